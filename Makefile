@@ -1,0 +1,59 @@
+# `make demo` and `make test` do all of their own set-up in .venv; a second run starts at once.
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types unit wheel docs clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# torch comes first: its upper bound makes pip take the CPU wheel where one lies ready.
+TORCH := $(shell sed -n 's/^ *"\(torch>=[^"]*\)",$$/\1/p' pyproject.toml)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Two test workers share two cores; more threads than cores make each slower.
+THREADS := OMP_NUM_THREADS=1
+
+define timed
+	@start=$$SECONDS; echo "== $(1)"; $(2); echo "== $(1): $$((SECONDS - start)) s"
+endef
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/make \1\t\2/p' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	@start=$$SECONDS; echo "== set-up in $(VENV)"; \
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+	$(BIN)/python -m pip install --quiet "$(TORCH)"; \
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"; \
+	touch $(STAMP); echo "== set-up: $$((SECONDS - start)) s"
+
+demo: $(STAMP)  ## ask tutti-mini about a picture, a recording and a video
+	@export PATH="$(CURDIR)/$(BIN):$$PATH"; cd examples/media; \
+	ask() { printf '\n$$ tutti ask %q %s\n' "$$1" "$$2"; tutti ask "$$1" "$$2"; }; \
+	ask "What animal is this?" picture.png; \
+	ask "What do you hear?" recording.ogg; \
+	ask "Which way does it move?" video.mp4
+
+test: lint types unit wheel  ## everything that must hold before a change is taken
+
+lint: $(STAMP)  ## style, layers, generated pages
+	$(call timed,ruff,$(BIN)/ruff check . && $(BIN)/ruff format --check .)
+	$(call timed,import contract,$(BIN)/lint-imports)
+	$(call timed,generated parts of the README,$(BIN)/python tools/readme.py --check)
+
+types: $(STAMP)  ## mypy --strict over every room
+	$(call timed,mypy,$(BIN)/mypy)
+
+unit: $(STAMP)  ## the tests
+	$(call timed,pytest,$(THREADS) $(BIN)/python -m pytest -n 2 -q)
+
+wheel: $(STAMP)  ## build, install bare, smoke-run
+	$(call timed,wheel,BIN=$(BIN) bash tools/smoke_wheel.sh)
+
+docs: $(STAMP)  ## write the generated parts of the README again
+	$(BIN)/python tools/readme.py
+
+clean:  ## remove what was built, keep .venv
+	rm -rf build dist .wheel .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache .hypothesis

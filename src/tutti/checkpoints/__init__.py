@@ -1,0 +1,1 @@
+"""Folders in the Hugging Face layout: inspect (header only), load, save, families."""

@@ -1,0 +1,142 @@
+"""Messages, answers and the events of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from tutti.content.parts import Part, Text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Role = Literal["system", "user", "assistant"]
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def user(cls, *parts: Part | str) -> Message:
+        """A user's turn; plain strings become `Text`."""
+        return cls("user", tuple(Text(part) if isinstance(part, str) else part for part in parts))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingOptions:
+    """How an answer is drawn from a model. The defaults are greedy and therefore deterministic."""
+
+    max_tokens: int = 256
+    """Most tokens of the answer."""
+    temperature: float = 0.0
+    """0 takes the likeliest token each time; above, logits are divided by it."""
+    top_k: int = 0
+    """Keep the k likeliest tokens; 0 keeps all."""
+    top_p: float = 1.0
+    """Keep the likeliest tokens that together reach this probability."""
+    repetition_penalty: float = 1.0
+    """Divide the (positive) logits of tokens already present by it (Keskar et al. 2019, section 4.1)."""
+    stop: tuple[str, ...] = ()
+    """Strings that end the answer; none of them is part of it."""
+    seed: int = 0
+    """Seed of the draw."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a request took, in tokens."""
+
+    prompt_tokens: int = 0
+    """All tokens of the prompt, the media's included."""
+    completion_tokens: int = 0
+    """Tokens of the answer."""
+    media_tokens: int = 0
+    """Those of the prompt that stand for media."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Something that an answer asserts, and whether the evidence supports it."""
+
+    text: str
+    supported: bool | None = None
+    """None means that it was not checked."""
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a model said, and what it took."""
+
+    text: str
+    model: str
+    finish_reason: FinishReason
+    usage: Usage
+    seconds: float
+    """Wall time from request to end, decoding of media included."""
+    cost_usd: float = 0.0
+    """Price of the request; a local model costs nothing per request."""
+    evidence: tuple[Claim, ...] = field(default=())
+
+    def __str__(self) -> str:
+        return self.text
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as plain values, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A stream event: more of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A stream event, always the last: the whole answer."""
+
+    answer: Answer
+
+
+Event: TypeAlias = TextDelta | Finished
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Embeddings:
+    """Points of a shared space."""
+
+    vectors: NDArray[np.float32]
+    """(N, D) float32, each row of length one."""
+    model: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextLine:
+    """A line of text read in a picture."""
+
+    text: str
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom in pixels."""
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A stretch of speech."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+Conversation: TypeAlias = Sequence[Message]

@@ -1,0 +1,160 @@
+"""Parts of a message: text and media, each with its modality, source and content digest."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from urllib.parse import unquote_to_bytes
+
+from tutti.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[object]  # type: ignore[type-var]
+
+Modality = Literal["text", "image", "audio", "video", "depth", "thermal", "motion"]
+Source: TypeAlias = "str | os.PathLike[str] | bytes | Array"
+"""A path, a `data:` URL, encoded bytes, or a numpy array of decoded values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words."""
+
+    text: str
+    modality: ClassVar[Modality] = "text"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of modality and content, as 64 hexadecimal digits."""
+        return hashlib.sha256(b"text\0" + self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Media:
+    """What all media parts share: a source that is decoded later, by `tutti.media`, within limits."""
+
+    source: Source
+    modality: ClassVar[Modality]
+
+    @property
+    def name(self) -> str:
+        """What to call the medium in a message to the user: its path, or the form it came in."""
+        if isinstance(self.source, str) and self.source.startswith("data:"):
+            return f"{self.modality} from a data: URL"
+        if isinstance(self.source, (str, os.PathLike)):
+            return os.fspath(self.source)
+        if isinstance(self.source, bytes):
+            return f"{self.modality} of {len(self.source)} bytes"
+        return f"{self.modality} array"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over modality, form and content, as 64 hexadecimal digits.
+
+        Paths are read in pieces, so a file's digest costs no memory. Arrays contribute their shape and type,
+        which keeps a 30 x 150 picture apart from a 150 x 30 one with the same bytes.
+
+        Raises:
+            InputError: The source is a path that cannot be read or a `data:` URL that cannot be decoded.
+        """
+        state = hashlib.sha256(f"{self.modality}\0{self._rate()}\0".encode())
+        source = self.source
+        if isinstance(source, bytes):
+            state.update(source)
+        elif isinstance(source, str) and source.startswith("data:"):
+            state.update(data_url_bytes(source))
+        elif isinstance(source, (str, os.PathLike)):
+            try:
+                with Path(source).open("rb") as file:
+                    while piece := file.read(1 << 20):
+                        state.update(piece)
+            except OSError as error:
+                raise InputError(f"Cannot read {self.name}: {error.strerror or error}.") from None
+        else:
+            state.update(f"{source.shape}\0{source.dtype.str}\0".encode())
+            state.update(source.tobytes())
+        return state.hexdigest()
+
+    def _rate(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True, eq=False)
+class Image(Media):
+    """A picture. Arrays are (H, W), (H, W, 3) or (H, W, 4) of uint8."""
+
+    modality: ClassVar[Modality] = "image"
+
+
+@dataclass(frozen=True, eq=False)
+class Audio(Media):
+    """A recording. Arrays are (S,) or (S, C) of float32 in [-1, 1] or int16, and need `sample_rate_hz`."""
+
+    modality: ClassVar[Modality] = "audio"
+    sample_rate_hz: int | None = None
+
+    def _rate(self) -> str:
+        return str(self.sample_rate_hz)
+
+
+@dataclass(frozen=True, eq=False)
+class Video(Media):
+    """Moving pictures with their sound. Arrays are (F, H, W, 3) of uint8 and need `frames_per_s`."""
+
+    modality: ClassVar[Modality] = "video"
+    frames_per_s: float | None = None
+
+    def _rate(self) -> str:
+        return str(self.frames_per_s)
+
+
+@dataclass(frozen=True, eq=False)
+class Depth(Media):
+    """A depth map. Arrays are (H, W) of float32 metres; files are 16-bit PNG in millimetres."""
+
+    modality: ClassVar[Modality] = "depth"
+
+
+@dataclass(frozen=True, eq=False)
+class Thermal(Media):
+    """A thermal picture. Arrays are (H, W) of float32 kelvin; files are 16-bit PNG in centikelvin."""
+
+    modality: ClassVar[Modality] = "thermal"
+
+
+@dataclass(frozen=True, eq=False)
+class Motion(Media):
+    """Inertial readings. Arrays are (S, 6): acceleration in m/s² (x, y, z), rotation in rad/s (x, y, z)."""
+
+    modality: ClassVar[Modality] = "motion"
+    sample_rate_hz: float | None = None
+
+    def _rate(self) -> str:
+        return str(self.sample_rate_hz)
+
+
+Part: TypeAlias = Text | Media
+
+
+def data_url_bytes(url: str) -> bytes:
+    """Decode the payload of a `data:` URL (RFC 2397), strictly.
+
+    Raises:
+        InputError: There is no comma, or the base64 text is not well formed.
+    """
+    header, comma, payload = url.partition(",")
+    if not comma:
+        raise InputError("A data: URL without a comma was given; expected data:TYPE;base64,CONTENT.")
+    if not header.endswith(";base64"):
+        return unquote_to_bytes(payload)
+    try:
+        return base64.b64decode(payload, validate=True)
+    except binascii.Error as error:
+        raise InputError(f"The base64 text of a data: URL is not well formed: {error}.") from None

@@ -1,0 +1,1 @@
+"""Generation at speed: sequence, blocks, scheduler, runner, engine, sampling, embedding cache."""

@@ -1,0 +1,77 @@
+"""One tree of errors: each says what was found, what was expected and what to do.
+
+The command line maps the tree to exit codes once (`tutti.cli.main`), the server maps it to HTTP once (`tutti.serve`).
+"""
+
+
+class TuttiError(Exception):
+    """Root of every error that Tutti raises on purpose."""
+
+
+class InputError(TuttiError):
+    """The caller can fix it: a bad file, option or value."""
+
+
+class UnsupportedTask(InputError):
+    """The model cannot do what was asked; the message names one that can."""
+
+
+class MissingExtra(InputError):
+    """An optional dependency is not installed.
+
+    Args:
+        feature: What was asked for, as the subject of a sentence ("Reading DICOM files").
+        extra: The name of the extra that brings it.
+    """
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs an optional part; install it with: pip install 'tutti[{extra}]'")
+        self.extra = extra
+
+
+class CapacityError(TuttiError):
+    """A budget in bytes, pixels, seconds, tokens or memory would be exceeded."""
+
+
+class CheckpointError(InputError):
+    """A checkpoint folder is not what it claims to be."""
+
+
+class MissingWeights(CheckpointError):
+    """The model has parameters that the checkpoint lacks."""
+
+
+class UnexpectedWeights(CheckpointError):
+    """The checkpoint has tensors that the model lacks."""
+
+
+class ShapeMismatch(CheckpointError):
+    """A tensor of the checkpoint has another shape than the model's parameter."""
+
+
+class UnsupportedConfig(CheckpointError):
+    """A configuration names something that this version does not know."""
+
+
+class UnsafeCheckpoint(CheckpointError):
+    """A checkpoint would need code or a pickle to be executed."""
+
+
+class TrainingError(TuttiError):
+    """Training cannot go on: a loss that is not finite, or a run folder that belongs to another run."""
+
+
+class ProviderError(TuttiError):
+    """A model behind an interface failed."""
+
+
+class Unauthorized(ProviderError):
+    """The provider refused the key."""
+
+
+class RateLimited(ProviderError):
+    """The provider asks to slow down."""
+
+
+class Unavailable(ProviderError):
+    """The provider cannot be reached or is overloaded."""

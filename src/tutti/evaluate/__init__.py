@@ -1,0 +1,1 @@
+"""Evaluation on one's own examples: suites, metrics, statistics, cost, choice, report."""

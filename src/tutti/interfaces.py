@@ -1,0 +1,60 @@
+"""What rooms may expect of one another, as Protocols: any object with the methods will do.
+
+Implementations: `tutti.providers.local` (Responder, Embedder). Test doubles need no base class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+from tutti.content import Audio, Conversation, Embeddings, Event, Image, Part, SamplingOptions, Segment, TextLine
+
+
+@runtime_checkable
+class Responder(Protocol):
+    """Answers a conversation that may hold media."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called in answers and reports."""
+        ...
+
+    def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]:
+        """Yield pieces of the answer, then one `Finished` with all of it.
+
+        Closing the iterator early cancels the request and frees what it held.
+        """
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Places text and media in one shared space."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called in answers and reports."""
+        ...
+
+    def embed(self, parts: Sequence[Part]) -> Embeddings:
+        """One unit vector a part, in the order given."""
+        ...
+
+
+@runtime_checkable
+class Transcriber(Protocol):
+    """Writes down speech."""
+
+    def transcribe(self, audio: Audio) -> Sequence[Segment]:
+        """The speech as segments in order of time."""
+        ...
+
+
+@runtime_checkable
+class TextReader(Protocol):
+    """Reads the text in a picture."""
+
+    def read(self, image: Image) -> Sequence[TextLine]:
+        """The lines in reading order."""
+        ...

@@ -1,0 +1,38 @@
+"""Untrusted bytes to arrays within limits: images, audio, video, sensors. Knows no model."""
+
+from typing import TYPE_CHECKING
+
+from tutti._lazy import doors
+
+if TYPE_CHECKING:
+    from tutti.media.audio import Sound as Sound
+    from tutti.media.audio import decode_audio as decode_audio
+    from tutti.media.frames import FrameChoice as FrameChoice
+    from tutti.media.frames import SceneChanges as SceneChanges
+    from tutti.media.frames import UniformFrames as UniformFrames
+    from tutti.media.images import decode_image as decode_image
+    from tutti.media.limits import Limits as Limits
+    from tutti.media.sensors import decode_depth as decode_depth
+    from tutti.media.sensors import decode_motion as decode_motion
+    from tutti.media.sensors import decode_thermal as decode_thermal
+    from tutti.media.sniff import wrap as wrap
+    from tutti.media.video import Clip as Clip
+    from tutti.media.video import decode_video as decode_video
+
+_DOORS = {
+    "Clip": "tutti.media.video:Clip",
+    "FrameChoice": "tutti.media.frames:FrameChoice",
+    "Limits": "tutti.media.limits:Limits",
+    "SceneChanges": "tutti.media.frames:SceneChanges",
+    "Sound": "tutti.media.audio:Sound",
+    "UniformFrames": "tutti.media.frames:UniformFrames",
+    "decode_audio": "tutti.media.audio:decode_audio",
+    "decode_depth": "tutti.media.sensors:decode_depth",
+    "decode_image": "tutti.media.images:decode_image",
+    "decode_motion": "tutti.media.sensors:decode_motion",
+    "decode_thermal": "tutti.media.sensors:decode_thermal",
+    "decode_video": "tutti.media.video:decode_video",
+    "wrap": "tutti.media.sniff:wrap",
+}
+
+__getattr__, __dir__ = doors(__name__, _DOORS)

@@ -1,0 +1,1 @@
+"""From a trunk's features to the decoder's tokens: linear, MLP, resampler."""

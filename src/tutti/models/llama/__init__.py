@@ -1,0 +1,1 @@
+"""LLaMA-type decoder, named as its Hugging Face checkpoint."""

@@ -1,0 +1,1 @@
+"""Trunks for text, image, audio and video, one shared space, one decoder."""

@@ -1,0 +1,1 @@
+"""Arrays and messages to model inputs: resize, normalize, log-mel, tokenizer, chat, placeholders."""

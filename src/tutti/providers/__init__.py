@@ -1,0 +1,1 @@
+"""Models behind one interface: content in, content out."""

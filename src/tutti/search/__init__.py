@@ -1,0 +1,1 @@
+"""Search across modalities and through long video: index, query, fusion, moments."""

@@ -1,0 +1,1 @@
+"""The HTTP server in the OpenAI dialect, with streaming and limits, for any Responder."""

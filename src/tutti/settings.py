@@ -1,0 +1,57 @@
+"""The environment, read in this file and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tutti.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the environment decides."""
+
+    model: str = "tutti-mini"
+    """`TUTTI_MODEL`: the model that is loaded when none is named."""
+    threads: int | None = None
+    """`TUTTI_THREADS`: compute threads; None leaves the choice to torch."""
+    max_pixels: int = 64_000_000
+    """`TUTTI_MAX_PIXELS`: most pixels of one picture, or of all the frames kept from one video."""
+    max_seconds: float = 1800.0
+    """`TUTTI_MAX_SECONDS`: longest recording or video that is decoded, in seconds."""
+    max_bytes: int = 512_000_000
+    """`TUTTI_MAX_BYTES`: largest file that is read, in bytes."""
+    cache_folder: Path = Path.home() / ".cache" / "tutti"
+    """`TUTTI_CACHE`: where caches on disk live."""
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment as it is now.
+
+    Raises:
+        InputError: A variable holds something that is not of its type.
+    """
+    default = Settings()
+    return Settings(
+        model=os.environ.get("TUTTI_MODEL") or default.model,
+        threads=int(_number("TUTTI_THREADS", 1)) if os.environ.get("TUTTI_THREADS") else None,
+        max_pixels=int(_number("TUTTI_MAX_PIXELS", default.max_pixels)),
+        max_seconds=_number("TUTTI_MAX_SECONDS", default.max_seconds),
+        max_bytes=int(_number("TUTTI_MAX_BYTES", default.max_bytes)),
+        cache_folder=Path(os.environ.get("TUTTI_CACHE") or default.cache_folder),
+    )
+
+
+def _number(name: str, default: float) -> float:
+    text = os.environ.get(name)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        raise InputError(f"{name} is {text!r}; expected a number: unset it or give one.") from None
+    if not value > 0:
+        raise InputError(f"{name} is {text!r}; expected a number above zero.")
+    return value

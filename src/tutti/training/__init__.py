@@ -1,0 +1,1 @@
+"""Training: data, objectives, phases and the one loop that runs them."""

@@ -1,0 +1,1 @@
+"""Checks on what goes in and out: reading text, privacy, fairness, provenance."""
