@@ -1,0 +1,76 @@
+"""Budgets in pixels, seconds and bytes. Checked from the header, and again while decoding, because headers lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tutti.errors import CapacityError
+
+if TYPE_CHECKING:
+    from tutti.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The most that one medium may take."""
+
+    max_pixels: int = 64_000_000
+    """Most pixels of one picture, or of all the frames kept from one video."""
+    max_seconds: float = 1800.0
+    """Longest recording or video, in seconds."""
+    max_bytes: int = 512_000_000
+    """Largest file that is read, and largest sound once decoded, in bytes."""
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Limits:
+        """The limits that the environment asks for."""
+        return cls(max_pixels=settings.max_pixels, max_seconds=settings.max_seconds, max_bytes=settings.max_bytes)
+
+    def check_bytes(self, name: str, size: int) -> None:
+        """Refuse a file of more bytes than allowed.
+
+        Raises:
+            CapacityError: `size` is over `max_bytes`.
+        """
+        if size > self.max_bytes:
+            raise CapacityError(
+                f"{name} has {size:,} bytes; the limit is {self.max_bytes:,}: use a smaller file or raise TUTTI_MAX_BYTES."
+            )
+
+    def check_pixels(self, name: str, width: int, height: int, frames: int = 1) -> None:
+        """Refuse a picture, or frames kept from a video, of more pixels than allowed.
+
+        Raises:
+            CapacityError: `width * height * frames` is over `max_pixels`.
+        """
+        if width * height * frames > self.max_pixels:
+            what = f"{width:,} x {height:,} pixels" + (f" in {frames:,} kept frames" if frames > 1 else "")
+            advice = "keep fewer frames" if frames > 1 else "make it smaller"
+            raise CapacityError(
+                f"{name} has {what}; the limit is {self.max_pixels:,} in all: {advice} or raise TUTTI_MAX_PIXELS."
+            )
+
+    def check_seconds(self, name: str, seconds: float) -> None:
+        """Refuse a recording or video that lasts longer than allowed.
+
+        Raises:
+            CapacityError: `seconds` is over `max_seconds`.
+        """
+        if not seconds <= self.max_seconds:
+            raise CapacityError(
+                f"{name} lasts {seconds:,.0f} s or more; the limit is {self.max_seconds:,.0f} s: "
+                "cut it or raise TUTTI_MAX_SECONDS."
+            )
+
+    def check_sound(self, name: str, samples: int) -> None:
+        """Refuse a sound whose float32 samples would take more memory than allowed.
+
+        Raises:
+            CapacityError: `samples` of four bytes are over `max_bytes`.
+        """
+        if samples * 4 > self.max_bytes:
+            raise CapacityError(
+                f"The sound of {name} takes more than {self.max_bytes:,} bytes once decoded: "
+                "cut it, lower its sample rate or raise TUTTI_MAX_BYTES."
+            )

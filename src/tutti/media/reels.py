@@ -1,0 +1,221 @@
+"""The three sources of frames: a container (PyAV), an animated picture (Pillow), an array. All answer to `frames.Reel`."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as pillow
+
+from tutti.content import Video
+from tutti.errors import InputError
+from tutti.media.containers import check_codec, container, picture_stream
+from tutti.media.images import picture, quiet, rgb
+from tutti.media.limits import Limits
+from tutti.media.sniff import Format
+from tutti.media.sources import decoding
+
+_THUMBNAIL = 16
+Shown = tuple[float, NDArray[np.uint8]]
+"""Time in seconds from the first frame, and the frame as (H, W, 3) uint8."""
+
+
+class ContainerReel:
+    """Frames of an MP4, MOV, WebM or MKV. The packets' times are read first, without decoding."""
+
+    def __init__(self, file: BinaryIO, found: Format, name: str, limits: Limits) -> None:
+        self._file, self._found, self._name, self._limits = file, found, name, limits
+        self._pts, self._keys, self._shown_pts = self._index()
+        self._first = self._pts[0]
+
+    def _index(self) -> tuple[list[int], list[int], int]:
+        pts: list[int] = []
+        keys: list[int] = []
+        last_length = 0
+        with container(self._file, self._found, self._name) as opened:
+            stream = self._stream(opened)
+            if stream.duration is not None:
+                self._limits.check_seconds(self._name, float(stream.duration * stream.time_base))
+            self._limits.check_pixels(self._name, stream.codec_context.width, stream.codec_context.height)
+            self._time_base = float(stream.time_base)
+            low = high = None
+            for packet in opened.demux(stream):
+                time = packet.pts if packet.pts is not None else packet.dts
+                if time is None or not packet.size or packet.is_discard:
+                    continue
+                low, high = (time, time) if low is None or high is None else (min(low, time), max(high, time))
+                self._limits.check_seconds(self._name, (high - low) * self._time_base)
+                pts.append(time)
+                if packet.is_keyframe:
+                    keys.append(time)
+                if time == high:
+                    last_length = packet.duration or 0
+        if not pts:
+            raise InputError(f"{self._name} holds no frames; expected a video with moving pictures.")
+        pts.sort()
+        if not last_length:
+            last_length = (pts[-1] - pts[0]) // (len(pts) - 1) if len(pts) > 1 else round(0.04 / self._time_base)
+        return pts, sorted(keys), pts[-1] + max(1, last_length)
+
+    def _stream(self, opened: Any) -> Any:
+        stream = picture_stream(opened)
+        if stream is None:
+            raise InputError(f"{self._name} has sound but no moving pictures; expected a video.")
+        check_codec(stream, self._name)
+        stream.thread_type = "AUTO"
+        return stream
+
+    @property
+    def zero_s(self) -> float:
+        """The container's time of the first frame, in seconds."""
+        return self._first * self._time_base
+
+    @property
+    def duration_s(self) -> float:
+        """From the first frame to the end of the last, in seconds."""
+        return (self._shown_pts - self._first) * self._time_base
+
+    def thumbnails(self) -> Iterator[Shown]:
+        """All frames, small."""
+        with container(self._file, self._found, self._name) as opened:
+            for frame in opened.decode(self._stream(opened)):
+                if frame.pts is None:
+                    continue
+                self._limits.check_pixels(self._name, frame.width, frame.height)
+                small = frame.to_ndarray(format="rgb24", width=_THUMBNAIL, height=_THUMBNAIL)
+                yield self._seconds(frame.pts), small
+
+    def shown_at(self, moments: NDArray[np.float64]) -> Iterator[Shown]:
+        """The frame shown at each of the ascending `moments`, all of the size of the first one kept."""
+        size: tuple[int, int] | None = None
+        with container(self._file, self._found, self._name) as opened:
+            for frame in self._walk(opened, self._stream(opened), [self._wanted(time_s) for time_s in moments]):
+                if size is None:
+                    size = frame.width, frame.height
+                    self._limits.check_pixels(self._name, *size, frames=len(moments))
+                self._limits.check_pixels(self._name, frame.width, frame.height)
+                array = frame.to_ndarray(format="rgb24", width=size[0], height=size[1])
+                yield self._seconds(frame.pts), np.ascontiguousarray(np.rot90(array, round(frame.rotation / 90) % 4))
+
+    def _wanted(self, time_s: float) -> int:
+        place = bisect.bisect_right(self._pts, self._first + time_s / self._time_base + 1e-6) - 1
+        return self._pts[max(0, place)]
+
+    def _seconds(self, pts: int) -> float:
+        return max(0.0, (pts - self._first) * self._time_base)
+
+    def _walk(self, opened: Any, stream: Any, wanted: list[int]) -> Iterator[Any]:
+        """Decode forwards, jumping to the last key frame before a wanted time where that saves decoding."""
+        frames = opened.decode(stream)
+        shown: Any = None  # the latest frame at or before the wanted time
+        ahead: Any = None  # the one after it, already decoded
+        for target in wanted:
+            place = bisect.bisect_right(self._keys, target) - 1
+            position = ahead.pts if ahead is not None else self._first
+            if place > 0 and self._keys[place] > position:
+                opened.seek(self._keys[place], stream=stream, backward=True)
+                frames, landed = opened.decode(stream), shown
+                shown, ahead = None, None
+                ahead = next((frame for frame in frames if frame.pts is not None), None)
+                if ahead is None or ahead.pts > target:  # the index lies, or has no such entry: from the start, then
+                    opened.seek(min(0, self._first), stream=stream, backward=True)
+                    frames, shown, ahead = opened.decode(stream), landed, None
+            while ahead is None or ahead.pts <= target:
+                if ahead is not None:
+                    shown = ahead
+                ahead = next((frame for frame in frames if frame.pts is not None), None)
+                if ahead is None:
+                    break
+            if shown is None and ahead is None:
+                raise InputError(f"{self._name} holds no frames; expected a video with moving pictures.")
+            yield shown if shown is not None else ahead
+
+
+class AnimationReel:
+    """Frames of an animated GIF or WebP, each shown for its own time."""
+
+    zero_s = 0.0
+
+    def __init__(self, file: BinaryIO, part: Video, limits: Limits) -> None:
+        self._file, self._part, self._limits = file, part, limits
+        self._starts, self._end = [], 0.0
+        for start_s, end_s, _ in self._frames():
+            self._starts.append(start_s)
+            self._end = end_s
+
+    def _frames(self) -> Iterator[tuple[float, float, pillow.Image]]:
+        self._file.seek(0)
+        end_s, place, name = 0.0, 0, self._part.name
+        with picture(self._file, self._part, self._limits) as (image, found):
+            while True:
+                with decoding(name, f"a readable {found.name} animation"):
+                    try:
+                        with quiet():
+                            image.seek(place)
+                    except EOFError:
+                        return
+                    self._limits.check_pixels(name, *image.size)
+                    image.load()
+                milliseconds = image.info.get("duration", 0)
+                # Browsers show a frame of no length for a tenth of a second, and so do we.
+                start_s, end_s = end_s, end_s + (milliseconds / 1000 if milliseconds > 10 else 0.1)
+                self._limits.check_seconds(name, end_s)
+                yield start_s, end_s, image
+                place += 1
+
+    @property
+    def duration_s(self) -> float:
+        """Length of one round, in seconds."""
+        return self._end
+
+    def thumbnails(self) -> Iterator[Shown]:
+        """All frames, small."""
+        for start_s, _, image in self._frames():
+            whole = pillow.fromarray(rgb(image, self._part.name))
+            yield start_s, np.asarray(whole.resize((_THUMBNAIL, _THUMBNAIL)))
+
+    def shown_at(self, moments: NDArray[np.float64]) -> Iterator[Shown]:
+        """The frame shown at each of the ascending `moments`."""
+        wanted = [max(0, bisect.bisect_right(self._starts, time_s + 1e-9) - 1) for time_s in moments]
+        for place, (start_s, _, image) in enumerate(self._frames()):
+            repeats = wanted.count(place)
+            if repeats:
+                self._limits.check_pixels(self._part.name, *image.size, frames=len(wanted))
+                array = rgb(image, self._part.name)
+                yield from [(start_s, array)] * repeats
+
+
+class ArrayReel:
+    """Frames given as an array, at a steady rate."""
+
+    zero_s = 0.0
+
+    def __init__(self, array: NDArray[np.generic], frames_per_s: float | None, limits: Limits) -> None:
+        if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3 or array.size == 0:
+            raise InputError(
+                f"A video array of {array.dtype} with shape {array.shape} was given; expected uint8 with shape (F, H, W, 3)."
+            )
+        if not frames_per_s or not 0 < frames_per_s < float("inf"):
+            raise InputError("A video array was given without its frame rate; set frames_per_s.")
+        self._array, self._rate, self._limits = array.astype(np.uint8, copy=False), frames_per_s, limits
+        limits.check_seconds("video array", self.duration_s)
+
+    @property
+    def duration_s(self) -> float:
+        """Length, in seconds."""
+        return len(self._array) / self._rate
+
+    def thumbnails(self) -> Iterator[Shown]:
+        """All frames, small."""
+        for place, frame in enumerate(self._array):
+            yield place / self._rate, np.asarray(pillow.fromarray(frame).resize((_THUMBNAIL, _THUMBNAIL)))
+
+    def shown_at(self, moments: NDArray[np.float64]) -> Iterator[Shown]:
+        """The frame shown at each of the ascending `moments`."""
+        self._limits.check_pixels("video array", self._array.shape[2], self._array.shape[1], frames=len(moments))
+        for time_s in moments:
+            place = min(len(self._array) - 1, int(time_s * self._rate + 1e-9))
+            yield place / self._rate, self._array[place]
