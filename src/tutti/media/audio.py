@@ -1,4 +1,4 @@
-"""Recordings: WAV, FLAC, OGG, MP3 through soundfile; M4A and AAC through PyAV; mono float32."""
+"""Recordings: WAV, FLAC, OGG through soundfile; MP3, M4A, AAC through PyAV; mono float32."""
 
 from __future__ import annotations
 
@@ -18,12 +18,7 @@ from tutti.media.limits import Limits
 from tutti.media.sniff import SOUNDS, Format, describe
 from tutti.media.sources import array_of, decoding, opened
 
-_LIBSNDFILE_FORMATS = {
-    sniff.WAV: {"WAV", "WAVEX"},
-    sniff.FLAC: {"FLAC"},
-    sniff.OGG: {"OGG"},
-    sniff.MP3: {"MP3", "MPEG"},
-}
+_LIBSNDFILE_FORMATS = {sniff.WAV: {"WAV", "WAVEX"}, sniff.FLAC: {"FLAC"}, sniff.OGG: {"OGG"}}
 _VALUES_A_READ = 1 << 18
 
 
@@ -114,7 +109,7 @@ def _read(file: BinaryIO, found: Format, name: str, limits: Limits) -> tuple[NDA
             limits.check_seconds(name, count / sound.samplerate)
             limits.check_sound(name, count)
             samples += block.mean(axis=1, dtype=np.float32).tobytes()
-        if found is not sniff.MP3 and 0 < count < announced:  # an MP3's count is an estimate
+        if 0 < count < announced:
             raise InputError(
                 f"{name} is cut off: it announces {announced:,} samples and has {count:,}; get a whole copy."
             )

@@ -1,4 +1,4 @@
-"""MP4, MOV, WebM, MKV and AAC through PyAV: only the demuxer that the content asks for, only codecs on the list, no network."""
+"""Containers, MP3 and AAC through PyAV: only the demuxer the content asks for, only codecs on the list, no network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tutti.media.limits import Limits
 from tutti.media.sniff import Format
 from tutti.media.sources import decoding
 
-_DEMUXERS = {sniff.MP4: "mov", sniff.MATROSKA: "matroska", sniff.AAC: "aac"}
+_DEMUXERS = {sniff.MP4: "mov", sniff.MATROSKA: "matroska", sniff.AAC: "aac", sniff.MP3: "mp3"}
 _PICTURE_CODECS = {
     "h264",
     "hevc",
@@ -46,10 +46,12 @@ def container(file: BinaryIO, found: Format, name: str) -> Iterator[Any]:
         InputError: It is damaged.
     """
     file.seek(0)
-    with decoding(name, f"a readable {found.name} file"):
-        # A file object has no name to resolve others against, so a container cannot make the demuxer open anything else.
-        with av.open(file, mode="r", format=_DEMUXERS[found], options={"protocol_whitelist": "none"}) as opened:
-            yield opened
+    with (
+        decoding(name, f"a readable {found.name} file"),
+        # With a file object and no protocol allowed, a container cannot make the demuxer open anything else.
+        av.open(file, mode="r", format=_DEMUXERS[found], options={"protocol_whitelist": "none"}) as opened,
+    ):
+        yield opened
 
 
 def is_container(found: Format) -> bool:
@@ -116,7 +118,18 @@ def read_sound(
         track = _Track(name, limits, zero_s)
         for frame in opened.decode(stream):
             track.add(_mono(frame), frame.sample_rate, frame.time)
+        if found is sniff.MP3 and stream.duration is not None:
+            _check_whole_mp3(track, float(stream.duration * stream.time_base), name)
         return track.whole()
+
+
+def _check_whole_mp3(track: _Track, announced_s: float, name: str) -> None:
+    """The count of frames in an MP3's first frame is the only sign that the file is cut off."""
+    heard_s = track.count / max(1, track.rate_hz)
+    if heard_s < 0.95 * announced_s - 0.1:
+        raise InputError(
+            f"{name} is cut off: it announces {announced_s:,.1f} s and has {heard_s:,.1f} s; get a whole copy."
+        )
 
 
 class _Track:

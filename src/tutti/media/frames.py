@@ -54,7 +54,7 @@ class SceneChanges:
 
     count: int = 8
     threshold: float = 0.1
-    """A cut is a change between successive frames of at least this share of the full range, averaged over the picture."""
+    """A cut is a mean change between successive frames of at least this share of the full range."""
 
     def __post_init__(self) -> None:
         _check_count(self.count)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
 from typing import BinaryIO
 
 from tutti.errors import InputError
 from tutti.media import sniff
 from tutti.media.sniff import Format
+
+
+_MOST_BOXES = 10_000
+"""Boxes or chunks that are walked; a real file has a few dozen."""
+_LONGEST_OGG_PAGE = 65_307
+"""Bytes (RFC 3533, section 6)."""
 
 
 def check_whole(file: BinaryIO, found: Format, name: str) -> None:
@@ -18,25 +25,21 @@ def check_whole(file: BinaryIO, found: Format, name: str) -> None:
         InputError: It is cut off.
     """
     size = file.seek(0, io.SEEK_END)
-    check = {
-        sniff.MP4: _mp4_end,
-        sniff.MATROSKA: _matroska_end,
-        sniff.OGG: _ogg_end,
-        sniff.WAV: _riff_end,
-        sniff.WEBP: _riff_end,
-    }
-    end = check[found](file, size) if found in check else 0
+    check = _ENDS.get(found)
+    end = check(file, size) if check is not None else 0
     file.seek(0)
     if end > size:
         raise InputError(
-            f"{name} is cut off: its {found.name} headers announce {end:,} bytes and it has {size:,}; get a whole copy."
+            f"{name} is cut off: its {found.name} content should go on after {size:,} bytes; get a whole copy."
         )
 
 
 def _mp4_end(file: BinaryIO, size: int) -> int:
     """Where the last top-level box ends (ISO 14496-12, section 4.2)."""
     start = 0
-    while start + 8 <= size:
+    for _ in range(_MOST_BOXES):
+        if start + 8 > size:
+            break
         file.seek(start)
         head = file.read(16)
         length = int.from_bytes(head[:4], "big")
@@ -75,19 +78,23 @@ def _ebml_size(data: bytes) -> tuple[int, int, bool]:
 
 def _ogg_end(file: BinaryIO, size: int) -> int:
     """Where the last page ends (RFC 3533, section 6)."""
-    start = 0
-    while start < size:
-        file.seek(start)
-        head = file.read(27)
-        if head[:4] != b"OggS"[: len(head)]:  # something after the stream: leave it to the decoder
-            return start
-        if len(head) < 27:
-            return start + 27
-        table = file.read(head[26])
-        if len(table) < head[26]:
-            return start + 27 + head[26]
-        start += 27 + len(table) + sum(table)
-    return start
+    start = max(0, size - _LONGEST_OGG_PAGE)
+    file.seek(start)
+    tail = file.read()
+    page = tail.rfind(b"OggS")
+    if page < 0:  # something long after the stream: leave it to the decoder
+        return 0
+    head = tail[page : page + 27]
+    if len(head) < 27:
+        return start + page + 27
+    table = tail[page + 27 : page + 27 + head[26]]
+    return start + page + 27 + head[26] + sum(table)
+
+
+def _gif_end(file: BinaryIO, size: int) -> int:
+    """One byte more than there is when the closing semicolon is missing; some writers pad with zeros after it."""
+    file.seek(max(0, size - 4096))
+    return size if file.read().rstrip(b"\0").endswith(b";") else size + 1
 
 
 def _riff_end(file: BinaryIO, size: int) -> int:
@@ -97,7 +104,9 @@ def _riff_end(file: BinaryIO, size: int) -> int:
     if head[8:12] == b"WEBP":
         return 8 + int.from_bytes(head[4:8], "little")
     start = 12
-    while start + 8 <= size:
+    for _ in range(_MOST_BOXES):
+        if start + 8 > size:
+            break
         file.seek(start)
         kind, length = struct.unpack("<4sI", file.read(8))
         if kind == b"data":
@@ -117,3 +126,13 @@ def webp_size(file: BinaryIO) -> tuple[int, int]:
         bits = int.from_bytes(head[9:13], "little")
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
     return int.from_bytes(head[14:16], "little") & 0x3FFF, int.from_bytes(head[16:18], "little") & 0x3FFF
+
+
+_ENDS: dict[Format, Callable[[BinaryIO, int], int]] = {
+    sniff.MP4: _mp4_end,
+    sniff.MATROSKA: _matroska_end,
+    sniff.OGG: _ogg_end,
+    sniff.WAV: _riff_end,
+    sniff.WEBP: _riff_end,
+    sniff.GIF: _gif_end,
+}

@@ -55,11 +55,14 @@ def decode_image(part: Image, limits: Limits) -> NDArray[np.uint8]:
     array = array_of(part)
     if array is not None:
         return _from_array(array, limits)
-    with opened(part, limits) as file, picture(file, part, limits) as (image, found):
-        with decoding(part.name, f"a readable {found.name} picture"):
-            image.load()
-            limits.check_pixels(part.name, *image.size)
-            return _turned(rgb(image, part.name), _orientation(image))
+    with (
+        opened(part, limits) as file,
+        picture(file, part, limits) as (image, found),
+        decoding(part.name, f"a readable {found.name} picture"),
+    ):
+        image.load()
+        limits.check_pixels(part.name, *image.size)
+        return _turned(rgb(image, part.name), _orientation(image))
 
 
 @contextmanager

@@ -35,7 +35,8 @@ class Limits:
         """
         if size > self.max_bytes:
             raise CapacityError(
-                f"{name} has {size:,} bytes; the limit is {self.max_bytes:,}: use a smaller file or raise TUTTI_MAX_BYTES."
+                f"{name} has {size:,} bytes; the limit is {self.max_bytes:,}: "
+                "use a smaller file or raise TUTTI_MAX_BYTES."
             )
 
     def check_pixels(self, name: str, width: int, height: int, frames: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""The three sources of frames: a container (PyAV), an animated picture (Pillow), an array. All answer to `frames.Reel`."""
+"""The three sources of frames: a container (PyAV), an animated picture (Pillow), an array. Each is a `frames.Reel`."""
 
 from __future__ import annotations
 
@@ -180,11 +180,15 @@ class AnimationReel:
     def shown_at(self, moments: NDArray[np.float64]) -> Iterator[Shown]:
         """The frame shown at each of the ascending `moments`."""
         wanted = [max(0, bisect.bisect_right(self._starts, time_s + 1e-9) - 1) for time_s in moments]
+        size: tuple[int, ...] = ()
         for place, (start_s, _, image) in enumerate(self._frames()):
             repeats = wanted.count(place)
             if repeats:
                 self._limits.check_pixels(self._part.name, *image.size, frames=len(wanted))
                 array = rgb(image, self._part.name)
+                size = size or array.shape
+                if array.shape != size:
+                    raise InputError(f"{self._part.name} changes its size on the way; expected frames of one size.")
                 yield from [(start_s, array)] * repeats
 
 
@@ -196,7 +200,8 @@ class ArrayReel:
     def __init__(self, array: NDArray[np.generic], frames_per_s: float | None, limits: Limits) -> None:
         if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3 or array.size == 0:
             raise InputError(
-                f"A video array of {array.dtype} with shape {array.shape} was given; expected uint8 with shape (F, H, W, 3)."
+                f"A video array of {array.dtype} with shape {array.shape} was given; "
+                "expected uint8 with shape (F, H, W, 3)."
             )
         if not frames_per_s or not 0 < frames_per_s < float("inf"):
             raise InputError("A video array was given without its frame rate; set frames_per_s.")

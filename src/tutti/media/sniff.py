@@ -1,14 +1,14 @@
-"""From content to format, by magic bytes (never by the file's name), and from a bare value to a part of its modality."""
+"""From content to format, by magic bytes, not by the file's name; from a bare value to a part of its modality."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
-from tutti.content import Audio, Image, Media, Modality, Part, Video
+from tutti.content import Audio, Image, Media, Modality, Part, Text, Video
 from tutti.errors import InputError
 from tutti.media.limits import Limits
 from tutti.media.sources import opened
@@ -93,6 +93,13 @@ def describe(file: BinaryIO) -> str:
     return "its content is plain text" if text and plain else "its content is of an unknown format"
 
 
+@dataclass(frozen=True, eq=False)
+class _Medium(Media):
+    """A medium whose modality is not known yet."""
+
+    modality: ClassVar[Modality] = "medium"  # type: ignore[assignment]  # only its name in errors
+
+
 def wrap(
     value: Any,
     *,
@@ -116,8 +123,8 @@ def wrap(
         InputError: The value cannot be read or its format is not known.
         CapacityError: The file has more bytes than allowed.
     """
-    if isinstance(value, Media) or hasattr(value, "modality"):
-        return value  # type: ignore[no-any-return]
+    if isinstance(value, (Text, Media)):
+        return value
     if isinstance(value, np.ndarray):
         return _wrap_array(value, sample_rate_hz, frames_per_s)
     if isinstance(value, (bytearray, memoryview)):
@@ -127,13 +134,13 @@ def wrap(
             f"A {type(value).__name__} was given as a medium; expected a path, bytes, a data: URL or a numpy array."
         )
     parts: dict[str, Part] = {"image": Image(value), "audio": Audio(value), "video": Video(value)}
-    probe = Media(value)
-    object.__setattr__(probe, "modality", "medium")
+    probe = _Medium(value)
     with opened(probe, limits or Limits()) as file:
         found = sniff(file)
         if found is None:
             raise InputError(
-                f"{probe.name} is not a medium that Tutti reads: {describe(file)}; expected {PICTURES}; {SOUNDS}; or {FILMS}."
+                f"{probe.name} is not a medium that Tutti reads: {describe(file)}; "
+                f"expected {PICTURES}; {SOUNDS}; or {FILMS}."
             )
         return parts[_modality(file, found, probe.name)]
 
@@ -159,6 +166,6 @@ def _wrap_array(value: np.ndarray[Any, Any], sample_rate_hz: int | None, frames_
     if value.dtype in (np.float32, np.int16) and value.ndim in (1, 2):
         return Audio(value, sample_rate_hz=sample_rate_hz)
     raise InputError(
-        f"An array of {value.dtype} with shape {value.shape} is no medium that Tutti knows; expected uint8 (H, W, 3) for an "
-        "image, uint8 (F, H, W, 3) for a video, or float32 (S,) for audio."
+        f"An array of {value.dtype} with shape {value.shape} is no medium that Tutti knows; "
+        "expected uint8 (H, W, 3) for an image, uint8 (F, H, W, 3) for a video, or float32 (S,) for audio."
     )

@@ -43,9 +43,8 @@ def opened(part: Media, limits: Limits) -> Iterator[BinaryIO]:
 
 
 def _expected(part: Media) -> str:
-    return {"image": "a picture", "audio": "a recording", "video": "a video"}.get(
-        part.modality, f"{part.modality} readings" if part.modality == "motion" else f"a {part.modality} picture"
-    )
+    known = {"image": "a picture", "audio": "a recording", "video": "a video", "motion": "motion readings"}
+    return known.get(part.modality, "a PNG picture" if part.modality in ("depth", "thermal") else "a medium")
 
 
 def _open(part: Media, limits: Limits) -> BinaryIO:
@@ -62,7 +61,8 @@ def _open(part: Media, limits: Limits) -> BinaryIO:
     if isinstance(source, (str, os.PathLike)):
         return _open_path(os.fspath(source))
     raise InputError(
-        f"The {part.modality} source is of type {type(source).__name__}; expected a path, bytes, a data: URL or a numpy array."
+        f"The {part.modality} source is of type {type(source).__name__}; "
+        "expected a path, bytes, a data: URL or a numpy array."
     )
 
 
@@ -73,7 +73,7 @@ def _open_path(path: str) -> BinaryIO:
             raise InputError(f"{path} is a folder; expected a file.")
         if not stat.S_ISREG(mode):
             raise InputError(f"{path} is a device or a pipe; expected a file.")
-        return open(path, "rb")  # noqa: SIM115 - `opened` closes it
+        return open(path, "rb")  # `opened` closes it
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; check the path.") from None
     except OSError as error:

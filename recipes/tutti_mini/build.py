@@ -1,0 +1,78 @@
+"""The sizes of tutti-mini, and how it is put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from recipes.tutti_mini.words import NAMES, SPECIAL_TOKENS, WIDTH, word_vectors
+from tutti.models.llama.config import LlamaConfig
+from tutti.models.omni.config import ConnectorConfig, OmniConfig, TrunkConfig, WordsConfig
+from tutti.models.omni.model import Omni
+
+CONFIG = OmniConfig(
+    shared_width=256,
+    words=WordsConfig(
+        vocabulary=30522,
+        width=WIDTH,
+        special_tokens=SPECIAL_TOKENS,
+        layers=2,
+        heads=8,
+        inner=512,
+        max_tokens=48,
+    ),
+    trunks={
+        "image": TrunkConfig(
+            kind="picture", size=64, channels=(32, 64, 128), blocks=(0, 2, 3), width=192, layers=2, heads=6, inner=512
+        ),
+        "audio": TrunkConfig(
+            kind="sound", size=64, channels=(32, 48, 96), blocks=(0, 1, 2), width=192, layers=2, heads=6, inner=512
+        ),
+        "video": TrunkConfig(kind="frames", of="image", sound="audio", max_frames=16),
+    },
+    connectors={
+        "image": ConnectorConfig(kind="mlp", merge=2),
+        "audio": ConnectorConfig(kind="mlp", merge=4),
+        "video": ConnectorConfig(kind="mlp", merge=4),
+    },
+    decoder=LlamaConfig(
+        vocab_size=30522,
+        hidden_size=256,
+        intermediate_size=704,
+        num_hidden_layers=5,
+        num_attention_heads=8,
+        num_key_value_heads=4,
+        head_dim=32,
+        max_position_embeddings=1024,
+    ),
+    placeholder_ids={"image": NAMES["<|image|>"], "audio": NAMES["<|audio|>"], "video": NAMES["<|video|>"]},
+    user_id=NAMES["<|user|>"],
+    assistant_id=NAMES["<|assistant|>"],
+    eos_id=NAMES["<|eos|>"],
+)
+
+
+def new_model(cache: Path, seed: int = 0) -> Omni:
+    """A model with random weights and the word table."""
+    torch.manual_seed(seed)
+    model = Omni(CONFIG)
+    table, scale = word_vectors(cache)
+    model.words.table.copy_(torch.from_numpy(table))
+    model.words.scale.copy_(torch.from_numpy(scale))
+    for module in model.decoder.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.03)
+    return model
+
+
+class Pretraining(nn.Module):
+    """The model with a classifier a trunk, which is thrown away afterwards."""
+
+    def __init__(self, model: Omni, classes: dict[str, int]) -> None:
+        super().__init__()
+        self.model = model
+        self.classifiers = nn.ModuleDict(
+            {name: nn.Linear(model.config.shared_width, count) for name, count in classes.items()}
+        )

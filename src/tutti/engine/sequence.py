@@ -1,0 +1,134 @@
+"""A sequence: one request's tokens, media, options, random numbers and state. It owns every fact about itself."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Mapping, Sequence as Items
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tutti.content import FinishReason, SamplingOptions
+from tutti.engine.sampling import Sampler
+
+
+class Medium(Protocol):
+    """A medium as the engine sees it. Implementation: `tutti.processing.prompt.MediaInput`."""
+
+    @property
+    def modality(self) -> str:
+        """Which trunk encodes it."""
+        ...
+
+    @property
+    def arrays(self) -> Mapping[str, NDArray[np.generic]]:
+        """What the trunk takes, by argument name."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """How many places of the prompt it fills: N."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Of the arrays' dtype, shape and bytes."""
+        ...
+
+
+class Prompt(Protocol):
+    """A prompt as the engine sees it. Implementation: `tutti.processing.prompt.Prompt`."""
+
+    @property
+    def input_ids(self) -> NDArray[np.int64]:
+        """(T,), with placeholders where media stand."""
+        ...
+
+    @property
+    def media(self) -> Items[Medium]:
+        """In the order of their places."""
+        ...
+
+    @property
+    def starts(self) -> Items[int]:
+        """Medium i fills `input_ids[starts[i] : starts[i] + media[i].tokens]`."""
+        ...
+
+
+class Sequence:
+    """One request on its way through the engine.
+
+    Args:
+        arrival: Its place in the order of requests; the highest is the youngest.
+        prompt: Its ids must not be empty.
+        options: How tokens are drawn.
+        tenant: Whose it is; nothing is shared between tenants.
+        max_tokens: Most tokens to generate, at most what `options` asks.
+        block_tokens: Tokens a block of the key-value cache holds.
+
+    Raises:
+        InputError: An option is outside its range.
+    """
+
+    def __init__(
+        self, arrival: int, prompt: Prompt, options: SamplingOptions, tenant: str, max_tokens: int, block_tokens: int
+    ) -> None:
+        self.arrival = arrival
+        self.options = options
+        self.max_tokens = max_tokens
+        self.tokens: list[int] = prompt.input_ids.tolist()
+        """Prompt and answer."""
+        self.prompt_tokens = len(self.tokens)
+        self.media = tuple(prompt.media)
+        self.starts = tuple(prompt.starts)
+        self.tenant = tenant
+        self.embeddings: dict[int, Tensor] = {}
+        """Medium's number → (N, D), while its places are being computed."""
+        self.blocks: list[int] = []
+        """Blocks of the cache that hold its keys and values, in order."""
+        self.computed = 0
+        """How many of its tokens have keys and values in those blocks."""
+        self.reused_tokens = 0
+        """Tokens of the prompt found in the cache when it was last admitted."""
+        self.finish_reason: FinishReason | None = None
+        self.error: Exception | None = None
+        """Why it failed, if it did."""
+        self._block_tokens = block_tokens
+        self._digests: list[bytes] = []
+        filled = {i for medium, start in zip(self.media, self.starts, strict=True) for i in range(start, start + medium.tokens)}
+        self.sampler = Sampler(options, (token for i, token in enumerate(self.tokens) if i not in filled))
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.finish_reason is not None or self.error is not None
+
+    @property
+    def generated(self) -> list[int]:
+        """The answer's tokens so far."""
+        return self.tokens[self.prompt_tokens :]
+
+    def digest(self, block: int) -> bytes:
+        """256 bits for everything that the keys and values of this full block depend on.
+
+        Chained: each block's digest holds the one before, the first one the tenant. Media enter by their own digest,
+        since every placeholder has the same token id.
+        """
+        while len(self._digests) <= block:
+            self._digests.append(self._next_digest())
+        return self._digests[block]
+
+    def _next_digest(self) -> bytes:
+        start = len(self._digests) * self._block_tokens
+        stop = start + self._block_tokens
+        before = self._digests[-1] if self._digests else hashlib.sha256(self.tenant.encode()).digest()
+        digest = hashlib.sha256(before)
+        digest.update(array("q", self.tokens[start:stop]).tobytes())
+        for medium, place in zip(self.media, self.starts, strict=True):
+            if place < stop and place + medium.tokens > start:
+                digest.update(hashlib.sha256(f"{medium.modality}\0{medium.digest}".encode()).digest())
+                digest.update((place - start).to_bytes(8, "little", signed=True))
+        return digest.digest()

@@ -1,0 +1,50 @@
+"""Connectors that keep the tokens, or merge neighbours first.
+
+Source: LLaVA-1.5 (Liu et al. 2023, section 3.2) for the two-layer MLP; merging neighbours by stacking their channels
+("pixel shuffle") as in Idefics3 (Laurençon et al. 2024, section 3.2).
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Linear(nn.Linear):
+    """One projection. Shapes: (B, N, D_in) → (B, N, D_out)."""
+
+
+class MLP(nn.Module):
+    """norm, up, GELU, down. Shapes: (B, N, D_in) → (B, N, D_out)."""
+
+    def __init__(self, width_in: int, width_out: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width_in)
+        self.up = nn.Linear(width_in, width_out)
+        self.down = nn.Linear(width_out, width_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Project. Shapes as above."""
+        out: Tensor = self.down(F.gelu(self.up(self.norm(x))))
+        return out
+
+
+def merge_grid(x: Tensor, side: int, merge: int) -> Tensor:
+    """Stack the channels of merge x merge neighbours of a square grid.
+
+    Shapes: (B, side², D) → (B, (side / merge)², D * merge²).
+    """
+    batch, _, width = x.shape
+    small = side // merge
+    x = x.view(batch, small, merge, small, merge, width).permute(0, 1, 3, 2, 4, 5)
+    return x.reshape(batch, small * small, merge * merge * width)
+
+
+def merge_time(x: Tensor, merge: int) -> Tensor:
+    """Stack the channels of consecutive tokens, the last group filled with zeros.
+
+    Shapes: (B, N, D) → (B, ceil(N / merge), D * merge).
+    """
+    batch, tokens, width = x.shape
+    x = F.pad(x, (0, 0, 0, -tokens % merge))
+    return x.reshape(batch, -1, merge * width)

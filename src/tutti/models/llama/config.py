@@ -1,0 +1,150 @@
+"""Configuration of LLaMA-type decoders, as `config.json` of `model_type` "llama" has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from tutti.errors import UnsupportedConfig
+
+TASKS = ("ask",)
+
+IGNORED_KEYS = frozenset(
+    {
+        "_name_or_path",
+        "architectures",
+        "attention_dropout",
+        "bos_token_id",
+        "chunk_size_feed_forward",
+        "dtype",
+        "eos_token_id",
+        "id2label",
+        "initializer_range",
+        "is_encoder_decoder",
+        "label2id",
+        "model_type",
+        "output_attentions",
+        "output_hidden_states",
+        "pad_token_id",
+        "pretraining_tp",
+        "problem_type",
+        "return_dict",
+        "torch_dtype",
+        "transformers_version",
+        "use_cache",
+    }
+)
+"""Keys of `config.json` that do not change what the decoder computes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RopeScaling:
+    """Stretches rotary positions to longer contexts."""
+
+    rope_type: str
+    """`linear` (Chen et al. 2023) or `llama3` (Llama 3 herd of models, section 3.4)."""
+    factor: float
+    """How many times longer the context becomes."""
+    low_freq_factor: float = 1.0
+    """llama3: wavelengths above original / this are stretched in full."""
+    high_freq_factor: float = 4.0
+    """llama3: wavelengths below original / this are left alone."""
+    original_max_position_embeddings: int = 8192
+    """llama3: context length in pre-training, in tokens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlamaConfig:
+    """Sizes of a decoder, named as in `config.json`."""
+
+    vocab_size: int
+    """V."""
+    hidden_size: int
+    """D."""
+    intermediate_size: int
+    """Width inside the MLP."""
+    num_hidden_layers: int
+    """Number of blocks."""
+    num_attention_heads: int
+    """H."""
+    num_key_value_heads: int
+    """K, a divisor of H."""
+    head_dim: int
+    """E."""
+    max_position_embeddings: int
+    """Longest context in tokens."""
+    rms_norm_eps: float = 1e-6
+    """Added to the mean square in every norm."""
+    rope_theta: float = 10000.0
+    """Base of the rotary frequencies."""
+    rope_scaling: RopeScaling | None = None
+    """How rotary positions are stretched, if they are."""
+    attention_bias: bool = False
+    """Whether q, k, v and o have biases."""
+    mlp_bias: bool = False
+    """Whether gate, up and down have biases."""
+    tie_word_embeddings: bool = False
+    """Whether the output projection is the embedding table."""
+
+    @classmethod
+    def from_hf(cls, values: Mapping[str, Any]) -> LlamaConfig:
+        """Read `config.json` (both the older `rope_theta`/`rope_scaling` and the newer `rope_parameters` form).
+
+        Raises:
+            UnsupportedConfig: A key is unknown or missing, or a value is one that this decoder does not compute.
+        """
+        values = {key: value for key, value in values.items() if key not in IGNORED_KEYS}
+        if (activation := values.pop("hidden_act", "silu")) != "silu":
+            raise UnsupportedConfig(f"hidden_act is {activation!r}; this decoder computes 'silu' only.")
+        rope = dict(values.pop("rope_parameters", None) or {})
+        values["rope_theta"] = rope.pop("rope_theta", values.get("rope_theta", 10000.0))
+        values["rope_scaling"] = _rope_scaling(values.get("rope_scaling") or rope)
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise UnsupportedConfig(f"The llama configuration has the unknown key {unknown[0]!r}.")
+        values.setdefault("num_key_value_heads", values.get("num_attention_heads"))
+        if values.get("head_dim") is None and values.get("num_attention_heads"):
+            values["head_dim"] = values.get("hidden_size", 0) // values["num_attention_heads"]
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise UnsupportedConfig(f"The llama configuration is incomplete: {error}.") from None
+
+    def layer_parameters(self) -> int:
+        """Parameters of one block."""
+        d, e = self.hidden_size, self.head_dim
+        heads, kv = self.num_attention_heads, self.num_key_value_heads
+        attention = d * e * (2 * heads + 2 * kv) + self.attention_bias * (e * (heads + 2 * kv) + d)
+        mlp = 3 * d * self.intermediate_size + self.mlp_bias * (2 * self.intermediate_size + d)
+        return attention + mlp + 2 * d
+
+    def parameters(self) -> int:
+        """Parameters of the whole causal language model."""
+        tables = 1 if self.tie_word_embeddings else 2
+        return self.num_hidden_layers * self.layer_parameters() + tables * self.vocab_size * self.hidden_size + self.hidden_size
+
+    def flops(self, tokens: int, context: int = 0) -> int:
+        """Operations (two a multiply-add) to run so many new tokens after so many in the cache, logits included."""
+        weights = self.num_hidden_layers * self.layer_parameters() + self.vocab_size * self.hidden_size
+        seen = tokens * context + tokens * (tokens + 1) // 2
+        scores = 2 * self.num_hidden_layers * self.num_attention_heads * self.head_dim * seen
+        return 2 * (tokens * weights + scores)
+
+    def kv_bytes_per_token(self, bytes_per_value: int = 4) -> int:
+        """Bytes of keys and values that one token of context takes."""
+        return 2 * self.num_hidden_layers * self.num_key_value_heads * self.head_dim * bytes_per_value
+
+
+def _rope_scaling(values: Mapping[str, Any]) -> RopeScaling | None:
+    values = dict(values)
+    kind = values.pop("rope_type", None) or values.pop("type", None) or "default"
+    values.pop("type", None)
+    if kind == "default":
+        return None
+    if kind not in ("linear", "llama3"):
+        raise UnsupportedConfig(f"rope_scaling is of type {kind!r}; this decoder computes 'linear' and 'llama3'.")
+    try:
+        return RopeScaling(rope_type=kind, **values)
+    except TypeError as error:
+        raise UnsupportedConfig(f"rope_scaling of type {kind!r} does not fit: {error}.") from None

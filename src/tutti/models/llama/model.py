@@ -1,0 +1,204 @@
+"""LLaMA-type decoder.
+
+Paper: Touvron et al. 2023 (LLaMA), section 2.2; grouped heads: Touvron et al. 2023 (Llama 2), section 2.2; stretched
+rotary positions: Grattafiori et al. 2024 (Llama 3), section 3.4.
+Reference implementation: `transformers`, `LlamaForCausalLM`; parameters carry its names.
+We differ in: attention goes through an explicit `Attend`; nothing is cached on the module.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from tutti.errors import UnsupportedTask
+from tutti.models.layers.attention import Attend, MaskedAttend
+from tutti.models.layers.mlp import GatedMLP
+from tutti.models.layers.norms import RMSNorm
+from tutti.models.layers.rotary import inverse_frequencies, rotary_angles, rotate
+from tutti.models.llama.config import LlamaConfig, RopeScaling
+
+Angles = tuple[Tensor, Tensor]
+
+
+class CausalLMOutput(NamedTuple):
+    """What a causal language model returns."""
+
+    logits: Tensor
+    """(B, T, V)."""
+
+
+class LlamaAttention(nn.Module):
+    """Rotary self-attention with grouped key-value heads."""
+
+    def __init__(self, config: LlamaConfig, layer: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.head_width = config.head_dim
+        d, e, bias = config.hidden_size, config.head_dim, config.attention_bias
+        self.q_proj = nn.Linear(d, config.num_attention_heads * e, bias=bias)
+        self.k_proj = nn.Linear(d, config.num_key_value_heads * e, bias=bias)
+        self.v_proj = nn.Linear(d, config.num_key_value_heads * e, bias=bias)
+        self.o_proj = nn.Linear(config.num_attention_heads * e, d, bias=bias)
+
+    def forward(self, x: Tensor, angles: Angles, attend: Attend) -> Tensor:
+        """Shapes: (B, T, D) → (B, T, D)."""
+        batch, tokens, _ = x.shape
+        query = rotate(self.q_proj(x).view(batch, tokens, -1, self.head_width), angles)
+        key = rotate(self.k_proj(x).view(batch, tokens, -1, self.head_width), angles)
+        value = self.v_proj(x).view(batch, tokens, -1, self.head_width)
+        out: Tensor = self.o_proj(attend(self.layer, query, key, value).reshape(batch, tokens, -1))
+        return out
+
+
+class LlamaLayer(nn.Module):
+    """Pre-norm attention, then pre-norm SwiGLU."""
+
+    def __init__(self, config: LlamaConfig, layer: int) -> None:
+        super().__init__()
+        self.self_attn = LlamaAttention(config, layer)
+        self.mlp = GatedMLP(config.hidden_size, config.intermediate_size, bias=config.mlp_bias)
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+    def forward(self, x: Tensor, angles: Angles, attend: Attend) -> Tensor:
+        """Shapes: (B, T, D) → (B, T, D)."""
+        x = x + self.self_attn(self.input_layernorm(x), angles, attend)
+        out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
+        return out
+
+
+class LlamaLayers(nn.Module):
+    """The blocks and the final norm: a decoder from embeddings to hidden states, whatever the embeddings stand for."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.layers = nn.ModuleList(LlamaLayer(config, index) for index in range(config.num_hidden_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+    def forward(self, inputs_embeds: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """Run all blocks.
+
+        Shapes: inputs_embeds (B, T, D), positions (B, T) int64 → (B, T, D), after the final norm.
+        """
+        # Frequencies are made here and not kept as a buffer: a module built on `meta` then needs no repair after loading.
+        frequencies = rope_frequencies(self.config).to(inputs_embeds.device)
+        angles = rotary_angles(positions, frequencies)
+        x = inputs_embeds
+        for layer in self.layers:
+            x = layer(x, angles, attend)
+        out: Tensor = self.norm(x)
+        return out
+
+
+class LlamaModel(LlamaLayers):
+    """The decoder with its token table."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__(config)
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+
+
+class LlamaForCausalLM(nn.Module):
+    """The decoder with its output projection."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = LlamaModel(config)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        if config.tie_word_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+
+    @property
+    def tied(self) -> Mapping[str, str]:
+        """Parameter that a checkpoint may leave out → parameter that it equals."""
+        return {"lm_head.weight": "model.embed_tokens.weight"} if self.config.tie_word_embeddings else {}
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, position_ids: Tensor | None = None
+    ) -> CausalLMOutput:
+        """Logits of every position.
+
+        Shapes: input_ids (B, T) int64, attention_mask (B, T) with 0 at padding or None, position_ids (B, T) or None
+        → logits (B, T, V).
+        """
+        tokens = input_ids.shape[1]
+        mask = None
+        if attention_mask is not None:
+            causal = torch.ones(tokens, tokens, dtype=torch.bool, device=input_ids.device).tril()
+            eye = torch.eye(tokens, dtype=torch.bool, device=input_ids.device)
+            mask = (causal & attention_mask[:, None, None].bool()) | eye
+        if position_ids is None:
+            position_ids = torch.arange(tokens, device=input_ids.device).expand_as(input_ids)
+        hidden = self.decode(self.embed_tokens(input_ids), position_ids, MaskedAttend(mask))
+        return CausalLMOutput(self.logits(hidden))
+
+    # What the engine needs of a generating model: `tutti.engine.runner.Decoder`.
+
+    @property
+    def layers(self) -> int:
+        """Blocks that keep keys and values."""
+        return self.config.num_hidden_layers
+
+    @property
+    def kv_heads(self) -> int:
+        """K."""
+        return self.config.num_key_value_heads
+
+    @property
+    def head_width(self) -> int:
+        """E."""
+        return self.config.head_dim
+
+    @property
+    def context_length(self) -> int:
+        """Longest context in tokens."""
+        return self.config.max_position_embeddings
+
+    def embed_tokens(self, input_ids: Tensor) -> Tensor:
+        """Shapes: (…) int64 → (…, D)."""
+        out: Tensor = self.model.embed_tokens(input_ids)
+        return out
+
+    def encode_media(self, modality: str, arrays: Mapping[str, Tensor]) -> Tensor:
+        """A decoder of text has no trunks.
+
+        Raises:
+            UnsupportedTask: Always.
+        """
+        raise UnsupportedTask(f"This model reads text only, and was given {modality}; tutti-mini reads {modality}.")
+
+    def decode(self, inputs_embeds: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """Shapes: (B, T, D) and (B, T) → (B, T, D)."""
+        out: Tensor = self.model(inputs_embeds, positions, attend)
+        return out
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Shapes: (…, D) → (…, V)."""
+        out: Tensor = self.lm_head(hidden)
+        return out
+
+
+def rope_frequencies(config: LlamaConfig) -> Tensor:
+    """Rotary frequencies after stretching, in radians per position. Shape (E/2,)."""
+    frequencies = inverse_frequencies(config.head_dim, config.rope_theta)
+    scaling = config.rope_scaling
+    if scaling is None:
+        return frequencies
+    if scaling.rope_type == "linear":
+        return frequencies / scaling.factor
+    return _llama3(frequencies, scaling)
+
+
+def _llama3(frequencies: Tensor, scaling: RopeScaling) -> Tensor:
+    """Leave short wavelengths alone, stretch long ones in full, and blend in between."""
+    original, low, high = scaling.original_max_position_embeddings, scaling.low_freq_factor, scaling.high_freq_factor
+    wavelengths = 2 * math.pi / frequencies
+    blend = ((original / wavelengths - low) / (high - low)).clamp(0, 1)
+    return (1 - blend) * frequencies / scaling.factor + blend * frequencies

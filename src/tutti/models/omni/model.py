@@ -1,0 +1,249 @@
+"""`tutti_omni`: a trunk for every modality, one shared space, one decoder.
+
+One grammar for all modalities: preprocess → trunk → head → unit vector (the shared space; Girdhar et al. 2023,
+ImageBind, section 3), and trunk → connector → tokens of the decoder (Liu et al. 2023, LLaVA, section 4.1).
+Reference implementation: this file.
+We differ in: the decoder's token table is the text trunk's frozen table of word vectors, read through a learned
+projection, so that a word never seen in training lies near its neighbours in questions, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tutti.errors import UnsupportedTask
+from tutti.models.connectors.projections import MLP, Linear, merge_grid, merge_time
+from tutti.models.connectors.resampler import Resampler
+from tutti.models.layers.attention import Attend, MaskedAttend
+from tutti.models.layers.stems import AttentionPool
+from tutti.models.llama.model import LlamaLayers
+from tutti.models.omni.config import ConnectorConfig, OmniConfig, TrunkConfig
+from tutti.models.omni.trunks import PictureTrunk, SoundTrunk, TextTrunk, WordTable
+
+
+class OmniOutput(NamedTuple):
+    """What `Omni.forward` returns."""
+
+    logits: Tensor
+    """(B, T, V)."""
+    hidden: Tensor
+    """(B, T, D), the decoder's states after the final norm."""
+
+
+class Head(nn.Module):
+    """Trunk tokens to a point of the shared space."""
+
+    def __init__(self, width: int, shared_width: int) -> None:
+        super().__init__()
+        self.pool = AttentionPool(width)
+        self.project = nn.Linear(width, shared_width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: (B, P, D) → (B, shared D), not yet of unit length."""
+        out: Tensor = self.project(self.pool(x))
+        return out
+
+
+class Omni(nn.Module):
+    """The model. Modalities are those of `config.trunks`, and text."""
+
+    def __init__(self, config: OmniConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.decoder.hidden_size
+        own = {name: trunk for name, trunk in config.trunks.items() if trunk.kind != "frames"}
+        self.words = WordTable(config.words)
+        self.text = TextTrunk(config.words, config.shared_width)
+        self.trunks = nn.ModuleDict({name: _trunk(trunk) for name, trunk in own.items()})
+        self.heads = nn.ModuleDict({name: Head(trunk.width, config.shared_width) for name, trunk in own.items()})
+        self.connectors = nn.ModuleDict(
+            {name: _connector(item, config.trunks, name, width) for name, item in config.connectors.items()}
+        )
+        self.frame_positions = nn.ParameterDict(
+            {
+                name: nn.Parameter(torch.randn(trunk.max_frames, width) * 0.02)
+                for name, trunk in config.trunks.items()
+                if trunk.kind == "frames"
+            }
+        )
+        self.logit_scale = nn.Parameter(torch.tensor(2.66))
+        self.embed_in = nn.Linear(config.words.width, width, bias=False)
+        self.special = nn.Parameter(torch.randn(config.words.special_tokens, width) * 0.5)
+        self.decoder = LlamaLayers(config.decoder)
+        self.embed_out = nn.Linear(width, config.words.width, bias=False)
+        self.special_out = nn.Parameter(torch.zeros(config.words.special_tokens, width))
+        self.output_bias = nn.Parameter(torch.zeros(config.words.vocabulary))
+
+    # The shared space.
+
+    def embed_text(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Shapes: both (B, T) → (B, shared D), unit rows."""
+        return F.normalize(self.text(self.words(input_ids), attention_mask), dim=-1)
+
+    def embed_media(self, modality: str, arrays: Mapping[str, Tensor]) -> Tensor:
+        """Points of the shared space for a batch of media.
+
+        A clip is the mean direction of its frames, and of its sound where it has one.
+
+        Shapes: arrays as `encode` takes them → (B, shared D), unit rows.
+        """
+        trunk = self._trunk_config(modality)
+        if trunk.kind != "frames":
+            return F.normalize(self.heads[modality](self.encode(modality, arrays)), dim=-1)
+        frames = arrays["pixel_values"]
+        points = self.embed_media(trunk.of, {"pixel_values": frames.flatten(0, 1)})
+        point = F.normalize(points.view(*frames.shape[:2], -1).mean(1), dim=-1)
+        if "input_features" in arrays:
+            sound = self.embed_media(trunk.sound, {"input_features": arrays["input_features"]})
+            point = F.normalize(point + sound, dim=-1)
+        return point
+
+    def encode(self, modality: str, arrays: Mapping[str, Tensor]) -> Tensor:
+        """Run a trunk.
+
+        Shapes: arrays {"pixel_values": (B, 3, S, S)} for pictures, {"input_features": (B, M, frames)} for sounds
+        → (B, P, D).
+        """
+        (values,) = arrays.values()
+        out: Tensor = self.trunks[modality](values)
+        return out
+
+    # The decoder.
+
+    def connect(self, modality: str, arrays: Mapping[str, Tensor]) -> Tensor:
+        """Decoder tokens for a batch of media.
+
+        Shapes: arrays as in `encode`; for clips {"pixel_values": (B, F, 3, S, S), "input_features": (B, M, frames)},
+        the sound optional → (B, N, D).
+        """
+        trunk = self._trunk_config(modality)
+        if modality not in self.connectors:
+            raise UnsupportedTask(f"The decoder of this model does not hear of {modality}.")
+        if trunk.kind != "frames":
+            return self._connect(modality, trunk, self.encode(modality, arrays))
+        frames = arrays["pixel_values"]
+        batch, count = frames.shape[:2]
+        picture = self.config.trunks[trunk.of]
+        x = self._connect(modality, picture, self.encode(trunk.of, {"pixel_values": frames.flatten(0, 1)}))
+        x = x.view(batch, count, *x.shape[1:]) + self.frame_positions[modality][:count, None]
+        x = x.flatten(1, 2)
+        if "input_features" not in arrays:
+            return x
+        return torch.cat((x, self.connect(trunk.sound, {"input_features": arrays["input_features"]})), dim=1)
+
+    def _connect(self, modality: str, trunk: TrunkConfig, x: Tensor) -> Tensor:
+        connector = self.config.connectors[modality]
+        if connector.merge > 1 and trunk.kind == "picture":
+            x = merge_grid(x, trunk.size // trunk.stride, connector.merge)
+        elif connector.merge > 1:
+            x = merge_time(x, connector.merge)
+        out: Tensor = self.connectors[modality](x)
+        return out
+
+    def _trunk_config(self, modality: str) -> TrunkConfig:
+        if modality not in self.config.trunks:
+            known = ", ".join(["text", *self.config.trunks])
+            raise UnsupportedTask(f"This model has no trunk for {modality}; it has trunks for {known}.")
+        return self.config.trunks[modality]
+
+    def place(self, input_ids: Tensor, media: Mapping[str, Tensor]) -> Tensor:
+        """Embed tokens and put the media's in the place of their placeholders, in order.
+
+        Shapes: input_ids (B, T), media: modality → (…, D) with as many rows as there are placeholders → (B, T, D).
+        """
+        x = self.embed_tokens(input_ids)
+        for modality, tokens in media.items():
+            here = input_ids == self.config.placeholder_ids[modality]
+            x = x.masked_scatter(here[..., None], tokens.to(x.dtype))
+        return x
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        media: Mapping[str, Mapping[str, Tensor]] | None = None,
+        position_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> OmniOutput:
+        """Logits of every position.
+
+        Shapes: input_ids (B, T) with placeholders; media: modality → arrays as in `connect`; position_ids (B, T);
+        attention_mask (B, 1, T, T) bool, True where a query may look, or None for causal → logits (B, T, V).
+        """
+        hidden = self.hidden(input_ids, media, position_ids, attention_mask)
+        return OmniOutput(self.logits(hidden), hidden)
+
+    def hidden(
+        self,
+        input_ids: Tensor,
+        media: Mapping[str, Mapping[str, Tensor]] | None = None,
+        position_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        """`forward` without the projection to the vocabulary, which training needs at few positions only."""
+        x = self.place(input_ids, {name: self.connect(name, arrays) for name, arrays in (media or {}).items()})
+        if position_ids is None:
+            position_ids = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
+        return self.decode(x, position_ids, MaskedAttend(attention_mask))
+
+    # What the engine needs of a generating model: `tutti.engine.runner.Decoder`.
+
+    @property
+    def layers(self) -> int:
+        """Blocks that keep keys and values."""
+        return self.config.decoder.num_hidden_layers
+
+    @property
+    def kv_heads(self) -> int:
+        """K."""
+        return self.config.decoder.num_key_value_heads
+
+    @property
+    def head_width(self) -> int:
+        """E."""
+        return self.config.decoder.head_dim
+
+    @property
+    def context_length(self) -> int:
+        """Longest context in tokens."""
+        return self.config.decoder.max_position_embeddings
+
+    def embed_tokens(self, input_ids: Tensor) -> Tensor:
+        """Shapes: (…) int64 → (…, D)."""
+        special = input_ids < self.config.words.special_tokens
+        own = self.special[input_ids.clamp_max(self.config.words.special_tokens - 1)]
+        return torch.where(special[..., None], own, self.embed_in(self.words.direction(input_ids)))
+
+    def encode_media(self, modality: str, arrays: Mapping[str, Tensor]) -> Tensor:
+        """Decoder tokens of one medium. Shapes: as in `connect`, without B → (N, D)."""
+        return self.connect(modality, {name: values[None] for name, values in arrays.items()})[0]
+
+    def decode(self, inputs_embeds: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """Shapes: (B, T, D) and (B, T) → (B, T, D)."""
+        out: Tensor = self.decoder(inputs_embeds, positions, attend)
+        return out
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Shapes: (…, D) → (…, V)."""
+        words = self.embed_out(hidden) @ self.words.directions().T
+        special = hidden @ self.special_out.T
+        words = torch.cat((special, words[..., self.config.words.special_tokens :]), dim=-1)
+        return words + self.output_bias
+
+
+def _trunk(config: TrunkConfig) -> nn.Module:
+    return PictureTrunk(config) if config.kind == "picture" else SoundTrunk(config)
+
+
+def _connector(config: ConnectorConfig, trunks: Mapping[str, TrunkConfig], modality: str, width: int) -> nn.Module:
+    trunk = trunks[modality]
+    source = trunks[trunk.of] if trunk.kind == "frames" else trunk
+    merged = config.merge**2 if source.kind == "picture" else config.merge
+    width_in = source.width * merged
+    if config.kind == "resampler":
+        return Resampler(width_in, width, config.tokens)
+    return cast("nn.Module", (Linear if config.kind == "linear" else MLP)(width_in, width))

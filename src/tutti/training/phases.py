@@ -1,0 +1,109 @@
+"""Phases as data: what is learned, from what, with which parameters, on what schedule."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tutti.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+    Objective = Callable[[nn.Module, Any], Mapping[str, Tensor]]
+
+
+class Source(Protocol):
+    """Where batches come from.
+
+    A batch is a pure function of the generator it is given, which makes a resumed run see what an uncut one sees, and
+    lets workers prepare batches in any order.
+    """
+
+    def batch(self, rng: np.random.Generator) -> Any:
+        """Draw one batch: tensors, arrays and values in any nest of dicts, lists and tuples."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long, and how fast. Warm-up is linear, decay a cosine (Loshchilov and Hutter 2017, equation 5)."""
+
+    steps: int
+    """Optimizer steps."""
+    learning_rate: float
+    """Peak learning rate."""
+    warmup_steps: int = 0
+    """Steps from zero to the peak."""
+    final_fraction: float = 0.02
+    """Learning rate at the end, as a fraction of the peak."""
+    weight_decay: float = 0.05
+    """Decoupled decay of matrices; vectors (biases, norms) have none."""
+    betas: tuple[float, float] = (0.9, 0.98)
+    """Adam's decay rates."""
+    clip_norm: float = 1.0
+    """Longest gradient."""
+    micro_batches: int = 1
+    """Batches of each task whose gradients make one step, shared out over all processes."""
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step, the first being 0."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+        return self.learning_rate * (self.final_fraction + (1 - self.final_fraction) * cosine)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One thing to learn in a phase."""
+
+    name: str
+    objective: Objective
+    """(model, batch) → named scalars; "loss" is minimised, the others are logged."""
+    source: Source
+    weight: float = 1.0
+    """Factor of the loss."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A stretch of training. All tasks contribute to every step."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    trainable: tuple[str, ...]
+    """Patterns (`fnmatch`) over parameter names; what none matches is frozen."""
+    schedule: Schedule
+    seed: int = 0
+
+    def describe(self) -> dict[str, Any]:
+        """The phase as plain values: what a run folder records and compares."""
+        return {
+            "name": self.name,
+            "tasks": {task.name: {"weight": task.weight, "source": repr(task.source)} for task in self.tasks},
+            "trainable": list(self.trainable),
+            "schedule": {key: list(v) if isinstance(v, tuple) else v for key, v in vars(self.schedule).items()},
+            "seed": self.seed,
+        }
+
+
+def select(names: Iterable[str], patterns: tuple[str, ...]) -> set[str]:
+    """The parameter names that a phase trains.
+
+    Raises:
+        InputError: A pattern matches nothing, which would otherwise freeze a part unnoticed.
+    """
+    names = list(names)
+    chosen: set[str] = set()
+    for pattern in patterns:
+        matched = fnmatch.filter(names, pattern)
+        if not matched:
+            raise InputError(f"The trainable pattern {pattern!r} matches no parameter; names look like {names[0]!r}.")
+        chosen.update(matched)
+    return chosen
