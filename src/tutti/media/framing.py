@@ -11,7 +11,6 @@ from tutti.errors import InputError
 from tutti.media import sniff
 from tutti.media.sniff import Format
 
-
 _MOST_BOXES = 10_000
 """Boxes or chunks that are walked; a real file has a few dozen."""
 _LONGEST_OGG_PAGE = 65_307

@@ -92,7 +92,7 @@ def is_animated(file: BinaryIO, found: Format, name: str) -> bool:
         file.seek(0)
         head = file.read(21)
         file.seek(0)
-        return head[12:16] == b"VP8X" and bool(head[20] & 2)
+        return head[12:16] == b"VP8X" and len(head) == 21 and bool(head[20] & 2)
     with decoding(name, f"a readable {found.name} picture"), quiet(), _READERS[found](file) as image:
         return bool(getattr(image, "is_animated", False))
 
