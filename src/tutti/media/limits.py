@@ -60,7 +60,7 @@ class Limits:
         """
         if not seconds <= self.max_seconds:
             raise CapacityError(
-                f"{name} lasts {seconds:,.0f} s or more; the limit is {self.max_seconds:,.0f} s: "
+                f"{name} lasts {_shown(seconds)} s or more; the limit is {_shown(self.max_seconds)} s: "
                 "cut it or raise TUTTI_MAX_SECONDS."
             )
 
@@ -75,3 +75,7 @@ class Limits:
                 f"The sound of {name} takes more than {self.max_bytes:,} bytes once decoded: "
                 "cut it, lower its sample rate or raise TUTTI_MAX_BYTES."
             )
+
+
+def _shown(seconds: float) -> str:
+    return f"{seconds:,.2f}".rstrip("0").rstrip(".")
