@@ -1,7 +1,7 @@
 """The one loop: every phase of every model runs through `train`.
 
 Same seed, same machine, same numbers; cut and resumed, the same numbers again, because a batch depends on
-(seed, task, step, micro-batch) alone and the state that is kept is complete.
+(seed, step, task, micro-batch) alone and the state that is kept is complete.
 """
 
 from __future__ import annotations
@@ -10,23 +10,21 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch import nn
 
-from tutti.errors import TrainingError
 from tutti.training import distributed
-from tutti.training.phases import Phase, select
+from tutti.training.batches import batches
+from tutti.training.phases import Phase
 from tutti.training.run_folder import RunFolder
+from tutti.training.step import Outcome, Stepper
 
-MOST_BAD_STEPS = 5
-"""Consecutive steps without a finite gradient after which training gives up."""
+Validate = Callable[[nn.Module], Mapping[str, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,251 +34,253 @@ class RunResult:
     step: int
     """Steps taken in all."""
     finished: bool
-    """False if it was interrupted; calling `train` again continues."""
+    """False if it was stopped early; calling `train` again continues."""
+    stopped_by: Literal["end", "interrupt", "time", "step"]
+    """The schedule's end, Ctrl-C or SIGTERM, `max_seconds`, or `stop_after`."""
     metrics: Mapping[str, float]
     """The last validation's figures."""
+    seconds: float
+    """Wall time of the run, over all its starts."""
+    skipped_steps: int
+    """Steps whose loss or gradient was not finite."""
+    notes: tuple[str, ...] = ()
+    """What the user should be told."""
 
 
-def train(
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How often a run does what besides learning, and when it stops."""
+
+    validate_every: int
+    log_every: int
+    save_every_s: float
+    save_every: int | None
+    stop_after: int | None
+    max_seconds: float | None
+
+
+def train(  # noqa: PLR0913 - every argument has its own default and is a decision of the caller
     model: nn.Module,
     phase: Phase,
     folder: Path,
     *,
+    resume: bool = True,
     device: str = "cpu",
     workers: int = 0,
-    validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
+    validate: Validate | None = None,
     validate_every: int = 0,
     save_every_s: float = 120.0,
+    save_every: int | None = None,
     log_every: int = 20,
     stop_after: int | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    max_seconds: float | None = None,
+    say: Callable[[str], None] = lambda _line: None,
 ) -> RunResult:
     """Run a phase, or what is left of it.
 
+    Under torchrun, the micro-batches of each step are shared out over the processes, and the first one writes.
+
     Args:
-        model: Trained in place.
+        model: Trained in place; left in evaluation mode, with averaged weights if the phase has them.
         phase: What to do.
         folder: The run folder; if it holds an unfinished run of this phase, that run is continued.
+        resume: False starts this phase anew and removes what an earlier start left in the folder.
         device: Where to compute.
         workers: Processes that prepare batches; the numbers do not depend on it.
-        validate: Called in evaluation mode; its figures are logged.
+        validate: Called in evaluation mode, by the first process; its figures are logged.
         validate_every: Steps between validations; 0 means at the end only.
         save_every_s: Seconds between checkpoints.
-        log_every: Steps between lines of `metrics.jsonl`.
+        save_every: Steps between checkpoints, besides.
+        log_every: Steps between lines of `metrics.jsonl`, whose figures are averages over these steps.
         stop_after: Stop (resumable) once so many steps were taken in all.
+        max_seconds: Stop (resumable) after the step in which this start has taken so long.
         say: Receives one line of progress at a time.
 
     Returns:
-        How it ended. Ctrl-C and SIGTERM end it after the current step, with a checkpoint.
+        How it ended. Ctrl-C and SIGTERM end it after the current step, with a checkpoint; a second Ctrl-C at once.
 
     Raises:
-        TrainingError: The folder belongs to another run, or five steps in a row had no finite gradient.
+        TrainingError: The folder belongs to another run, or five steps in a row had no finite loss and gradient.
+        InputError: A trainable pattern matches nothing, or an objective returns no loss to learn from.
     """
-    with distributed.group(device) as group, _graceful_stop() as stopping:
-        run = RunFolder(folder, phase, writes=group.rank == 0)
-        model.to(device)
-        parameters = freeze(model, phase)
-        optimizer = make_optimizer(parameters, phase)
-        start = run.resume(model, optimizer, parameters)
-        loop = _Loop(model, phase, parameters, optimizer, group)
-        last_save = last_log = time.monotonic()
-        last_logged, step, metrics = start, start, dict[str, float]()
-        end = min(phase.schedule.steps, stop_after or phase.schedule.steps)
-        for step, batches in _batches(phase, start, end, group, workers):
-            figures = loop.step(step, batches)
-            done = step + 1
-            if done % log_every == 0 or done == end:
-                now = time.monotonic()
-                rate = (done - last_logged) / (now - last_log)
-                last_log, last_logged = now, done
-                run.log({"step": done, **figures, "steps_per_s": rate})
-                say(_line(phase, done, rate, figures))
-            if validate and (done == phase.schedule.steps or (validate_every and done % validate_every == 0)):
-                metrics = dict(_validated(model, validate))
-                run.log({"step": done, **metrics})
-                say(f"{phase.name} {done}: " + ", ".join(f"{key} {value:.4f}" for key, value in metrics.items()))
-            start = done
-            if group.any(stopping()):
-                break
-            if time.monotonic() - last_save > save_every_s:
-                run.save(model, optimizer, parameters, done)
-                last_save = time.monotonic()
-        finished = start >= phase.schedule.steps
-        run.save(model, optimizer, parameters, start, finished=finished)
-        return RunResult(step=start, finished=finished, metrics=metrics)
+    pace = Pace(
+        validate_every=validate_every,
+        log_every=log_every,
+        save_every_s=save_every_s,
+        save_every=save_every,
+        stop_after=stop_after,
+        max_seconds=max_seconds,
+    )
+    with distributed.group(device) as group, _graceful_stop() as asked_to_stop:
+        files = RunFolder(Path(folder), phase, writes=group.rank == 0)
+        group.wait()
+        files.begin(group.device, group.size, resume=resume)
+        group.wait()
+        model.to(group.device)
+        run = _Run(Stepper(model, phase, group), files, pace, validate, say)
+        run.restore()
+        run.go(workers, asked_to_stop)
+        return run.end()
 
 
-def freeze(model: nn.Module, phase: Phase) -> dict[str, nn.Parameter]:
-    """Freeze what the phase does not train.
+@dataclass
+class _Window:
+    """Sums since the last line of the log; kept in checkpoints, so that a cut does not change the line."""
 
-    A batch norm that is frozen also keeps its running statistics: they belong to the weights that were learned with
-    them, and a phase over other data would otherwise shift them without learning anything.
+    steps: int = 0
+    skipped: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
 
-    Returns:
-        The trained parameters by name.
-    """
-    named = dict(model.named_parameters())
-    chosen = select(named, phase.trainable)
-    for name, parameter in named.items():
-        parameter.requires_grad_(name in chosen)
-    model.train()
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not any(p.requires_grad for p in module.parameters()):
-            module.eval()
-    return {name: parameter for name, parameter in named.items() if name in chosen}
+    def add(self, outcome: Outcome) -> None:
+        if outcome.skipped:
+            self.skipped += 1
+            return
+        self.steps += 1
+        for name, value in outcome.figures.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
 
-
-def make_optimizer(parameters: Mapping[str, nn.Parameter], phase: Phase) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019) that decays matrices only."""
-    schedule = phase.schedule
-    matrices = [parameter for parameter in parameters.values() if parameter.ndim > 1]
-    vectors = [parameter for parameter in parameters.values() if parameter.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": schedule.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=schedule.learning_rate, betas=schedule.betas)
+    def means(self) -> dict[str, float]:
+        return {name: value / self.steps for name, value in self.sums.items()}
 
 
-class _Loop:
-    """What one step needs."""
+class _Run:
+    """A phase on its way."""
 
     def __init__(
-        self,
-        model: nn.Module,
-        phase: Phase,
-        parameters: Mapping[str, nn.Parameter],
-        optimizer: torch.optim.Optimizer,
-        group: distributed.Group,
+        self, stepper: Stepper, files: RunFolder, pace: Pace, validate: Validate | None, say: Callable[[str], None]
     ) -> None:
-        self.model, self.phase, self.optimizer, self.group = model, phase, optimizer, group
-        self.parameters = list(parameters.values())
-        self.buffers = [b for b in model.buffers() if b.is_floating_point() and b.numel() < 1_000_000]
-        self.device = self.parameters[0].device
-        self.bad = 0
+        self.stepper, self.files, self.pace, self.validate, self.say = stepper, files, pace, validate, say
+        self.phase, self.steps = stepper.phase, stepper.phase.schedule.steps
+        self.done = 0
+        self.metrics: dict[str, float] = {}
+        self.window = _Window()
+        self.stopped_by: Literal["end", "interrupt", "time", "step"] = "end"
+        self.began = self.logged_at = self.saved_at = time.monotonic()
+        self.examples_since = self.steps_since = 0
+        self.saved = -1
 
-    def step(self, step: int, batches: list[list[Any]]) -> dict[str, float]:
-        """Accumulate the gradients of all tasks and micro-batches, then move once."""
-        schedule = self.phase.schedule
-        kept = [buffer.clone() for buffer in self.buffers]
-        torch.manual_seed(int(np.random.SeedSequence((self.phase.seed, step)).generate_state(1)[0]))
-        self.optimizer.zero_grad()
-        figures: dict[str, float] = {}
-        total = 0.0
-        for micro in batches:
-            for task, batch in zip(self.phase.tasks, micro, strict=True):
-                outcome = task.objective(self.model, _to(batch, self.device))
-                loss = outcome["loss"] * (task.weight / schedule.micro_batches)
-                loss.backward()  # type: ignore[no-untyped-call]
-                total += loss.item()
-                for name, value in outcome.items():
-                    key = f"{task.name}/{name}"
-                    figures[key] = figures.get(key, 0.0) + float(value.detach()) / len(batches)
-        self.group.sum_gradients(self.parameters)
-        norm = float(nn.utils.clip_grad_norm_(self.parameters, schedule.clip_norm))
-        rate = schedule.rate(step)
-        if np.isfinite(norm) and np.isfinite(total):
-            for options in self.optimizer.param_groups:
-                options["lr"] = rate
-            self.optimizer.step()
-            self.group.average(self.buffers)
-            self.bad = 0
-        else:
-            self._skip(step, kept)
-        return {**figures, "gradient_norm": norm, "learning_rate": rate}
+    def restore(self) -> None:
+        """Continue where the folder's state left off, if it has one."""
+        state = self.files.resume(self.stepper)
+        group, model = self.stepper.group, self.stepper.model
+        group.share([*model.parameters(), *model.buffers()])
+        if state:
+            self.done = self.saved = int(state["step"])
+            self.metrics = dict(state["metrics"])
+            self.stepper.skipped, self.stepper.skipped_in_a_row = state["skipped"]
+            self.window = _Window(state["window"][0], state["window"][1], state["window"][2])
+            self.say(f"{self.phase.name}: continuing at step {self.done} of {self.steps}.")
 
-    def _skip(self, step: int, kept: list[Tensor]) -> None:
-        for buffer, value in zip(self.buffers, kept, strict=True):
-            buffer.copy_(value)
-        self.bad += 1
-        if self.bad >= MOST_BAD_STEPS:
-            raise TrainingError(
-                f"{self.phase.name}: {self.bad} steps in a row up to step {step} had no finite gradient; "
-                f"the weights were left as they were. Lower the learning rate ({self.phase.schedule.learning_rate:g})."
-            )
+    def go(self, workers: int, asked_to_stop: Callable[[], bool]) -> None:
+        """Take the steps that are left, until the end or a reason to stop."""
+        if self.pace.stop_after is not None and self.done >= self.pace.stop_after < self.steps:
+            self.stopped_by = "step"
+            return
+        for step, drawn in batches(self.phase, range(self.done, self.steps), self.stepper.group, workers):
+            outcome = self.stepper.step(step, drawn)
+            self.done = step + 1
+            self._log(outcome)
+            self._validate()
+            if self._stops(asked_to_stop()):
+                break
+            self._save()
 
-
-class _Steps(Dataset[list[list[Any]]]):
-    """Batches by step: for every micro-batch of this process, one batch a task."""
-
-    def __init__(self, phase: Phase, rank: int, size: int) -> None:
-        self.phase, self.rank, self.size = phase, rank, size
-
-    def __getitem__(self, step: int) -> list[list[Any]]:
-        return [
-            [
-                task.source.batch(np.random.default_rng(np.random.SeedSequence((self.phase.seed, index, step, micro))))
-                for index, task in enumerate(self.phase.tasks)
-            ]
-            for micro in range(self.rank, self.phase.schedule.micro_batches, self.size)
-        ]
-
-
-def _batches(
-    phase: Phase, start: int, end: int, group: distributed.Group, workers: int
-) -> Iterator[tuple[int, list[list[Any]]]]:
-    if phase.schedule.micro_batches % group.size:
-        raise TrainingError(
-            f"{phase.schedule.micro_batches} micro-batches cannot be shared out over {group.size} processes; "
-            "make micro_batches a multiple of the number of processes."
+    def end(self) -> RunResult:
+        """Keep the state, draw the curve, and leave the model as it is handed out."""
+        finished = self.done >= self.steps
+        if self.saved < self.done or not finished:
+            self.files.save(self.stepper, self.done, self._state(), finished=finished)
+        note = self.files.draw()
+        if self.stepper.average:
+            self.stepper.average.exchange(self.stepper.parameters)
+        self.stepper.model.eval()
+        return RunResult(
+            step=self.done,
+            finished=finished,
+            stopped_by="end" if finished else self.stopped_by,
+            metrics=self.metrics,
+            seconds=self.files.seconds,
+            skipped_steps=self.stepper.skipped,
+            notes=(note,) if note else (),
         )
-    steps = range(start, end)
-    loader = DataLoader(
-        _Steps(phase, group.rank, group.size),
-        batch_size=None,
-        sampler=steps,
-        num_workers=workers,
-        prefetch_factor=4 if workers else None,
-        worker_init_fn=_ignore_interrupts,
-    )
-    yield from zip(steps, loader, strict=True)
 
+    def _log(self, outcome: Outcome) -> None:
+        self.window.add(outcome)
+        self.examples_since += outcome.examples * self.stepper.group.size
+        self.steps_since += 1
+        if self.done % self.pace.log_every and self.done != self.steps:
+            return
+        now = time.monotonic()
+        took = max(now - self.logged_at, 1e-9)
+        figures = self.window.means() if self.window.steps else {}
+        speed = {"steps_per_s": self.steps_since / took, "examples_per_s": self.examples_since / took}
+        skipped = {"skipped_steps": self.window.skipped} if self.window.skipped else {}
+        rate = {"learning_rate": self.phase.schedule.rate(self.done - 1)}
+        self.files.log(self.done, {**figures, **rate, **speed, **skipped})
+        self.say(self._line(figures, speed["steps_per_s"]))
+        self.window, self.logged_at = _Window(), now
+        self.examples_since = self.steps_since = 0
 
-def _ignore_interrupts(worker: int) -> None:
-    """Ctrl-C reaches every process of the terminal; the main one decides when workers end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    def _line(self, figures: Mapping[str, float], rate: float) -> str:
+        left_min = (self.steps - self.done) / rate / 60
+        shown = ", ".join(f"{key} {value:.3f}" for key, value in figures.items() if "/" in key)
+        skipped = f", {self.stepper.skipped} skipped" if self.stepper.skipped else ""
+        pace = f"{rate:.2f} steps/s, {left_min:.1f} min left{skipped}"
+        return f"{self.phase.name} {self.done}/{self.steps} ({pace}): {shown}"
 
+    def _validate(self) -> None:
+        every = self.pace.validate_every
+        due = self.done == self.steps or (every and self.done % every == 0)
+        if not due or self.validate is None or not self.files.writes:
+            return
+        with self.stepper.exported() as model, torch.no_grad():
+            self.metrics = {name: float(value) for name, value in self.validate(model).items()}
+        self.files.log(self.done, self.metrics)
+        self.say(f"{self.phase.name} {self.done}: " + ", ".join(f"{k} {v:.4f}" for k, v in self.metrics.items()))
 
-def _to(value: Any, device: torch.device) -> Any:
-    if isinstance(value, Tensor):
-        return value.to(device, non_blocking=True)
-    if isinstance(value, np.ndarray):
-        return torch.from_numpy(value).to(device)
-    if isinstance(value, Mapping):
-        return {key: _to(item, device) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_to(item, device) for item in value)
-    return value
+    def _stops(self, asked: bool) -> bool:
+        late = self.pace.max_seconds is not None and time.monotonic() - self.began >= self.pace.max_seconds
+        for reason, holds in (("interrupt", asked), ("time", late)):
+            if self.stepper.group.any(holds):
+                self.stopped_by = "interrupt" if reason == "interrupt" else "time"
+                return True
+        if self.pace.stop_after is not None and self.done >= self.pace.stop_after:
+            self.stopped_by = "step"
+            return True
+        return False
 
+    def _save(self) -> None:
+        due = self.pace.save_every and self.done % self.pace.save_every == 0
+        if self.done < self.steps and (due or time.monotonic() - self.saved_at > self.pace.save_every_s):
+            self.files.save(self.stepper, self.done, self._state())
+            self.saved_at, self.saved = time.monotonic(), self.done
 
-def _validated(model: nn.Module, validate: Callable[[nn.Module], Mapping[str, float]]) -> Mapping[str, float]:
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    with torch.inference_mode():
-        metrics = validate(model)
-    for module, mode in modes.items():
-        module.training = mode
-    return metrics
-
-
-def _line(phase: Phase, done: int, rate: float, figures: Mapping[str, float]) -> str:
-    left = (phase.schedule.steps - done) / max(rate, 1e-9)
-    shown = ", ".join(f"{key} {value:.3f}" for key, value in figures.items() if "/" in key)
-    return f"{phase.name} {done}/{phase.schedule.steps} ({rate:.2f} steps/s, {left / 60:.1f} min left): {shown}"
+    def _state(self) -> dict[str, Any]:
+        window = [self.window.steps, self.window.skipped, dict(self.window.sums)]
+        skipped = [self.stepper.skipped, self.stepper.skipped_in_a_row]
+        return {"metrics": self.metrics, "skipped": skipped, "window": window}
 
 
 @contextmanager
 def _graceful_stop() -> Iterator[Callable[[], bool]]:
-    """Turn SIGINT and SIGTERM into a question to be asked between steps (main thread only)."""
-    asked = False
+    """Turn SIGINT and SIGTERM into a question to be asked between steps (main thread only).
+
+    A second Ctrl-C is a KeyboardInterrupt again, for a step that does not end.
+    """
+    asked = 0
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        asked = True
+        asked += 1
+        if asked > 1 and number == signal.SIGINT:
+            signal.default_int_handler(number, frame)
 
     try:
         before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     except ValueError:  # not the main thread: whoever started the thread handles signals
         before = {}
     try:
-        yield lambda: asked
+        yield lambda: asked > 0
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tutti.errors import InputError
+from tutti.training.describe import plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +50,27 @@ class Schedule:
     """Longest gradient."""
     micro_batches: int = 1
     """Batches of each task whose gradients make one step, shared out over all processes."""
+    ema_decay: float | None = None
+    """Decay of a running average of the weights, which is then what is validated and handed out; None keeps none."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run.
+
+        Raises:
+            InputError: A number is out of its range.
+        """
+        if min(self.steps, self.micro_batches) < 1 or not 0 <= self.warmup_steps <= self.steps:
+            raise InputError(
+                f"A schedule of {self.steps} steps, {self.warmup_steps} of them warm-up, in {self.micro_batches} "
+                "micro-batches was given; expected one step and one micro-batch at least, and warm-up within the steps."
+            )
+        if not (self.learning_rate > 0 and self.clip_norm > 0 and 0 <= self.final_fraction <= 1):
+            raise InputError(
+                f"learning_rate {self.learning_rate:g}, clip_norm {self.clip_norm:g} and final_fraction "
+                f"{self.final_fraction:g} were given; expected the first two above zero and the last from 0 to 1."
+            )
+        if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
+            raise InputError(f"ema_decay is {self.ema_decay:g}; expected 0 to below 1, or None for no average.")
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, the first being 0."""
@@ -82,13 +104,29 @@ class Phase:
     schedule: Schedule
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run.
+
+        Raises:
+            InputError: No task, no pattern, or two tasks of one name.
+        """
+        names = [task.name for task in self.tasks]
+        if not names or not self.trainable or len(set(names)) < len(names):
+            raise InputError(
+                f"Phase {self.name!r} has the tasks {names} and the trainable patterns {list(self.trainable)}; "
+                "expected at least one of each, and tasks of different names."
+            )
+
     def describe(self) -> dict[str, Any]:
         """The phase as plain values: what a run folder records and compares."""
         return {
             "name": self.name,
-            "tasks": {task.name: {"weight": task.weight, "source": repr(task.source)} for task in self.tasks},
+            "tasks": {
+                task.name: {"weight": task.weight, "objective": plain(task.objective), "source": plain(task.source)}
+                for task in self.tasks
+            },
             "trainable": list(self.trainable),
-            "schedule": {key: list(v) if isinstance(v, tuple) else v for key, v in vars(self.schedule).items()},
+            "schedule": plain(vars(self.schedule)),
             "seed": self.seed,
         }
 

@@ -1,4 +1,4 @@
-"""A run's folder: what was configured, how it went, and the state to continue from. Tensors in safetensors, no pickle."""
+"""A run's folder: what was configured, how it went, and the state to continue from. Safetensors, no pickle."""
 
 from __future__ import annotations
 
@@ -11,16 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from tutti import __version__
 from tutti.errors import TrainingError
+from tutti.training.curve import draw
 from tutti.training.phases import Phase
+from tutti.training.step import Stepper
+
+_SLOTS = ("step", "exp_avg", "exp_avg_sq")
+"""What AdamW keeps for a parameter."""
 
 
 class RunFolder:
-    """`run.json` (resolved configuration), `metrics.jsonl`, `curve.png`, `state.json` and `state-<step>.safetensors`.
+    """The files of a run.
+
+    `run.json` (resolved configuration and every start), `metrics.jsonl` (one object a log interval or validation),
+    `curve.png`, `state.json` with the `state-<step>.safetensors` that it names; when finished, `model.safetensors`.
 
     Args:
         path: Made if missing.
@@ -33,110 +42,172 @@ class RunFolder:
 
     def __init__(self, path: Path, phase: Phase, writes: bool = True) -> None:
         self.path, self.writes = path, writes
-        self.began = time.monotonic()
-        configuration = phase.describe()
+        self.phase = json.loads(json.dumps(phase.describe()))
+        self.seconds_before, self.began = 0.0, time.monotonic()
         file = path / "run.json"
+        self.starts: list[dict[str, Any]] = []
         if file.exists():
-            found = json.loads(file.read_text())["phase"]
-            if found != json.loads(json.dumps(configuration)):
-                different = sorted(key for key in configuration if found.get(key) != configuration[key])
+            written = _read_json(file)
+            found, self.starts = written.get("phase", {}), list(written.get("starts", []))
+            if found != self.phase:
+                different = sorted(key for key in self.phase if found.get(key) != self.phase[key])
                 raise TrainingError(
                     f"{path} holds a run of {found.get('name')!r} with another {' and '.join(different) or 'setup'}; "
                     "choose another folder, or remove it to start anew."
                 )
-        elif writes:
-            path.mkdir(parents=True, exist_ok=True)
-            machine = {"processor": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}
-            versions = {"tutti": __version__, "torch": torch.__version__, "python": platform.python_version()}
-            _write(file, json.dumps({"phase": configuration, "versions": versions, "machine": machine}, indent=1))
 
-    def log(self, figures: Mapping[str, float]) -> None:
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken in all, interruptions not counted."""
+        return self.seconds_before + time.monotonic() - self.began
+
+    def begin(self, device: str, processes: int, *, resume: bool) -> None:
+        """Write down what starts, and where; without `resume`, forget what an earlier start left."""
+        if not self.writes:
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not resume:
+            for name in ("state.json", "metrics.jsonl", "curve.png", "model.safetensors"):
+                (self.path / name).unlink(missing_ok=True)
+            self._remove_states(keep=None)
+            self.starts = []
+        self.starts.append(
+            {
+                "versions": {"tutti": __version__, "torch": torch.__version__, "python": platform.python_version()},
+                "processor": _processor(),
+                "threads": torch.get_num_threads(),
+                "device": torch.cuda.get_device_name() if device.startswith("cuda") else device,
+                "processes": processes,
+            }
+        )
+        _write(self.path / "run.json", json.dumps({"phase": self.phase, "starts": self.starts}, indent=1) + "\n")
+
+    def log(self, step: int, figures: Mapping[str, Any]) -> None:
         """Append a line to `metrics.jsonl`."""
         if self.writes:
-            with (self.path / "metrics.jsonl").open("a") as file:
-                seconds = round(time.monotonic() - self.began, 2)
-                file.write(json.dumps({"seconds": seconds, **{k: _short(v) for k, v in figures.items()}}) + "\n")
+            line = {"step": step, "seconds": round(self.seconds, 2), **{k: _short(v) for k, v in figures.items()}}
+            with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
 
-    def resume(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
-    ) -> int:
+    def resume(self, stepper: Stepper) -> dict[str, Any]:
         """Load the state if there is one.
 
         Returns:
-            The step to go on with.
-        """
-        state = self.path / "state.json"
-        if not state.exists():
-            return 0
-        values = json.loads(state.read_text())
-        tensors = load_file(self.path / values["tensors"])
-        weights = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")}
-        model.load_state_dict(weights)
-        for name, parameter in parameters.items():
-            slots = {key: tensors[f"optimizer.{key}.{name}"] for key in _slots(optimizer)}
-            if slots:
-                optimizer.state[parameter] = {key: value.to(_slot_device(key, parameter)) for key, value in slots.items()}
-        return int(values["step"])
+            The values given to `save`, with `step` and `finished`; empty if nothing was saved.
 
-    def save(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        parameters: Mapping[str, nn.Parameter],
-        step: int,
-        finished: bool = False,
-    ) -> None:
+        Raises:
+            TrainingError: The state is damaged or belongs to another model.
+        """
+        file = self.path / "state.json"
+        if not file.exists():
+            return {}
+        values = _read_json(file)
+        try:
+            _fill(stepper, load_file(self.path / values["tensors"]))
+        except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+            raise TrainingError(
+                f"The state in {self.path} cannot be loaded into this model ({_first_line(error)}); expected the model "
+                "that the run began with: build it the same way, or remove the folder to start anew."
+            ) from None
+        self.seconds_before, self.began = float(values.get("seconds", 0.0)), time.monotonic()
+        if self.writes:
+            self._forget_after(int(values["step"]))
+        return values
+
+    def save(self, stepper: Stepper, step: int, values: Mapping[str, Any], *, finished: bool = False) -> None:
         """Keep the state; the previous one is removed only when the new one is complete."""
         if not self.writes:
             return
-        tensors: dict[str, Tensor] = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-        for name, parameter in parameters.items():
-            for key in _slots(optimizer):
-                value = optimizer.state[parameter].get(key) if parameter in optimizer.state else None
-                empty = torch.zeros(()) if key == "step" else torch.zeros_like(parameter)
-                tensors[f"optimizer.{key}.{name}"] = empty if value is None else value
         file = self.path / f"state-{step}.safetensors"
-        partial = file.with_suffix(".partial")
-        save_file({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}, partial)
-        os.replace(partial, file)
-        _write(self.path / "state.json", json.dumps({"step": step, "tensors": file.name, "finished": finished}))
-        for old in self.path.glob("state-*.safetensors"):
-            if old != file:
-                old.unlink()
+        _save_tensors(_drain(stepper), file)
+        state = {"step": step, "tensors": file.name, "finished": finished, "seconds": self.seconds, **values}
+        _write(self.path / "state.json", json.dumps(state))
+        self._remove_states(keep=file)
         if finished:
-            self.draw()
+            with stepper.exported() as model:
+                _save_tensors(dict(model.state_dict()), self.path / "model.safetensors")
 
-    def draw(self) -> None:
-        """Draw the losses over the steps as `curve.png`, where matplotlib is installed (the extra `train`)."""
-        try:
-            from matplotlib.figure import Figure
-        except ImportError:
-            return
-        lines = [json.loads(line) for line in (self.path / "metrics.jsonl").read_text().splitlines()]
-        figure = Figure(figsize=(8, 4))
-        axes = figure.add_subplot()
-        for key in dict.fromkeys(key for line in lines for key in line if key.endswith("/loss")):
-            points = [(line["step"], line[key]) for line in lines if key in line]
-            axes.plot(*zip(*points, strict=True), label=key)
-        axes.set_xlabel("step")
-        axes.set_ylabel("loss")
-        axes.legend()
-        figure.savefig(self.path / "curve.png")
+    def draw(self) -> str:
+        """Draw the curve.
+
+        Returns:
+            A note to the user if it could not be drawn, or nothing.
+        """
+        return draw(self.path / "metrics.jsonl", self.path / "curve.png") if self.writes else ""
+
+    def _forget_after(self, step: int) -> None:
+        """Drop the lines of steps that will be taken again, so that the curve has each step once."""
+        file = self.path / "metrics.jsonl"
+        if file.exists():
+            lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+            _write(file, "".join(line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step))
+
+    def _remove_states(self, keep: Path | None) -> None:
+        for old in self.path.glob("state-*"):
+            if old != keep:
+                old.unlink()
 
 
-def _slots(optimizer: torch.optim.Optimizer) -> tuple[str, ...]:
-    return ("step", "exp_avg", "exp_avg_sq") if isinstance(optimizer, torch.optim.AdamW) else ()
+def _drain(stepper: Stepper) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {f"model.{name}": tensor for name, tensor in stepper.model.state_dict().items()}
+    for name, parameter in stepper.parameters.items():
+        for slot, value in stepper.optimizer.state.get(parameter, {}).items():
+            tensors[f"optimizer.{slot}.{name}"] = value
+    if stepper.average:
+        tensors |= {f"average.{name}": value for name, value in stepper.average.values.items()}
+    return tensors
 
 
-def _slot_device(key: str, parameter: Tensor) -> torch.device:
-    return torch.device("cpu") if key == "step" else parameter.device
+def _fill(stepper: Stepper, tensors: Mapping[str, Tensor]) -> None:
+    stepper.model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
+    for name, parameter in stepper.parameters.items():
+        slots = {slot: tensors[f"optimizer.{slot}.{name}"] for slot in _SLOTS if f"optimizer.{slot}.{name}" in tensors}
+        if slots:  # a parameter that never had a gradient has none
+            stepper.optimizer.state[parameter] = {slot: value.to(parameter.device) for slot, value in slots.items()}
+        if stepper.average:
+            stepper.average.values[name].copy_(tensors[f"average.{name}"])
+
+
+def _save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
+    partial = file.with_name(file.name + ".partial")
+    # cloned, because safetensors refuses tensors that share memory (tied weights)
+    save_file({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}, partial)
+    _put(partial, file)
+
+
+def _write(file: Path, text: str) -> None:
+    partial = file.with_name(file.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    _put(partial, file)
+
+
+def _put(partial: Path, file: Path) -> None:
+    """Give a complete file its name, after it has reached the disk: a power cut leaves the old one or the new one."""
+    with partial.open("rb") as written:
+        os.fsync(written.fileno())
+    partial.replace(file)
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, UnicodeDecodeError, TypeError):
+        raise TrainingError(f"{file} is damaged; expected a JSON object: remove the folder to start anew.") from None
+
+
+def _processor() -> str:
+    """The processor's name; Linux keeps it in a file."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0].rstrip(":. ") if str(error).strip() else type(error).__name__
 
 
 def _short(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
-
-
-def _write(file: Path, text: str) -> None:
-    partial = file.with_suffix(".partial")
-    partial.write_text(text)
-    os.replace(partial, file)
