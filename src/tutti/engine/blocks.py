@@ -15,8 +15,8 @@ from tutti.errors import CapacityError
 class BlockManager:
     """Accounts for the blocks; the tensors themselves belong to the runner.
 
-    A block is *held* while sequences count on it. A block that was full when its last sequence let it go is *kept*: free
-    to be taken, but found again by its digest until then. All others are *blank*.
+    A block is *held* while sequences count on it. A block that was full when its last sequence let it go is *kept*:
+    free to be taken, but found again by its digest until then. All others are *blank*.
 
     Args:
         blocks: How many there are.
@@ -59,29 +59,30 @@ class BlockManager:
                 "shorten the prompt or give the engine a larger cache."
             )
 
+    def awaits(self, sequence: Sequence) -> bool:
+        """Whether a running sequence is just computing a block that this one can share as soon as it is there."""
+        shared = len(self._shared(sequence))
+        return shared < self._shareable(sequence) and sequence.digest(shared) in self._expected
+
     def admit(self, sequence: Sequence) -> bool:
         """Give a sequence blocks for all its tokens, sharing those that are already computed.
 
         Returns:
-            Whether it was possible now: False when too few blocks are free, or when another sequence is just computing a
-            block that this one can share as soon as it is there.
+            False, and nothing is taken, when too few blocks are free.
         """
         shared = self._shared(sequence)
-        # The last token is never taken from the cache: its hidden state is what the next token is drawn from.
-        full = (len(sequence.tokens) - 1) // self.block_tokens
-        if len(shared) < full and sequence.digest(len(shared)) in self._expected:
-            return False
         needed = -(-len(sequence.tokens) // self.block_tokens) - len(shared)
         if needed > self.free - sum(1 for block in shared if not self._holders[block]):
             return False
         for block in shared:
             self._hold(block)
         sequence.blocks = shared
+        sequence.contiguous = all(block == shared[0] + place for place, block in enumerate(shared))
         sequence.computed = sequence.reused_tokens = len(shared) * self.block_tokens
         hoped = -(-(sequence.prompt_tokens + sequence.max_tokens) // self.block_tokens) - len(shared)
         for _ in range(needed):
             self._extend(sequence, hoped)
-        for index in range(len(shared), full):
+        for index in range(len(shared), self._shareable(sequence)):
             self._expected.setdefault(sequence.digest(index), sequence)
         return True
 
@@ -108,7 +109,7 @@ class BlockManager:
 
     def release(self, sequence: Sequence) -> None:
         """Let go of everything a sequence holds."""
-        for index in range(sequence.computed // self.block_tokens, (len(sequence.tokens) - 1) // self.block_tokens):
+        for index in range(sequence.computed // self.block_tokens, self._shareable(sequence)):
             if self._expected.get(sequence.digest(index)) is sequence:
                 del self._expected[sequence.digest(index)]
         # From the end, so that of a chain the last links are taken first: a chain is found from its beginning.
@@ -123,10 +124,14 @@ class BlockManager:
         sequence.blocks = []
         sequence.computed = 0
 
+    def _shareable(self, sequence: Sequence) -> int:
+        """Full blocks, but never the last token's: from its hidden state the next token is drawn."""
+        return (len(sequence.tokens) - 1) // self.block_tokens
+
     def _shared(self, sequence: Sequence) -> list[int]:
         """Blocks already computed that hold the beginning of this sequence."""
         found: list[int] = []
-        for index in range((len(sequence.tokens) - 1) // self.block_tokens):
+        for index in range(self._shareable(sequence)):
             block = self._by_digest.get(sequence.digest(index))
             if block is None:
                 break
@@ -143,6 +148,8 @@ class BlockManager:
         else:
             block = next(iter(self._blank)) if self._blank else next(iter(self._kept))
         self._hold(block, forget=True)
+        if sequence.blocks and block != beside:
+            sequence.contiguous = False
         sequence.blocks.append(block)
 
     def _start_of_run(self, hoped: int) -> int:

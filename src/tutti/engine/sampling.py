@@ -1,7 +1,7 @@
 """From logits to the next token: greedy, temperature, top-k, top-p, repetition penalty, one generator a sequence.
 
-Sources: top-k: Fan et al. 2018, section 5.4; top-p: Holtzman et al. 2020, section 3.1; repetition penalty: Keskar et al.
-2019, section 4.1.
+Sources: top-k: Fan et al. 2018, section 5.4; top-p: Holtzman et al. 2020, section 3.1; repetition penalty: Keskar et
+al. 2019, section 4.1.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def check_options(options: SamplingOptions) -> None:
     if not 0 <= options.seed <= _LARGEST_SEED:
         raise InputError(f"seed is {options.seed}; expected a whole number from 0 to {_LARGEST_SEED}.")
     if any(not text for text in options.stop):
-        raise InputError("stop holds an empty string, which would end every answer at once; expected non-empty strings.")
+        raise InputError("stop holds an empty string, which would end every answer; expected non-empty strings.")
 
 
 class Sampler:
@@ -81,8 +81,8 @@ class Sampler:
         return token
 
     def _penalized(self, logits: Tensor) -> Tensor:
-        ids = torch.tensor([token for token in self._present or () if 0 <= token < logits.shape[0]], device=logits.device)
-        ids = ids.long()
+        known = [token for token in self._present or () if 0 <= token < logits.shape[0]]
+        ids = torch.tensor(known, dtype=torch.int64, device=logits.device)
         said = logits[ids]
         penalty = self.options.repetition_penalty
         return logits.index_put((ids,), torch.where(said > 0, said / penalty, said * penalty))

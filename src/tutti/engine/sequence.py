@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Mapping, Sequence as Items
+from collections.abc import Mapping
+from collections.abc import Sequence as Items
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from tutti.content import FinishReason, SamplingOptions
 from tutti.engine.sampling import Sampler
+from tutti.errors import InputError
 
 
 class Medium(Protocol):
@@ -89,6 +91,8 @@ class Sequence:
         """Medium's number → (N, D), while its places are being computed."""
         self.blocks: list[int] = []
         """Blocks of the cache that hold its keys and values, in order."""
+        self.contiguous = True
+        """Whether those blocks lie side by side, in order."""
         self.computed = 0
         """How many of its tokens have keys and values in those blocks."""
         self.reused_tokens = 0
@@ -98,8 +102,11 @@ class Sequence:
         """Why it failed, if it did."""
         self._block_tokens = block_tokens
         self._digests: list[bytes] = []
-        filled = {i for medium, start in zip(self.media, self.starts, strict=True) for i in range(start, start + medium.tokens)}
-        self.sampler = Sampler(options, (token for i, token in enumerate(self.tokens) if i not in filled))
+        spans = [(start, start + medium.tokens) for medium, start in zip(self.media, self.starts, strict=True)]
+        self.media_stop = spans[-1][1] if spans else 0
+        """Behind this position there are no media."""
+        filled = {position for start, stop in spans for position in range(start, stop)}
+        self.sampler = Sampler(options, (token for place, token in enumerate(self.tokens) if place not in filled))
 
     @property
     def done(self) -> bool:
@@ -132,3 +139,25 @@ class Sequence:
                 digest.update(hashlib.sha256(f"{medium.modality}\0{medium.digest}".encode()).digest())
                 digest.update((place - start).to_bytes(8, "little", signed=True))
         return digest.digest()
+
+
+def check_prompt(prompt: Prompt) -> None:
+    """Refuse a prompt that is empty or whose media do not fit their places.
+
+    Raises:
+        InputError: It is, or they do not.
+    """
+    if not len(prompt.input_ids):
+        raise InputError("The prompt is empty; expected at least one token.")
+    if len(prompt.media) != len(prompt.starts):
+        raise InputError(
+            f"The prompt has {len(prompt.media)} media but {len(prompt.starts)} places; expected one place for each."
+        )
+    behind = 0
+    for number, (medium, start) in enumerate(zip(prompt.media, prompt.starts, strict=True)):
+        if start < behind or start + medium.tokens > len(prompt.input_ids):
+            raise InputError(
+                f"Medium {number} ({medium.modality}) is to fill tokens {start} to {start + medium.tokens} of a prompt "
+                f"of {len(prompt.input_ids)}; expected places inside the prompt, behind those of the medium before."
+            )
+        behind = start + medium.tokens

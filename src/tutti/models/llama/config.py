@@ -103,7 +103,8 @@ class LlamaConfig:
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise UnsupportedConfig(f"The llama configuration has the unknown key {unknown[0]!r}.")
-        values.setdefault("num_key_value_heads", values.get("num_attention_heads"))
+        if values.get("num_key_value_heads") is None:
+            values["num_key_value_heads"] = values.get("num_attention_heads")
         if values.get("head_dim") is None and values.get("num_attention_heads"):
             values["head_dim"] = values.get("hidden_size", 0) // values["num_attention_heads"]
         try:
@@ -122,7 +123,8 @@ class LlamaConfig:
     def parameters(self) -> int:
         """Parameters of the whole causal language model."""
         tables = 1 if self.tie_word_embeddings else 2
-        return self.num_hidden_layers * self.layer_parameters() + tables * self.vocab_size * self.hidden_size + self.hidden_size
+        words = tables * self.vocab_size * self.hidden_size
+        return self.num_hidden_layers * self.layer_parameters() + words + self.hidden_size
 
     def flops(self, tokens: int, context: int = 0) -> int:
         """Operations (two a multiply-add) to run so many new tokens after so many in the cache, logits included."""

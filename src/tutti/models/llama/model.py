@@ -86,7 +86,7 @@ class LlamaLayers(nn.Module):
 
         Shapes: inputs_embeds (B, T, D), positions (B, T) int64 → (B, T, D), after the final norm.
         """
-        # Frequencies are made here and not kept as a buffer: a module built on `meta` then needs no repair after loading.
+        # Made here and not kept as a buffer: a module built on `meta` then needs no repair after loading.
         frequencies = rope_frequencies(self.config).to(inputs_embeds.device)
         angles = rotary_angles(positions, frequencies)
         x = inputs_embeds
@@ -166,7 +166,7 @@ class LlamaForCausalLM(nn.Module):
         out: Tensor = self.model.embed_tokens(input_ids)
         return out
 
-    def encode_media(self, modality: str, arrays: Mapping[str, Tensor]) -> Tensor:
+    def encode_media(self, modality: str, arrays: Mapping[str, Tensor]) -> Tensor:  # noqa: ARG002 - a Decoder's
         """A decoder of text has no trunks.
 
         Raises:

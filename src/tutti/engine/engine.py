@@ -1,0 +1,282 @@
+"""The engine: requests in, token events out, from as many threads as like."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from tutti.content import FinishReason, SamplingOptions
+from tutti.engine.blocks import BlockManager
+from tutti.engine.embedding_cache import EmbeddingCache
+from tutti.engine.request import Request, TokenEvent
+from tutti.engine.runner import Decoder, Runner
+from tutti.engine.scheduler import Scheduler, Work
+from tutti.engine.sequence import Prompt, Sequence, check_prompt
+from tutti.engine.text import TextStream
+from tutti.errors import CapacityError, InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """How much an engine does at once."""
+
+    block_tokens: int = 16
+    """Tokens a block of the key-value cache holds."""
+    cache_bytes: int = 512 * 2**20
+    """Most memory for keys and values; no more is taken than `max_running` full contexts need."""
+    max_running: int = 16
+    """Most requests that run at once."""
+    step_tokens: int = 512
+    """Most tokens of a step; longer prompts are read in chunks, so that others need not wait."""
+
+
+class Engine:
+    """Generates for all requests at once.
+
+    Any thread may submit, stream, step and cancel. One steps at a time, for all: a thread that streams steps when
+    nobody else does, and otherwise waits for what the stepping thread makes.
+
+    Args:
+        model: In evaluation mode, on `device`.
+        eos_ids: Tokens that end an answer.
+        detokenize: The text of a list of token ids.
+        capacity: How much it does at once.
+        embedding_cache: Where embeddings of media are kept; its own if None.
+        weights_digest: Of the model; needed if the embedding cache is shared between models.
+        device: Where the model is.
+
+    Raises:
+        InputError: A size is too small.
+    """
+
+    def __init__(
+        self,
+        model: Decoder,
+        *,
+        eos_ids: Collection[int],
+        detokenize: Callable[[list[int]], str],
+        capacity: Capacity = Capacity(),
+        embedding_cache: EmbeddingCache | None = None,
+        weights_digest: str = "",
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.embedding_cache = embedding_cache if embedding_cache is not None else EmbeddingCache()
+        self.context_length = model.context_length
+        blocks = _block_count(model, capacity)
+        self.blocks = BlockManager(blocks, capacity.block_tokens)
+        self.scheduler = Scheduler(self.blocks, capacity.max_running, capacity.step_tokens)
+        self._runner = Runner(
+            model, blocks, capacity.block_tokens, self.embedding_cache, weights_digest, torch.device(device)
+        )
+        self._eos_ids = frozenset(eos_ids)
+        self._detokenize = detokenize
+        self._requests: dict[int, Request] = {}
+        self._arrivals = 0
+        # Guards all of the above except while `_stepping`, when the scheduler and the runner are the stepping thread's.
+        self._news = threading.Condition()
+        self._stepping = False
+        self._submitted: list[Request] = []
+        self._cancelled: list[Request] = []
+
+    def submit(self, prompt: Prompt, options: SamplingOptions | None = None, tenant: str = "") -> Request:
+        """Queue a prompt.
+
+        Args:
+            prompt: What to continue.
+            options: How; greedy if None. `max_tokens` is cut to what the context still holds.
+            tenant: Whose the prompt is: neither blocks nor embeddings are shared between tenants.
+
+        Raises:
+            InputError: The prompt is empty or its media do not fit their places, or an option is out of range.
+            CapacityError: The prompt is longer than the model's context or than the cache.
+        """
+        options = options or SamplingOptions()
+        tokens = len(prompt.input_ids)
+        check_prompt(prompt)
+        if tokens >= self.context_length:
+            raise CapacityError(
+                f"The prompt is {tokens} tokens long, and with at least one token of answer more than the "
+                f"{self.context_length} that the model reads; shorten it or give fewer media."
+            )
+        self.blocks.check(tokens + 1)
+        room = min(self.context_length, self.blocks.capacity_tokens) - tokens
+        with self._news:
+            self._arrivals += 1
+            arrival = self._arrivals
+        sequence = Sequence(
+            arrival, prompt, options, tenant, min(options.max_tokens, room), block_tokens=self.blocks.block_tokens
+        )
+        request = Request(sequence, TextStream(self._detokenize, options.stop))
+        with self._news:
+            self._submitted.append(request)
+        return request
+
+    def step(self) -> bool:
+        """Run one step, after the one that another thread may be running.
+
+        Returns:
+            Whether there is more to do.
+        """
+        with self._news:
+            while self._stepping:
+                self._news.wait()
+            self._begin()
+        self._step()
+        return bool(self._requests or self._submitted)
+
+    def stream(self, request: Request) -> Iterator[TokenEvent]:
+        """Yield the events of a request as they come, the last with its `finish_reason`.
+
+        Closing the iterator before that cancels the request. Each event is yielded once, to one of its readers.
+
+        Raises:
+            Exception: Whatever the model raised while it worked on this request.
+        """
+        events = self._stream(request)
+        # Begun here, so that closing cancels even before the first event was asked for.
+        next(events)
+        return events
+
+    def cancel(self, request: Request) -> None:
+        """End a request and free what it holds: at once, or at the end of the step that is running."""
+        with self._news:
+            if self._stepping:
+                self._cancelled.append(request)
+            else:
+                self._drop(request)
+                self._news.notify_all()
+
+    def _stream(self, request: Request) -> Iterator[TokenEvent]:
+        try:
+            yield TokenEvent((), "")  # taken by `stream`
+            while (event := self._next(request)) is not None:
+                yield event
+                if event.finish_reason is not None:
+                    return
+        finally:
+            self.cancel(request)
+
+    def _next(self, request: Request) -> TokenEvent | None:
+        """The request's next event; None when there will be no more."""
+        while True:
+            with self._news:
+                while self._stepping and not request.events and not request.sequence.done:
+                    self._news.wait()
+                if request.events:
+                    return request.events.popleft()
+                if request.sequence.error is not None:
+                    raise request.sequence.error
+                if request.sequence.done:
+                    return None
+                self._begin()
+            self._step()
+
+    def _begin(self) -> None:
+        """Take the step for this thread. The lock is held."""
+        self._stepping = True
+        for request in self._submitted:
+            self._requests[request.sequence.arrival] = request
+            self.scheduler.add(request.sequence)
+        self._submitted.clear()
+
+    def _step(self) -> None:
+        """Run the step that this thread has taken, and give it back."""
+        try:
+            self._advance()
+        finally:
+            with self._news:
+                for request in self._cancelled:
+                    self._drop(request)
+                self._cancelled.clear()
+                self._stepping = False
+                self._news.notify_all()
+
+    def _advance(self) -> None:
+        work = [one for one in self.scheduler.schedule() if self._prepare(one)]
+        if not work:
+            return
+        try:
+            logits = self._runner.run(work)
+        except Exception as error:  # noqa: BLE001 - whatever a model raises belongs to those whose tokens it was given
+            for one in work:
+                self._fail(one.sequence, error)
+            return
+        drawing = [one.sequence for one in work if one.last]
+        for one in work:
+            self.blocks.commit(one.sequence, one.stop)
+        if all(sequence.sampler.greedy for sequence in drawing):
+            tokens = logits.argmax(dim=-1).tolist()
+        else:
+            tokens = [sequence.sampler.draw(row) for sequence, row in zip(drawing, logits, strict=True)]
+        for sequence, token in zip(drawing, tokens, strict=True):
+            self._append(sequence, token)
+
+    def _prepare(self, work: Work) -> bool:
+        """Encode the work's media; a medium that cannot be encoded ends its own request only."""
+        try:
+            self._runner.prepare(work)
+        except Exception as error:  # noqa: BLE001 - whatever a model raises belongs to the request
+            self._fail(work.sequence, error)
+            return False
+        return True
+
+    def _append(self, sequence: Sequence, token: int) -> None:
+        """Add a drawn token to its sequence and tell its reader."""
+        request = self._requests[sequence.arrival]
+        if token in self._eos_ids:
+            self._finish(request, "stop", (), "")
+            return
+        sequence.tokens.append(token)
+        piece = request.answer.push(token)
+        if request.answer.stopped:
+            self._finish(request, "stop", (token,), piece)
+        elif len(sequence.tokens) - sequence.prompt_tokens >= sequence.max_tokens:
+            self._finish(request, "length", (token,), piece)
+        else:
+            request.events.append(TokenEvent((token,), piece))
+
+    def _finish(self, request: Request, reason: FinishReason, tokens: tuple[int, ...], piece: str) -> None:
+        if not request.answer.stopped:
+            piece += request.answer.finish()
+            # The last token can complete a stop string that was held back only because a character was incomplete.
+            reason = "stop" if request.answer.stopped else reason
+        self._forget(request.sequence)
+        request.sequence.finish_reason = reason
+        request.events.append(TokenEvent(tokens, piece, reason))
+
+    def _fail(self, sequence: Sequence, error: Exception) -> None:
+        self._forget(sequence)
+        sequence.error = error
+
+    def _drop(self, request: Request) -> None:
+        """End a cancelled request. The lock is held and no step is running."""
+        if request.sequence.done:
+            return
+        if request in self._submitted:
+            self._submitted.remove(request)
+        self._forget(request.sequence)
+        request.sequence.finish_reason = "cancelled"
+        request.events.append(TokenEvent((), request.answer.finish(), "cancelled"))
+
+    def _forget(self, sequence: Sequence) -> None:
+        self.scheduler.remove(sequence)
+        sequence.embeddings.clear()
+        self._requests.pop(sequence.arrival, None)
+
+
+def _block_count(model: Decoder, capacity: Capacity) -> int:
+    """Blocks that fit the memory given, at most as many as all running requests can fill."""
+    if capacity.block_tokens < 1 or capacity.max_running < 1 or capacity.step_tokens <= capacity.max_running:
+        raise InputError(
+            f"The engine was given {capacity}; expected block_tokens and max_running of 1 or more, and step_tokens "
+            "above max_running, so that prompts advance while all others decode."
+        )
+    # Four bytes a value: the widest type that models run in here; narrower ones take less than they may.
+    block_bytes = 2 * 4 * model.layers * model.kv_heads * model.head_width * capacity.block_tokens
+    blocks = capacity.cache_bytes // block_bytes
+    if blocks < 1:
+        raise InputError(f"cache_bytes is {capacity.cache_bytes}; expected {block_bytes} (one block) or more.")
+    return min(blocks, capacity.max_running * -(-model.context_length // capacity.block_tokens))
