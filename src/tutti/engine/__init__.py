@@ -1,1 +1,8 @@
 """Generation at speed: sequence, blocks, scheduler, runner, engine, sampling, embedding cache."""
+
+from tutti.engine.embedding_cache import EmbeddingCache
+from tutti.engine.engine import Capacity, Engine
+from tutti.engine.request import Request, TokenEvent
+from tutti.engine.runner import Decoder
+
+__all__ = ["Capacity", "Decoder", "EmbeddingCache", "Engine", "Request", "TokenEvent"]
