@@ -17,7 +17,7 @@ class Settings:
     """`TUTTI_MODEL`: the model that is loaded when none is named."""
     threads: int | None = None
     """`TUTTI_THREADS`: compute threads; None leaves the choice to torch."""
-    max_pixels: int = 64_000_000
+    max_pixels: int = 128_000_000
     """`TUTTI_MAX_PIXELS`: most pixels of one picture, or of all the frames kept from one video."""
     max_seconds: float = 1800.0
     """`TUTTI_MAX_SECONDS`: longest recording or video that is decoded, in seconds."""

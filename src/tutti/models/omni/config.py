@@ -138,6 +138,11 @@ class OmniConfig:
         sound = self.sound_tokens(sound_frames, self.trunks[modality].sound) if sound_frames else 0
         return frames * self.picture_tokens(modality) + sound
 
+    @property
+    def max_text_tokens(self) -> int:
+        """Longest text that is embedded, in tokens."""
+        return self.words.max_tokens
+
     def kv_bytes_per_token(self, bytes_per_value: int = 4) -> int:
         """Bytes of keys and values that one token of context takes."""
         return self.decoder.kv_bytes_per_token(bytes_per_value)

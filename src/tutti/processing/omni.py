@@ -1,0 +1,179 @@
+"""Decoded media and words to the inputs of `tutti_omni`, within what its preprocessor settings and layout say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tutti.content import Role
+from tutti.errors import CapacityError, InputError, UnsupportedConfig, UnsupportedTask
+from tutti.processing.audio import LogMel
+from tutti.processing.images import ImageProcessor
+from tutti.processing.prompt import MediaInput, Prompt, media_digest
+from tutti.processing.tokenizer import Tokenizer
+
+Pixels = NDArray[np.uint8]
+Samples = NDArray[np.float32]
+
+
+class Layout(Protocol):
+    """What the model's configuration tells: how many tokens a medium takes, and which tokens mark structure."""
+
+    @property
+    def placeholder_ids(self) -> Mapping[str, int]:
+        """Modality → token that stands for a medium's tokens."""
+        ...
+
+    @property
+    def user_id(self) -> int:
+        """Token that opens a user's turn."""
+        ...
+
+    @property
+    def assistant_id(self) -> int:
+        """Token that opens the model's turn."""
+        ...
+
+    @property
+    def eos_id(self) -> int:
+        """Token that ends the model's turn."""
+        ...
+
+    @property
+    def max_text_tokens(self) -> int:
+        """Longest text that is embedded, in tokens."""
+        ...
+
+    def picture_tokens(self) -> int:
+        """N of a picture."""
+        ...
+
+    def sound_tokens(self, frames: int) -> int:
+        """N of a log-mel with so many frames."""
+        ...
+
+    def clip_tokens(self, frames: int, sound_frames: int) -> int:
+        """N of a clip with so many pictures and log-mel frames."""
+        ...
+
+
+@dataclass(frozen=True)
+class OmniProcessor:
+    """Model inputs for `tutti_omni`."""
+
+    tokenizer: Tokenizer
+    images: ImageProcessor
+    sounds: LogMel
+    layout: Layout
+    frames: int
+    """F: pictures taken from a video."""
+
+    @classmethod
+    def from_config(cls, tokenizer: Tokenizer, values: Mapping[str, Any], layout: Layout) -> OmniProcessor:
+        """Read `preprocessor_config.json`: settings of `image` and `audio`, and `video: {"frames": F}`.
+
+        Raises:
+            UnsupportedConfig: One of the three is missing, or a setting is unknown.
+        """
+        if set(values) != {"image", "audio", "video"} or set(values["video"]) != {"frames"}:
+            raise UnsupportedConfig(
+                f"preprocessor_config.json has the keys {', '.join(sorted(values))}; "
+                'expected "image", "audio" and "video", the last with "frames".'
+            )
+        images, sounds = ImageProcessor.from_config(values["image"]), LogMel.from_config(values["audio"])
+        return cls(tokenizer, images, sounds, layout, int(values["video"]["frames"]))
+
+    def picture(self, pixels: Pixels) -> MediaInput:
+        """A picture. Shapes: (H, W, 3) uint8 → {"pixel_values": (3, S, S)}."""
+        return self._input("image", {"pixel_values": self.images(pixels)}, self.layout.picture_tokens())
+
+    def sound(self, samples: Samples) -> MediaInput:
+        """A recording at `sounds.sampling_rate`. Shapes: (S,) float32 → {"input_features": (M, frames)}.
+
+        Raises:
+            CapacityError: It is longer than the model hears at a time.
+        """
+        features = self._log_mel(samples)
+        return self._input("audio", {"input_features": features}, self.layout.sound_tokens(features.shape[1]))
+
+    def clip(self, frames: Pixels, samples: Samples | None) -> MediaInput:
+        """Frames with the sound that goes with them. Shapes: (F, H, W, 3) uint8 and (S,) float32 or None.
+
+        Raises:
+            CapacityError: The sound is longer than the model hears at a time.
+        """
+        arrays = {"pixel_values": np.stack([self.images(frame) for frame in frames])}
+        if samples is not None:
+            arrays["input_features"] = self._log_mel(samples)
+        heard = arrays["input_features"].shape[1] if samples is not None else 0
+        return self._input("video", arrays, self.layout.clip_tokens(len(frames), heard))
+
+    def prompt(self, turns: Sequence[tuple[Role, Sequence[str | MediaInput]]]) -> Prompt:
+        """A conversation as token ids, ready for the model's turn.
+
+        Within a turn media come first, as in training.
+
+        Raises:
+            InputError: The conversation does not end with the user's turn.
+            UnsupportedTask: The decoder does not hear of a modality.
+        """
+        if not turns or turns[-1][0] != "user":
+            raise InputError("The conversation does not end with a user's turn; expected a question to answer.")
+        ids: list[int] = []
+        media: list[MediaInput] = []
+        starts: list[int] = []
+        for role, pieces in turns:
+            ids.append(self.layout.assistant_id if role == "assistant" else self.layout.user_id)
+            for piece in pieces:
+                if not isinstance(piece, str):
+                    starts.append(len(ids))
+                    media.append(piece)
+                    ids += [self._placeholder(piece.modality)] * piece.tokens
+            ids += self.tokenizer.encode(" ".join(piece for piece in pieces if isinstance(piece, str)))
+            if role == "assistant":
+                ids.append(self.layout.eos_id)
+        ids.append(self.layout.assistant_id)
+        return Prompt(np.array(ids, np.int64), tuple(media), tuple(starts))
+
+    def texts(self, texts: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+        """Texts to embed, cut to the model's length.
+
+        Returns:
+            {"input_ids": (B, T), "attention_mask": (B, T)}, padded with 0 to the longest.
+
+        Raises:
+            InputError: A text is empty.
+        """
+        rows = [self.tokenizer.encode(text)[: self.layout.max_text_tokens] for text in texts]
+        if not all(rows):
+            raise InputError("An empty text was given; expected words.")
+        ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
+        mask = np.zeros_like(ids)
+        for index, row in enumerate(rows):
+            ids[index, : len(row)] = row
+            mask[index, : len(row)] = 1
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def _log_mel(self, samples: Samples) -> NDArray[np.float32]:
+        longest = self.sounds.max_samples
+        if len(samples) > longest:
+            rate = self.sounds.sampling_rate
+            raise CapacityError(
+                f"The sound lasts {len(samples) / rate:.1f} s; this model hears at most {longest / rate:.0f} s at a "
+                "time: cut it into pieces."
+            )
+        return self.sounds(samples)
+
+    def _placeholder(self, modality: str) -> int:
+        if modality not in self.layout.placeholder_ids:
+            known = ", ".join(self.layout.placeholder_ids)
+            raise UnsupportedTask(f"This model does not hear of {modality} in a conversation; it takes {known}.")
+        return self.layout.placeholder_ids[modality]
+
+    @staticmethod
+    def _input(modality: str, arrays: dict[str, NDArray[np.float32]], tokens: int) -> MediaInput:
+        return MediaInput(modality, arrays, tokens, media_digest(arrays))

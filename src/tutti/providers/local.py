@@ -1,0 +1,167 @@
+"""Models on this machine: where content, media, processing, checkpoints and the engine meet.
+
+Tensors live below this file; what leaves it is content and numpy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tutti import checkpoints
+from tutti.content import (
+    Answer,
+    Audio,
+    Conversation,
+    Embeddings,
+    Event,
+    Finished,
+    Image,
+    Media,
+    Part,
+    SamplingOptions,
+    Text,
+    TextDelta,
+    Usage,
+    Video,
+)
+from tutti.engine import Engine
+from tutti.errors import UnsupportedTask
+from tutti.media import Limits, UniformFrames, decode_audio, decode_image, decode_video
+from tutti.processing.omni import OmniProcessor
+from tutti.processing.prompt import MediaInput
+from tutti.settings import Settings
+
+
+class Embeds(Protocol):
+    """A model with a shared space. Implementation: `tutti.models.omni.model.Omni`."""
+
+    def embed_text(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Shapes: both (B, T) → (B, D), unit rows."""
+        ...
+
+    def embed_media(self, modality: str, arrays: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Shapes: arrays with a batch axis → (B, D), unit rows."""
+        ...
+
+
+class LocalModel:
+    """A checkpoint of the family `tutti_omni`, ready to answer and to embed.
+
+    Args:
+        name: What answers call it.
+        loaded: The checkpoint.
+        limits: Budgets for decoding.
+    """
+
+    def __init__(self, name: str, loaded: checkpoints.Loaded, limits: Limits) -> None:
+        self.name = name
+        self.limits = limits
+        self.processor: OmniProcessor = loaded.processor
+        self.model: Any = loaded.model.eval()
+        tokenizer = self.processor.tokenizer
+        eos = self.processor.layout.eos_id
+        self.engine = Engine(self.model, eos_ids=(eos,), detokenize=tokenizer.decode)
+
+    def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]:
+        """Yield pieces of the answer, then one `Finished`. Closing the iterator cancels the request.
+
+        Raises:
+            InputError: A medium cannot be read, or an option is out of range.
+            CapacityError: A medium or the prompt is over a budget.
+            UnsupportedTask: The model does not hear of a modality.
+        """
+        begun = time.perf_counter()
+        turns = [(message.role, [self._piece(part) for part in message.parts]) for message in conversation]
+        request = self.engine.submit(self.processor.prompt(turns), options)
+        for event in self.engine.stream(request):
+            if event.text:
+                yield TextDelta(event.text)
+        yield Finished(
+            Answer(
+                text=request.text,
+                model=self.name,
+                finish_reason=request.finish_reason or "cancelled",
+                usage=request.usage,
+                seconds=time.perf_counter() - begun,
+            )
+        )
+
+    def embed(self, parts: Sequence[Part]) -> Embeddings:
+        """One unit vector a part, in the order given. Parts of one shape are computed together.
+
+        Raises:
+            InputError: A medium cannot be read, or a text is empty.
+            CapacityError: A medium is over a budget.
+            UnsupportedTask: The shared space has no trunk for a modality.
+        """
+        texts = [index for index, part in enumerate(parts) if isinstance(part, Text)]
+        media = {index: self._medium(part) for index, part in enumerate(parts) if isinstance(part, Media)}
+        rows: dict[int, NDArray[np.float32]] = {}
+        text_tokens = 0
+        with torch.inference_mode():
+            for some in _chunks(texts):
+                arrays = self.processor.texts([part.text for i in some if isinstance(part := parts[i], Text)])
+                text_tokens += int(arrays["attention_mask"].sum())
+                points = self.model.embed_text(**_tensors(arrays))
+                rows.update(zip(some, points.numpy(), strict=True))
+            for alike in _by_shape(media):
+                for some in _chunks(alike):
+                    stacked = {key: np.stack([media[i].arrays[key] for i in some]) for key in media[some[0]].arrays}
+                    points = self.model.embed_media(media[some[0]].modality, _tensors(stacked))
+                    rows.update(zip(some, points.numpy(), strict=True))
+        media_tokens = sum(medium.tokens for medium in media.values())
+        usage = Usage(prompt_tokens=text_tokens + media_tokens, media_tokens=media_tokens)
+        return Embeddings(vectors=np.stack([rows[i] for i in range(len(parts))]), model=self.name, usage=usage)
+
+    def _piece(self, part: Part) -> str | MediaInput:
+        return part.text if isinstance(part, Text) else self._medium(part)
+
+    def _medium(self, part: Media) -> MediaInput:
+        rate = self.processor.sounds.sampling_rate
+        if isinstance(part, Image):
+            return self.processor.picture(decode_image(part, self.limits))
+        if isinstance(part, Audio):
+            return self.processor.sound(decode_audio(part, self.limits).resampled(rate).samples)
+        if isinstance(part, Video):
+            clip = decode_video(part, self.limits, UniformFrames(self.processor.frames))
+            samples = clip.sound.resampled(rate).samples if clip.sound else None
+            return self.processor.clip(clip.frames, samples)
+        raise UnsupportedTask(f"{self.name} takes text, image, audio and video, and was given {part.modality}.")
+
+
+def load_local(name: str, settings: Settings, quantize: str | None = None) -> LocalModel:
+    """Load a checkpoint by built-in name, folder or hub id.
+
+    Raises:
+        CheckpointError: There is none, or it is not what it claims to be.
+        UnsupportedTask: Its family is read, but not yet served.
+    """
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    loaded = checkpoints.load(name, quantize=quantize)
+    if not isinstance(loaded.processor, OmniProcessor):
+        raise UnsupportedTask(f"{name} is of family {loaded.info.family}, which is read but not yet served; use tutti-mini.")
+    return LocalModel(name, loaded, Limits.from_settings(settings))
+
+
+def _tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def _chunks(indices: Sequence[int], size: int = 64) -> Iterator[Sequence[int]]:
+    for start in range(0, len(indices), size):
+        yield indices[start : start + size]
+
+
+def _by_shape(media: dict[int, MediaInput]) -> list[list[int]]:
+    groups: dict[object, list[int]] = {}
+    for index, medium in media.items():
+        shape = (medium.modality, tuple((name, array.shape) for name, array in medium.arrays.items()))
+        groups.setdefault(shape, []).append(index)
+    return list(groups.values())

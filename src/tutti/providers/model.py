@@ -1,0 +1,137 @@
+"""The face of every model: questions and media in, answers and vectors out, whichever provider is behind it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tutti.content import Answer, Event, Finished, Media, Message, Part, SamplingOptions, Source, Text
+from tutti.errors import InputError, UnsupportedTask
+from tutti.interfaces import Embedder, Responder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Medium: TypeAlias = Media | Source
+
+
+class Model:
+    """A loaded model.
+
+    Args:
+        provider: What computes: a `Responder`, an `Embedder`, or both.
+    """
+
+    def __init__(self, provider: Responder | Embedder) -> None:
+        self.provider = provider
+
+    @property
+    def name(self) -> str:
+        """What the model is called in answers and reports."""
+        return self.provider.name
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r})"
+
+    def ask(self, question: str | Sequence[Message], *media: Medium, **sampling: Any) -> Answer:
+        """Answer a question about media.
+
+        Args:
+            question: Words, or a whole conversation that ends with the user's turn.
+            media: Paths, `data:` URLs, bytes, numpy pictures, or parts such as `tutti.Audio`.
+            sampling: Fields of `SamplingOptions`.
+
+        Raises:
+            InputError: The question is empty, a medium cannot be read, or an option is unknown.
+            CapacityError: The media are larger or longer than the budget or the model allows.
+        """
+        for event in self.stream(question, *media, **sampling):
+            if isinstance(event, Finished):
+                return event.answer
+        raise AssertionError("a stream ends with Finished")
+
+    def stream(self, question: str | Sequence[Message], *media: Medium, **sampling: Any) -> Iterator[Event]:
+        """Answer piece by piece: `TextDelta` events, then one `Finished`. Arguments and errors as for `ask`.
+
+        Closing the iterator cancels the request.
+        """
+        if not isinstance(self.provider, Responder):
+            raise UnsupportedTask(f"{self.name} does not answer questions; tutti-mini does.")
+        options = _options(sampling)
+        if isinstance(question, str):
+            if not question.strip():
+                raise InputError("The question is empty; expected words, such as: What is this?")
+            conversation: Sequence[Message] = [Message.user(*map(as_medium, media), question)]
+        else:
+            if media:
+                raise InputError("Media were given beside a conversation; put them into its messages.")
+            conversation = question
+        return self.provider.stream(conversation, options)
+
+    def embed(self, items: Sequence[Text | Media | str]) -> NDArray[np.float32]:
+        """Place items in the shared space. A plain string is text.
+
+        Returns:
+            (N, D) float32, unit rows in the order given.
+
+        Raises:
+            InputError: There is no item, or one cannot be read.
+        """
+        if not isinstance(self.provider, Embedder):
+            raise UnsupportedTask(f"{self.name} does not embed; tutti-mini does.")
+        if isinstance(items, (str, Text, Media)):
+            raise InputError("embed takes a list of items, and was given one; put it into a list.")
+        if not items:
+            raise InputError("There is nothing to embed; expected at least one item.")
+        parts: list[Part] = [Text(item) if isinstance(item, str) else as_part(item) for item in items]
+        return self.provider.embed(parts).vectors
+
+    def classify(self, medium: Medium, labels: Sequence[str]) -> dict[str, float]:
+        """Which label fits a medium best.
+
+        Returns:
+            Label → probability over the labels given (softmax of similarity x 100 / 5, most likely first).
+
+        Raises:
+            InputError: Fewer than two labels, or one twice.
+        """
+        import numpy as np
+
+        if len(set(labels)) != len(labels) or len(labels) < 2:
+            raise InputError(f"Got {len(labels)} labels, {len(set(labels))} of them different; expected two or more.")
+        vectors = self.embed([as_medium(medium), *labels])
+        scores = _SHARPNESS * (vectors[1:] @ vectors[0])
+        weights = np.exp(scores - scores.max())
+        order = np.argsort(-weights, kind="stable")
+        return {labels[index]: float(weights[index] / weights.sum()) for index in order}
+
+
+_SHARPNESS = 20.0
+"""Inverse temperature of `classify`."""
+
+
+def as_part(item: Any) -> Part:
+    """Leave parts as they are; wrap anything else in its modality, by content."""
+    if isinstance(item, (Text, Media)):
+        return item
+    from tutti.media import wrap
+
+    return wrap(item)
+
+
+def as_medium(item: Medium) -> Media:
+    """Like `as_part`, for what cannot be text."""
+    part = as_part(os.fspath(item) if isinstance(item, os.PathLike) else item)
+    if isinstance(part, Text):
+        raise InputError("Words were given in the place of a medium; put them into the question.")
+    return part
+
+
+def _options(values: dict[str, Any]) -> SamplingOptions:
+    known = SamplingOptions.__dataclass_fields__
+    for name in values:
+        if name not in known:
+            raise InputError(f"Unknown option {name!r}; known are: {', '.join(known)}.")
+    return SamplingOptions(**values)
