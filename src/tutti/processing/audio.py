@@ -15,14 +15,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.errors import InputError, UnsupportedConfig
+from tutti.errors import CapacityError, InputError, UnsupportedConfig
 
 Samples = NDArray[np.float32]
 
-_IGNORED = frozenset({"feature_extractor_type", "processor_class", "padding_side", "padding_value"})
-_IGNORED_DEFAULTS = {"return_attention_mask": False, "dither": 0.0}
-_CHUNK_FRAMES = 6000
-"""Frames transformed at a time: bounds memory to about 20 MB however long the recording."""
+_IGNORED = frozenset({"feature_extractor_type", "processor_class", "padding_side", "mel_filters"})
+_ONLY = {"padding_value": 0.0, "return_attention_mask": False, "dither": 0.0}
+"""Keys of the reference that change what is computed, and the one value that is computed here."""
+_CHUNK_FRAMES = 1000
+"""Frames transformed at a time: bounds the working memory to some 10 MB however long the recording."""
+_FLOOR = 1e-10
+"""Least energy in a mel bin."""
+_DYNAMIC_RANGE = 8.0
+"""What lies further below the maximum is raised to it, in powers of ten."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +47,17 @@ class LogMel:
     pad_multiple_frames: int = 0
     """Pad with silence to a multiple of so many frames; 0 pads to `chunk_length`, as Whisper does."""
 
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if type(value) is not int or value < (name != "pad_multiple_frames"):
+                raise UnsupportedConfig(f"{name} is {value!r}; expected a whole number above zero.")
+        if self.n_fft < 16 or self.padded_samples(1) <= self.n_fft // 2:
+            raise UnsupportedConfig(
+                f"A window of {self.n_fft} samples does not fit recordings padded to {self.padded_samples(1)} samples; "
+                "raise pad_multiple_frames."
+            )
+
     @classmethod
     def from_config(cls, values: Mapping[str, Any]) -> LogMel:
         """Read the keys of `preprocessor_config.json`.
@@ -50,15 +66,18 @@ class LogMel:
             UnsupportedConfig: A key is unknown, or has a value that is not computed here.
         """
         values = {key: value for key, value in values.items() if key not in _IGNORED}
-        for key, value in _IGNORED_DEFAULTS.items():
+        for key, value in _ONLY.items():
             if (found := values.pop(key, value)) != value:
                 raise UnsupportedConfig(f"{key} is {found!r}; only {value!r} is computed.")
-        if "n_samples" in values or "nb_max_frames" in values:
-            values.pop("n_samples", None)
-            values.pop("nb_max_frames", None)
+        implied = {key: values.pop(key, None) for key in ("n_samples", "nb_max_frames")}
         if unknown := sorted(set(values) - set(cls.__dataclass_fields__)):
             raise UnsupportedConfig(f"preprocessor_config.json has the unknown key {unknown[0]!r} for sound.")
-        return cls(**values)
+        extractor = cls(**values)
+        expected = (extractor.max_samples, extractor.max_samples // extractor.hop_length)
+        for (key, found), value in zip(implied.items(), expected, strict=True):
+            if found not in (None, value):
+                raise UnsupportedConfig(f"{key} is {found!r}; chunk_length and sampling_rate make it {value}.")
+        return extractor
 
     @property
     def max_samples(self) -> int:
@@ -82,38 +101,37 @@ class LogMel:
             (M, frames) float32, about -1 to 1.5.
 
         Raises:
-            InputError: The recording is empty or longer than `chunk_length`.
+            InputError: The recording is empty, not mono or not finite.
+            CapacityError: It is longer than `chunk_length`.
         """
         if samples.ndim != 1 or not len(samples):
             raise InputError(f"Expected mono samples, got an array of shape {samples.shape}.")
         if len(samples) > self.max_samples:
             seconds = len(samples) / self.sampling_rate
-            raise InputError(f"The recording lasts {seconds:.1f} s; this model takes {self.chunk_length} s at a time.")
-        padded = np.zeros(self.padded_samples(len(samples)) + self.n_fft, np.float32)
-        half = self.n_fft // 2
-        padded[half : half + len(samples)] = samples
-        _reflect(padded, half)
-        frames = (len(padded) - self.n_fft) // self.hop_length
-        strided = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft)[:: self.hop_length][:frames]
-        bank, window = mel_filters(self.feature_size, self.n_fft, self.sampling_rate), _hann(self.n_fft)
-        out = np.empty((frames, self.feature_size), np.float32)
-        for start in range(0, frames, _CHUNK_FRAMES):
-            spectrum = np.fft.rfft(strided[start : start + _CHUNK_FRAMES] * window, axis=1)
-            power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-            out[start : start + _CHUNK_FRAMES] = np.log10(np.maximum(power @ bank, 1e-10))
-        np.maximum(out, out.max() - 8.0, out=out)
+            raise CapacityError(
+                f"The recording lasts {seconds:.1f} s; this model takes {self.chunk_length} s at a time: cut it."
+            )
+        if not np.isfinite(samples).all():
+            raise InputError("The recording holds samples that are not finite numbers.")
+        silence = self.padded_samples(len(samples)) - len(samples)
+        padded = np.pad(np.pad(samples.astype(np.float32), (0, silence)), self.n_fft // 2, mode="reflect")
+        out = self._log_energy(padded)
+        np.maximum(out, out.max() - _DYNAMIC_RANGE, out=out)
         return np.ascontiguousarray(((out + 4.0) / 4.0).T)
 
-
-def _reflect(padded: Samples, half: int) -> None:
-    """Mirror the ends, as a centred short-time Fourier transform does."""
-    padded[:half] = padded[half + 1 : 2 * half + 1][::-1]
-    padded[-half:] = padded[-2 * half - 1 : -half - 1][::-1]
-
-
-@lru_cache(maxsize=4)
-def _hann(size: int) -> NDArray[np.float32]:
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
+    def _log_energy(self, padded: Samples) -> NDArray[np.float32]:
+        """Log10 of the energy in each mel bin. Shapes: (S,) → (frames, M)."""
+        # The last window is dropped, as the reference does: a second is then `sampling_rate / hop_length` frames.
+        windows = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft)[:: self.hop_length][:-1]
+        bank = mel_filters(self.feature_size, self.n_fft, self.sampling_rate)
+        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.n_fft) / self.n_fft)
+        out = np.empty((len(windows), self.feature_size), np.float32)
+        for start in range(0, len(windows), _CHUNK_FRAMES):
+            # In double precision: below the loudest bin by 80 dB, single precision would be all rounding.
+            spectrum = np.fft.rfft(windows[start : start + _CHUNK_FRAMES] * hann, axis=1)
+            energy = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ bank
+            out[start : start + _CHUNK_FRAMES] = np.log10(np.maximum(energy, _FLOOR))
+        return out
 
 
 @lru_cache(maxsize=8)
@@ -121,22 +139,21 @@ def mel_filters(mel_bins: int, n_fft: int, sample_rate_hz: int) -> NDArray[np.fl
     """Triangular filters on Slaney's mel scale, each of unit area (Slaney 1998, Auditory Toolbox).
 
     Returns:
-        (n_fft / 2 + 1, M) float32.
+        (n_fft // 2 + 1, M) float32.
     """
-    top = _hertz_to_mel(np.array(sample_rate_hz / 2))
+    top = _hertz_to_mel(sample_rate_hz / 2)
     edges = _mel_to_hertz(np.linspace(0.0, top, mel_bins + 2))
-    bins = np.linspace(0, sample_rate_hz / 2, n_fft // 2 + 1)
-    slopes = edges[None] - bins[:, None]
+    bins = np.linspace(0, sample_rate_hz / 2, n_fft // 2 + 1)[:, None]
     widths = np.diff(edges)
-    falling, rising = -slopes[:, :-2] / widths[:-1], slopes[:, 2:] / widths[1:]
-    bank = np.maximum(0, np.minimum(falling, rising)) * (2.0 / (edges[2:] - edges[:-2]))
+    rising, falling = (bins - edges[:-2]) / widths[:-1], (edges[2:] - bins) / widths[1:]
+    bank = np.maximum(0, np.minimum(rising, falling)) * (2.0 / (edges[2:] - edges[:-2]))
     return bank.astype(np.float32)
 
 
-def _hertz_to_mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
-    logarithmic = 15 + np.log(np.maximum(hertz, 1e-9) / 1000) * (27 / np.log(6.4))
-    return np.where(hertz >= 1000, logarithmic, hertz * 3 / 200)
+def _hertz_to_mel(hertz: float) -> float:
+    """Linear below 1 kHz (15 mel), logarithmic above with 27 mel to a factor of 6.4."""
+    return 15 + float(np.log(hertz / 1000)) * 27 / float(np.log(6.4)) if hertz >= 1000 else hertz * 3 / 200
 
 
 def _mel_to_hertz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(mels >= 15, 1000 * np.exp((mels - 15) * (np.log(6.4) / 27)), mels * 200 / 3)
+    return np.where(mels >= 15, 1000 * np.exp((mels - 15) * np.log(6.4) / 27), mels * 200 / 3)

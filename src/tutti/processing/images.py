@@ -1,6 +1,7 @@
 """Pictures to pixel values: resize, crop or pad, rescale, normalize, as `preprocessor_config.json` says.
 
-Reference implementation: the image processors of `transformers`, whose keys are read here.
+Reference implementation: the image processors of `transformers` (those built on Pillow), whose keys are read here.
+We differ in: `do_pad` with `pad_color` fills the picture to a square after resizing its long side.
 """
 
 from __future__ import annotations
@@ -12,11 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.errors import UnsupportedConfig
+from tutti.errors import CapacityError, InputError, UnsupportedConfig
 
 Pixels = NDArray[np.uint8]
 
-_IGNORED = frozenset({"image_processor_type", "feature_extractor_type", "processor_class", "do_convert_rgb", "_valid_processor_keys"})
+BORDER_MEAN = "border_mean"
+"""Value of `pad_color`: the mean colour of the picture's outermost pixels."""
+
+_IGNORED = frozenset(
+    {"image_processor_type", "feature_extractor_type", "processor_class", "do_convert_rgb", "_valid_processor_keys"}
+)
+"""Keys that change nothing here: pictures arrive as RGB."""
+_SIZE_FORMS = ({"shortest_edge"}, {"longest_edge"}, {"height", "width"})
+_MAX_PIXELS = 64_000_000
+"""A strip of 1 x 60,000 pixels resized to a short side of 224 would take 9 GB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,55 +36,84 @@ class ImageProcessor:
     size: Mapping[str, int]
     """`{"shortest_edge": n}`, `{"longest_edge": n}` or `{"height": h, "width": w}`, in pixels."""
     crop_size: Mapping[str, int] | None = None
-    """`{"height": h, "width": w}` cut from the centre, or None."""
+    """`{"height": h, "width": w}` cut from the centre."""
     resample: int = 3
-    """Pillow's filter: 2 bilinear, 3 bicubic."""
+    """Pillow's filter: 0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic, 4 box, 5 Hamming."""
     do_resize: bool = True
     do_center_crop: bool = False
     do_pad: bool = False
-    """Fill to a square of `size["longest_edge"]` with `pad_color`."""
-    pad_color: str = "border_mean"
-    """`border_mean`: the mean colour of the picture's outermost pixels."""
+    """Fill to a square of `size["longest_edge"]`, the picture in its middle."""
+    pad_color: str | tuple[int, ...] = BORDER_MEAN
+    """`border_mean`, or red, green and blue from 0 to 255."""
     do_rescale: bool = True
     rescale_factor: float = 1 / 255
     do_normalize: bool = True
     image_mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     image_std: tuple[float, ...] = (0.5, 0.5, 0.5)
 
+    def __post_init__(self) -> None:
+        _check_sides("size", self.size, _SIZE_FORMS)
+        if self.do_center_crop:
+            _check_sides("crop_size", self.crop_size or {}, ({"height", "width"},))
+        if self.resample not in range(6):
+            raise UnsupportedConfig(f"resample is {self.resample!r}; expected one of Pillow's filters, 0 to 5.")
+        if self.do_pad and set(self.size) != {"longest_edge"}:
+            raise UnsupportedConfig(f"do_pad needs a size by longest_edge; found {dict(self.size)!r}.")
+        if self.pad_color != BORDER_MEAN and not _is_colour(self.pad_color):
+            raise UnsupportedConfig(f"pad_color is {self.pad_color!r}; expected 'border_mean' or three numbers to 255.")
+        if len(self.image_mean) != 3 or len(self.image_std) != 3 or not all(self.image_std):
+            raise UnsupportedConfig("image_mean and image_std must be three numbers each, image_std without a zero.")
+
     @classmethod
     def from_config(cls, values: Mapping[str, Any]) -> ImageProcessor:
-        """Read the keys of `preprocessor_config.json`.
+        """Read the keys of `preprocessor_config.json`; older forms of `size` and `crop_size` (one number) count.
 
         Raises:
-            UnsupportedConfig: A key is unknown.
+            UnsupportedConfig: A key is unknown or missing, or a value is not computed here.
         """
-        values = {key: value for key, value in values.items() if key not in _IGNORED}
-        if unknown := sorted(set(values) - set(cls.__dataclass_fields__)):
+        known: dict[str, Any] = {
+            key: value for key, value in values.items() if key not in _IGNORED and value is not None
+        }
+        if unknown := sorted(set(known) - set(cls.__dataclass_fields__)):
             raise UnsupportedConfig(f"preprocessor_config.json has the unknown key {unknown[0]!r} for pictures.")
-        for key in ("size", "crop_size"):
-            if isinstance(values.get(key), int):
-                both = {"height": values[key], "width": values[key]}
-                values[key] = {"shortest_edge": values[key]} if key == "size" else both
-        if values.get("pad_color", "border_mean") != "border_mean":
-            raise UnsupportedConfig(f"pad_color is {values['pad_color']!r}; only 'border_mean' is computed.")
-        for key in ("image_mean", "image_std"):
-            if key in values:
-                values[key] = tuple(values[key])
-        return cls(**values)
+        # Without them each family of the reference falls back to numbers of its own.
+        needed = {"size"} | ({"image_mean", "image_std"} if known.get("do_normalize", True) else set())
+        if absent := sorted(needed - set(known)):
+            raise UnsupportedConfig(f"preprocessor_config.json lacks {absent[0]!r} for pictures.")
+        if known.get("do_pad") and "pad_color" not in known:
+            raise UnsupportedConfig("preprocessor_config.json has do_pad without pad_color for pictures.")
+        if isinstance(known["size"], int):
+            known["size"] = {"shortest_edge": known["size"]}
+        if isinstance(known.get("crop_size"), int):
+            known["crop_size"] = {"height": known["crop_size"], "width": known["crop_size"]}
+        known.setdefault("do_center_crop", "crop_size" in known)
+        fields: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in known.items()}
+        return cls(**fields)
 
     def __call__(self, picture: Pixels) -> NDArray[np.float32]:
-        """Transform one picture. Shapes: (H, W, 3) uint8 → (3, height, width) float32."""
+        """Transform one picture.
+
+        Shapes: (H, W, 3) uint8 → (3, height, width) float32.
+
+        Raises:
+            InputError: The array is not a picture.
+            CapacityError: The picture is so long and narrow that resizing would need an unreasonable amount of memory.
+        """
+        if picture.ndim != 3 or picture.shape[2] != 3 or not picture.size or picture.dtype != np.uint8:
+            raise InputError(f"Expected a picture (H, W, 3) of bytes, got {picture.dtype} of shape {picture.shape}.")
         if self.do_resize:
             picture = resize(picture, *self._target(*picture.shape[:2]), self.resample)
         if self.do_center_crop and self.crop_size:
             picture = center_crop(picture, self.crop_size["height"], self.crop_size["width"])
         if self.do_pad:
-            picture = pad_square(picture, self.size["longest_edge"])
-        values = picture.astype(np.float32)
+            colour = border_mean(picture) if self.pad_color == BORDER_MEAN else np.array(self.pad_color, np.uint8)
+            picture = pad_square(picture, self.size["longest_edge"], colour)
+        values: NDArray[np.float32] = picture.astype(np.float32)
         if self.do_rescale:
             values *= np.float32(self.rescale_factor)
         if self.do_normalize:
-            values = (values - np.float32(self.image_mean)) / np.float32(self.image_std)
+            values -= np.asarray(self.image_mean, np.float32)
+            values /= np.asarray(self.image_std, np.float32)
         return np.ascontiguousarray(values.transpose(2, 0, 1))
 
     def _target(self, height: int, width: int) -> tuple[int, int]:
@@ -84,9 +123,26 @@ class ImageProcessor:
             scale = self.size["longest_edge"] / max(height, width)
             return max(1, round(height * scale)), max(1, round(width * scale))
         short = self.size["shortest_edge"]
-        if height <= width:
-            return short, max(1, int(short * width / height))
-        return max(1, int(short * height / width)), short
+        long = int(short * max(height, width) / min(height, width))
+        if short * long > _MAX_PIXELS:
+            raise CapacityError(
+                f"The picture is {width} x {height} pixels; with a short side of {short} it would have "
+                f"{short * long:,} pixels, more than {_MAX_PIXELS:,}: crop it first."
+            )
+        return (short, long) if height <= width else (long, short)
+
+
+def _check_sides(key: str, sides: Mapping[str, int], forms: tuple[set[str], ...]) -> None:
+    if not isinstance(sides, Mapping) or set(sides) not in forms:
+        expected = " or ".join(" and ".join(sorted(form)) for form in forms)
+        raise UnsupportedConfig(f"{key} is {sides!r}; expected {expected}.")
+    if not all(type(side) is int and 0 < side <= 8192 for side in sides.values()):
+        raise UnsupportedConfig(f"{key} is {dict(sides)!r}; expected sides from 1 to 8192 pixels.")
+
+
+def _is_colour(value: object) -> bool:
+    channels = value if isinstance(value, tuple) else ()
+    return len(channels) == 3 and all(type(channel) is int and 0 <= channel <= 255 for channel in channels)
 
 
 def resize(picture: Pixels, height: int, width: int, resample: int) -> Pixels:
@@ -101,25 +157,23 @@ def resize(picture: Pixels, height: int, width: int, resample: int) -> Pixels:
 def center_crop(picture: Pixels, height: int, width: int) -> Pixels:
     """Cut from the centre; what lies outside the picture is black. Shapes: (H, W, 3) → (height, width, 3)."""
     top, left = _margin(picture.shape[0], height), _margin(picture.shape[1], width)
+    source = picture[max(top, 0) : max(top, 0) + height, max(left, 0) : max(left, 0) + width]
     out = np.zeros((height, width, picture.shape[2]), np.uint8)
-    source = picture[max(top, 0) : top + height, max(left, 0) : left + width]
     down, right = max(-top, 0), max(-left, 0)
     out[down : down + source.shape[0], right : right + source.shape[1]] = source
     return out
 
 
 def _margin(side: int, target: int) -> int:
-    """Where a centred window starts; negative where it is larger than the picture (rounding as the reference does)."""
-    return (side - target) // 2 if side >= target else -(-(-(target - side)) // -2)
+    """Where a centred window starts, rounded down as in the reference; negative where the window is the larger."""
+    return (side - target) // 2
 
 
-def pad_square(picture: Pixels, side: int) -> Pixels:
-    """Centre the picture on a square of its border's mean colour. Shapes: (H, W, 3) → (side, side, 3)."""
+def pad_square(picture: Pixels, side: int, colour: Pixels) -> Pixels:
+    """Centre the picture on a square of one colour. Shapes: (H, W, 3) and (3,) → (side, side, 3)."""
     height, width = picture.shape[:2]
-    if (height, width) == (side, side):
-        return picture
     out = np.empty((side, side, 3), np.uint8)
-    out[:] = border_mean(picture)
+    out[:] = colour
     top, left = (side - height) // 2, (side - width) // 2
     out[top : top + height, left : left + width] = picture
     return out
@@ -128,4 +182,5 @@ def pad_square(picture: Pixels, side: int) -> Pixels:
 def border_mean(picture: Pixels) -> Pixels:
     """Mean colour of the outermost pixels. Shapes: (H, W, 3) → (3,) uint8."""
     sides = (picture[0], picture[-1], picture[:, 0], picture[:, -1])
-    return np.round(np.concatenate(sides).astype(np.float64).mean(0)).astype(np.uint8)
+    mean: Pixels = np.round(np.concatenate(sides).astype(np.float64).mean(0)).astype(np.uint8)
+    return mean
