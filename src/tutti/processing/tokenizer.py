@@ -37,6 +37,8 @@ class Tokenizer:
         added = tokenizer.get_added_tokens_decoder()
         self.special_ids = frozenset(token for token, entry in added.items() if entry.special)
         """Tokens that mark structure and are no part of a text."""
+        self.special_tokens = tuple(sorted((entry.content for entry in added.values() if entry.special), key=len)[::-1])
+        """How they are spelled, the longest first."""
 
     @classmethod
     def from_file(cls, path: str | PathLike[str]) -> Tokenizer:
