@@ -1,0 +1,95 @@
+"""Answer a question, with pictures, recordings or videos to look at."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tutti.cli.options import add_json, add_model, positive, print_json
+from tutti.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tutti.content import Answer, Event, Media
+
+_EPILOG = """examples:
+  tutti ask "What animal is this?" photo.jpg
+  tutti ask "What do you hear?" recording.ogg --json
+  tutti ask "What happens?" clip.mp4 --stream --max-tokens 60
+"""
+_SAMPLING = ("max_tokens", "temperature", "top_k", "top_p", "repetition_penalty", "seed")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments. What is not given is left to the model's defaults."""
+    parser.epilog = _EPILOG
+    parser.add_argument("question", metavar="QUESTION")
+    parser.add_argument("media", metavar="MEDIA", nargs="*", help="path or data: URL of a picture, recording or video")
+    add_model(parser)
+    add_json(parser, "one JSON object (with --stream, one a line)")
+    parser.add_argument("--stream", action="store_true", help="print the answer while it is made")
+    parser.add_argument("--system", metavar="TEXT", help="what the model should keep to throughout")
+    parser.add_argument("--max-tokens", type=positive(int), metavar="N", help="most tokens of the answer")
+    parser.add_argument("--temperature", type=float, metavar="T", help="0 takes the likeliest token (default)")
+    parser.add_argument("--top-k", type=int, metavar="K", help="draw among the K likeliest tokens; 0 is all")
+    parser.add_argument("--top-p", type=float, metavar="P", help="draw among the likeliest that together reach P")
+    parser.add_argument("--repetition-penalty", type=positive(float), metavar="R", help="above 1 discourages repeating")
+    parser.add_argument("--stop", action="append", metavar="TEXT", help="end the answer before TEXT; may be repeated")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the draw")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Ask and print.
+
+    Raises:
+        InputError: The question is empty, or a medium cannot be read.
+    """
+    if not arguments.question.strip():
+        raise InputError('The question is empty; expected words, for example: tutti ask "What is this?" photo.jpg')
+    # Media are looked at before the model is loaded: a wrong path should not cost the seconds of loading.
+    from tutti.providers.model import as_medium
+
+    media = [as_medium(medium) for medium in arguments.media]
+
+    import tutti
+
+    model = tutti.load(arguments.model)
+    options = {name: value for name in _SAMPLING if (value := getattr(arguments, name)) is not None}
+    if arguments.stop is not None:
+        options["stop"] = tuple(arguments.stop)
+    asked = _asked(arguments, media)
+    if arguments.stream:
+        answer = _streamed(model.stream(*asked, **options), arguments.json)
+    else:
+        answer = model.ask(*asked, **options)
+        if not arguments.json:
+            print(answer.text)
+    if arguments.json:
+        print_json(answer.to_dict())
+
+
+def _asked(arguments: argparse.Namespace, media: list[Media]) -> list[Any]:
+    """The question and its media, or the conversation that they and a system's turn make."""
+    if arguments.system is None:
+        return [arguments.question, *media]
+    from tutti.content import Message, Text
+
+    return [[Message("system", (Text(arguments.system),)), Message.user(*media, arguments.question)]]
+
+
+def _streamed(events: Iterator[Event], as_json: bool) -> Answer:
+    from tutti.content import TextDelta
+
+    for event in events:
+        if not isinstance(event, TextDelta):
+            if not as_json:
+                print()
+            return event.answer
+        if as_json:
+            print_json({"delta": event.text})
+        else:
+            sys.stdout.write(event.text)
+            sys.stdout.flush()
+    raise RuntimeError("the stream ended without the whole answer")

@@ -1,0 +1,48 @@
+"""Say which of your labels fits a medium, and how well each does."""
+
+from __future__ import annotations
+
+import argparse
+
+from tutti.cli.options import add_json, add_model, print_json
+from tutti.errors import InputError
+
+_EPILOG = """examples:
+  tutti classify photo.jpg --labels "a dog,a cat,a car"
+  tutti classify recording.ogg --labels "a dog barking,rain,a rooster crowing" --json
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.epilog = _EPILOG
+    parser.add_argument("medium", metavar="MEDIA", help="path or data: URL of a picture, recording or video")
+    parser.add_argument("--labels", required=True, metavar="A,B,C", help="two labels or more, separated by commas")
+    add_model(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Classify and print the labels, the best first.
+
+    Raises:
+        InputError: There are fewer than two labels, one comes twice, or the medium cannot be read.
+    """
+    labels = [label.strip() for label in arguments.labels.split(",") if label.strip()]
+    if len(labels) < 2:
+        raise InputError(f'--labels is {arguments.labels!r}; expected two labels or more, as in "a dog,a car".')
+    if len(set(labels)) < len(labels):
+        raise InputError(f"--labels is {arguments.labels!r}; expected every label once.")
+    from tutti.providers.model import as_medium
+
+    medium = as_medium(arguments.medium)
+
+    import tutti
+
+    model = tutti.load(arguments.model)
+    scores = dict(sorted(model.classify(medium, labels).items(), key=lambda item: -item[1]))
+    if arguments.json:
+        print_json({"input": arguments.medium, "model": model.name, "label": next(iter(scores)), "scores": scores})
+        return
+    for label, score in scores.items():
+        print(f"{score:6.1%}  {label}")

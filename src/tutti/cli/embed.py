@@ -1,0 +1,80 @@
+"""Place texts and media in the shared space and compare them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tutti.cli.options import add_json, add_model, note, print_json
+from tutti.errors import InputError
+
+if TYPE_CHECKING:
+    from tutti.content import Part
+
+_EPILOG = """examples:
+  tutti embed "a dog" photo.jpg bark.wav          how near each is to each
+  tutti embed photo.jpg --json > photo.jsonl      the vectors, one object a line
+  tutti embed --text dog.jpg                      the words, not the file
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.epilog = _EPILOG
+    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="words, or the path or data: URL of a medium")
+    parser.add_argument("--text", action="store_true", help="take every INPUT as words, even if it names a file")
+    add_model(parser)
+    add_json(parser, "one JSON object a line, one for each INPUT,")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Embed and print vectors (`--json`) or cosine similarities.
+
+    Raises:
+        InputError: An input is empty, or names a file that cannot be read.
+    """
+    parts = [_part(text, arguments.text) for text in arguments.inputs]
+
+    import tutti
+
+    model = tutti.load(arguments.model)
+    vectors = model.embed(parts)
+    if arguments.json:
+        for text, part, vector in zip(arguments.inputs, parts, vectors, strict=True):
+            print_json({"input": text, "modality": part.modality, "model": model.name, "vector": vector.tolist()})
+        return
+    _print_similarities(arguments.inputs, parts, vectors)
+    note(f"Cosine similarities of {len(parts)} unit vectors of {vectors.shape[1]} numbers; --json prints the vectors.")
+
+
+def _part(text: str, is_text: bool) -> Part:
+    from tutti.content import Text
+
+    if not text.strip():
+        raise InputError("An input is empty; expected words or the path of a medium.")
+    if is_text or not _names_file(text):
+        return Text(text)
+    from tutti.media import wrap
+
+    if not text.startswith("data:") and not Path(text).exists():
+        raise InputError(f"{text}: no such file; give the path of one, or --text if these are words.")
+    return wrap(text)
+
+
+def _names_file(text: str) -> bool:
+    """Whether an input is a path: it exists, or looks like one (a mistyped path must not pass as words)."""
+    if text.startswith("data:") or re.fullmatch(r"\S+\.[A-Za-z][A-Za-z0-9]{1,3}", text):
+        return True
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # words can be too long for a path, or hold a zero byte
+        return False
+
+
+def _print_similarities(names: list[str], parts: list[Part], vectors: Any) -> None:
+    similarities = vectors @ vectors.T
+    width = max(len(name) for name in names)
+    for row, (name, part) in enumerate(zip(names, parts, strict=True)):
+        print(f"{name:<{width}}  {part.modality:<5}", *(f"{value:6.3f}" for value in similarities[row]))

@@ -1,0 +1,52 @@
+"""Read a checkpoint's headers: family, parameters, memory; loads nothing."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from tutti.cli.options import add_json, print_json
+
+_EPILOG = """examples:
+  tutti inspect tutti-mini
+  tutti inspect path/to/checkpoint --json
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.epilog = _EPILOG
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a built-in name or a folder")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Inspect and print.
+
+    Raises:
+        CheckpointError: The folder is not what it claims to be.
+    """
+    from tutti import checkpoints
+
+    info = asdict(checkpoints.inspect(arguments.checkpoint))
+    if arguments.json:
+        print_json(info)
+        return
+    rows = [(name.replace("_", " "), text) for name, text in _rows(info)]
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        print(f"{name:<{width}}  {text}")
+
+
+def _rows(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _rows(value, f"{prefix}{name}.")
+        elif isinstance(value, (list, tuple)):
+            yield f"{prefix}{name}", ", ".join(map(str, value))
+        elif isinstance(value, int) and not isinstance(value, bool):
+            yield f"{prefix}{name}", f"{value:,}"
+        elif value is not None:
+            yield f"{prefix}{name}", str(value)

@@ -1,0 +1,142 @@
+"""The command `tutti`: a lazy table of commands, and the one place where errors become exit codes.
+
+A command is a module with `configure(parser)` and `run(arguments)`; its docstring's first line is its line of help.
+Only the chosen one is imported, so that `tutti --help` costs no more than starting Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn, Protocol, cast
+
+from tutti import __version__
+from tutti.errors import CapacityError, InputError, ProviderError, TuttiError
+
+COMMANDS = {
+    "ask": ("tutti.cli.ask", "Answer a question, with pictures, recordings or videos to look at."),
+    "classify": ("tutti.cli.classify", "Say which of your labels fits a medium, and how well each does."),
+    "embed": ("tutti.cli.embed", "Place texts and media in the shared space and compare them."),
+    "models": ("tutti.cli.models", "List the built-in models and the ways to name others."),
+    "inspect": ("tutti.cli.inspect", "Read a checkpoint's headers: family, parameters, memory; loads nothing."),
+    "train": ("tutti.cli.train", "Run the training phases of a recipe."),
+}
+
+DONE, BUG, FIXABLE, OVER_LIMIT, PROVIDER_FAILED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 4, 130, 141
+_EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (InputError, FIXABLE),
+    (CapacityError, OVER_LIMIT),
+    (ProviderError, PROVIDER_FAILED),
+    (TuttiError, FIXABLE),
+)
+
+
+class Command(Protocol):
+    """What a command's module offers."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the arguments and the epilog with examples."""
+        ...
+
+    def run(self, arguments: argparse.Namespace) -> None:
+        """Do it; print the result on stdout and everything else on stderr."""
+        ...
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message[0].upper()}{message[1:]}; `{self.prog} --help` shows what is expected.")
+
+
+def run() -> NoReturn:
+    """Enter from the shell."""
+    sys.exit(main())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: The words after `tutti`; those of the process when not given.
+
+    Returns:
+        The exit code: 0 done; 1 a bug of ours; 2 the user can fix it; 3 over a limit; 4 a provider failed;
+        130 interrupted; 141 whoever read the output has gone.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    try:
+        code = _dispatch(words)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit; the reader is gone, so that goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except Exception as error:  # noqa: BLE001 the outermost frame: whatever is left is reported, never swallowed
+        return _report(error, debug)
+    return code
+
+
+def _dispatch(words: Sequence[str]) -> int:
+    parser = _parser(next((word for word in words if not word.startswith("-")), None))
+    if not words:
+        parser.print_help()
+        return DONE
+    try:
+        arguments = parser.parse_args(words)
+    except SystemExit as end:  # --help and --version have printed what they print
+        return int(end.code or DONE)
+    if arguments.command is None:
+        parser.error("no command was given")
+    _load(arguments.command).run(arguments)
+    return DONE
+
+
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    if chosen is not None and chosen not in COMMANDS:
+        near = difflib.get_close_matches(chosen, COMMANDS, n=1)
+        raise InputError(
+            f"There is no command {chosen!r}{f', perhaps you meant {near[0]!r}' if near else ''}; "
+            "`tutti --help` lists them."
+        )
+    parser = _Parser(
+        prog="tutti",
+        description="Ask, compare and train models that see, hear and read, on your own machine.",
+        epilog='Start with: tutti ask "What animal is this?" photo.jpg',
+    )
+    parser.add_argument("--version", action="version", version=f"tutti {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, (_, help_line) in COMMANDS.items():
+        sub = commands.add_parser(
+            name, help=help_line, description=help_line, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if name == chosen:
+            _load(name).configure(sub)
+            sub.add_argument(
+                "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+            )
+    return parser
+
+
+def _load(name: str) -> Command:
+    return cast(Command, importlib.import_module(COMMANDS[name][0]))
+
+
+def _report(error: Exception, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    code = next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), BUG)
+    if code == BUG:
+        hint = "" if debug else " Run it again with --debug for the traceback."
+        print(f"tutti: this is a bug of ours: {type(error).__name__}: {error}.{hint}", file=sys.stderr)
+    else:
+        print(f"tutti: {error}", file=sys.stderr)
+    return code
