@@ -1,0 +1,168 @@
+"""What a checkpoint is, from its headers and configuration. Imports neither torch nor numpy and reads no weight."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from tutti.checkpoints.families import Facts, find_family, read_config
+from tutti.checkpoints.headers import DTYPE_BYTES, Entry, read_folder
+from tutti.checkpoints.places import find_folder
+from tutti.errors import CheckpointError
+
+_CHUNK_BYTES = 1 << 20
+_CARD_CHARACTERS = 64_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointInfo:
+    """What a checkpoint is. Plain values, ready for JSON."""
+
+    path: str
+    family: str
+    """`model_type` of `config.json`."""
+    supported: bool
+    """Whether `load` knows the family and its configuration."""
+    reason: str | None
+    """Why it does not, as a sentence."""
+    parameters: int
+    """Stored values, buffers included."""
+    parts: Mapping[str, int]
+    """First components of the weights' names → stored values."""
+    bytes: int
+    """Bytes of all tensors as they are stored."""
+    dtype_bytes: Mapping[str, int]
+    """Type in which tensors are stored → bytes."""
+    memory_bytes: Mapping[str, int]
+    """Precision → bytes of the loaded weights. Whole numbers keep their type; below 16 bits, vectors stay float32."""
+    context_length: int | None
+    """In tokens."""
+    kv_bytes_per_token: int | None
+    """Bytes of keys and values that a token of context takes in float32."""
+    tasks: tuple[str, ...]
+    """What the model can do."""
+    media_tokens: Mapping[str, Mapping[str, float]]
+    """Modality → unit ("picture", "frame", "second", "recording") → tokens it takes in the decoder."""
+    licence: str | None
+    """From the model card's front matter, or the first line of LICENSE."""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the weights, in hexadecimal.
+
+        Over every tensor in order of its name: name, type, shape and bytes; so it does not depend on how the weights
+        are cut into files. Computed when first asked for, since it reads all of them.
+
+        Raises:
+            CheckpointError: A file has gone or changed.
+        """
+        return _digest(read_folder(Path(self.path)).values())
+
+
+def inspect(path: str | PathLike[str]) -> CheckpointInfo:
+    """Read a checkpoint's headers and configuration.
+
+    A family that is not known is described as far as its headers go; `reason` then says what `load` would.
+
+    Args:
+        path: A folder, a built-in name or a hub id.
+
+    Raises:
+        CheckpointError: There is no such checkpoint, or a header or `config.json` is broken.
+        UnsafeCheckpoint: It would need code or a pickle to be executed.
+    """
+    folder = find_folder(path)
+    values = read_config(folder)
+    return describe(folder, values, read_folder(folder))
+
+
+def describe(folder: Path, values: Mapping[str, Any], entries: Mapping[str, Entry]) -> CheckpointInfo:
+    """What is known from `config.json` and the headers."""
+    reason, facts = None, None
+    try:
+        _, family = find_family(values)
+        facts = family.facts(family.config(values), folder)
+    except CheckpointError as error:
+        reason = str(error)
+    return CheckpointInfo(
+        path=str(folder),
+        family=str(values.get("model_type")),
+        supported=facts is not None,
+        reason=reason,
+        parameters=sum(entry.values for entry in entries.values()),
+        parts=_sum((_part(entry.name), entry.values) for entry in entries.values()),
+        bytes=sum(entry.end - entry.start for entry in entries.values()),
+        dtype_bytes=_sum((entry.dtype, entry.end - entry.start) for entry in entries.values()),
+        memory_bytes={name: _memory(entries.values(), bits) for name, bits in _PRECISIONS.items()},
+        licence=_licence(folder),
+        **_fields(facts),
+    )
+
+
+_PRECISIONS = {"float32": 32, "float16": 16, "int8": 8, "int4": 4}
+
+
+def _fields(facts: Facts | None) -> dict[str, Any]:
+    return {
+        "tasks": facts.tasks if facts else (),
+        "context_length": facts.context_length if facts else None,
+        "kv_bytes_per_token": facts.kv_bytes_per_token if facts else None,
+        "media_tokens": facts.media_tokens if facts else {},
+    }
+
+
+def _sum(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    sums: Counter[str] = Counter()
+    for name, value in pairs:
+        sums[name] += value
+    return dict(sums)
+
+
+def _part(name: str) -> str:
+    """`model.layers.0.mlp.up_proj.weight` → `model.layers`; `lm_head.weight` → `lm_head`."""
+    components = name.split(".")
+    return ".".join(components[: max(1, min(2, len(components) - 1))])
+
+
+def _memory(entries: Iterable[Entry], bits: int) -> int:
+    total = 0
+    for entry in entries:
+        if not entry.floating:
+            total += entry.values * DTYPE_BYTES[entry.dtype] * 8
+        else:
+            total += entry.values * (bits if bits >= 16 or len(entry.shape) > 1 else 32)
+    return total // 8
+
+
+def _licence(folder: Path) -> str | None:
+    card = folder / "README.md"
+    if card.is_file():
+        with card.open(encoding="utf-8", errors="replace") as stream:
+            front = re.match(r"---\s*\n(.*?)\n---", stream.read(_CARD_CHARACTERS), re.DOTALL)
+        if front and (found := re.search(r"^license:[ \t]*[\"']?([^\s\"'#]+)", front[1], re.MULTILINE)):
+            return found[1]
+    for file in sorted(folder.glob("LICENSE*")):
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            if lines := stream.read(_CARD_CHARACTERS).split("\n"):
+                return next((line.strip() for line in lines if line.strip()), None)
+    return None
+
+
+def _digest(entries: Iterable[Entry]) -> str:
+    digest = hashlib.sha256()
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        for part in (entry.name, entry.dtype, str(entry.shape)):
+            content = part.encode(errors="surrogatepass")
+            digest.update(len(content).to_bytes(8, "little") + content)
+        with entry.file.open("rb") as stream:
+            stream.seek(entry.start)
+            for start in range(entry.start, entry.end, _CHUNK_BYTES):
+                digest.update(stream.read(min(_CHUNK_BYTES, entry.end - start)))
+    return digest.hexdigest()

@@ -1,0 +1,236 @@
+"""A checkpoint folder to a model: strict in both directions, shard by shard, nothing executed.
+
+The model is built on torch's `meta` device, which takes no memory, and its weights are then put in place. Weights that
+need no cast stay mapped to the file, so that loading costs no copy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from os import PathLike
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from tutti.checkpoints.families import find_family, read_config
+from tutti.checkpoints.headers import Entry, read_folder
+from tutti.checkpoints.inspection import CheckpointInfo, describe
+from tutti.checkpoints.places import find_folder
+from tutti.errors import CheckpointError, InputError, MissingWeights, ShapeMismatch, UnexpectedWeights, UnsupportedTask
+
+DTYPES: Mapping[str, torch.dtype] = {
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+"""Precisions that a model can be loaded or saved in."""
+
+_STORED: Mapping[str, torch.dtype] = {
+    "BOOL": torch.bool,
+    "U8": torch.uint8,
+    "I8": torch.int8,
+    "I16": torch.int16,
+    "I32": torch.int32,
+    "I64": torch.int64,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F32": torch.float32,
+    "F64": torch.float64,
+}
+_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadReport:
+    """What loading did."""
+
+    loaded: int
+    """Tensors read from the checkpoint."""
+    cast: Mapping[str, int]
+    """"float16 → float32" → how many tensors were cast so."""
+    newly_initialized: tuple[str, ...]
+    """Weights that the checkpoint lacks and the caller allowed to start afresh."""
+    seconds: float
+    """Wall time."""
+    bytes: int
+    """Bytes of the tensors in the files."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A model with what makes its inputs."""
+
+    model: nn.Module
+    """In evaluation mode."""
+    processor: Any
+    """The family's processor, e.g. `tutti.processing.omni.OmniProcessor`."""
+    report: LoadReport
+    info: CheckpointInfo
+
+
+def load(
+    path: str | PathLike[str],
+    *,
+    dtype: str = "float32",
+    quantize: str | None = None,
+    new_weights: tuple[str, ...] = (),
+) -> Loaded:
+    """Load a checkpoint.
+
+    Args:
+        path: A folder, a built-in name or a hub id.
+        dtype: Precision of the floating-point weights: float32, float16 or bfloat16. Whole numbers keep their type.
+        quantize: Not available yet; None.
+        new_weights: Names of weights, or of modules, that start afresh where the checkpoint lacks them. The model is
+            then built a second time in memory, to draw their first values as its constructor does.
+
+    Raises:
+        CheckpointError: There is no such checkpoint, or it is damaged.
+        MissingWeights: The model has weights that the checkpoint lacks.
+        UnexpectedWeights: The checkpoint has weights that the model lacks.
+        ShapeMismatch: A weight has another shape than in the model.
+        UnsafeCheckpoint: It would need code or a pickle to be executed.
+        UnsupportedConfig: The family or its configuration is not known.
+        InputError: `dtype` or `new_weights` is not what is expected, or the tokenizer is broken.
+        UnsupportedTask: `quantize` was asked for.
+    """
+    begun = time.perf_counter()
+    _check_options(dtype, quantize)
+    folder = find_folder(path)
+    values = read_config(folder)
+    _, family = find_family(values)
+    config = family.config(values)
+    entries = read_folder(folder)
+    with torch.device("meta"):
+        model = family.model(config)
+    tied: Mapping[str, str] = getattr(model, "tied", {})
+    fresh = _check_weights(model, entries, tied, new_weights)
+    processor = family.processor(config, folder)
+    casts: Counter[str] = Counter()
+    for shard in _read_shards(entries, DTYPES[dtype], casts):
+        model.load_state_dict(shard, strict=False, assign=True)
+    if fresh:
+        drawn = family.model(config).to(DTYPES[dtype]).state_dict()
+        model.load_state_dict({name: drawn[name] for name in fresh}, strict=False, assign=True)
+    _tie(model, tied, entries)
+    _check_filled(model)
+    report = LoadReport(
+        loaded=len(entries),
+        cast=dict(casts),
+        newly_initialized=fresh,
+        seconds=time.perf_counter() - begun,
+        bytes=sum(entry.end - entry.start for entry in entries.values()),
+    )
+    return Loaded(model.eval(), processor, report, describe(folder, values, entries))
+
+
+def _check_options(dtype: str, quantize: str | None) -> None:
+    if dtype not in DTYPES:
+        raise InputError(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}.")
+    if quantize is not None:
+        raise UnsupportedTask(
+            f"Loading with weights of {quantize} is not built into this version yet; load without quantize."
+        )
+
+
+def _check_weights(
+    model: nn.Module, entries: Mapping[str, Entry], tied: Mapping[str, str], new_weights: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Compare names, shapes and kinds before any weight is read; the weights that start afresh."""
+    expected = model.state_dict()
+    for name in new_weights:
+        if not any(_within(weight, name) for weight in expected):
+            raise InputError(f"new_weights names {name!r}, but the model has no weight or module of that name.")
+    absent = [name for name in expected if name not in entries and name not in tied]
+    if missing := [name for name in absent if not any(_within(name, new) for new in new_weights)]:
+        raise MissingWeights(
+            f"The checkpoint lacks {_count(missing)} of the model ({_some(missing)}); "
+            "it is incomplete or of another model."
+        )
+    if extra := [name for name in entries if name not in expected]:
+        raise UnexpectedWeights(
+            f"The checkpoint has {_count(extra)} that the model lacks ({_some(extra)}); "
+            "its config.json is of another model."
+        )
+    misshapen = [name for name, entry in entries.items() if tuple(expected[name].shape) != entry.shape]
+    if misshapen:
+        shown = (f"{name} {list(entries[name].shape)} for {list(expected[name].shape)}" for name in misshapen)
+        raise ShapeMismatch(
+            f"The checkpoint has {_count(misshapen)} of another shape than the model ({_some(shown)}); "
+            "its config.json is of another model."
+        )
+    for name, entry in entries.items():
+        _check_kind(entry, expected[name].dtype)
+    return tuple(absent)
+
+
+def _check_kind(entry: Entry, expected: torch.dtype) -> None:
+    found = _STORED.get(entry.dtype)
+    fits = found is not None and (found == expected or (found.is_floating_point and expected.is_floating_point))
+    if not fits:
+        raise CheckpointError(
+            f"{entry.name} is stored as {entry.dtype}, but the model needs it as {_word(expected)}; "
+            "the checkpoint is quantized in a way that is not known here."
+        )
+
+
+def _read_shards(entries: Mapping[str, Entry], dtype: torch.dtype, casts: Counter[str]) -> Iterator[dict[str, Tensor]]:
+    """Tensors file by file, floating-point ones cast to `dtype`."""
+    by_file = sorted(entries.values(), key=lambda entry: entry.file)
+    for file, some in groupby(by_file, key=lambda entry: entry.file):
+        shard: dict[str, Tensor] = {}
+        try:
+            with safe_open(file, framework="pt") as tensors:
+                for entry in some:
+                    tensor: Tensor = tensors.get_tensor(entry.name)
+                    if tensor.is_floating_point() and tensor.dtype != dtype:
+                        casts[f"{_word(tensor.dtype)} → {_word(dtype)}"] += 1
+                        tensor = tensor.to(dtype)
+                    shard[entry.name] = tensor
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{file.name} cannot be read: {error}.") from None
+        yield shard
+
+
+def _tie(model: nn.Module, tied: Mapping[str, str], entries: Mapping[str, Entry]) -> None:
+    """Make tied weights one tensor again. A checkpoint may hold both, if they are the same."""
+    for name, source in tied.items():
+        weight = model.get_parameter(source)
+        if name in entries and not torch.equal(model.get_parameter(name), weight):
+            raise CheckpointError(f"{name} differs from {source}, but config.json says that they are one weight.")
+        module, _, attribute = name.rpartition(".")
+        setattr(model.get_submodule(module), attribute, weight)
+
+
+def _check_filled(model: nn.Module) -> None:
+    """A buffer that is not stored keeps no value on `meta`: a family must compute such things, not keep them."""
+    everything = [*model.named_parameters(), *model.named_buffers()]
+    if empty := [name for name, tensor in everything if tensor.is_meta]:
+        raise CheckpointError(
+            f"{_count(empty)} of the model got no value ({_some(empty)}); its family cannot be loaded."
+        )
+
+
+def _within(weight: str, module: str) -> bool:
+    return weight == module or weight.startswith(f"{module}.")
+
+
+def _count(names: list[str]) -> str:
+    return f"{len(names)} weight{'s' * (len(names) != 1)}"
+
+
+def _some(names: Iterable[str]) -> str:
+    """The first names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _word(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,143 @@
+"""A model to a checkpoint folder, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from tutti.checkpoints.headers import INDEX, PICKLES, SINGLE
+from tutti.checkpoints.loading import DTYPES
+from tutti.errors import CheckpointError, InputError
+
+_METADATA = {"format": "pt"}
+_OWN_ENDINGS = (".safetensors", ".json", ".txt", ".model", ".jinja", ".md")
+"""What a checkpoint folder may hold to be replaced without asking."""
+
+
+def save(
+    model: nn.Module,
+    path: str | PathLike[str],
+    config: Mapping[str, Any],
+    files: Mapping[str, bytes | str],
+    *,
+    dtype: str | None = None,
+    max_shard_bytes: int = 5_000_000_000,
+) -> None:
+    """Write a checkpoint folder.
+
+    It is written beside its place and then moved there, so that no half-written folder is ever seen; a checkpoint that
+    was there is replaced as a whole, a folder of anything else is left alone.
+
+    Args:
+        model: Its weights and stored buffers are written, tied weights once.
+        path: The folder.
+        config: `config.json`, with `model_type`.
+        files: Name → content of the other files, e.g. `tokenizer.json`, `preprocessor_config.json`, `README.md`.
+        dtype: Precision in which floating-point weights are stored: float32, float16 or bfloat16; None keeps theirs.
+            Whole numbers keep their type.
+        max_shard_bytes: Size from which the weights are cut into several files.
+
+    Raises:
+        InputError: An argument is not what is expected, or a weight does not fit `dtype`.
+        CheckpointError: There is a folder of something else in the place.
+    """
+    _check_arguments(config, files, dtype)
+    target = Path(path)
+    _check_replaceable(target)
+    tensors = dict(_tensors(model, DTYPES[dtype] if dtype else None))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        (scratch / "new").mkdir()  # mkdtemp's own folder is closed to everyone else, and would stay so
+        _write_weights(scratch / "new", tensors, max_shard_bytes)
+        (scratch / "new" / "config.json").write_text(json.dumps(dict(config), indent=1) + "\n", encoding="utf-8")
+        for name, content in files.items():
+            (scratch / "new" / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        if target.exists():
+            target.rename(scratch / "old")
+        (scratch / "new").rename(target)
+    except BaseException:
+        if (scratch / "old").exists() and not target.exists():
+            (scratch / "old").rename(target)
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _check_arguments(config: Mapping[str, Any], files: Mapping[str, bytes | str], dtype: str | None) -> None:
+    if dtype is not None and dtype not in DTYPES:
+        raise InputError(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}.")
+    if not isinstance(config.get("model_type"), str):
+        raise InputError("The configuration has no model_type; without it the checkpoint could not be loaded.")
+    for name in files:
+        taken = name in ("config.json", INDEX) or name.endswith((".safetensors", *PICKLES))
+        if taken or Path(name).name != name:
+            raise InputError(f"A checkpoint cannot hold a further file named {name!r}; expected e.g. tokenizer.json.")
+
+
+def _check_replaceable(target: Path) -> None:
+    """Only a checkpoint, or the place for one, may be overwritten."""
+    if not target.exists():
+        return
+    inside = sorted(target.iterdir()) if target.is_dir() and not target.is_symlink() else [target]
+    known = all(
+        file.is_file() and (file.suffix in _OWN_ENDINGS or file.name.startswith(("LICENSE", "."))) for file in inside
+    )
+    names = {file.name for file in inside}
+    if not known or (names - {"README.md"} and not {"config.json"} <= names):
+        raise CheckpointError(f"{target} exists and is not a checkpoint; it is left alone: choose another folder.")
+
+
+def _tensors(model: nn.Module, dtype: torch.dtype | None) -> Iterator[tuple[str, Tensor]]:
+    """Weights as they are stored: on the CPU, contiguous, none sharing memory with another."""
+    tied: Mapping[str, str] = getattr(model, "tied", {})
+    seen: set[int] = set()
+    for name, tensor in model.state_dict().items():
+        if name in tied:
+            continue
+        stored = tensor.detach().cpu()
+        if dtype is not None and stored.is_floating_point():
+            stored = stored.to(dtype)
+            if torch.isfinite(tensor).all() and not torch.isfinite(stored).all():
+                raise InputError(f"{name} holds numbers that are too large for {dtype}; store it in another precision.")
+        place = stored.untyped_storage().data_ptr()
+        yield name, stored.clone() if place in seen or not stored.is_contiguous() else stored
+        seen.add(place)
+
+
+def _write_weights(folder: Path, tensors: Mapping[str, Tensor], max_shard_bytes: int) -> None:
+    shards: list[dict[str, Tensor]] = [{}]
+    size = 0
+    for name, tensor in tensors.items():
+        if shards[-1] and size + tensor.nbytes > max_shard_bytes:
+            shards.append({})
+            size = 0
+        shards[-1][name] = tensor
+        size += tensor.nbytes
+    if len(shards) == 1:
+        _write_file(folder / SINGLE, shards[0])
+        return
+    weight_map: dict[str, str] = {}
+    for index, shard in enumerate(shards, 1):
+        name = f"model-{index:05}-of-{len(shards):05}.safetensors"
+        _write_file(folder / name, shard)
+        weight_map |= dict.fromkeys(shard, name)
+    total = sum(tensor.nbytes for tensor in tensors.values())
+    index_json = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
+    (folder / INDEX).write_text(json.dumps(index_json, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_file(file: Path, tensors: dict[str, Tensor]) -> None:
+    save_file(tensors, file, metadata=_METADATA)
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
