@@ -16,21 +16,21 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 THREADS := OMP_NUM_THREADS=1
 
 define timed
-	@start=$$SECONDS; echo "== $(1)"; $(2); echo "== $(1): $$((SECONDS - start)) s"
+	@set -e; start=$$SECONDS; echo "== $(1)"; $(2); echo "== $(1): $$((SECONDS - start)) s"
 endef
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/make \1\t\2/p' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml
-	@start=$$SECONDS; echo "== set-up in $(VENV)"; \
+	@set -e; start=$$SECONDS; echo "== set-up in $(VENV)"; \
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
 	$(BIN)/python -m pip install --quiet "$(TORCH)"; \
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"; \
 	touch $(STAMP); echo "== set-up: $$((SECONDS - start)) s"
 
 demo: $(STAMP)  ## ask tutti-mini about a picture, a recording and a video
-	@export PATH="$(CURDIR)/$(BIN):$$PATH"; cd examples/media; \
+	@set -e; export PATH="$(CURDIR)/$(BIN):$$PATH"; cd examples/media; \
 	ask() { printf '\n$$ tutti ask %q %s\n' "$$1" "$$2"; tutti ask "$$1" "$$2"; }; \
 	ask "What animal is this?" picture.png; \
 	ask "What do you hear?" recording.ogg; \
@@ -39,7 +39,7 @@ demo: $(STAMP)  ## ask tutti-mini about a picture, a recording and a video
 test: lint types unit wheel  ## everything that must hold before a change is taken
 
 lint: $(STAMP)  ## style, layers, generated pages
-	$(call timed,ruff,$(BIN)/ruff check . && $(BIN)/ruff format --check .)
+	$(call timed,ruff,$(BIN)/ruff check .; $(BIN)/ruff format --check .)
 	$(call timed,import contract,$(BIN)/lint-imports)
 	$(call timed,generated parts of the README,$(BIN)/python tools/readme.py --check)
 

@@ -18,7 +18,7 @@ _EPILOG = """examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = _EPILOG
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a built-in name or a folder")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a built-in name, a folder or a hub id")
     add_json(parser)
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterator
-from pathlib import Path
 
 from tutti.cli.options import add_json, print_json
 
@@ -14,8 +11,8 @@ _EPILOG = """examples:
   tutti models --json
 """
 _OTHERS = """
-Another model: --model path/to/folder, in the Hugging Face layout (`tutti inspect` tells what is in one).
-Without --model, TUTTI_MODEL is taken if it is set."""
+Another model: --model path/to/folder or --model organization/name (a hub id, downloaded once), both in the
+Hugging Face layout; `tutti inspect` tells what is in one. Without --model, TUTTI_MODEL is taken if it is set."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,25 +22,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print a line a model."""
-    for row in _built_in():
+    """Print a line a model.
+
+    Raises:
+        CheckpointError: A built-in model is missing or broken.
+    """
+    from tutti import checkpoints
+    from tutti.checkpoints.places import BUILT_IN
+
+    for name in BUILT_IN:
+        info = checkpoints.inspect(name)
         if arguments.json:
-            print_json(row)
+            tasks = list(info.tasks)
+            print_json(
+                {
+                    "name": name,
+                    "family": info.family,
+                    "parameters": info.parameters,
+                    "bytes": info.bytes,
+                    "tasks": tasks,
+                }
+            )
         else:
-            print(f"{row['name']:<12} {row['family']:<12} {row['megabytes']:5.1f} MB, built in")
+            size = f"{info.parameters / 1e6:.1f} M parameters, {info.bytes / 1e6:.1f} MB"
+            print(f"{name}  built in; {info.family}, {size}; {', '.join(info.tasks)}")
     if not arguments.json:
         print(_OTHERS)
-
-
-def _built_in() -> Iterator[dict[str, str | float]]:
-    """What lies in the package's `assets`, a checkpoint folder each."""
-    assets = Path(__file__).parents[1] / "assets"
-    for config in sorted(assets.glob("*/config.json")):
-        family = json.loads(config.read_text(encoding="utf-8"))["model_type"]
-        size = sum(file.stat().st_size for file in config.parent.glob("*.safetensors"))
-        yield {
-            "name": config.parent.name,
-            "family": family,
-            "megabytes": round(size / 1e6, 1),
-            "folder": str(config.parent),
-        }

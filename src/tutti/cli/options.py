@@ -14,7 +14,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME",
-        help="a built-in name, a checkpoint folder or a hub name (default: TUTTI_MODEL, else tutti-mini)",
+        help="a built-in name, a checkpoint folder or a hub id (default: TUTTI_MODEL, else tutti-mini)",
     )
 
 
