@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,12 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from recipes.tutti_mini.build import CONFIG
-from recipes.tutti_mini.pairs import normalize
+from recipes.tutti_mini.clips import make_clip_scene, make_pair_scene
+from recipes.tutti_mini.pairs import LOG_MEL, normalize
+from recipes.tutti_mini.pools import Pools
+from recipes.tutti_mini.questions import ask
+from recipes.tutti_mini.scenes import Scene, make_picture_scene
+from recipes.tutti_mini.sounding import make_sound_scene
 from tutti.models.omni.model import Omni
 from tutti.training.objectives import IGNORE, next_token
 
@@ -79,45 +84,128 @@ def _lay_out(
     return ids, labels, positions, segments
 
 
-def picture_prefix() -> list[int]:
-    """A user's turn that begins with a picture."""
-    return [CONFIG.user_id] + [CONFIG.placeholder_ids["image"]] * CONFIG.picture_tokens()
-
-
-def sound_prefix(frames: int) -> list[int]:
-    """A user's turn that begins with a recording of so many log-mel frames."""
-    return [CONFIG.user_id] + [CONFIG.placeholder_ids["audio"]] * CONFIG.sound_tokens(frames)
-
-
-def clip_prefix(frames: int, sound_frames: int) -> list[int]:
-    """A user's turn that begins with a clip."""
-    return [CONFIG.user_id] + [CONFIG.placeholder_ids["video"]] * CONFIG.clip_tokens(frames, sound_frames)
+def prefix(*media: tuple[str, int]) -> list[int]:
+    """A user's turn that begins with media: (modality, its tokens) each."""
+    return [CONFIG.user_id, *(CONFIG.placeholder_ids[modality] for modality, count in media for _ in range(count))]
 
 
 @dataclass(frozen=True)
 class Instruct:
-    """Answer tokens given a medium and a question.
+    """Answer tokens given media and a question: phase 3, and phase 1 of the decoder where the media are words."""
 
-    Args:
-        modality: Of the medium; "text" where the prefix is words.
-    """
-
-    modality: str
-
-    def __call__(self, model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def __call__(self, model: nn.Module, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Cross entropy of the answers."""
         omni = cast("Omni", model)
         packed = Packed(*(batch[name] for name in ("input_ids", "labels", "positions", "segments")))
-        arrays = {}
-        if "pixels" in batch:
-            arrays["pixel_values"] = normalize(batch["pixels"])
-        if "features" in batch:
-            arrays["input_features"] = batch["features"]
-        media = {self.modality: arrays} if arrays else {}
+        media = {
+            modality: {name: normalize(value) if name == "pixel_values" else value for name, value in arrays.items()}
+            for modality, arrays in batch["media"].items()
+        }
         hidden = omni.hidden(packed.input_ids, media, packed.positions, packed.mask())
         return next_token(hidden, packed.labels, omni.logits)
 
 
-def tensor(values: Sequence[NDArray[np.uint8]]) -> Tensor:
-    """Pictures or clips as the model takes them. Shapes: n of (…, 64, 64, 3) → (n, …, 3, 64, 64) uint8."""
-    return torch.from_numpy(np.moveaxis(np.stack(values), -1, -3).copy())
+@dataclass(frozen=True, eq=False)
+class SceneSource:
+    """Scenes of one kind with their questions.
+
+    Args:
+        kind: picture, sound, clip or pair; text for captions in the place of media.
+        tokenizer: For the words.
+        pools: What scenes are composed of.
+        count: Scenes a batch.
+        questions: Questions a scene.
+    """
+
+    kind: str
+    tokenizer: Tokenizer
+    pools: Pools
+    count: int
+    questions: int = 6
+
+    def __repr__(self) -> str:
+        return f"{self.count} {self.kind} scenes with {self.questions} questions each"
+
+    def batch(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Draw one batch."""
+        if self.kind == "text":
+            return self._captions(rng)
+        scenes = [MAKERS[self.kind](rng, self.pools) for _ in range(self.count)]
+        if self.kind == "clip" and rng.random() < SILENT_FILMS:
+            scenes = [_silent(rng, self.pools) for _ in range(self.count)]
+        media = present(scenes)
+        tokens = [(modality, media_tokens(modality, arrays)) for modality, arrays in media.items()]
+        packed = pack(self.tokenizer, [prefix(*tokens)] * self.count, [self._asked(scene, rng) for scene in scenes])
+        return {**packed, "media": media}
+
+    def _asked(self, scene: Scene, rng: np.random.Generator) -> list[tuple[str, str]]:
+        return [(qa.question, qa.answer) for qa in ask(scene, rng, "train", self.questions)]
+
+    def _captions(self, rng: np.random.Generator) -> dict[str, Any]:
+        """The decoder on its own: what a scene holds, in words, and then the questions on it."""
+        prefixes, questions = [], []
+        for _ in range(self.count):
+            scene = MAKERS[("picture", "sound", "clip", "pair")[int(rng.integers(4))]](rng, self.pools)
+            prefixes.append([CONFIG.user_id, *self.tokenizer.encode(in_words(scene)).ids])
+            questions.append(self._asked(scene, rng))
+        return {**pack(self.tokenizer, prefixes, questions), "media": {}}
+
+
+MAKERS: dict[str, Callable[[np.random.Generator, Pools], Scene]] = {
+    "picture": make_picture_scene,
+    "sound": make_sound_scene,
+    "clip": make_clip_scene,
+    "pair": make_pair_scene,
+}
+SILENT_FILMS = 0.15
+"""How often a batch of clips has no sound track at all."""
+
+
+def _silent(rng: np.random.Generator, pools: Pools) -> Scene:
+    for _ in range(200):
+        scene = make_clip_scene(rng, pools)
+        if not scene.facts.heard:
+            return replace(scene, sound=None)
+    raise RuntimeError("the generator made 200 clips in a row with sound")
+
+
+def present(scenes: Sequence[Scene]) -> dict[str, dict[str, Tensor]]:
+    """Scenes of one kind as media of the model: modality → arrays; shorter recordings are filled with silence."""
+    pixels = {
+        name: torch.from_numpy(np.moveaxis(np.stack([getattr(s, name) for s in scenes]), -1, -3).copy())
+        for name in ("picture", "frames")
+        if getattr(scenes[0], name) is not None
+    }
+    longest = max((len(scene.sound) for scene in scenes if scene.sound is not None), default=0)
+    heard = {"input_features": torch.stack([_log_mel(scene.sound, longest) for scene in scenes])} if longest else {}
+    if "frames" in pixels:
+        return {"video": {"pixel_values": pixels["frames"], **heard}}
+    media = {"image": {"pixel_values": pixels["picture"]}} if "picture" in pixels else {}
+    return {**media, **({"audio": heard} if heard else {})}
+
+
+def _log_mel(wave: NDArray[np.float32] | None, longest: int) -> Tensor:
+    padded = np.zeros(longest, np.float32)
+    if wave is not None:
+        padded[: len(wave)] = wave
+    return torch.from_numpy(LOG_MEL(padded))
+
+
+def media_tokens(modality: str, arrays: Mapping[str, Tensor]) -> int:
+    """Decoder tokens that a batch's media take, each."""
+    heard = arrays["input_features"].shape[-1] if "input_features" in arrays else 0
+    if modality == "audio":
+        return CONFIG.sound_tokens(heard)
+    return CONFIG.clip_tokens(arrays["pixel_values"].shape[1], heard) if modality == "video" else CONFIG.picture_tokens()
+
+
+def in_words(scene: Scene) -> str:
+    """What there is to see and to hear."""
+    words = []
+    for thing in scene.facts.things:
+        x, y = thing.centre
+        across = "on the left" if x < 0.4 else "on the right" if x > 0.6 else "in the middle"
+        along = "at the top" if y < 0.4 else "at the bottom" if y > 0.6 else "in the middle"
+        words.append(f"{thing.colour or ''} {thing.kind} {thing.name} {across} {along}.")
+    words += [f"heard {item.kind}: {item.name}." for item in scene.facts.heard]
+    return " ".join([f"a {scene.facts.medium}.", *words, f"motion: {scene.facts.motion}." if scene.facts.motion else ""])

@@ -101,17 +101,20 @@ class PicturePairs:
     Args:
         packs: Where from.
         shares: How often each; same length.
+        strength: How far augmentation goes. Pre-training takes 1; later phases less, so that what is learned last looks
+            like what will be seen.
     """
 
-    def __init__(self, packs: Sequence[Pictures], shares: Sequence[float]) -> None:
+    def __init__(self, packs: Sequence[Pictures], shares: Sequence[float], strength: float = 1.0) -> None:
         self.packs = tuple(packs)
+        self.strength = strength
         self.shares = np.array(shares) / np.sum(shares)
         self.keys = {pack.name: [key_of(pack.name, row) for row in pack.rows] for pack in packs}
         self.may_flip = {pack.name: _may_flip(pack) for pack in packs}
 
     def __repr__(self) -> str:
         shares = (f"{pack.name}: {share:.2f}" for pack, share in zip(self.packs, self.shares, strict=True))
-        return f"PicturePairs({', '.join(shares)})"
+        return f"PicturePairs({', '.join(shares)}, strength={self.strength:g})"
 
     def draw(self, rng: np.random.Generator, count: int) -> PictureBatch:
         """Draw so many."""
@@ -124,7 +127,7 @@ class PicturePairs:
             chosen = rng.integers(len(pack.rows), size=number)
             values = torch.from_numpy(pack.pixels[chosen]).permute(0, 3, 1, 2)
             drawn = augment_sprites if values.shape[1] == 4 else augment_photos
-            pixels.append(drawn(values, self.may_flip[pack.name][chosen], rng))
+            pixels.append(drawn(values, self.may_flip[pack.name][chosen], rng, self.strength))
             captions += [caption(pack.name, pack.rows[index], rng) for index in chosen]
             keys += [self.keys[pack.name][index] for index in chosen]
         return PictureBatch(pixels=torch.cat(pixels), captions=captions, keys=keys)
@@ -141,13 +144,14 @@ def normalize(pixels: Tensor) -> Tensor:
     return (pixels.float() / 255 - MEAN) / STD
 
 
-def augment_photos(pixels: Tensor, may_flip: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
+def augment_photos(pixels: Tensor, may_flip: NDArray[np.bool_], rng: np.random.Generator, strength: float = 1.0) -> Tensor:
     """Random view, mirror, light and colour, and a patch blotted out. Shapes: (n, 3, 64, 64) uint8 → the same."""
     n = len(pixels)
-    zoom = rng.uniform(0.7, 1.05, n)
+    zoom = rng.uniform(1 - 0.3 * strength, 1.05, n)
     shift = rng.uniform(-1, 1, (n, 2)) * np.maximum(0.08, 1 - zoom)[:, None]
-    views = _warp(pixels.float(), zoom, rng.normal(0, 0.06, n), shift, may_flip & (rng.random(n) < 0.5), "border")
-    views = _recolour(views, rng, 0.25)
+    angle = rng.normal(0, 0.06 * strength, n)
+    views = _warp(pixels.float(), zoom, angle, shift, may_flip & (rng.random(n) < 0.5), "border")
+    views = _recolour(views, rng, 0.25 * strength)
     side = rng.integers(10, 24, n)
     corner = rng.integers(0, SIZE, (n, 2)) - side[:, None] // 2
     rows, columns = np.arange(SIZE)[None, :, None], np.arange(SIZE)[None, None]
@@ -156,23 +160,25 @@ def augment_photos(pixels: Tensor, may_flip: NDArray[np.bool_], rng: np.random.G
         & (rows < (corner[:, :1] + side[:, None])[..., None])
         & (columns >= corner[:, 1:, None])
         & (columns < (corner[:, 1:] + side[:, None])[..., None])
-        & (rng.random(n) < 0.5)[:, None, None]
+        & (rng.random(n) < 0.5 * strength)[:, None, None]
     )
     fill = torch.from_numpy(rng.uniform(0, 255, (n, 3, 1, 1)).astype(np.float32))
     views = torch.where(torch.from_numpy(inside)[:, None], fill, views)
     return views.clamp(0, 255).to(torch.uint8)
 
 
-def augment_sprites(pixels: Tensor, may_flip: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
+def augment_sprites(
+    pixels: Tensor, may_flip: NDArray[np.bool_], rng: np.random.Generator, strength: float = 1.0
+) -> Tensor:
     """Random size, place, angle and light on a random ground. Shapes: (n, 4, 64, 64) uint8 → (n, 3, 64, 64)."""
     n = len(pixels)
-    zoom = rng.uniform(0.95, 1.6, n)
+    zoom = rng.uniform(0.95, 1 + 0.6 * strength, n)
     shift = rng.uniform(-1, 1, (n, 2)) * (0.05 + np.maximum(0, zoom - 1))[:, None]
     values = pixels.float()
     values = torch.cat((values[:, :3] * values[:, 3:] / 255, values[:, 3:]), dim=1)
     flip = may_flip & (rng.random(n) < 0.25)
-    views = _warp(values, zoom, rng.normal(0, 0.08, n), shift, flip, "zeros")
-    colour = _recolour(views[:, :3], rng, 0.2)
+    views = _warp(values, zoom, rng.normal(0, 0.08 * strength, n), shift, flip, "zeros")
+    colour = _recolour(views[:, :3], rng, 0.2 * strength)
     ground = grounds(n, rng)
     return (colour + ground * (1 - views[:, 3:] / 255)).clamp(0, 255).to(torch.uint8)
 
