@@ -52,10 +52,20 @@ def ask(scene: Scene, rng: np.random.Generator, phrasing: str = "train", count: 
     drafts = drafts[: count - 2]
     if rng.random() < 0.4:
         drafts = [*drafts[: count - 3], asking.cannot(facts, rng, phrasing)]
-    for _ in range(2 * count):
-        if len(drafts) < count and (draft := truths.yes_or_no(facts, rng)) and draft not in drafts:
-            drafts.append(draft)
+    while len(drafts) < count and (draft := _new_truth(facts, rng, drafts)):
+        drafts.append(draft)
     return [_phrase(facts, draft, rng, phrasing) for draft in drafts]
+
+
+def _new_truth(facts: Facts, rng: np.random.Generator, drafts: list[Draft]) -> Draft | None:
+    """A yes/no question not asked yet, if one can be found; never at the price of another answer than was drawn."""
+    wanted = bool(rng.random() < 0.5)
+    draft = None
+    for _ in range(6):
+        draft = truths.yes_or_no(facts, rng, wanted)
+        if draft not in drafts:
+            break
+    return draft
 
 
 def _phrase(facts: Facts, draft: Draft, rng: np.random.Generator, phrasing: str) -> QA:

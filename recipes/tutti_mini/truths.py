@@ -281,9 +281,8 @@ TRUTHS: dict[str, dict[str, Truth]] = {
 """Medium → ways of asking for yes or no."""
 
 
-def yes_or_no(facts: Facts, rng: np.random.Generator) -> Draft | None:
-    """Draw yes or no, then a question that has this answer."""
-    wanted = bool(rng.random() < 0.5)
+def yes_or_no(facts: Facts, rng: np.random.Generator, wanted: bool) -> Draft | None:
+    """A question whose answer is yes (`wanted`) or no; None where the scene allows none."""
     makers = list(TRUTHS[facts.medium].items())
     for index in rng.permutation(len(makers)):
         way, maker = makers[index]
