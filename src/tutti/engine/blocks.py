@@ -76,7 +76,7 @@ class BlockManager:
             return False
         for block in shared:
             self._hold(block)
-        sequence.blocks = shared
+        sequence.blocks = list(shared)
         sequence.contiguous = all(block == shared[0] + place for place, block in enumerate(shared))
         sequence.computed = sequence.reused_tokens = len(shared) * self.block_tokens
         hoped = -(-(sequence.prompt_tokens + sequence.max_tokens) // self.block_tokens) - len(shared)
