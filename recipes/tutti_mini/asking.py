@@ -314,6 +314,10 @@ _PICTURE: tuple[Maker, ...] = (what, what_photo, colour, count, place, relation,
 _SOUND: tuple[Maker, ...] = (sound, digit, keyword, order)
 
 
+SHARES: dict[Maker, float] = {relation: 4.0, read: 4.0, colour: 1.5, both: 2.0, fit: 2.0, caption: 0.6}
+"""How much more readily than others a kind of question is asked where it can be."""
+
+
 def for_medium(medium: str) -> tuple[Maker, ...]:
     """The makers that suit a medium."""
     return {

@@ -13,6 +13,7 @@ import numpy as np
 
 from recipes.tutti_mini import asking, truths
 from recipes.tutti_mini.wording import Draft
+from recipes.tutti_mini.objects import PLURAL
 from recipes.tutti_mini.phrasings import LEADS, PHRASINGS
 from recipes.tutti_mini.scenes import Facts, Scene
 
@@ -47,8 +48,8 @@ def ask(scene: Scene, rng: np.random.Generator, phrasing: str = "train", count: 
     """
     facts = scene.facts
     makers = asking.for_medium(facts.medium)
-    order = rng.permutation(len(makers))
-    drafts = [draft for index in order if (draft := makers[index](facts, rng))]
+    urgency = rng.random(len(makers)) / [asking.SHARES.get(maker, 1.0) for maker in makers]
+    drafts = [draft for index in np.argsort(urgency) if (draft := makers[index](facts, rng))]
     drafts = drafts[: count - 2]
     if rng.random() < 0.4:
         drafts = [*drafts[: count - 3], asking.cannot(facts, rng, phrasing)]
@@ -75,6 +76,9 @@ def _phrase(facts: Facts, draft: Draft, rng: np.random.Generator, phrasing: str)
         train, held_out = PHRASINGS[draft.way]
         options = train if phrasing == "train" else held_out
         question = options[int(rng.integers(len(options)))].format(m=asking.medium_word(facts, rng), **draft.slots)
+        for name in draft.slots.values():
+            if name in PLURAL:
+                question = _agreeing(question, name)
     chance = rng.random()
     if chance < 0.1:
         question = question.rstrip("?.")
@@ -82,6 +86,20 @@ def _phrase(facts: Facts, draft: Draft, rng: np.random.Generator, phrasing: str)
         leads = LEADS[phrasing]
         question = leads[int(rng.integers(len(leads)))] + question
     return QA(question, draft.answer, draft.type, draft.accepted, draft.must)
+
+
+_MANY = {"is": "are", "does": "do", "has": "have", "lies": "lie", "holds": "hold"}
+
+
+def _agreeing(question: str, name: str) -> str:
+    """The question with its verb in the plural where the name beside it is: "Are the grapes …"."""
+
+    def many(match: re.Match[str]) -> str:
+        verb = _MANY[match["verb"].lower()]
+        return match[0].replace(match["verb"], verb.capitalize() if match["verb"][0].isupper() else verb)
+
+    before = re.sub(rf"\b(?P<verb>is|does|has)(?= (the |there )?{name}\b)", many, question, flags=re.IGNORECASE)
+    return re.sub(rf"(?<=the {name} )(?P<verb>is|does|has|lies)\b", many, before)
 
 
 def score(answer_text: str, qa: QA) -> bool:
