@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 from tutti._lazy import doors
 
 if TYPE_CHECKING:
-    from tutti.training.dry_run import DryRun as DryRun
-    from tutti.training.dry_run import dry_run as dry_run
     from tutti.training.loop import RunResult as RunResult
     from tutti.training.loop import train as train
     from tutti.training.phases import Phase as Phase
@@ -18,7 +16,6 @@ __getattr__, __dir__ = doors(
     __name__,
     {
         **{name: f"tutti.training.phases:{name}" for name in ("Phase", "Schedule", "Source", "Task")},
-        "DryRun": "tutti.training.dry_run:DryRun",
         **{name: f"tutti.training.loop:{name}" for name in ("RunResult", "train")},
     },
 )
