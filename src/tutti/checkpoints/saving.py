@@ -138,6 +138,9 @@ def _write_weights(folder: Path, tensors: Mapping[str, Tensor], max_shard_bytes:
 
 
 def _write_file(file: Path, tensors: dict[str, Tensor]) -> None:
+    file.touch()
+    mode = file.stat().st_mode
     save_file(tensors, file, metadata=_METADATA)
+    file.chmod(mode)  # the library closes its files to everyone else
     with file.open("rb") as stream:
         os.fsync(stream.fileno())
