@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from tutti.errors import UnsupportedConfig
@@ -100,17 +100,23 @@ class LlamaConfig:
         rope = dict(values.pop("rope_parameters", None) or {})
         values["rope_theta"] = rope.pop("rope_theta", values.get("rope_theta", 10000.0))
         values["rope_scaling"] = _rope_scaling(values.get("rope_scaling") or rope)
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise UnsupportedConfig(f"The llama configuration has the unknown key {unknown[0]!r}.")
         if values.get("num_key_value_heads") is None:
             values["num_key_value_heads"] = values.get("num_attention_heads")
         if values.get("head_dim") is None and values.get("num_attention_heads"):
             values["head_dim"] = values.get("hidden_size", 0) // values["num_attention_heads"]
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise UnsupportedConfig(f"The llama configuration is incomplete: {error}.") from None
+        _check_keys(cls, values, "The llama configuration")
+        return cls(**values)
+
+    def __post_init__(self) -> None:
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise UnsupportedConfig(
+                f"num_attention_heads is {self.num_attention_heads} and num_key_value_heads is "
+                f"{self.num_key_value_heads}; expected the second to divide the first."
+            )
+        if self.head_dim % 2:
+            raise UnsupportedConfig(
+                f"head_dim is {self.head_dim}; expected an even number, since rotary positions turn pairs."
+            )
 
     def layer_parameters(self) -> int:
         """Parameters of one block."""
@@ -127,8 +133,13 @@ class LlamaConfig:
         return self.num_hidden_layers * self.layer_parameters() + words + self.hidden_size
 
     def flops(self, tokens: int, context: int = 0) -> int:
-        """Operations (two a multiply-add) to run so many new tokens after so many in the cache, logits included."""
-        weights = self.num_hidden_layers * self.layer_parameters() + self.vocab_size * self.hidden_size
+        """Operations (two a multiply-add) to run so many new tokens after so many in the cache.
+
+        Counted are matrix products: projections, attention up to each token itself, and the logits of every token.
+        """
+        d, e = self.hidden_size, self.head_dim
+        layer = 2 * d * e * (self.num_attention_heads + self.num_key_value_heads) + 3 * d * self.intermediate_size
+        weights = self.num_hidden_layers * layer + self.vocab_size * d
         seen = tokens * context + tokens * (tokens + 1) // 2
         scores = 2 * self.num_hidden_layers * self.num_attention_heads * self.head_dim * seen
         return 2 * (tokens * weights + scores)
@@ -146,7 +157,13 @@ def _rope_scaling(values: Mapping[str, Any]) -> RopeScaling | None:
         return None
     if kind not in ("linear", "llama3"):
         raise UnsupportedConfig(f"rope_scaling is of type {kind!r}; this decoder computes 'linear' and 'llama3'.")
-    try:
-        return RopeScaling(rope_type=kind, **values)
-    except TypeError as error:
-        raise UnsupportedConfig(f"rope_scaling of type {kind!r} does not fit: {error}.") from None
+    _check_keys(RopeScaling, {"rope_type": kind, **values}, f"rope_scaling of type {kind!r}")
+    return RopeScaling(rope_type=kind, **values)
+
+
+def _check_keys(target: type[LlamaConfig | RopeScaling], values: Mapping[str, Any], subject: str) -> None:
+    known = {field.name: field.default is MISSING for field in fields(target)}
+    if unknown := sorted(values.keys() - known.keys()):
+        raise UnsupportedConfig(f"{subject} has the unknown key {unknown[0]!r}.")
+    if lacking := [name for name, required in known.items() if required and values.get(name) is None]:
+        raise UnsupportedConfig(f"{subject} lacks {lacking[0]!r}.")

@@ -166,7 +166,7 @@ class LlamaForCausalLM(nn.Module):
         out: Tensor = self.model.embed_tokens(input_ids)
         return out
 
-    def encode_media(self, modality: str, arrays: Mapping[str, Tensor]) -> Tensor:  # noqa: ARG002 - a Decoder's
+    def encode_media(self, modality: str, arrays: Mapping[str, Tensor]) -> Tensor:
         """A decoder of text has no trunks.
 
         Raises:
