@@ -64,6 +64,8 @@ def new_model(cache: Path, seed: int = 0) -> Omni:
     for module in model.decoder.modules():
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=0.03)
+    # The rows of the word table have length 16: larger weights would begin with all but one token ruled out.
+    nn.init.normal_(model.embed_out.weight, std=0.004)
     return model
 
 

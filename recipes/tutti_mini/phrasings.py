@@ -107,7 +107,7 @@ is_at: Is the {thing} {at}? / Do you see the {thing} {at}? / Is the {thing} {at}
  | Would I find the {thing} {at}? / Has the {thing} been put {at}?
 is_side: Is the {one} {side} the {two}? / Do you see the {one} {side} the {two}? / Does the {one} lie {side} the {two}? / Is it true that the {one} is {side} the {two}?
  | Would you say the {one} is {side} the {two}? / Has the {one} been put {side} the {two}?
-is_size: Is the {one} {more} than the {two}? / Does the {one} look {more} than the {two}? / Is it true that the {one} is {more} than the {two}? | Would you say the {one} is {more} than the {two}?
+is_size: Is the {one} {more} than the {two}? / Does the {one} look {more} than the {two}? / Is it true that the {one} is {more} than the {two}? / Is the {one} the {more} one, compared with the {two}? | Would you say the {one} is {more} than the {two}?
  / Has the {one} been drawn {more} than the {two}?
 is_count: Are there exactly {number} {many}? / Do you see exactly {number} {many}? / Does the {m} show exactly {number} {many}? / Is the number of {many} {number}? | Can you count exactly {number} {many}? / Is {number} the number of {many}?
 is_hand: Does the hand show {digit}? / Is this the hand sign for {digit}? / Does the hand sign mean {digit}? / Is the number {digit} signed here? | Do the fingers show {digit}? / Would you read this hand sign as {digit}?
