@@ -98,7 +98,7 @@ def countable(facts: Facts, rng: np.random.Generator) -> list[tuple[str, int]]:
     options: list[tuple[str, int]] = []
     shapes = [thing for thing in facts.things if thing.kind == "shape"]
     for thing in facts.things:
-        if thing.kind in TEXTS or refer(thing, facts.things) is None and not _all_equal(thing, facts):
+        if thing.kind in TEXTS or (refer(thing, facts.things) is None and not _all_equal(thing, facts)):
             continue
         if many := plural(thing.name):
             options.append((many, sum(other.name == thing.name for other in facts.things)))
@@ -123,7 +123,9 @@ def count(facts: Facts, rng: np.random.Generator) -> Draft | None:
     if not options:
         return None
     if rng.random() < 0.15:
-        missing = [(many, 0) for _ in range(4) if absent(facts, name := pick(rng, ALL_NAMES)) and (many := plural(name))]
+        missing = [
+            (many, 0) for _ in range(4) if absent(facts, name := pick(rng, ALL_NAMES)) and (many := plural(name))
+        ]
         options = missing or options
     several = [option for option in options if option[1] > 1]
     many, number = pick(rng, several if several and rng.random() < 0.5 else options)
@@ -133,9 +135,7 @@ def count(facts: Facts, rng: np.random.Generator) -> Draft | None:
 
 def place(facts: Facts, rng: np.random.Generator) -> Draft | None:
     """Where a thing is."""
-    options = [
-        (name, at) for thing in facts.things if (at := where(thing)) and (name := refer(thing, facts.things))
-    ]
+    options = [(name, at) for thing in facts.things if (at := where(thing)) and (name := refer(thing, facts.things))]
     if not options:
         return None
     name, at = pick(rng, options)
@@ -164,7 +164,9 @@ def relation(facts: Facts, rng: np.random.Generator) -> Draft | None:
 
 def sized(facts: Facts) -> list[tuple[Thing, str, Thing, str]]:
     """Pairs of which the first is clearly bigger, each with its name."""
-    named = [(thing, name) for thing in facts.things if thing.kind not in TEXTS and (name := refer(thing, facts.things))]
+    named = [
+        (thing, name) for thing in facts.things if thing.kind not in TEXTS and (name := refer(thing, facts.things))
+    ]
     return [(one, first, two, second) for one, first in named for two, second in named if one.size > 1.3 * two.size]
 
 
@@ -179,7 +181,7 @@ def _size(facts: Facts, rng: np.random.Generator) -> Draft | None:
     return Draft(way="size", type="relation", answer=f"the {name}", accepted=also_called(wanted), slots=slots)
 
 
-def read(facts: Facts, rng: np.random.Generator) -> Draft | None:
+def read(facts: Facts, _rng: np.random.Generator) -> Draft | None:
     """What is written."""
     texts = [thing for thing in facts.things if thing.kind in TEXTS]
     if len(texts) != 1:
@@ -191,7 +193,7 @@ def read(facts: Facts, rng: np.random.Generator) -> Draft | None:
     return Draft(way="read_number", type="read", answer=text, accepted=accepted)
 
 
-def sound(facts: Facts, rng: np.random.Generator) -> Draft | None:
+def sound(facts: Facts, _rng: np.random.Generator) -> Draft | None:
     """What is heard."""
     if not facts.heard:
         silence = ("silence", "no sound", "nothing at all", "it is silent")
@@ -207,10 +209,12 @@ def sound(facts: Facts, rng: np.random.Generator) -> Draft | None:
 
 def joined(ones: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
     """Every way to name two things, in either order."""
-    return tuple(f"{first} and {second}" for one in ones for other in others for first, second in ((one, other), (other, one)))
+    return tuple(
+        f"{first} and {second}" for one in ones for other in others for first, second in ((one, other), (other, one))
+    )
 
 
-def digit(facts: Facts, rng: np.random.Generator) -> Draft | None:
+def digit(facts: Facts, _rng: np.random.Generator) -> Draft | None:
     """The spoken digits."""
     spoken = [one for one in facts.heard if one.kind == "digits"]
     if not spoken:
@@ -222,7 +226,7 @@ def digit(facts: Facts, rng: np.random.Generator) -> Draft | None:
     return Draft(way=way, type="digit", answer=spoken[0].name, accepted=(written, written.replace(" ", "")))
 
 
-def keyword(facts: Facts, rng: np.random.Generator) -> Draft | None:
+def keyword(facts: Facts, _rng: np.random.Generator) -> Draft | None:
     """The spoken word."""
     spoken = [one for one in facts.heard if one.kind == "keyword"]
     return Draft(way="keyword", type="keyword", answer=spoken[0].name) if spoken else None
@@ -237,7 +241,7 @@ def order(facts: Facts, rng: np.random.Generator) -> Draft | None:
     return Draft(way=("first", "last")[index], type="order", answer=heard_as(one), accepted=also_heard(one))
 
 
-def motion(facts: Facts, rng: np.random.Generator) -> Draft | None:
+def motion(facts: Facts, _rng: np.random.Generator) -> Draft | None:
     """What a thing does."""
     if not facts.motion:
         return None
@@ -247,7 +251,7 @@ def motion(facts: Facts, rng: np.random.Generator) -> Draft | None:
     return Draft(way="motion", type="motion", answer=f"it {verb}", accepted=accepted, slots={"thing": name})
 
 
-def fit(facts: Facts, rng: np.random.Generator) -> Draft | None:
+def fit(facts: Facts, _rng: np.random.Generator) -> Draft | None:
     """Whether sight and sound belong together."""
     if facts.fits is None:
         return None
@@ -257,7 +261,7 @@ def fit(facts: Facts, rng: np.random.Generator) -> Draft | None:
     return Draft(way="fit", type="fit", answer=answer, slots={"thing": facts.things[0].name})
 
 
-def both(facts: Facts, rng: np.random.Generator) -> Draft | None:
+def both(facts: Facts, _rng: np.random.Generator) -> Draft | None:
     """What is seen and what is heard, in one answer."""
     if len(facts.things) != 1 or len(facts.heard) != 1 or facts.heard[0].kind == "keyword":
         return None
@@ -273,12 +277,16 @@ def both(facts: Facts, rng: np.random.Generator) -> Draft | None:
     return Draft(way="both", type="both", answer=f"{called(thing)} and {heard_as(heard)}", accepted=accepted)
 
 
-def caption(facts: Facts, rng: np.random.Generator) -> Draft | None:
+def caption(facts: Facts, _rng: np.random.Generator) -> Draft | None:
     """One sentence about all of it."""
     if facts.medium == "recording":
         names = [heard_as(one) for one in facts.heard]
         if len(names) == 2:
-            said = f"first {names[0]}, then {names[1]}." if facts.in_turn else f"{' and '.join(sorted(names))} at the same time."
+            said = (
+                f"first {names[0]}, then {names[1]}."
+                if facts.in_turn
+                else f"{' and '.join(sorted(names))} at the same time."
+            )
         else:
             said = f"the sound of {names[0]}." if facts.heard[0].kind == "sound" else f"{names[0]}."
         return Draft(way="caption_sound", type="caption", answer=said, must=tuple(names))
@@ -296,7 +304,9 @@ def caption(facts: Facts, rng: np.random.Generator) -> Draft | None:
     sounds = [heard_as(one) for one in facts.heard]
     if not sounds:
         return Draft(way="caption", type="caption", answer=f"{seen}, without sound.", must=(*must, "without sound"))
-    with_sound = f"{seen}, with the sound of {sounds[0]}." if facts.heard[0].kind == "sound" else f"{seen}, with {sounds[0]}."
+    with_sound = (
+        f"{seen}, with the sound of {sounds[0]}." if facts.heard[0].kind == "sound" else f"{seen}, with {sounds[0]}."
+    )
     return Draft(way="caption", type="caption", answer=with_sound, must=(*must, *sounds))
 
 
@@ -307,7 +317,9 @@ def cannot(facts: Facts, rng: np.random.Generator, phrasing: str) -> Draft:
     options = own[split] if own and rng.random() < 0.5 else CANNOT["any"][split]
     medium = "picture and the recording" if facts.medium == "pair" else facts.medium
     answer = f"That cannot be told from the {medium}."
-    return Draft(way="cannot", type="cannot", answer=answer, must=("cannot be told",), slots={"question": pick(rng, options)})
+    return Draft(
+        way="cannot", type="cannot", answer=answer, must=("cannot be told",), slots={"question": pick(rng, options)}
+    )
 
 
 _PICTURE: tuple[Maker, ...] = (what, what_photo, colour, count, place, relation, read, caption)

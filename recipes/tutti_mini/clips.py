@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recipes.tutti_mini.drawing import Pixels, background, lay, scaled
 from recipes.tutti_mini.objects import DIGITS, SIGHT_OF_SOUND, kin
 from recipes.tutti_mini.packs import RATE_HZ
 from recipes.tutti_mini.pools import SIDE, Pools
-from recipes.tutti_mini.scenes import Drawn, Facts, Heard, Scene, Thing, composed, emoji_sprite, make_picture_scene, repeated, shape_sprite
+from recipes.tutti_mini.scenes import (
+    Drawn,
+    Facts,
+    Heard,
+    Scene,
+    Thing,
+    composed,
+    emoji_sprite,
+    make_picture_scene,
+    repeated,
+    shape_sprite,
+)
 from recipes.tutti_mini.sounding import Wave, finish, sound, spoken_digits
 
 FRAMES = 8
@@ -38,7 +48,10 @@ def make_pair_scene(rng: np.random.Generator, pools: Pools) -> Scene:
         still = make_picture_scene(rng, pools)
         wave, heard = _some_sound(rng, pools, 3.0)
         return Scene(
-            kind="pair", picture=still.picture, sound=wave, facts=Facts(medium="pair", things=still.facts.things, heard=heard)
+            kind="pair",
+            picture=still.picture,
+            sound=wave,
+            facts=Facts(medium="pair", things=still.facts.things, heard=heard),
         )
     wave, heard, drawn, fits = _seen_and_heard(rng, pools, float(rng.uniform(2.0, 4.0)), silent=False)
     still = composed(rng, pools, [drawn], "pair")
@@ -104,7 +117,11 @@ def _fitting_or_not(
         if others and rng.random() < 0.6:
             seen = others[int(rng.integers(len(others)))][1]
         else:
-            silent = [name for name in pools.names if name not in SIGHT_OF_SOUND.values() and not _akin(name, Heard(kind="sound", name=heard))]
+            silent = [
+                name
+                for name in pools.names
+                if name not in SIGHT_OF_SOUND.values() and not _akin(name, Heard(kind="sound", name=heard))
+            ]
             seen = silent[int(rng.integers(len(silent)))]
     drawn = emoji_sprite(rng, pools, side, set(), seen)
     wave = finish(rng, sound(rng, pools, heard, seconds), float(rng.uniform(0, 0.2)), 0.0)
@@ -116,16 +133,18 @@ def _akin(name: str, heard: Heard) -> bool:
     if heard.kind != "sound":
         return False
     maker = SIGHT_OF_SOUND.get(heard.name, heard.name)
-    return kin(name, maker) or maker in ("drum", "clock", "rain cloud", "storm cloud") and name in (
+    return kin(name, maker) or (maker in ("drum", "clock", "rain cloud", "storm cloud") and name in (
         "drum", "clock", "watch", "bell", "cloud", "rain cloud", "storm cloud", "umbrella", "tornado", "maracas"
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _at(thing: Thing, box: tuple[float, float, float, float]) -> Thing:
     return Thing(kind=thing.kind, name=thing.name, colour=thing.colour, group=thing.group, box=box)
 
 
-def _animate(rng: np.random.Generator, pools: Pools, drawn: Drawn, motion: str) -> tuple[Pixels, tuple[float, float, float, float]]:
+def _animate(
+    rng: np.random.Generator, pools: Pools, drawn: Drawn, motion: str
+) -> tuple[Pixels, tuple[float, float, float, float]]:
     """Frames (8, 64, 64, 3) and where the thing is at the end."""
     canvas = background(rng, SIDE, pools.textures, list(drawn.avoid))
     frames = np.repeat(canvas[None], FRAMES, 0)
@@ -146,7 +165,9 @@ def _animate(rng: np.random.Generator, pools: Pools, drawn: Drawn, motion: str) 
         x, y = rng.uniform(0.4, 0.6, 2) * SIDE
         xs, ys = np.clip(x - sides / 2, 0, SIDE - sides), np.clip(y - sides / 2, 0, SIDE - sides)
     turn = int(rng.integers(3, 6))
-    shown = change < 2 if motion not in ("appears", "disappears") else (np.arange(FRAMES) >= turn) == (motion == "appears")
+    shown = (
+        change < 2 if motion not in ("appears", "disappears") else (np.arange(FRAMES) >= turn) == (motion == "appears")
+    )
     for index in np.flatnonzero(shown).tolist():
         width = round(float(sides[index]))
         sprite = drawn.sprite if width == side else scaled(np.ascontiguousarray(drawn.sprite), width)

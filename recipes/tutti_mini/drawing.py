@@ -124,7 +124,9 @@ def tinted(mask: Image.Image, colour: Colour, width: int, height: int, degrees: 
     """A mask in a colour. Shape (height, width, 4)."""
     if degrees:
         mask = mask.rotate(degrees, Image.Resampling.BILINEAR)
-    alpha = np.asarray(mask.resize((width, height), Image.Resampling.BOX if width < mask.width else Image.Resampling.BILINEAR))
+    alpha = np.asarray(
+        mask.resize((width, height), Image.Resampling.BOX if width < mask.width else Image.Resampling.BILINEAR)
+    )
     out = np.empty((height, width, 4), np.uint8)
     wide = alpha.astype(np.uint16)
     for channel, value in enumerate(colour):

@@ -156,5 +156,8 @@ PHRASINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = _parse(_TEXT)
 """Way of asking → (phrasings to train on, phrasings held out)."""
 CANNOT.update(_parse(_CANNOT_TEXT))
 
-LEADS = {"train": ("Please tell me: ", "Answer briefly. ", "Now: ", "A question: "), "val": ("I would like to know: ", "Quick question: ")}
+LEADS = {
+    "train": ("Please tell me: ", "Answer briefly. ", "Now: ", "A question: "),
+    "val": ("I would like to know: ", "Quick question: "),
+}
 """What sometimes comes before a question."""

@@ -20,12 +20,23 @@ from recipes.tutti_mini.objects import (
     SOUND_LABELS,
     emoji_names,
 )
-from recipes.tutti_mini.packs import EMOJI, HELD_OUT_STYLE, HOLD_OUT, RATE_HZ, Pictures, Row, Sounds, load_pictures, load_sounds
+from recipes.tutti_mini.packs import (
+    EMOJI,
+    HELD_OUT_STYLE,
+    HOLD_OUT,
+    RATE_HZ,
+    Pictures,
+    Row,
+    Sounds,
+    load_pictures,
+    load_sounds,
+)
 
 SIDE = 64
 PHOTO_PACKS = ("cifar10", "clothing", "grocery", "hand_digits", "cxr", "makeup_shades")
 SOUND_PACKS = (
-    "sound_esc10", "sound_ambient", "sound_instruments", "sound_instruments_cc0", "speech_digits", "speech_keywords", "speech_words_pd",
+    "sound_esc10", "sound_ambient", "sound_instruments", "sound_instruments_cc0", "speech_digits", "speech_keywords",
+    "speech_words_pd",
 )  # fmt: skip
 Wave = NDArray[np.float32]
 
@@ -73,8 +84,10 @@ class Pools:
             if pack in pictures:
                 _add_emoji(emoji, pictures[pack])
         photos = {pack: _classes(pictures[pack], held_out) for pack in PHOTO_PACKS if pack in pictures}
-        groups = {plain: group for plain, group, in _groups()}
-        textured = [pictures[pack].pixels[kind.rows[::10]] for pack in ("cifar10", "grocery") for kind in photos.get(pack, [])]
+        groups = dict(_groups())
+        textured = [
+            pictures[pack].pixels[kind.rows[::10]] for pack in ("cifar10", "grocery") for kind in photos.get(pack, [])
+        ]
         extra = {"textures": np.concatenate(textured)} if textured else {}
         kept = {name: _kept(pack, held_out) for name, pack in sounds.items() if name in SOUND_PACKS}
         return cls(
@@ -110,7 +123,9 @@ def photo_name(pack: str, row: Row) -> str:
 
 def _groups() -> list[tuple[str, str]]:
     names = emoji_names()
-    return [(names[entry.partition("=")[0]], group) for group, text in EMOJI_GROUPS.items() for entry in text.split(";")]
+    return [
+        (names[entry.partition("=")[0]], group) for group, text in EMOJI_GROUPS.items() for entry in text.split(";")
+    ]
 
 
 def _add_emoji(emoji: dict[str, list[NDArray[np.uint8]]], pack: Pictures) -> None:

@@ -1,4 +1,7 @@
-"""A contact sheet of scenes with their questions, to be looked at: `python -m recipes.tutti_mini.preview --data DIR --out FILE.png`."""
+"""A contact sheet of scenes with their questions, to be looked at.
+
+`python -m recipes.tutti_mini.preview --data DIR --out FILE.png`
+"""
 
 from __future__ import annotations
 
@@ -47,17 +50,24 @@ def _draw(sheet: Image.Image, corner: tuple[int, int], scene: Scene, questions: 
     pen = ImageDraw.Draw(sheet)
     shown = scene.picture
     if scene.frames is not None:
-        shown = np.concatenate([np.concatenate(scene.frames[row : row + 2], 1) for row in range(0, len(scene.frames), 2)])
+        shown = np.concatenate(
+            [np.concatenate(scene.frames[row : row + 2], 1) for row in range(0, len(scene.frames), 2)]
+        )
     if shown is not None:
         scale = min(190 / shown.shape[0], 190 / shown.shape[1])
         size = round(shown.shape[1] * scale), round(shown.shape[0] * scale)
         sheet.paste(Image.fromarray(shown).resize(size, Image.Resampling.BICUBIC), (left + 4, top + 4))
     elif scene.sound is not None:
-        points = [(left + 4 + 190 * i / 400, top + 90 - 80 * float(v)) for i, v in enumerate(scene.sound[:: len(scene.sound) // 400])]
+        points = [
+            (left + 4 + 190 * i / 400, top + 90 - 80 * float(v))
+            for i, v in enumerate(scene.sound[:: len(scene.sound) // 400])
+        ]
         pen.line(points, fill="black")
     lines = [line for qa in questions for line in textwrap.wrap(f"{qa.question} -> {qa.answer}", 48)]
     heard = ", ".join(one.name for one in scene.facts.heard)
-    pen.multiline_text((left + 200, top + 4), "\n".join([*([f"[{heard}]"] if heard else []), *lines][:17]), fill="black")
+    pen.multiline_text(
+        (left + 200, top + 4), "\n".join([*([f"[{heard}]"] if heard else []), *lines][:17]), fill="black"
+    )
 
 
 if __name__ == "__main__":

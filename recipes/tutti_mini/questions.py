@@ -1,7 +1,7 @@
 """Questions on scenes, with their answers; and whether an answer is right.
 
-Every question has one right answer that follows from the scene's facts. Of yes/no questions the answer is drawn first, then
-a question that has it.
+Every question has one right answer that follows from the scene's facts. Of yes/no questions the answer is drawn first,
+then a question that has it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from recipes.tutti_mini import asking, truths
-from recipes.tutti_mini.wording import Draft
 from recipes.tutti_mini.objects import PLURAL
 from recipes.tutti_mini.phrasings import LEADS, PHRASINGS
 from recipes.tutti_mini.scenes import Facts, Scene
+from recipes.tutti_mini.wording import Draft
 
 TYPES = (
-    "what", "what_photo", "colour", "count", "where", "relation", "read", "sound", "digit", "keyword", "order", "motion",
-    "fit", "both", "yesno", "caption", "cannot",
+    "what", "what_photo", "colour", "count", "where", "relation", "read", "sound", "digit", "keyword", "order",
+    "motion", "fit", "both", "yesno", "caption", "cannot",
 )  # fmt: skip
 """Kinds of question, by which results are reported."""
 

@@ -1,7 +1,7 @@
 """Scenes composed out of the packs: pictures, recordings, and clips in which a thing moves and something is heard.
 
-Everything here is a pure function of the generator of chance and the pools. What a scene holds is written down as facts,
-from which `questions` asks.
+Everything here is a pure function of the generator of chance and the pools. What a scene holds is written down as
+facts, from which `questions` asks.
 """
 
 from __future__ import annotations
@@ -128,7 +128,11 @@ def make_picture_scene(rng: np.random.Generator, pools: Pools) -> Scene:
     if kind < 0.5:
         return composed(rng, pools, [_text(rng, int(rng.integers(44, 63)))], "picture")
     if kind < 0.62:
-        one = emoji_sprite(rng, pools, _side(rng, 20, 36), set()) if rng.random() < 0.5 else shape_sprite(rng, _side(rng, 16, 40), [])
+        one = (
+            emoji_sprite(rng, pools, _side(rng, 20, 36), set())
+            if rng.random() < 0.5
+            else shape_sprite(rng, _side(rng, 16, 40), [])
+        )
         return composed(rng, pools, [one], "picture")
     return composed(rng, pools, _several(rng, pools), "picture")
 
@@ -152,13 +156,20 @@ def _photo_scene(rng: np.random.Generator, pools: Pools) -> Scene:
             opaque = np.dstack((picture, np.full((SIDE, SIDE, 1), 255, np.uint8)))
             kept = np.ascontiguousarray(opaque[top : top + SIDE - zoom, left : left + SIDE - zoom])
             picture = np.ascontiguousarray(scaled(kept, SIDE)[..., :3])
-    if pack not in ("makeup_shades",) and rng.random() < 0.5:
+    if pack != "makeup_shades" and rng.random() < 0.5:
         gain, shift = rng.uniform(0.8, 1.2), rng.uniform(-15, 15)
         picture = np.clip(picture * np.float32(gain) + np.float32(shift), 0, 255).astype(np.uint8)
     return Scene(kind="picture", picture=picture, facts=Facts(medium="picture", things=(thing,)))
 
 
-PHOTO_SHARES = {"cifar10": 0.42, "grocery": 0.2, "clothing": 0.18, "hand_digits": 0.1, "cxr": 0.04, "makeup_shades": 0.06}
+PHOTO_SHARES = {
+    "cifar10": 0.42,
+    "grocery": 0.2,
+    "clothing": 0.18,
+    "hand_digits": 0.1,
+    "cxr": 0.04,
+    "makeup_shades": 0.06,
+}
 """How often a full photo comes from which pack."""
 
 
@@ -183,10 +194,14 @@ def emoji_sprite(rng: np.random.Generator, pools: Pools, side: int, taken: set[s
     mirrored = rng.random() < 0.5 and pools.group_of.get(name) not in ("home", "building")
     degrees = float(rng.uniform(-12, 12)) if rng.random() < 0.3 else 0.0
     pixels = scaled(sprite, side, mirrored=mirrored, degrees=degrees)
-    return Drawn(Thing(kind="emoji", name=name, group=pools.group_of.get(name, "")), pixels, ((mean[0], mean[1], mean[2]),))
+    return Drawn(
+        Thing(kind="emoji", name=name, group=pools.group_of.get(name, "")), pixels, ((mean[0], mean[1], mean[2]),)
+    )
 
 
-def shape_sprite(rng: np.random.Generator, side: int, others: list[Thing], name: str | None = None, colour: str | None = None) -> Drawn:
+def shape_sprite(
+    rng: np.random.Generator, side: int, others: list[Thing], name: str | None = None, colour: str | None = None
+) -> Drawn:
     used = {(thing.name, thing.colour) for thing in others}
     while name is None or colour is None:
         name = SHAPES[int(rng.integers(len(SHAPES)))]
@@ -195,19 +210,25 @@ def shape_sprite(rng: np.random.Generator, side: int, others: list[Thing], name:
             name = None
     paint = shade(rng, colour)
     degrees = 0.0 if name in ("square", "diamond") else float(rng.uniform(-8, 8))
-    return Drawn(Thing(kind="shape", name=name, colour=colour), tinted(shape_mask(name), paint, side, side, degrees), (paint,))
+    return Drawn(
+        Thing(kind="shape", name=name, colour=colour), tinted(shape_mask(name), paint, side, side, degrees), (paint,)
+    )
 
 
 def _text(rng: np.random.Generator, width: int) -> Drawn:
     number = rng.random() < 0.25
-    text = str(int(rng.integers(0, 10 if rng.random() < 0.5 else 100))) if number else WORDS[int(rng.integers(len(WORDS)))]
+    text = (
+        str(int(rng.integers(0, 10 if rng.random() < 0.5 else 100))) if number else WORDS[int(rng.integers(len(WORDS)))]
+    )
     shown = text if number else (text, text.upper(), text.capitalize())[int(rng.integers(3))]
     mask = text_mask(shown, int(rng.integers(fonts())))
     scale = min(width / mask.width, 34 / mask.height)
     colour = list(COLOURS)[int(rng.integers(len(COLOURS)))]
     paint = shade(rng, colour)
     size = max(4, round(mask.width * scale)), max(4, round(mask.height * scale))
-    return Drawn(Thing(kind="number" if number else "word", name=text, colour=colour), tinted(mask, paint, *size), (paint,))
+    return Drawn(
+        Thing(kind="number" if number else "word", name=text, colour=colour), tinted(mask, paint, *size), (paint,)
+    )
 
 
 def _several(rng: np.random.Generator, pools: Pools) -> list[Drawn]:
@@ -238,7 +259,9 @@ def _may_add_large(things: list[Thing], count: int) -> bool:
 
 
 def _inset(rng: np.random.Generator, pools: Pools, side: int, taken: set[str]) -> Drawn | None:
-    thing, pixels = _photo(rng, pools, ("cifar10", "grocery")[int(rng.integers(2))] if "grocery" in pools.photos else "cifar10")
+    thing, pixels = _photo(
+        rng, pools, ("cifar10", "grocery")[int(rng.integers(2))] if "grocery" in pools.photos else "cifar10"
+    )
     if any(kin(thing.name, name) for name in taken):
         return None
     opaque = np.dstack((pixels, np.full((SIDE, SIDE, 1), 255, np.uint8)))
@@ -258,7 +281,11 @@ def repeated(rng: np.random.Generator, pools: Pools, count: int, low: int, high:
         drawn = [shape_sprite(rng, side + int(rng.integers(-2, 3)), [], shape, colour) for _ in range(same)]
     if same < count:
         things = [one.thing for one in drawn]
-        other = emoji_sprite(rng, pools, side, {thing.name for thing in things}) if rng.random() < 0.5 else shape_sprite(rng, side, things)
+        other = (
+            emoji_sprite(rng, pools, side, {thing.name for thing in things})
+            if rng.random() < 0.5
+            else shape_sprite(rng, side, things)
+        )
         drawn.append(other)
     return drawn
 

@@ -36,7 +36,10 @@ def make_sound_scene(rng: np.random.Generator, pools: Pools) -> Scene:
     one, two = sound(rng, pools, first, length), sound(rng, pools, second, length)
     if in_turn:
         gap = np.zeros(int(rng.uniform(0.1, 0.5) * RATE_HZ), np.float32)
-        heard = (Heard(kind="sound", name=first), Heard(kind="sound", name=second, start_s=(len(one) + len(gap)) / RATE_HZ))
+        heard = (
+            Heard(kind="sound", name=first),
+            Heard(kind="sound", name=second, start_s=(len(one) + len(gap)) / RATE_HZ),
+        )
         return _recording(rng, np.concatenate((one, gap, two)), heard, in_turn=True)
     mixed = np.zeros(max(len(one), len(two)), np.float32)
     mixed[: len(one)] += one
@@ -70,7 +73,10 @@ def spoken_digits(rng: np.random.Generator, pools: Pools, count: int, said: tupl
     pieces: list[Wave] = []
     for name in names:
         options = voice[name]
-        pieces += [options[int(rng.integers(len(options)))], np.zeros(int(rng.uniform(0.08, 0.35) * RATE_HZ), np.float32)]
+        pieces += [
+            options[int(rng.integers(len(options)))],
+            np.zeros(int(rng.uniform(0.08, 0.35) * RATE_HZ), np.float32),
+        ]
     return _loudness(rng, np.concatenate(pieces)), Heard(kind="digits", name=" ".join(names))
 
 

@@ -17,22 +17,42 @@ Truth = Callable[[Facts, np.random.Generator, bool], dict[str, str] | None]
 
 _CLASSES: dict[str, tuple[str, ...]] = {
     "cifar10": ("airplane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-    "clothing": ("t-shirt", "pants", "shirt", "dress", "shorts", "shoes", "jacket", "hat", "skirt", "long sleeve shirt"),
+    "clothing": (
+        "t-shirt",
+        "pants",
+        "shirt",
+        "dress",
+        "shorts",
+        "shoes",
+        "jacket",
+        "hat",
+        "skirt",
+        "long sleeve shirt",
+    ),
     "grocery": tuple(
         PHOTO_NAMES["grocery"].get(name, name.lower())
         for name in (
-            "Apple Juice Milk Yoghurt Melon Tomato Pear Pepper Potato Orange Kiwi Banana Carrots Lemon Avocado Mushroom "
-            "Onion Peach Mango Lime Zucchini Cucumber Pineapple Garlic Leek Plum Aubergine Cabbage Ginger"
+            "Apple Juice Milk Yoghurt Melon Tomato Pear Pepper Potato Orange Kiwi Banana Carrots Lemon Avocado "
+            "Mushroom Onion Peach Mango Lime Zucchini Cucumber Pineapple Garlic Leek Plum Aubergine Cabbage Ginger"
         ).split()
     ),
     "hand_digits": DIGITS,
     "makeup_shades": ("very fair", "fair", "light", "medium", "tan", "deep", "very deep"),
 }
-_NEAR_COLOURS = {
-    "black": ("navy", "grey", "blue"), "grey": ("black", "white", "beige", "blue"), "white": ("beige", "grey"), "navy": ("blue", "black"),
-    "blue": ("navy", "black", "grey"), "pink": ("red", "purple", "beige"), "red": ("pink", "orange", "brown"), "beige": ("brown", "white", "pink", "grey"),
-    "brown": ("beige", "orange", "red", "black"), "purple": ("pink", "blue"), "orange": ("red", "brown", "yellow"), "yellow": ("orange", "beige"),
-}  # fmt: skip
+_NEAR_COLOURS: dict[str, tuple[str, ...]] = {
+    "black": ("navy", "grey", "blue"),
+    "grey": ("black", "white", "beige", "blue"),
+    "white": ("beige", "grey"),
+    "navy": ("blue", "black"),
+    "blue": ("navy", "black", "grey"),
+    "pink": ("red", "purple", "beige"),
+    "red": ("pink", "orange", "brown"),
+    "beige": ("brown", "white", "pink", "grey"),
+    "brown": ("beige", "orange", "red", "black"),
+    "purple": ("pink", "blue"),
+    "orange": ("red", "brown", "yellow"),
+    "yellow": ("orange", "beige"),
+}
 """Colour of a piece of clothing → colours that one might as well call it, never the wrong answer."""
 
 _ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
@@ -40,7 +60,9 @@ _DOUBTFUL: dict[str, frozenset[str]] = {
     "animal": frozenset(("teddy bear", "bone", "egg", "ghost", "alien", "robot", "santa claus")),
     "vehicle": frozenset(("skateboard", "backpack", "suitcase", "ferris wheel", "balloon")),
     "instrument": frozenset(("bell", "microphone", "radio", "headphones", "phone", "laptop")),
-    "fruit": frozenset(("tomato", "avocado", "eggplant", "pepper", "cucumber", "corn", "pie", "lollipop", "diamond gem")),
+    "fruit": frozenset(
+        ("tomato", "avocado", "eggplant", "pepper", "cucumber", "corn", "pie", "lollipop", "diamond gem")
+    ),
 }
 _GROUP_SAID = {"animal": "animal", "vehicle": "vehicle", "instrument": "musical instrument", "fruit": "fruit"}
 
@@ -73,7 +95,11 @@ def _absent_shape(facts: Facts, thing: Thing, rng: np.random.Generator) -> dict[
             if name != "square" and absent(facts, name):
                 return {"a": a(name)}
         else:
-            said = f"{pick(rng, list(COLOURS))} {thing.name}" if rng.random() < 0.5 else f"{thing.colour} {pick(rng, SHAPES)}"
+            said = (
+                f"{pick(rng, list(COLOURS))} {thing.name}"
+                if rng.random() < 0.5
+                else f"{thing.colour} {pick(rng, SHAPES)}"
+            )
             if not any(other.said == said for other in facts.things if other.kind == "shape"):
                 return {"a": a(said)}
     return None
@@ -107,7 +133,7 @@ def _shade(facts: Facts, rng: np.random.Generator, wanted: bool) -> dict[str, st
     return {"word": thing.name if wanted else pick(rng, far)}
 
 
-def _xray(facts: Facts, rng: np.random.Generator, wanted: bool) -> dict[str, str] | None:
+def _xray(facts: Facts, _rng: np.random.Generator, wanted: bool) -> dict[str, str] | None:
     thing = facts.things[0] if len(facts.things) == 1 else None
     return {} if thing and thing.group == "cxr" and (thing.name == "pneumonia") == wanted else None
 
@@ -246,7 +272,7 @@ def _keyword(facts: Facts, rng: np.random.Generator, wanted: bool) -> dict[str, 
     return {"word": pick(rng, spoken if wanted else [name for name in KEYWORDS if name not in spoken])}
 
 
-def _first(facts: Facts, rng: np.random.Generator, wanted: bool) -> dict[str, str] | None:
+def _first(facts: Facts, _rng: np.random.Generator, wanted: bool) -> dict[str, str] | None:
     return {"heard": HEARD[facts.heard[0 if wanted else 1].name]} if facts.in_turn else None
 
 

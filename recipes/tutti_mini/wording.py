@@ -11,7 +11,6 @@ import numpy as np
 from recipes.tutti_mini.objects import DIGITS, HEARD, PLURAL, SOUND_SYNONYMS, SYNONYMS, a, kin, plural
 from recipes.tutti_mini.scenes import Facts, Heard, Thing
 
-
 T = TypeVar("T")
 
 
@@ -104,7 +103,9 @@ def also_at(place: Where) -> tuple[str, ...]:
 def maybe_at(thing: Thing, place: Where) -> bool:
     """Whether one could say that a thing is at a place, however loosely."""
     return all(
-        {"left": value < 0.55, "top": value < 0.55, "right": value > 0.45, "bottom": value > 0.45}.get(name, 0.25 < value < 0.75)
+        {"left": value < 0.55, "top": value < 0.55, "right": value > 0.45, "bottom": value > 0.45}.get(
+            name, 0.25 < value < 0.75
+        )
         or (name == "middle" and place != ("middle", "middle"))
         for name, value in zip(place, thing.centre, strict=True)
     )

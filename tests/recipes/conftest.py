@@ -38,7 +38,9 @@ def sound_pack(name: str, labels: tuple[str, ...], seconds: float) -> Sounds:
     for label in labels:
         for speaker in SPEAKERS:
             for split in ("train", "val"):
-                rows.append({"label": label, "file": f"{label}-{speaker}-{split}.ogg", "split": split, "speaker": speaker})
+                rows.append(
+                    {"label": label, "file": f"{label}-{speaker}-{split}.ogg", "split": split, "speaker": speaker}
+                )
                 waves.append(rng.uniform(-0.5, 0.5, int(seconds * 16_000)).astype(np.float32))
     return Sounds(name, rows, waves)
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from recipes.tutti_mini import truths
-from recipes.tutti_mini.asking import for_medium, relation, what
+from recipes.tutti_mini.asking import count, for_medium, relation, what
 from recipes.tutti_mini.clips import make_clip_scene, make_pair_scene
 from recipes.tutti_mini.phrasings import CANNOT, LEADS, PHRASINGS
 from recipes.tutti_mini.pools import Pools
-from recipes.tutti_mini.questions import QA, TYPES, ask, plain, score
+from recipes.tutti_mini.questions import QA, TYPES, _agreeing, ask, plain, score
 from recipes.tutti_mini.scenes import Facts, Heard, Thing, make_picture_scene
 from recipes.tutti_mini.sounding import make_sound_scene
 from recipes.tutti_mini.wording import PLACES, where
@@ -21,7 +21,9 @@ MAKERS = (make_picture_scene, make_sound_scene, make_clip_scene, make_pair_scene
 Asked = list[tuple[Facts, QA]]
 
 
-def thing(name: str, left: float, top: float, side: float = 16, kind: str = "emoji", colour: str | None = None) -> Thing:
+def thing(
+    name: str, left: float, top: float, side: float = 16, kind: str = "emoji", colour: str | None = None
+) -> Thing:
     return Thing(kind=kind, name=name, box=(left, top, left + side, top + side), colour=colour, group="animal")
 
 
@@ -30,7 +32,7 @@ def asked(pools: Pools) -> Asked:
     rng = np.random.default_rng(0)
     out = []
     for make in MAKERS:
-        for number in range(300):
+        for number in range(200):
             scene = make(rng, pools)
             out += [(scene.facts, qa) for qa in ask(scene, rng, ("train", "val")[number % 2])]
     return out
@@ -69,7 +71,21 @@ def test_phrasings_are_many_and_disjoint() -> None:
         assert len(train) >= 4, way
         assert len(held_out) >= 2, way
         assert len(set(train)) == len(train), way
-    open_types = ("what", "colour", "count", "where", "relation", "read", "sound", "digit", "keyword", "first", "motion", "both", "fit")
+    open_types = (
+        "what",
+        "colour",
+        "count",
+        "where",
+        "relation",
+        "read",
+        "sound",
+        "digit",
+        "keyword",
+        "first",
+        "motion",
+        "both",
+        "fit",
+    )
     for way in (*open_types, "caption", "present", "is_sound"):
         assert len(PHRASINGS[way][0]) >= 12, way
         assert len(PHRASINGS[way][1]) >= 4, way
@@ -82,7 +98,7 @@ def test_unanswerable_questions_say_so(asked: Asked) -> None:
     for facts, qa in told:
         assert qa.answer.startswith("That cannot be told from the ")
         assert facts.medium in qa.answer or facts.medium == "pair"
-    assert not CANNOT["picture"][0] == CANNOT["recording"][0]
+    assert CANNOT["picture"][0] != CANNOT["recording"][0]
 
 
 def test_counts_agree_with_the_facts() -> None:
@@ -90,7 +106,7 @@ def test_counts_agree_with_the_facts() -> None:
     rng = np.random.default_rng(0)
     found = {}
     for _ in range(200):
-        draft = [maker for maker in for_medium("picture") if maker.__name__ == "count"][0](facts, rng)
+        draft = count(facts, rng)
         assert draft
         found[draft.slots["many"]] = draft.answer
     assert found["dogs"] == "two"
@@ -114,12 +130,17 @@ def test_what_is_not_asked_where_two_answers_are_right() -> None:
 def test_relation_names_the_only_thing_on_that_side() -> None:
     facts = Facts(medium="picture", things=(thing("dog", 0, 24), thing("cat", 46, 24, 18)))
     rng = np.random.default_rng(0)
-    found = {(draft.slots["side"].removeprefix("to the "), draft.slots["thing"]): draft.answer for _ in range(80) if (draft := relation(facts, rng))}
+    found = {
+        (draft.slots["side"].removeprefix("to the "), draft.slots["thing"]): draft.answer
+        for _ in range(80)
+        if (draft := relation(facts, rng))
+    }
     assert found == {("left of", "cat"): "a dog", ("right of", "dog"): "a cat"}
 
 
 @pytest.mark.parametrize(
-    ("left", "top", "place"), [(0, 0, "in the top left"), (24, 24, "in the middle"), (48, 24, "on the right"), (24, 48, "at the bottom")]
+    ("left", "top", "place"),
+    [(0, 0, "in the top left"), (24, 24, "in the middle"), (48, 24, "on the right"), (24, 48, "at the bottom")],
 )
 def test_where(left: float, top: float, place: str) -> None:
     found = where(thing("dog", left, top))
@@ -129,7 +150,9 @@ def test_where(left: float, top: float, place: str) -> None:
 
 
 def test_truths_about_a_known_scene() -> None:
-    facts = Facts(medium="picture", things=(thing("circle", 0, 0, kind="shape", colour="red"), thing("dog", 44, 44, 20)))
+    facts = Facts(
+        medium="picture", things=(thing("circle", 0, 0, kind="shape", colour="red"), thing("dog", 44, 44, 20))
+    )
     rng = np.random.default_rng(0)
     truth = truths.TRUTHS["picture"]
     for wanted in (True, False):
@@ -154,13 +177,17 @@ def test_truths_about_a_known_scene() -> None:
 
 
 def test_what_is_heard_is_true() -> None:
-    facts = Facts(medium="recording", heard=(Heard(kind="sound", name="dog"), Heard(kind="sound", name="rain")), in_turn=True)
+    facts = Facts(
+        medium="recording", heard=(Heard(kind="sound", name="dog"), Heard(kind="sound", name="rain")), in_turn=True
+    )
     rng = np.random.default_rng(0)
     for wanted in (True, False):
         said = {truths.TRUTHS["recording"]["is_sound"](facts, rng, wanted)["heard"] for _ in range(100)}  # type: ignore[index]
         assert (said == {"a dog barking", "rain"}) == wanted
         assert wanted or not said & {"a dog barking", "rain", "a thunderstorm"}
-        assert truths.TRUTHS["recording"]["is_first"](facts, rng, wanted) == {"heard": "a dog barking" if wanted else "rain"}
+        assert truths.TRUTHS["recording"]["is_first"](facts, rng, wanted) == {
+            "heard": "a dog barking" if wanted else "rain"
+        }
 
 
 def test_fit_follows_the_facts(asked: Asked) -> None:
@@ -172,7 +199,15 @@ def test_fit_follows_the_facts(asked: Asked) -> None:
 
 @pytest.mark.parametrize(
     ("said", "right"),
-    [("a dog", True), ("Dog.", True), ("It is a dog!", True), ("the dog", True), ("a hound", True), ("a hot dog", False), ("", False)],
+    [
+        ("a dog", True),
+        ("Dog.", True),
+        ("It is a dog!", True),
+        ("the dog", True),
+        ("a hound", True),
+        ("a hot dog", False),
+        ("", False),
+    ],
 )
 def test_score_ignores_case_punctuation_and_articles(said: str, right: bool) -> None:
     assert score(said, QA("What is this?", "a dog", "what", ("hound",))) == right
@@ -185,10 +220,15 @@ def test_score_of_a_caption_wants_every_part() -> None:
     assert not score("a dogfish and two cats", qa)
 
 
-def test_verbs_agree_with_plurals(pools: Pools) -> None:
-    rng = np.random.default_rng(3)
-    for _ in range(1500):
-        scene = make_picture_scene(rng, pools)
-        for qa in ask(scene, rng):
-            assert "Is grapes" not in qa.question
-            assert "the grapes is" not in qa.question
+@pytest.mark.parametrize(
+    ("singular", "agreeing"),
+    [
+        ("Is grapes in the picture?", "Are grapes in the picture?"),
+        ("Where is the grapes?", "Where are the grapes?"),
+        ("Tell me where the grapes is.", "Tell me where the grapes are."),
+        ("Where has the grapes been put?", "Where have the grapes been put?"),
+        ("Is there a dog?", "Is there a dog?"),
+    ],
+)
+def test_verbs_agree_with_plurals(singular: str, agreeing: str) -> None:
+    assert _agreeing(singular, "grapes") == agreeing

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from recipes.tutti_mini.clips import make_clip_scene, make_pair_scene
 from recipes.tutti_mini.drawing import COLOURS, distance, lay, shade
@@ -40,7 +42,8 @@ def test_shapes_and_ranges(make: Maker, pools: Pools) -> None:
     for _ in range(60):
         scene = make(rng, pools)
         if scene.picture is not None:
-            assert (scene.picture.shape, scene.picture.dtype) == ((64, 64, 3), np.uint8)
+            assert scene.picture.shape == (64, 64, 3)
+            assert scene.picture.dtype == np.uint8
         if scene.frames is not None and scene.times_s is not None:
             assert (scene.frames.shape, scene.times_s.shape) == ((8, 64, 64, 3), (8,))
             assert (np.diff(scene.times_s) > 0).all()
@@ -87,7 +90,9 @@ def test_a_moving_thing_is_where_the_motion_says(pools: Pools) -> None:
 
 def test_pools_are_never_changed(pools: Pools) -> None:
     def state() -> list[int]:
-        arrays = [s for sprites in pools.emoji.values() for s in sprites] + [p.pixels for p in pools.pictures.values()]
+        arrays: list[NDArray[Any]] = [s for sprites in pools.emoji.values() for s in sprites] + [
+            p.pixels for p in pools.pictures.values()
+        ]
         arrays += [wave for waves in pools.sounds.values() for wave in waves]
         return [zlib.crc32(array.tobytes()) for array in arrays]
 
@@ -130,7 +135,13 @@ def test_a_wave_is_in_one_pool_only(pools: Pools, pictures: dict[str, Pictures],
 
 @pytest.mark.parametrize("name", COLOURS)
 def test_a_shade_is_nearer_to_its_own_colour_than_to_far_ones(name: str) -> None:
-    pure = {"red": (235, 15, 15), "green": (30, 160, 30), "blue": (20, 80, 220), "white": (255, 255, 255), "black": (0, 0, 0)}
+    pure = {
+        "red": (235, 15, 15),
+        "green": (30, 160, 30),
+        "blue": (20, 80, 220),
+        "white": (255, 255, 255),
+        "black": (0, 0, 0),
+    }
     rng = np.random.default_rng(6)
     shades = [shade(rng, name) for _ in range(50)]
     assert len(set(shades)) > 3
