@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,7 +26,7 @@ from tests.engine.players import (
     words,
 )
 from tutti.content import SamplingOptions
-from tutti.engine import Capacity, Engine
+from tutti.engine import Capacity, Engine, Request
 from tutti.errors import CapacityError, InputError
 from tutti.models.layers.attention import MaskedAttend
 
@@ -328,6 +329,44 @@ def test_a_model_that_breaks_ends_the_requests_of_that_step_and_the_next_one_wor
     model.fail_at = None
     assert engine.blocks.free == engine.blocks.blocks
     assert hear(engine, engine.submit(Prompt(torch.tensor([97]).numpy()))).text == "b"
+
+
+def test_a_token_that_cannot_be_spelled_ends_its_own_request_only() -> None:
+    def picky(ids: list[int]) -> str:
+        if 255 in ids:
+            raise ValueError("255 is no token of this tokenizer")
+        return spelled(ids)
+
+    model = Script(b"abcdefgh" + bytes([255]) + b"ijkl" + bytes(1))
+    engine = Engine(model, eos_ids=(0,), detokenize=picky, capacity=Capacity(block_tokens=4))
+    before, behind = (engine.submit(Prompt(np.zeros(length, dtype=np.int64))) for length in (7, 9))
+    with pytest.raises(ValueError, match="255 is no token"):
+        hear(engine, before)
+    assert hear(engine, behind).text == "ijkl"
+    assert engine.blocks.free == engine.blocks.blocks
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_comes_and_goes_everyone_gets_the_right_answer(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    engine = tiny_engine(blocks=30, max_running=4, step_tokens=int(rng.integers(5, 40)))
+    kept: list[tuple[Request, Prompt, SamplingOptions]] = []
+    for _ in range(40):
+        choice = rng.random()
+        if choice < 0.3:
+            # Few beginnings, so that blocks are shared; some with a picture.
+            beginning = words(int(rng.integers(2)), int(rng.integers(1, 40)))
+            prompt = beginning if rng.random() < 0.7 else with_picture(7, picture(int(rng.integers(2))))
+            options = (COLD, WARM)[int(rng.integers(2))]
+            kept.append((engine.submit(prompt, options), prompt, options))
+        elif choice < 0.4 and kept:
+            request, _, _ = kept.pop(int(rng.integers(len(kept))))
+            engine.cancel(request)
+        else:
+            engine.step()
+    answers = finish_all(engine, [request for request, _, _ in kept])
+    assert answers == [alone(prompt, options) for _, prompt, options in kept]
+    assert engine.blocks.free == 30
 
 
 def test_many_threads_stream_at_once() -> None:

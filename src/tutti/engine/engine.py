@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from tutti.content import FinishReason, SamplingOptions
 from tutti.engine.blocks import BlockManager
@@ -204,15 +205,23 @@ class Engine:
             for one in work:
                 self._fail(one.sequence, error)
             return
-        drawing = [one.sequence for one in work if one.last]
+        greedy = all(one.sequence.sampler.greedy for one in work if one.last)
+        answers = iter(logits.argmax(dim=-1).tolist() if greedy else logits)
         for one in work:
-            self.blocks.commit(one.sequence, one.stop)
-        if all(sequence.sampler.greedy for sequence in drawing):
-            tokens = logits.argmax(dim=-1).tolist()
-        else:
-            tokens = [sequence.sampler.draw(row) for sequence, row in zip(drawing, logits, strict=True)]
-        for sequence, token in zip(drawing, tokens, strict=True):
-            self._append(sequence, token)
+            self._take(one, next(answers) if one.last else None)
+
+    def _take(self, work: Work, answer: int | Tensor | None) -> None:
+        """Count a sequence's work as done and add the token it led to: a token, or (V,) logits to draw it from.
+
+        Both at once, so that an interrupted step leaves no sequence that has neither work to do nor a new token.
+        """
+        sequence = work.sequence
+        try:
+            self.blocks.commit(sequence, work.stop)
+            if answer is not None:
+                self._append(sequence, answer if isinstance(answer, int) else sequence.sampler.draw(answer))
+        except Exception as error:  # noqa: BLE001 - such as a token that the tokenizer does not know
+            self._fail(sequence, error)
 
     def _prepare(self, work: Work) -> bool:
         """Encode the work's media; a medium that cannot be encoded ends its own request only."""
