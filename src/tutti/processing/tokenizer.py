@@ -121,6 +121,10 @@ class Tokenizer:
         if piece := stream.finish():
             yield piece
 
+    def has_text(self, token: int) -> bool:
+        """Whether a token exists and is not a special one."""
+        return token not in self.special_ids and self._tokenizer.id_to_token(token) is not None
+
     def ends_inside_bytes(self, token: int) -> bool:
         """Whether a token is a single byte, whose meaning the next token may change."""
         return bool(_BYTE.fullmatch(self._tokenizer.id_to_token(token) or ""))
@@ -142,7 +146,7 @@ class Detokenizer:
 
     def push(self, token: int) -> str:
         """Add a token; the piece of text that is certain now, perhaps none."""
-        if token in self._tokenizer.special_ids:
+        if not self._tokenizer.has_text(token):
             return ""
         self._pending.append(token)
         if self._tokenizer.ends_inside_bytes(token):
@@ -178,7 +182,7 @@ def _join_word_pieces(tokens: Sequence[str]) -> str:
             or token in _CLOSING
             or last in ("(", "-")
             or (last == "'" and token in _CONTRACTED)
-            or (last in (".", ":", ",") and token.isdigit() and index > 1 and tokens[index - 2].isdigit())
+            or (last in (".", ":") and token.isdigit() and index > 1 and tokens[index - 2].isdigit())
         )
         text.append(token if joined else " " + token)
     return "".join(text)
