@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from tutti.media.sensors import decode_depth as decode_depth
     from tutti.media.sensors import decode_motion as decode_motion
     from tutti.media.sensors import decode_thermal as decode_thermal
-    from tutti.media.sniff import wrap as wrap
     from tutti.media.video import Clip as Clip
     from tutti.media.video import decode_video as decode_video
+    from tutti.media.wrapping import wrap as wrap
 
 _DOORS = {
     "Clip": "tutti.media.video:Clip",
@@ -32,7 +32,7 @@ _DOORS = {
     "decode_motion": "tutti.media.sensors:decode_motion",
     "decode_thermal": "tutti.media.sensors:decode_thermal",
     "decode_video": "tutti.media.video:decode_video",
-    "wrap": "tutti.media.sniff:wrap",
+    "wrap": "tutti.media.wrapping:wrap",
 }
 
 __getattr__, __dir__ = doors(__name__, _DOORS)

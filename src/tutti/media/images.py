@@ -130,7 +130,7 @@ def _orientation(image: ImageFile) -> int:
     try:
         with quiet():
             return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:  # a good picture with damaged metadata is still a good picture
+    except Exception:  # noqa: BLE001 - a good picture with damaged metadata is still a good picture
         return 1
 
 

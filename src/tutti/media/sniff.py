@@ -1,17 +1,11 @@
-"""From content to format, by magic bytes, not by the file's name; from a bare value to a part of its modality."""
+"""From content to format, by magic bytes, not by the file's name."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from typing import Any, BinaryIO, ClassVar
+from typing import BinaryIO
 
-import numpy as np
-
-from tutti.content import Audio, Image, Media, Modality, Part, Text, Video
-from tutti.errors import InputError
-from tutti.media.limits import Limits
-from tutti.media.sources import opened
+from tutti.content import Modality
 
 PICTURES = "JPEG, PNG, WebP, GIF, BMP or TIFF"
 SOUNDS = "WAV, FLAC, OGG, MP3, M4A or AAC"
@@ -91,81 +85,3 @@ def describe(file: BinaryIO) -> str:
         return "its content is of an unknown format"
     plain = all(character.isprintable() or character.isspace() for character in text)
     return "its content is plain text" if text and plain else "its content is of an unknown format"
-
-
-@dataclass(frozen=True, eq=False)
-class _Medium(Media):
-    """A medium whose modality is not known yet."""
-
-    modality: ClassVar[Modality] = "medium"  # type: ignore[assignment]  # only its name in errors
-
-
-def wrap(
-    value: Any,
-    *,
-    sample_rate_hz: int | None = None,
-    frames_per_s: float | None = None,
-    limits: Limits | None = None,
-) -> Part:
-    """Put a path, encoded bytes, a `data:` URL or a numpy array in the part of its modality. Parts pass through.
-
-    Files are told apart by content. An MP4 or Matroska file without moving pictures is audio; a GIF or WebP of more
-    than one frame is video. Arrays: uint8 (H, W), (H, W, 3) or (H, W, 4) is an image, uint8 (F, H, W, 3) a video,
-    float32 or int16 (S,) or (S, C) audio.
-
-    Args:
-        value: The medium.
-        sample_rate_hz: Sample rate of an audio array, in hertz.
-        frames_per_s: Frame rate of a video array, in frames a second.
-        limits: Budgets; the defaults when not given.
-
-    Raises:
-        InputError: The value cannot be read or its format is not known.
-        CapacityError: The file has more bytes than allowed.
-    """
-    if isinstance(value, (Text, Media)):
-        return value
-    if isinstance(value, np.ndarray):
-        return _wrap_array(value, sample_rate_hz, frames_per_s)
-    if isinstance(value, (bytearray, memoryview)):
-        value = bytes(value)
-    if not isinstance(value, (str, os.PathLike, bytes)):
-        raise InputError(
-            f"A {type(value).__name__} was given as a medium; expected a path, bytes, a data: URL or a numpy array."
-        )
-    parts: dict[str, Part] = {"image": Image(value), "audio": Audio(value), "video": Video(value)}
-    probe = _Medium(value)
-    with opened(probe, limits or Limits()) as file:
-        found = sniff(file)
-        if found is None:
-            raise InputError(
-                f"{probe.name} is not a medium that Tutti reads: {describe(file)}; "
-                f"expected {PICTURES}; {SOUNDS}; or {FILMS}."
-            )
-        return parts[_modality(file, found, probe.name)]
-
-
-def _modality(file: BinaryIO, found: Format, name: str) -> Modality:
-    if found in (MP4, MATROSKA):
-        from tutti.media.containers import container, picture_stream
-
-        with container(file, found, name) as opened_container:
-            return "audio" if picture_stream(opened_container) is None else "video"
-    if found in (GIF, WEBP):
-        from tutti.media.images import is_animated
-
-        return "video" if is_animated(file, found, name) else "image"
-    return found.modality
-
-
-def _wrap_array(value: np.ndarray[Any, Any], sample_rate_hz: int | None, frames_per_s: float | None) -> Part:
-    if value.dtype == np.uint8 and value.ndim == 4:
-        return Video(value, frames_per_s=frames_per_s)
-    if value.dtype == np.uint8 and value.ndim in (2, 3):
-        return Image(value)
-    if value.dtype in (np.float32, np.int16) and value.ndim in (1, 2):
-        return Audio(value, sample_rate_hz=sample_rate_hz)
-    raise InputError(
-        f"An array of {value.dtype} with shape {value.shape} is no medium that Tutti knows; "
-        "expected uint8 (H, W, 3) for an image, uint8 (F, H, W, 3) for a video, or float32 (S,) for audio."
-    )

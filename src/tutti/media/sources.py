@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -68,12 +69,12 @@ def _open(part: Media, limits: Limits) -> BinaryIO:
 
 def _open_path(path: str) -> BinaryIO:
     try:
-        mode = os.stat(path).st_mode
+        mode = Path(path).stat().st_mode
         if stat.S_ISDIR(mode):
             raise InputError(f"{path} is a folder; expected a file.")
         if not stat.S_ISREG(mode):
             raise InputError(f"{path} is a device or a pipe; expected a file.")
-        return open(path, "rb")  # `opened` closes it
+        return Path(path).open("rb")  # `opened` closes it
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; check the path.") from None
     except OSError as error:
