@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP)  ## ask tutti-mini about a picture, a recording and a video
 	@set -e; export PATH="$(CURDIR)/$(BIN):$$PATH"; cd examples/media; \
-	ask() { printf '\n$$ tutti ask %q %s\n' "$$1" "$$2"; tutti ask "$$1" "$$2"; }; \
+	ask() { printf '\n$$ tutti ask "%s" %s\n' "$$1" "$$2"; tutti ask "$$1" "$$2"; }; \
 	ask "What animal is this?" picture.png; \
 	ask "What do you hear?" recording.ogg; \
 	ask "Which way does it move?" video.mp4

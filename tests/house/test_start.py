@@ -11,14 +11,15 @@ import pytest
 
 HEAVY = ("torch", "numpy", "PIL", "av", "soundfile", "soxr", "tokenizers", "jinja2", "matplotlib", "transformers")
 SOURCE = str(Path(__file__).parents[2] / "src")
+ENVIRONMENT = {"PYTHONPATH": SOURCE, "OMP_NUM_THREADS": "1"}
 
 
-def loaded_after(code: str) -> set[str]:
-    """The heavy libraries that a fresh Python has loaded after running some code."""
+def loaded_after(code: str, among: tuple[str, ...] = HEAVY) -> set[str]:
+    """Which of some libraries a fresh Python has loaded after running some code."""
     report = f"{code}\nimport json, sys; print(json.dumps(list(sys.modules)), file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, env={"PYTHONPATH": SOURCE})
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
-    return {*HEAVY} & {*json.loads(done.stderr.splitlines()[-1])}
+    return {*among} & {*json.loads(done.stderr.splitlines()[-1])}
 
 
 def write_checkpoint(folder: Path) -> None:
@@ -66,6 +67,15 @@ def test_inspect_loads_nothing_heavy(tmp_path: Path) -> None:
 def test_media_and_processing_load_no_torch() -> None:
     rooms = ("tutti.media", "tutti.processing", "tutti.search", "tutti.evaluate", "tutti.trust")
     assert "torch" not in loaded_after(f"import {', '.join(rooms)}; from tutti.media import decode_image, wrap")
+
+
+def test_answering_loads_no_compiler() -> None:
+    """torch._dynamo costs a second of a cold start and leaves a folder among the temporary files.
+
+    Some operations on the meta device import it without a word: `normal_`, and arithmetic.
+    """
+    code = "import tutti; tutti.load().embed(['a dog'])"
+    assert loaded_after(code, ("torch", "torch._dynamo", "torch._inductor")) == {"torch"}
 
 
 def test_module_and_script_are_one() -> None:
