@@ -1,0 +1,1 @@
+"""Recipes: what trains the models that ship."""

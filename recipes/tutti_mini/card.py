@@ -1,6 +1,6 @@
 """Put measured figures into the model card, between its two marks.
 
-    python -m recipes.tutti_mini.card FIGURES.json FOLDER/README.md
+python -m recipes.tutti_mini.card FIGURES.json FOLDER/README.md
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From finished phases to a checkpoint folder in the layout of any other.
 
-    python -m recipes.tutti_mini.export --out RUNS --into FOLDER
+python -m recipes.tutti_mini.export --out RUNS --into FOLDER
 """
 
 from __future__ import annotations

@@ -196,7 +196,9 @@ def media_tokens(modality: str, arrays: Mapping[str, Tensor]) -> int:
     heard = arrays["input_features"].shape[-1] if "input_features" in arrays else 0
     if modality == "audio":
         return CONFIG.sound_tokens(heard)
-    return CONFIG.clip_tokens(arrays["pixel_values"].shape[1], heard) if modality == "video" else CONFIG.picture_tokens()
+    if modality == "video":
+        return CONFIG.clip_tokens(arrays["pixel_values"].shape[1], heard)
+    return CONFIG.picture_tokens()
 
 
 def in_words(scene: Scene) -> str:
@@ -208,4 +210,5 @@ def in_words(scene: Scene) -> str:
         along = "at the top" if y < 0.4 else "at the bottom" if y > 0.6 else "in the middle"
         words.append(f"{thing.colour or ''} {thing.kind} {thing.name} {across} {along}.")
     words += [f"heard {item.kind}: {item.name}." for item in scene.facts.heard]
-    return " ".join([f"a {scene.facts.medium}.", *words, f"motion: {scene.facts.motion}." if scene.facts.motion else ""])
+    motion = [f"motion: {scene.facts.motion}."] if scene.facts.motion else []
+    return " ".join([f"a {scene.facts.medium}.", *words, *motion])

@@ -1,6 +1,6 @@
 """The table of the model card, on data that was not trained on.
 
-    python -m recipes.tutti_mini.measure --data DIR --cache DIR [--model FOLDER] [--scenes N] [--json FILE]
+python -m recipes.tutti_mini.measure --data DIR --cache DIR [--model FOLDER] [--scenes N] [--json FILE]
 """
 
 from __future__ import annotations
@@ -62,10 +62,13 @@ class Bench:
 
     def read(self, names: Sequence[str], templates: Sequence[str]) -> Vectors:
         """Embed names as the mean over prompt templates, which steadies zero-shot classes (CLIP, section 3.1.4)."""
-        points = np.mean([self.model.embed([template.format(name) for name in names]) for template in templates], axis=0)
+        said = [[template.format(name) for name in names] for template in templates]
+        points = np.mean([self.model.embed(texts) for texts in said], axis=0)
         return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True))
 
-    def accuracy(self, points: Vectors, labels: Sequence[str], templates: Sequence[str], say: Callable[[str], str] = str) -> float:
+    def accuracy(
+        self, points: Vectors, labels: Sequence[str], templates: Sequence[str], say: Callable[[str], str] = str
+    ) -> float:
         """Share of the items whose own label's prompt is the nearest."""
         names = sorted(set(labels))
         nearest = (points @ self.read([say(name) for name in names], templates).T).argmax(1)
@@ -95,11 +98,13 @@ def classes(bench: Bench) -> dict[str, float]:
         plain = name in ("hand_digits", "cxr")
         templates = ("{}",) if plain else PHOTO_TEMPLATES
         say = str if plain or name == "grocery" else article
-        out[f"{name} held out"] = bench.accuracy(bench.see(part.pixels), [label(row) for row in part.rows], templates, say)
+        labels = [label(row) for row in part.rows]
+        out[f"{name} held out"] = bench.accuracy(bench.see(part.pixels), labels, templates, say)
     for name in ("sound_esc10", "sound_instruments", "speech_digits", "speech_keywords"):
         sounds = bench.sounds(name)
         templates = WORD_TEMPLATES if name.startswith("speech") else SOUND_TEMPLATES
-        out[f"{name} held out"] = bench.accuracy(bench.hear(sounds.waves), [row["label"] for row in sounds.rows], templates)
+        labels = [row["label"] for row in sounds.rows]
+        out[f"{name} held out"] = bench.accuracy(bench.hear(sounds.waves), labels, templates)
     return out
 
 
@@ -169,7 +174,8 @@ def questions(bench: Bench, pools: Pools, scenes: int, seed: int = 7) -> dict[st
                 for name, medium in media.items():
                     parts[f"{name} only"].append(score(bench.model.ask(qa.question, medium, max_tokens=32).text, qa))
             if not good and len(wrong) < 60:
-                wrong.append({"kind": kind, "type": qa.type, "question": qa.question, "expected": qa.answer, "said": answer})
+                asked = {"kind": kind, "type": qa.type, "question": qa.question}
+                wrong.append({**asked, "expected": qa.answer, "said": answer})
     share = {name: float(np.mean(values)) for name, values in sorted(right.items())}
     return {
         "mean over types": float(np.mean(list(share.values()))),

@@ -55,7 +55,7 @@ HOLD_OUT: dict[str, Callable[[Row], bool]] = {
     "speech_keywords": _own_split,
     "speech_words_pd": _every_tenth,
 }
-"""Pack → which of its rows are never trained on: a whole style, a whole speaker, whole brands, or the pack's own split."""
+"""Pack → which of its rows are never trained on: a whole style, speaker or brands, or the pack's own split."""
 
 PHOTOS = ("cifar10", "clothing", "cxr", "grocery", "hand_digits", "makeup_shades")
 EMOJI = ("emoji_fluent_flat", "emoji_noto", "emoji_openmoji")

@@ -144,7 +144,9 @@ def normalize(pixels: Tensor) -> Tensor:
     return (pixels.float() / 255 - MEAN) / STD
 
 
-def augment_photos(pixels: Tensor, may_flip: NDArray[np.bool_], rng: np.random.Generator, strength: float = 1.0) -> Tensor:
+def augment_photos(
+    pixels: Tensor, may_flip: NDArray[np.bool_], rng: np.random.Generator, strength: float = 1.0
+) -> Tensor:
     """Random view, mirror, light and colour, and a patch blotted out. Shapes: (n, 3, 64, 64) uint8 → the same."""
     n = len(pixels)
     zoom = rng.uniform(1 - 0.3 * strength, 1.05, n)

@@ -108,7 +108,8 @@ class _Kitchen:
         if modality == "image":
             packs = [load_pictures(self.data, self.cache, name).part(held_out=False) for name in PHOTOS + EMOJI]
             return PicturePairs(packs, PICTURE_SHARES, strength)
-        return SoundPairs([load_sounds(self.data, self.cache, name).part(held_out=False) for name in SOUNDS], SOUND_SHARES)
+        sounds = [load_sounds(self.data, self.cache, name).part(held_out=False) for name in SOUNDS]
+        return SoundPairs(sounds, SOUND_SHARES)
 
     def pretrain(self, modality: str, steps: int) -> Prepared:
         """Phase 1 of a trunk."""
@@ -146,7 +147,14 @@ class _Kitchen:
                 seed=self.seed,
             )
         # Scenes look unlike single photos, so batch statistics would waver between the tasks: they stay as aligned.
-        weights = ("trunks.*.project.*", "trunks.*.layers.*", "trunks.*.norm.*", "trunks.*.conv.weight", "trunks.image.positions")
+        weights = (
+            "trunks.*.project.*",
+            "trunks.*.layers.*",
+            "trunks.image.norm.*",
+            "trunks.audio.norm.*",
+            "trunks.*.conv.weight",
+            "trunks.image.positions",
+        )
         return Phase(
             name=name,
             tasks=self.instruct(),
@@ -171,7 +179,12 @@ class _Kitchen:
         sizes = {"picture": 24, "sound": 10, "clip": 6, "pair": 8}
         weights = {"picture": 1.0, "sound": 0.6, "clip": 0.6, "pair": 0.6}
         scenes = [
-            Task(name=kind, objective=Instruct(), source=SceneSource(kind, self.tokenizer, pools, size), weight=weights[kind])
+            Task(
+                name=kind,
+                objective=Instruct(),
+                source=SceneSource(kind, self.tokenizer, pools, size),
+                weight=weights[kind],
+            )
             for kind, size in sizes.items()
         ]
         return (*scenes, *self.align(48, 16))

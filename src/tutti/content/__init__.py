@@ -1,4 +1,4 @@
-"""Values that every room exchanges: parts, messages, answers, embeddings, usage, claims, stream events. Standard library only."""
+"""Values that every room exchanges: parts, messages, answers, embeddings, claims, events. Standard library only."""
 
 from tutti.content.messages import (
     Answer,

@@ -8,4 +8,6 @@ if TYPE_CHECKING:
     from tutti.providers.model import Model as Model
     from tutti.providers.registry import load as load
 
-__getattr__, __dir__ = doors(__name__, {"Model": "tutti.providers.model:Model", "load": "tutti.providers.registry:load"})
+_DOORS = {"Model": "tutti.providers.model:Model", "load": "tutti.providers.registry:load"}
+
+__getattr__, __dir__ = doors(__name__, _DOORS)

@@ -26,7 +26,7 @@ def load(name: str | PathLike[str] | None = None, *, quantize: str | None = None
     settings = read_settings()
     wanted = fspath(name) if name is not None else settings.model
     if wanted.startswith(HOSTED):
-        raise UnsupportedTask(f"{wanted!r} names a hosted model, which this version does not reach yet; use a local one.")
+        raise UnsupportedTask(f"{wanted!r} names a hosted model, which this version does not reach; use a local one.")
     from tutti.providers.local import load_local
 
     return Model(load_local(wanted, settings, quantize=quantize))

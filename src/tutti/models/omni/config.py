@@ -37,7 +37,7 @@ class TrunkConfig:
     """A trunk for one medium: convolutional stages, then attention over the tokens that remain."""
 
     kind: Literal["picture", "sound", "frames"]
-    """`picture` reads (3, S, S), `sound` reads (M, frames), `frames` reads (F, 3, S, S) through the trunk named by `of`."""
+    """`picture` reads (3, S, S), `sound` (M, frames), `frames` (F, 3, S, S) through the trunk named by `of`."""
     size: int = 0
     """S in pixels for pictures, M for sound."""
     channels: tuple[int, ...] = ()
