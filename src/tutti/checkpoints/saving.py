@@ -81,7 +81,7 @@ def _check_arguments(config: Mapping[str, Any], files: Mapping[str, bytes | str]
         raise InputError("The configuration has no model_type; without it the checkpoint could not be loaded.")
     for name in files:
         taken = name in ("config.json", INDEX) or name.endswith((".safetensors", *PICKLES))
-        if taken or Path(name).name != name:
+        if taken or name in ("", "..") or Path(name).name != name:
             raise InputError(f"A checkpoint cannot hold a further file named {name!r}; expected e.g. tokenizer.json.")
 
 
@@ -89,13 +89,18 @@ def _check_replaceable(target: Path) -> None:
     """Only a checkpoint, or the place for one, may be overwritten."""
     if not target.exists():
         return
-    inside = sorted(target.iterdir()) if target.is_dir() and not target.is_symlink() else [target]
-    known = all(
-        file.is_file() and (file.suffix in _OWN_ENDINGS or file.name.startswith(("LICENSE", "."))) for file in inside
-    )
-    names = {file.name for file in inside}
-    if not known or (names - {"README.md"} and not {"config.json"} <= names):
+    inside = list(target.iterdir()) if target.is_dir() and not target.is_symlink() else None
+    if inside is None or not all(_belongs(file) for file in inside) or not _is_place({file.name for file in inside}):
         raise CheckpointError(f"{target} exists and is not a checkpoint; it is left alone: choose another folder.")
+
+
+def _belongs(file: Path) -> bool:
+    return file.is_file() and (file.suffix in _OWN_ENDINGS or file.name.startswith(("LICENSE", ".")))
+
+
+def _is_place(names: set[str]) -> bool:
+    """Whether a folder of such files is a checkpoint, empty, or holds the card of one to come."""
+    return "config.json" in names or names <= {"README.md"}
 
 
 def _tensors(model: nn.Module, dtype: torch.dtype | None) -> Iterator[tuple[str, Tensor]]:
@@ -110,8 +115,9 @@ def _tensors(model: nn.Module, dtype: torch.dtype | None) -> Iterator[tuple[str,
             stored = stored.to(dtype)
             if torch.isfinite(tensor).all() and not torch.isfinite(stored).all():
                 raise InputError(f"{name} holds numbers that are too large for {dtype}; store it in another precision.")
+        stored = stored.contiguous()
         place = stored.untyped_storage().data_ptr()
-        yield name, stored.clone() if place in seen or not stored.is_contiguous() else stored
+        yield name, stored.clone() if place in seen else stored
         seen.add(place)
 
 
