@@ -87,3 +87,42 @@ def write_header() -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture
+def omni_config(config: dict[str, Any]) -> dict[str, Any]:
+    """`config.json` of a model of pictures, sounds and clips."""
+    trunk = {"channels": [4, 4, 4], "blocks": [1, 1, 1], "width": 8, "layers": 1, "heads": 2, "inner": 16}
+    return {
+        "model_type": "tutti_omni",
+        "shared_width": 8,
+        "words": {
+            "vocabulary": 32, "width": 8, "special_tokens": 4, "layers": 1, "heads": 2, "inner": 16, "max_tokens": 8
+        },
+        "trunks": {
+            "image": {"kind": "picture", "size": 64, **trunk},
+            "audio": {"kind": "sound", "size": 16, **trunk},
+            "video": {"kind": "frames", "of": "image", "sound": "audio", "max_frames": 8},
+        },
+        "connectors": {
+            "image": {"kind": "mlp", "merge": 2},
+            "audio": {"kind": "linear", "merge": 4},
+            "video": {"kind": "mlp", "merge": 4},
+        },
+        "decoder": config,
+        "placeholder_ids": {"image": 1, "audio": 2, "video": 3},
+        "user_id": 0,
+        "assistant_id": 1,
+        "eos_id": 2,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def omni_settings() -> dict[str, Any]:
+    """`preprocessor_config.json` for it."""
+    image = {
+        "size": {"longest_edge": 64}, "do_pad": True, "pad_color": "border_mean",
+        "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
+    }  # fmt: skip
+    audio = {"feature_size": 16, "sampling_rate": 8000, "hop_length": 100, "n_fft": 200, "pad_multiple_frames": 64}
+    return {"image": image, "audio": audio, "video": {"frames": 8}}

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,34 +101,9 @@ def test_the_package_names_functions_however_it_is_imported() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=ENVIRONMENT)
 
 
-def test_tokens_of_media(tmp_path: Path, folder: Path) -> None:
-    decoder = json.loads((folder / "config.json").read_text())
-    trunk = {"channels": [4, 4, 4], "blocks": [1, 1, 1], "width": 8, "layers": 1, "heads": 2, "inner": 16}
-    config = {
-        "model_type": "tutti_omni",
-        "shared_width": 8,
-        "words": {
-            "vocabulary": 32, "width": 8, "special_tokens": 4, "layers": 1, "heads": 2, "inner": 16, "max_tokens": 8
-        },
-        "trunks": {
-            "image": {"kind": "picture", "size": 64, **trunk},
-            "audio": {"kind": "sound", "size": 16, **trunk},
-            "video": {"kind": "frames", "of": "image", "sound": "audio", "max_frames": 8},
-        },
-        "connectors": {
-            "image": {"kind": "mlp", "merge": 2},
-            "audio": {"kind": "linear", "merge": 4},
-            "video": {"kind": "mlp", "merge": 4},
-        },
-        "decoder": decoder,
-        "placeholder_ids": {"image": 1, "audio": 2, "video": 3},
-        "user_id": 0,
-        "assistant_id": 1,
-        "eos_id": 2,
-    }  # fmt: skip
-    settings = {"image": {}, "audio": {"sampling_rate": 8000, "hop_length": 100}, "video": {"frames": 8}}
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+def test_tokens_of_media(folder: Path, omni_config: dict[str, Any], omni_settings: dict[str, Any]) -> None:
+    (folder / "config.json").write_text(json.dumps(omni_config))
+    (folder / "preprocessor_config.json").write_text(json.dumps(omni_settings))
     info = checkpoints.inspect(folder)
     assert info.reason is None
     # 64 / 8 = 8 a side, merged by 2; 80 frames a second, 8 x 4 of them to a token; a clip's frames merged by 4.

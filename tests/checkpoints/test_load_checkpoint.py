@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -16,7 +18,7 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from tutti import checkpoints
-from tutti.checkpoints import families
+from tutti.checkpoints import builders, families
 from tutti.errors import (
     CheckpointError,
     InputError,
@@ -27,6 +29,8 @@ from tutti.errors import (
     UnsupportedConfig,
     UnsupportedTask,
 )
+from tutti.models.omni.config import OmniConfig
+from tutti.models.omni.model import Omni
 
 Edit = Callable[..., Path]
 
@@ -147,6 +151,10 @@ def test_a_family_is_looked_up_and_never_imported(edit_config: Edit, model_type:
     assert "known are llama, tutti_omni" in _sentence(edit_config(model_type=model_type), UnsupportedConfig)
 
 
+def test_every_family_that_is_known_can_be_built() -> None:
+    assert builders.BUILDERS.keys() == families.FAMILIES.keys()
+
+
 def test_an_unknown_key(edit_config: Edit) -> None:
     folder = edit_config(sliding_window=8)
     assert "The llama configuration has the unknown key 'sliding_window'" in _sentence(folder, UnsupportedConfig)
@@ -236,14 +244,9 @@ def test_a_family_that_keeps_what_is_not_stored(folder: Path, monkeypatch: pytes
             self.model, self.lm_head = inner.get_submodule("model"), inner.get_submodule("lm_head")
             self.register_buffer("cosines", torch.ones(3), persistent=False)
 
-    family = families.FAMILIES["llama"]
-    forgetful = families.Family(
-        config=family.config,
-        facts=family.facts,
-        model=lambda config: Forgetful(family.model(config)),
-        processor=family.processor,
-    )
-    monkeypatch.setattr(families, "FAMILIES", {"llama": forgetful})
+    builder = builders.BUILDERS["llama"]
+    forgetful = replace(builder, model=lambda config: Forgetful(builder.model(config)))
+    monkeypatch.setitem(cast("dict[str, builders.Builder]", builders.BUILDERS), "llama", forgetful)
     assert (
         _sentence(folder, CheckpointError)
         == "1 weight of the model got no value (cosines); its family cannot be loaded."
@@ -290,3 +293,22 @@ def test_a_hub_checkpoint_is_fetched_without_code_or_pickles(folder: Path, monke
     assert not any(
         Path(name).match(pattern) for name in ("model.py", "pytorch_model.bin") for pattern in asked["patterns"]
     )
+
+
+def test_a_model_of_many_media_comes_back(
+    tmp_path: Path, omni_config: dict[str, Any], omni_settings: dict[str, Any], files: dict[str, str]
+) -> None:
+    torch.manual_seed(1)
+    model = Omni(OmniConfig.from_hf(omni_config))
+    model.words.table.random_(-127, 128)
+    everything = {**files, "preprocessor_config.json": json.dumps(omni_settings)}
+    checkpoints.save(model, tmp_path / "omni", omni_config, everything, dtype="float16")
+    loaded = checkpoints.load(tmp_path / "omni")
+    state = loaded.model.state_dict()
+    for name, tensor in model.state_dict().items():
+        assert state[name].dtype == tensor.dtype
+        assert torch.equal(state[name], tensor.half().float() if tensor.is_floating_point() else tensor)
+    assert loaded.info.tasks == ("ask", "embed", "classify")
+    assert loaded.processor.picture(np.zeros((9, 5, 3), np.uint8)).tokens == 16
+    (tmp_path / "omni" / "preprocessor_config.json").write_text("{}")
+    assert "preprocessor_config.json has the keys" in _sentence(tmp_path / "omni", UnsupportedConfig)

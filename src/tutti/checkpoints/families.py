@@ -1,7 +1,7 @@
-"""The families of models that are known: from `model_type` to configuration, model and processor.
+"""The families of models that are known: from `model_type` to what its configuration tells.
 
 A checkpoint's words are looked up here and never imported. A door is a small function with a real import inside, so
-that the import contract sees it; those for configurations reach neither torch nor numpy.
+that the import contract sees it. Nothing here reaches torch or numpy; what builds models is in `builders`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tutti.checkpoints.headers import read_json
 from tutti.errors import CheckpointError, UnsafeCheckpoint, UnsupportedConfig
-
-if TYPE_CHECKING:
-    from torch import nn
 
 _CODE_KEYS = ("auto_map", "custom_pipelines", "custom_generate", "trust_remote_code")
 """Keys by which a checkpoint names code to run."""
@@ -44,10 +41,6 @@ class Family:
     """`config.json` → configuration."""
     facts: Callable[[Any, Path], Facts]
     """Configuration and folder → what is known."""
-    model: Callable[[Any], nn.Module]
-    """Configuration → model with fresh weights; imports torch."""
-    processor: Callable[[Any, Path], object]
-    """Configuration and folder → what makes the model's inputs; imports numpy."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -97,18 +90,6 @@ def _llama_facts(config: Any, _folder: Path) -> Facts:
     )
 
 
-def _llama_model(config: Any) -> nn.Module:
-    from tutti.models.llama.model import LlamaForCausalLM
-
-    return LlamaForCausalLM(config)
-
-
-def _llama_processor(_config: Any, folder: Path) -> object:
-    from tutti.processing.text import TextProcessor
-
-    return TextProcessor.from_folder(folder)
-
-
 def _omni_config(values: Mapping[str, Any]) -> Any:
     from tutti.models.omni.config import OmniConfig
 
@@ -141,22 +122,8 @@ def _omni_facts(config: Any, folder: Path) -> Facts:
     )
 
 
-def _omni_model(config: Any) -> nn.Module:
-    from tutti.models.omni.model import Omni
-
-    return Omni(config)
-
-
-def _omni_processor(config: Any, folder: Path) -> object:
-    from tutti.processing.omni import OmniProcessor
-    from tutti.processing.tokenizer import Tokenizer
-
-    tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
-    return OmniProcessor.from_config(tokenizer, read_json(folder / "preprocessor_config.json"), config)
-
-
 FAMILIES: Mapping[str, Family] = {
-    "llama": Family(config=_llama_config, facts=_llama_facts, model=_llama_model, processor=_llama_processor),
-    "tutti_omni": Family(config=_omni_config, facts=_omni_facts, model=_omni_model, processor=_omni_processor),
+    "llama": Family(config=_llama_config, facts=_llama_facts),
+    "tutti_omni": Family(config=_omni_config, facts=_omni_facts),
 }
 """`model_type` → family."""

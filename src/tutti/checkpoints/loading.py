@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from tutti.checkpoints.builders import BUILDERS
 from tutti.checkpoints.families import find_family, read_config
 from tutti.checkpoints.headers import Entry, read_folder
 from tutti.checkpoints.inspection import CheckpointInfo, describe
@@ -105,19 +106,20 @@ def load(
     _check_options(dtype, quantize)
     folder = find_folder(path)
     values = read_config(folder)
-    _, family = find_family(values)
+    name, family = find_family(values)
+    builder = BUILDERS[name]
     config = family.config(values)
     entries = read_folder(folder)
     with torch.device("meta"), _Hollow():
-        model = family.model(config)
+        model = builder.model(config)
     tied: Mapping[str, str] = getattr(model, "tied", {})
     fresh = _check_weights(model, entries, tied, new_weights)
-    processor = family.processor(config, folder)
+    processor = builder.processor(config, folder)
     casts: Counter[str] = Counter()
     for shard in _read_shards(entries, DTYPES[dtype], casts):
         model.load_state_dict(shard, strict=False, assign=True)
     if fresh:
-        drawn = family.model(config).to(DTYPES[dtype]).state_dict()
+        drawn = builder.model(config).to(DTYPES[dtype]).state_dict()
         model.load_state_dict({name: drawn[name] for name in fresh}, strict=False, assign=True)
     _tie(model, tied, entries)
     _check_filled(model)
