@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import atexit
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -62,7 +62,7 @@ class Group:
         if self.size == 1:
             return
         for tensor in tensors:
-            dist.broadcast(tensor, 0)
+            dist.broadcast(tensor.detach(), 0)
 
     def any(self, value: bool) -> bool:
         """Whether it holds in any process, so that all of them stop after the same step."""
@@ -73,24 +73,26 @@ class Group:
         self.any(False)
 
 
-@contextmanager
-def group(device: str) -> Iterator[Group]:
+def join(device: str) -> Group:
     """Join the processes that torchrun started, or stay alone.
 
-    torchrun's variables are read by torch itself. Processes talk through gloo on CPUs and nccl on CUDA; there each
-    takes the device of its local rank. A group that the caller has already joined is used and left as it is.
+    torchrun's variables are read by torch itself. Processes talk through gloo on CPUs and nccl on CUDA, where each
+    takes the device of its local rank. They stay joined until they end: leaving and joining anew for the next phase
+    would find what the last rendezvous left in torchrun's store, and wait for ever. A group that the caller has
+    joined is used as it is.
     """
     joined = dist.is_available() and dist.is_initialized()
     if not joined and not (dist.is_available() and dist.is_torchelastic_launched()):
-        yield Group(device=device)
-        return
+        return Group(device=device)
     if device == "cuda":
         device = f"cuda:{dist.get_node_local_rank(fallback_rank=0)}"
         torch.cuda.set_device(device)
     if not joined:
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
-    try:
-        yield Group(dist.get_rank(), dist.get_world_size(), device)
-    finally:
-        if not joined:
-            dist.destroy_process_group()
+        atexit.register(_leave)
+    return Group(dist.get_rank(), dist.get_world_size(), device)
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()

@@ -111,7 +111,8 @@ def train(  # noqa: PLR0913 - every argument has its own default and is a decisi
         stop_after=stop_after,
         max_seconds=max_seconds,
     )
-    with distributed.group(device) as group, _graceful_stop() as asked_to_stop:
+    group = distributed.join(device)
+    with _graceful_stop() as asked_to_stop:
         files = RunFolder(Path(folder), phase, writes=group.rank == 0)
         group.wait()
         files.begin(group.device, group.size, resume=resume)
@@ -120,7 +121,9 @@ def train(  # noqa: PLR0913 - every argument has its own default and is a decisi
         run = _Run(Stepper(model, phase, group), files, pace, validate, say)
         run.restore()
         run.go(workers, asked_to_stop)
-        return run.end()
+        result = run.end()
+        group.wait()  # so that no process reads what the first is still writing
+        return result
 
 
 @dataclass

@@ -121,11 +121,11 @@ class RunFolder:
         file = self.path / f"state-{step}.safetensors"
         _save_tensors(_drain(stepper), file)
         state = {"step": step, "tensors": file.name, "finished": finished, "seconds": self.seconds, **values}
-        _write(self.path / "state.json", json.dumps(state))
-        self._remove_states(keep=file)
-        if finished:
+        if finished:  # before the state says so
             with stepper.exported() as model:
                 _save_tensors(dict(model.state_dict()), self.path / "model.safetensors")
+        _write(self.path / "state.json", json.dumps(state))
+        self._remove_states(keep=file)
 
     def draw(self) -> str:
         """Draw the curve.
