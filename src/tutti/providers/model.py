@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Medium: TypeAlias = Media | Source
+Medium: TypeAlias = "Media | Source"
 
 
 class Model:
