@@ -18,14 +18,17 @@ def emoji_pack(name: str, brightness: int) -> Pictures:
     pixels = np.zeros((len(labels), 64, 64, 4), np.uint8)
     pixels[:, 8:56, 12:52, :3] = rng.integers(0, brightness, (len(labels), 1, 1, 3))
     pixels[:, 8:56, 12:52, 3] = 255
-    return Pictures(name, [{"label": label, "file": f"{label}.png", "split": "train"} for label in labels], pixels)
+    return Pictures(
+        name, [{"label": label, "text": [label], "file": f"{label}.png", "split": "train"} for label in labels], pixels
+    )
 
 
 def photo_pack(name: str, labels: tuple[str, ...]) -> Pictures:
     rows = []
     for number, label in enumerate(labels * 10):
         split = "val" if number % 5 == 0 else "train"
-        row = {"label": label, "file": f"{number}.png", "split": split, "brand": f"brand{number}", "coarse": label}
+        row = {"label": label, "text": [label], "file": f"{number}.png", "split": split}
+        row |= {"brand": f"brand{number}", "coarse": label}
         colour = {"auto_color": "red", "auto_color_share": 0.9} if name == "clothing" else {}
         rows.append({**row, **colour})
     rng = np.random.default_rng(len(name))
@@ -38,9 +41,8 @@ def sound_pack(name: str, labels: tuple[str, ...], seconds: float) -> Sounds:
     for label in labels:
         for speaker in SPEAKERS:
             for split in ("train", "val"):
-                rows.append(
-                    {"label": label, "file": f"{label}-{speaker}-{split}.ogg", "split": split, "speaker": speaker}
-                )
+                file = f"{label}-{speaker}-{split}.ogg"
+                rows.append({"label": label, "text": [label], "file": file, "split": split, "speaker": speaker})
                 waves.append(rng.uniform(-0.5, 0.5, int(seconds * 16_000)).astype(np.float32))
     return Sounds(name, rows, waves)
 
