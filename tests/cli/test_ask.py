@@ -60,6 +60,18 @@ def test_options_pass_through_only_when_given(model: FakeModel) -> None:
     }
 
 
+def test_options_may_stand_between_question_and_media(model: FakeModel, picture: Path) -> None:
+    assert main(["ask", "--seed", "3", "What?", "--json", str(picture), "--stop", "!", str(picture)]) == 0
+    question, media, options = model.calls[0]
+    assert (question, len(media)) == ("What?", 2)
+    assert options == {"seed": 3, "stop": ("!",)}
+
+
+def test_a_question_may_begin_with_a_dash(model: FakeModel, picture: Path) -> None:
+    assert main(["ask", "--", "-1 is what?", str(picture)]) == 0
+    assert (model.calls[0][0], len(model.calls[0][1])) == ("-1 is what?", 1)
+
+
 def test_a_system_turn_makes_a_conversation(model: FakeModel, picture: Path) -> None:
     assert main(["ask", "What is it?", str(picture), "--system", "Be brief."]) == 0
     (system, user), media, _ = model.calls[0]
@@ -84,6 +96,20 @@ def test_empty_question(question: str, capsys: pytest.CaptureFixture[str]) -> No
     assert main(["ask", question]) == 2
     assert capsys.readouterr().err == (
         'tutti: The question is empty; expected words, for example: tutti ask "What is this?" photo.jpg\n'
+    )
+
+
+REMOTE = "https://example.org/a.jpg"
+
+
+@pytest.mark.parametrize(
+    "words", [["ask", "What?", REMOTE], ["classify", REMOTE, "--labels", "a,b"], ["embed", REMOTE]], ids=lambda w: w[0]
+)
+def test_nothing_is_fetched(words: list[str], model: FakeModel, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"tutti: {REMOTE} is a remote address and remote fetch is off; download it and give the file's path.\n",
     )
 
 

@@ -46,7 +46,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["aks", "hello"], "There is no command 'aks', perhaps you meant 'ask'; `tutti --help` lists them."),
         (["xyzzy"], "There is no command 'xyzzy'; `tutti --help` lists them."),
         (["--debug"], "No command was given; `tutti --help` shows what is expected."),
-        (["ask"], "The following arguments are required: QUESTION, MEDIA; `tutti ask --help` shows what is expected."),
+        (["ask"], "The following arguments are required: QUESTION; `tutti ask --help` shows what is expected."),
         (
             ["ask", "what?", "--max-tokens", "0"],
             "Argument --max-tokens: 0 is not above zero; `tutti ask --help` shows what is expected.",

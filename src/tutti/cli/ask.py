@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _EPILOG = """examples:
   tutti ask "What animal is this?" photo.jpg
   tutti ask "What do you hear?" recording.ogg --json
+  tutti ask "Does the sound fit the picture?" photo.jpg bark.wav
   tutti ask "What happens?" clip.mp4 --stream --max-tokens 60
 """
 _SAMPLING = ("max_tokens", "temperature", "top_k", "top_p", "repetition_penalty", "seed")
@@ -25,8 +26,10 @@ _SAMPLING = ("max_tokens", "temperature", "top_k", "top_p", "repetition_penalty"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments. What is not given is left to the model's defaults."""
     parser.epilog = _EPILOG
-    parser.add_argument("question", metavar="QUESTION")
-    parser.add_argument("media", metavar="MEDIA", nargs="*", help="path or data: URL of a picture, recording or video")
+    parser.add_argument("question", metavar="QUESTION", help="in words")
+    # With a default, since argparse else reports MEDIA as missing beside QUESTION.
+    help_line = "path or data: URL of a picture, recording or video"
+    parser.add_argument("media", metavar="MEDIA", nargs="*", default=[], help=help_line)
     add_model(parser)
     add_json(parser, "one JSON object (with --stream, one a line)")
     parser.add_argument("--stream", action="store_true", help="print the answer while it is made")

@@ -18,6 +18,8 @@ _EPILOG = """examples:
   tutti embed photo.jpg --json > photo.jsonl      the vectors, one object a line
   tutti embed --text dog.jpg                      the words, not the file
 """
+_ADDRESSES = ("data:", "http://", "https://")
+"""What is a medium, or is refused as one, and never words."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -58,14 +60,14 @@ def _part(text: str, is_text: bool) -> Part:
         return Text(text)
     from tutti.media import wrap
 
-    if not text.startswith("data:") and not Path(text).exists():
+    if not text.startswith(_ADDRESSES) and not Path(text).exists():
         raise InputError(f"{text}: no such file; give the path of one, or --text if these are words.")
     return wrap(text)
 
 
 def _names_file(text: str) -> bool:
     """Whether an input is a path: it exists, or looks like one (a mistyped path must not pass as words)."""
-    if text.startswith("data:") or re.fullmatch(r"\S+\.[A-Za-z][A-Za-z0-9]{1,3}", text):
+    if text.startswith(_ADDRESSES) or re.fullmatch(r"\S+\.[A-Za-z][A-Za-z0-9]{1,3}", text):
         return True
     try:
         return Path(text).is_file()

@@ -13,7 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import NoReturn, Protocol, cast
+from typing import Any, NoReturn, Protocol, cast
 
 from tutti import __version__
 from tutti.errors import CapacityError, InputError, ProviderError, TuttiError
@@ -26,6 +26,19 @@ COMMANDS = {
     "inspect": ("tutti.cli.inspect", "Read a checkpoint's headers: family, parameters, memory; loads nothing."),
     "train": ("tutti.cli.train", "Run the training phases of a recipe."),
 }
+
+_EPILOG = """start with:
+  tutti ask "What animal is this?" photo.jpg
+
+settings of the environment:
+  TUTTI_MODEL        the model where --model names none (tutti-mini)
+  TUTTI_THREADS      compute threads (as many as torch chooses)
+  TUTTI_MAX_PIXELS   of one picture, or of all frames kept from a video (128 million)
+  TUTTI_MAX_SECONDS  of a recording or video (1,800)
+  TUTTI_MAX_BYTES    of a file (512 million)
+
+exit codes: 0 done, 1 a bug of ours, 2 you can fix it, 3 over a limit, 4 a provider failed
+"""
 
 DONE, BUG, FIXABLE, OVER_LIMIT, PROVIDER_FAILED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 4, 130, 141
 _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
@@ -51,6 +64,21 @@ class Command(Protocol):
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message[0].upper()}{message[1:]}; `{self.prog} --help` shows what is expected.")
+
+
+class _CommandParser(_Parser):
+    """Takes options anywhere, also between the words: `tutti ask "What is it?" --json photo.jpg`."""
+
+    _mixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        if self._mixing:  # the way below leads here again, twice
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
 
 
 def run() -> NoReturn:
@@ -109,11 +137,12 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="tutti",
         description="Ask, compare and train models that see, hear and read, on your own machine.",
-        epilog='Start with: tutti ask "What animal is this?" photo.jpg',
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"tutti {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_CommandParser)
     for name, (_, help_line) in COMMANDS.items():
         sub = commands.add_parser(
             name, help=help_line, description=help_line, formatter_class=argparse.RawDescriptionHelpFormatter
