@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from tutti.errors import InputError
 
@@ -23,8 +22,6 @@ class Settings:
     """`TUTTI_MAX_SECONDS`: longest recording or video that is decoded, in seconds."""
     max_bytes: int = 512_000_000
     """`TUTTI_MAX_BYTES`: largest file that is read, in bytes."""
-    cache_folder: Path = Path.home() / ".cache" / "tutti"
-    """`TUTTI_CACHE`: where caches on disk live."""
 
 
 def read_settings() -> Settings:
@@ -40,7 +37,6 @@ def read_settings() -> Settings:
         max_pixels=int(_number("TUTTI_MAX_PIXELS", default.max_pixels)),
         max_seconds=_number("TUTTI_MAX_SECONDS", default.max_seconds),
         max_bytes=int(_number("TUTTI_MAX_BYTES", default.max_bytes)),
-        cache_folder=Path(os.environ.get("TUTTI_CACHE") or default.cache_folder),
     )
 
 

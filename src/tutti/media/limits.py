@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tutti.errors import CapacityError
-
-if TYPE_CHECKING:
-    from tutti.settings import Settings
+from tutti.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The most that one medium may take."""
 
-    max_pixels: int = 64_000_000
+    max_pixels: int = Settings.max_pixels
     """Most pixels of one picture, or of all the frames kept from one video."""
-    max_seconds: float = 1800.0
+    max_seconds: float = Settings.max_seconds
     """Longest recording or video, in seconds."""
-    max_bytes: int = 512_000_000
+    max_bytes: int = Settings.max_bytes
     """Largest file that is read, and largest sound once decoded, in bytes."""
 
     @classmethod

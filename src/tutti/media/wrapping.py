@@ -15,6 +15,7 @@ from tutti.media.images import is_animated
 from tutti.media.limits import Limits
 from tutti.media.sniff import FILMS, GIF, MATROSKA, MP4, PICTURES, SOUNDS, WEBP, Format, describe, sniff
 from tutti.media.sources import opened
+from tutti.settings import read_settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +42,10 @@ def wrap(
         value: The medium.
         sample_rate_hz: Sample rate of an audio array, in hertz.
         frames_per_s: Frame rate of a video array, in frames a second.
-        limits: Budgets; the defaults when not given.
+        limits: Budgets; those of the environment when not given.
 
     Raises:
-        InputError: The value cannot be read or its format is not known.
+        InputError: The value cannot be read or its format is not known, or a setting of the environment is no number.
         CapacityError: The file has more bytes than allowed.
     """
     if isinstance(value, (Text, Media)):
@@ -59,7 +60,7 @@ def wrap(
         )
     parts: dict[str, Part] = {"image": Image(value), "audio": Audio(value), "video": Video(value)}
     probe = _Medium(value)
-    with opened(probe, limits or Limits()) as file:
+    with opened(probe, limits or Limits.from_settings(read_settings())) as file:
         found = sniff(file)
         if found is None:
             raise InputError(
