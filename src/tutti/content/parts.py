@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ class Text:
     @property
     def digest(self) -> str:
         """SHA-256 of modality and content, as 64 hexadecimal digits."""
-        return hashlib.sha256(b"text\0" + self.text.encode()).hexdigest()
+        return hashlib.sha256(b"text\0" + self.text.encode(errors="surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,14 +57,16 @@ class Media:
     def digest(self) -> str:
         """SHA-256 over modality, form and content, as 64 hexadecimal digits.
 
-        Paths are read in pieces, so a file's digest costs no memory. Arrays contribute their shape and type,
+        A file, its bytes and its `data:` URL are one content. Paths are read in pieces, so a file's digest costs no
+        memory. Arrays contribute their shape and type,
         which keeps a 30 x 150 picture apart from a 150 x 30 one with the same bytes.
 
         Raises:
             InputError: The source is a path that cannot be read or a `data:` URL that cannot be decoded.
         """
-        state = hashlib.sha256(f"{self.modality}\0{self._rate()}\0".encode())
         source = self.source
+        encoded = isinstance(source, (str, bytes, os.PathLike))
+        state = hashlib.sha256(f"{self.modality}\0{self._rate()}\0{'file' if encoded else 'array'}\0".encode())
         if isinstance(source, bytes):
             state.update(source)
         elif isinstance(source, str) and source.startswith("data:"):
@@ -77,6 +78,8 @@ class Media:
                         state.update(piece)
             except OSError as error:
                 raise InputError(f"Cannot read {self.name}: {error.strerror or error}.") from None
+            except ValueError:
+                raise InputError(f"{self.name!r} is not a path; expected one without null characters.") from None
         else:
             state.update(f"{source.shape}\0{source.dtype.str}\0".encode())
             state.update(source.tobytes())
@@ -156,5 +159,5 @@ def data_url_bytes(url: str) -> bytes:
         return unquote_to_bytes(payload)
     try:
         return base64.b64decode(payload, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one; letters outside ASCII raise another
         raise InputError(f"The base64 text of a data: URL is not well formed: {error}.") from None

@@ -79,13 +79,16 @@ class OmniProcessor:
         Raises:
             UnsupportedConfig: One of the three is missing, or a setting is unknown.
         """
-        if set(values) != {"image", "audio", "video"} or set(values["video"]) != {"frames"}:
+        video = values.get("video")
+        if set(values) != {"image", "audio", "video"} or not isinstance(video, Mapping) or set(video) != {"frames"}:
             raise UnsupportedConfig(
                 f"preprocessor_config.json has the keys {', '.join(sorted(values))}; "
                 'expected "image", "audio" and "video", the last with "frames".'
             )
+        if type(video["frames"]) is not int or video["frames"] < 1:
+            raise UnsupportedConfig(f"video has frames {video['frames']!r}; expected a whole number above zero.")
         images, sounds = ImageProcessor.from_config(values["image"]), LogMel.from_config(values["audio"])
-        return cls(tokenizer, images, sounds, layout, int(values["video"]["frames"]))
+        return cls(tokenizer, images, sounds, layout, video["frames"])
 
     def picture(self, pixels: Pixels) -> MediaInput:
         """A picture. Shapes: (H, W, 3) uint8 → {"pixel_values": (3, S, S)}."""

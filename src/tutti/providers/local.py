@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from tutti.content import (
     Video,
 )
 from tutti.engine import Engine
+from tutti.engine.runner import Decoder
 from tutti.errors import UnsupportedTask
 from tutti.media import Limits, UniformFrames, decode_audio, decode_image, decode_video
 from tutti.processing.omni import OmniProcessor
@@ -38,8 +39,8 @@ from tutti.processing.prompt import MediaInput
 from tutti.settings import Settings
 
 
-class Embeds(Protocol):
-    """A model with a shared space. Implementation: `tutti.models.omni.model.Omni`."""
+class _Model(Decoder, Protocol):
+    """A generating model with a shared space. Implementation: `tutti.models.omni.model.Omni`."""
 
     def embed_text(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Shapes: both (B, T) → (B, D), unit rows."""
@@ -63,7 +64,7 @@ class LocalModel:
         self.name = name
         self.limits = limits
         self.processor: OmniProcessor = loaded.processor
-        self.model: Any = loaded.model.eval()
+        self.model = cast("_Model", loaded.model.eval())
         tokenizer = self.processor.tokenizer
         eos = self.processor.layout.eos_id
         self.engine = Engine(self.model, eos_ids=(eos,), detokenize=tokenizer.decode)
@@ -79,9 +80,12 @@ class LocalModel:
         begun = time.perf_counter()
         turns = [(message.role, [self._piece(part) for part in message.parts]) for message in conversation]
         request = self.engine.submit(self.processor.prompt(turns), options)
-        for event in self.engine.stream(request):
-            if event.text:
-                yield TextDelta(event.text)
+        try:
+            for event in self.engine.stream(request):
+                if event.text:
+                    yield TextDelta(event.text)
+        finally:
+            self.engine.cancel(request)
         yield Finished(
             Answer(
                 text=request.text,
@@ -146,7 +150,9 @@ def load_local(name: str, settings: Settings, quantize: str | None = None) -> Lo
         torch.set_num_threads(settings.threads)
     loaded = checkpoints.load(name, quantize=quantize)
     if not isinstance(loaded.processor, OmniProcessor):
-        raise UnsupportedTask(f"{name} is of family {loaded.info.family}, which is read but not yet served; use tutti-mini.")
+        raise UnsupportedTask(
+            f"{name} is of family {loaded.info.family}, which is read but not yet served; use tutti-mini."
+        )
     return LocalModel(name, loaded, Limits.from_settings(settings))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tutti.content import Answer, Event, Finished, Media, Message, Part, SamplingOptions, Source, Text
-from tutti.errors import InputError, UnsupportedTask
+from tutti.errors import InputError, ProviderError, UnsupportedTask
 from tutti.interfaces import Embedder, Responder
 
 if TYPE_CHECKING:
@@ -46,11 +46,13 @@ class Model:
         Raises:
             InputError: The question is empty, a medium cannot be read, or an option is unknown.
             CapacityError: The media are larger or longer than the budget or the model allows.
+            UnsupportedTask: The model does not answer questions, or not about such media.
+            ProviderError: The provider ended without an answer.
         """
         for event in self.stream(question, *media, **sampling):
             if isinstance(event, Finished):
                 return event.answer
-        raise AssertionError("a stream ends with Finished")
+        raise ProviderError(f"{self.name} ended its stream without an answer; ask again, or another model.")
 
     def stream(self, question: str | Sequence[Message], *media: Medium, **sampling: Any) -> Iterator[Event]:
         """Answer piece by piece: `TextDelta` events, then one `Finished`. Arguments and errors as for `ask`.
@@ -70,20 +72,21 @@ class Model:
             conversation = question
         return self.provider.stream(conversation, options)
 
-    def embed(self, items: Sequence[Text | Media | str]) -> NDArray[np.float32]:
-        """Place items in the shared space. A plain string is text.
+    def embed(self, items: Sequence[Part | Source]) -> NDArray[np.float32]:
+        """Place items in the shared space. A plain string is text; a `Path`, bytes or an array is a medium.
 
         Returns:
             (N, D) float32, unit rows in the order given.
 
         Raises:
             InputError: There is no item, or one cannot be read.
+            UnsupportedTask: The model does not embed, or not such media.
         """
         if not isinstance(self.provider, Embedder):
             raise UnsupportedTask(f"{self.name} does not embed; tutti-mini does.")
-        if isinstance(items, (str, Text, Media)):
+        if isinstance(items, (str, bytes, os.PathLike, Text, Media)):
             raise InputError("embed takes a list of items, and was given one; put it into a list.")
-        if not items:
+        if len(items) == 0:
             raise InputError("There is nothing to embed; expected at least one item.")
         parts: list[Part] = [Text(item) if isinstance(item, str) else as_part(item) for item in items]
         return self.provider.embed(parts).vectors
@@ -92,13 +95,16 @@ class Model:
         """Which label fits a medium best.
 
         Returns:
-            Label → probability over the labels given (softmax of similarity x 100 / 5, most likely first).
+            Label → probability over the labels given (softmax of 20 x cosine similarity), most likely first.
 
         Raises:
-            InputError: Fewer than two labels, or one twice.
+            InputError: Fewer than two labels, one twice, or one string in the place of the labels.
+            UnsupportedTask: The model does not embed, or not such media.
         """
         import numpy as np
 
+        if isinstance(labels, str):
+            raise InputError(f"labels is the string {labels!r}; put the labels into a list.")
         if len(set(labels)) != len(labels) or len(labels) < 2:
             raise InputError(f"Got {len(labels)} labels, {len(set(labels))} of them different; expected two or more.")
         vectors = self.embed([as_medium(medium), *labels])
@@ -123,7 +129,7 @@ def as_part(item: Any) -> Part:
 
 def as_medium(item: Medium) -> Media:
     """Like `as_part`, for what cannot be text."""
-    part = as_part(os.fspath(item) if isinstance(item, os.PathLike) else item)
+    part = as_part(item)
     if isinstance(part, Text):
         raise InputError("Words were given in the place of a medium; put them into the question.")
     return part
@@ -134,4 +140,7 @@ def _options(values: dict[str, Any]) -> SamplingOptions:
     for name in values:
         if name not in known:
             raise InputError(f"Unknown option {name!r}; known are: {', '.join(known)}.")
+    if isinstance(values.get("stop"), str):
+        # Taken as it is, each of its letters would end the answer.
+        values["stop"] = (values["stop"],)
     return SamplingOptions(**values)

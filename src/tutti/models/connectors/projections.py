@@ -32,7 +32,7 @@ class MLP(nn.Module):
 def merge_grid(x: Tensor, side: int, merge: int) -> Tensor:
     """Stack the channels of merge x merge neighbours of a square grid.
 
-    Shapes: (B, side², D) → (B, (side / merge)², D * merge²).
+    Shapes: (B, side², D), merge a divisor of side → (B, (side / merge)², D * merge²), the neighbours row by row.
     """
     batch, _, width = x.shape
     small = side // merge

@@ -51,7 +51,7 @@ class Resampler(nn.Module):
         heads: H, a divisor of `width_out`.
     """
 
-    def __init__(self, width_in: int, width_out: int, tokens: int, layers: int = 2, heads: int = 8) -> None:
+    def __init__(self, width_in: int, width_out: int, tokens: int, layers: int, heads: int) -> None:
         super().__init__()
         self.project = nn.Linear(width_in, width_out)
         self.queries = nn.Parameter(torch.randn(tokens, width_out) * width_out**-0.5)

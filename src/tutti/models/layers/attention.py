@@ -44,7 +44,15 @@ class MaskedAttend:
 def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
     """softmax(query keyᵀ / √E) value.
 
-    Shapes: query (B, T, H, E), key and value (B, Tk, K, E) with K a divisor of H → (B, T, H, E).
+    Args:
+        query: (B, T, H, E).
+        key: (B, Tk, K, E), K a divisor of H.
+        value: (B, Tk, K, E).
+        mask: Broadcast to (B, H, T, Tk) bool, True where a query may look at a key; None lets it look everywhere.
+        causal: Without a mask: query i looks at keys 0 … i.
+
+    Returns:
+        (B, T, H, E).
     """
     out = F.scaled_dot_product_attention(
         query.transpose(1, 2),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, Literal
 
 from tutti.errors import UnsupportedConfig
 from tutti.models.llama.config import LlamaConfig
+from tutti.models.omni import cost
 
 TASKS = ("ask", "embed", "classify")
 
@@ -30,6 +31,14 @@ class WordsConfig:
     """Width inside their MLPs."""
     max_tokens: int
     """Longest text that is embedded, in tokens."""
+
+    def __post_init__(self) -> None:
+        _check_heads("words", self.width, self.heads)
+        if self.special_tokens > self.vocabulary:
+            raise UnsupportedConfig(
+                f"words.special_tokens is {self.special_tokens} and words.vocabulary {self.vocabulary}; "
+                "expected no more of the first than of the second."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +73,32 @@ class TrunkConfig:
         """How many input steps a token spans along each side."""
         return int(2 ** len(self.channels))
 
+    @property
+    def side(self) -> int:
+        """Rows of the grid that the stages leave: of patches in a picture, of mel bands in a sound."""
+        return self.size // self.stride
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("picture", "sound", "frames"):
+            raise UnsupportedConfig(f"A trunk is of kind {self.kind!r}; known are picture, sound and frames.")
+        if self.kind == "frames":
+            return
+        if not self.channels or len(self.channels) != len(self.blocks):
+            raise UnsupportedConfig(
+                f"A trunk has channels {list(self.channels)} and blocks {list(self.blocks)}; "
+                "expected one number a stage in each."
+            )
+        if self.size < 1 or self.size % self.stride:
+            raise UnsupportedConfig(
+                f"A trunk of size {self.size} has {len(self.channels)} stages, which each halve it; "
+                f"expected a multiple of {self.stride}."
+            )
+        _check_heads("A trunk", self.width, self.heads)
+        if self.width % 2:
+            raise UnsupportedConfig(
+                f"A trunk is {self.width} wide; expected an even number, since positions are pairs of sine and cosine."
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectorConfig:
@@ -74,6 +109,17 @@ class ConnectorConfig:
     """Neighbours that become one token: along each side of a picture, along time for sound."""
     tokens: int = 0
     """For a resampler: tokens that come out, however many go in."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("linear", "mlp", "resampler"):
+            raise UnsupportedConfig(f"A connector is of kind {self.kind!r}; known are linear, mlp and resampler.")
+        if self.merge < 1:
+            raise UnsupportedConfig(f"A connector merges {self.merge} neighbours; expected 1 (none) or more.")
+        if (self.tokens > 0) != (self.kind == "resampler"):
+            raise UnsupportedConfig(
+                f"A connector of kind {self.kind!r} has tokens {self.tokens}; "
+                "expected a number above zero for a resampler, and none for others."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +153,9 @@ class OmniConfig:
         """
         values = {key: value for key, value in values.items() if key not in ("architectures", "dtype", "tutti_version")}
         _check_keys(cls, values, "config.json")
+        for name in ("trunks", "connectors", "placeholder_ids", "decoder"):
+            if not isinstance(values[name], Mapping):
+                raise UnsupportedConfig(f"{name} of config.json is {values[name]!r}; expected an object.")
         return cls(
             **{
                 **values,
@@ -120,21 +169,72 @@ class OmniConfig:
             }
         )
 
+    def __post_init__(self) -> None:
+        for name, trunk in self.trunks.items():
+            if trunk.kind == "frames":
+                self._check_frames(name, trunk)
+        for name, connector in self.connectors.items():
+            if name not in self.trunks:
+                raise UnsupportedConfig(f"connectors.{name} has no trunk; there are {', '.join(self.trunks)}.")
+            source = self.source(name)
+            if source.kind == "picture" and source.side % connector.merge:
+                raise UnsupportedConfig(
+                    f"connectors.{name} merges {connector.merge} x {connector.merge} neighbours of a grid of "
+                    f"{source.side} x {source.side}; expected a divisor."
+                )
+            if connector.kind == "resampler":
+                _check_heads(f"connectors.{name}", self.decoder.hidden_size, cost.RESAMPLER_HEADS)
+        if set(self.placeholder_ids) != set(self.connectors):
+            raise UnsupportedConfig(
+                f"placeholder_ids are for {', '.join(self.placeholder_ids) or 'nothing'} and connectors for "
+                f"{', '.join(self.connectors) or 'nothing'}; expected the same modalities in both."
+            )
+        if self.decoder.vocab_size != self.words.vocabulary:
+            raise UnsupportedConfig(
+                f"decoder.vocab_size is {self.decoder.vocab_size} and words.vocabulary {self.words.vocabulary}; "
+                "expected one number, since the decoder answers in words of the table."
+            )
+
+    def _check_frames(self, name: str, trunk: TrunkConfig) -> None:
+        """Clips are read through other trunks, which must be there."""
+        for key, other, kind in (("of", trunk.of, "picture"), ("sound", trunk.sound, "sound")):
+            if other not in self.trunks or self.trunks[other].kind != kind:
+                raise UnsupportedConfig(
+                    f"trunks.{name}.{key} is {other!r}; expected the name of a trunk of kind {kind}."
+                )
+        if trunk.max_frames < 1:
+            raise UnsupportedConfig(f"trunks.{name}.max_frames is {trunk.max_frames}; expected 1 or more.")
+        if name in self.connectors and trunk.sound not in self.connectors:
+            raise UnsupportedConfig(f"connectors.{name} needs connectors.{trunk.sound} for the sound of its clips.")
+
+    def source(self, modality: str) -> TrunkConfig:
+        """The trunk whose tokens a modality's connector reads: its own, or that of its frames."""
+        trunk = self.trunks[modality]
+        return self.trunks[trunk.of] if trunk.kind == "frames" else trunk
+
+    def connector_width(self, modality: str) -> int:
+        """Width of what a connector reads: the trunk's, times the neighbours merged."""
+        source, merge = self.source(modality), self.connectors[modality].merge
+        return source.width * (merge**2 if source.kind == "picture" else merge)
+
     def picture_tokens(self, modality: str = "image") -> int:
-        """N that one picture takes in the decoder."""
-        connector, trunk = self.connectors[modality], self.trunks[modality]
-        if connector.kind == "resampler":
-            return connector.tokens
-        picture = self.trunks[trunk.of] if trunk.kind == "frames" else trunk
-        return int((picture.size // picture.stride // connector.merge) ** 2)
+        """N that one picture, or one frame of a clip, takes in the decoder; 0 if that does not hear of the modality."""
+        if modality not in self.connectors:
+            return 0
+        connector = self.connectors[modality]
+        return connector.tokens or int((self.source(modality).side // connector.merge) ** 2)
 
     def sound_tokens(self, frames: int, modality: str = "audio") -> int:
-        """N that a log-mel of so many frames takes in the decoder."""
+        """N that a log-mel of so many frames takes in the decoder; 0 if that does not hear of the modality."""
+        if modality not in self.connectors:
+            return 0
         connector = self.connectors[modality]
         return connector.tokens or -(-frames // (self.trunks[modality].stride * connector.merge))
 
     def clip_tokens(self, frames: int, sound_frames: int, modality: str = "video") -> int:
-        """N that a clip of so many pictures and log-mel frames takes in the decoder."""
+        """N that a clip of so many pictures and log-mel frames takes; 0 if the decoder does not hear of clips."""
+        if modality not in self.connectors:
+            return 0
         sound = self.sound_tokens(sound_frames, self.trunks[modality].sound) if sound_frames else 0
         return frames * self.picture_tokens(modality) + sound
 
@@ -143,21 +243,73 @@ class OmniConfig:
         """Longest text that is embedded, in tokens."""
         return self.words.max_tokens
 
+    def parameters(self) -> int:
+        """Parameters of the whole model. The word table is frozen and none of them."""
+        width, words, trunks = self.decoder.hidden_size, self.words, self.trunks.values()
+        own = [trunk for trunk in trunks if trunk.kind != "frames"]
+        heads = sum(cost.head_parameters(trunk.width, self.shared_width) for trunk in own)
+        positions = sum(trunk.max_frames for trunk in trunks if trunk.kind == "frames") * width
+        connectors = sum(
+            cost.connector_parameters(item, self.connector_width(name), width) for name, item in self.connectors.items()
+        )
+        decoder = self.decoder.num_hidden_layers * self.decoder.layer_parameters() + width
+        # Into the decoder and out of it: a projection and the vectors of the special tokens; and a bias a token.
+        ends = 2 * (words.width + words.special_tokens) * width + words.vocabulary
+        temperature = 1
+        read = cost.text_parameters(words, self.shared_width) + sum(map(cost.trunk_parameters, own))
+        return read + heads + positions + connectors + decoder + ends + temperature
+
+    def flops(self, tokens: int, context: int = 0) -> int:
+        """Operations (two a multiply-add) of the decoder for so many new tokens after so many in the cache.
+
+        Counted are matrix products: both projections of words, the blocks, and the logits of every token.
+        """
+        width, words = self.decoder.hidden_size, self.words
+        ends = 2 * width * words.width + words.width * words.vocabulary + width * words.special_tokens
+        return replace(self.decoder, vocab_size=0).flops(tokens, context) + 2 * tokens * ends
+
+    def media_flops(self, modality: str, frames: int = 1, sound_frames: int = 0) -> int:
+        """Operations (two a multiply-add) to turn one medium into tokens of the decoder, before the decoder reads them.
+
+        Args:
+            modality: One of `connectors`.
+            frames: F of a clip; 1 for a picture.
+            sound_frames: Log-mel frames of a sound, or of a clip's.
+        """
+        trunk, connector, width = self.trunks[modality], self.connectors[modality], self.decoder.hidden_size
+        width_in = self.connector_width(modality)
+        if trunk.kind == "sound":
+            merged = -(-sound_frames // (trunk.stride * connector.merge))
+            return cost.trunk_flops(trunk, sound_frames) + cost.connector_flops(connector, merged, width_in, width)
+        source = self.source(modality)
+        merged = (source.side // connector.merge) ** 2
+        pictures = frames * (cost.trunk_flops(source) + cost.connector_flops(connector, merged, width_in, width))
+        return pictures + (self.media_flops(trunk.sound, sound_frames=sound_frames) if sound_frames else 0)
+
     def kv_bytes_per_token(self, bytes_per_value: int = 4) -> int:
         """Bytes of keys and values that one token of context takes."""
         return self.decoder.kv_bytes_per_token(bytes_per_value)
 
 
-def _check_keys(kind: type, values: Mapping[str, Any], where: str) -> None:
-    known = {field.name for field in fields(kind)}
-    if unknown := sorted(set(values) - known):
+def _check_heads(subject: str, width: int, heads: int) -> None:
+    if heads < 1 or width < 1 or width % heads:
+        raise UnsupportedConfig(f"{subject} has {heads} heads of a width of {width}; expected a divisor.")
+
+
+def _check_keys(kind: type, values: Any, where: str) -> None:
+    if not isinstance(values, Mapping):
+        raise UnsupportedConfig(f"{where} is {values!r}; expected an object.")
+    known = {field.name: field for field in fields(kind)}
+    if unknown := sorted(set(values) - set(known)):
         raise UnsupportedConfig(f"{where} has the unknown key {unknown[0]!r}; known are: {', '.join(sorted(known))}.")
+    for name, field in known.items():
+        if name not in values:
+            if field.default is MISSING:
+                raise UnsupportedConfig(f"{where} lacks {name!r}.")
+        elif field.type == "int" and type(values[name]) is not int:
+            raise UnsupportedConfig(f"{where} has {name} {values[name]!r}; expected a whole number.")
 
 
-def _read(kind: type, values: Mapping[str, Any], where: str) -> Any:
+def _read(kind: type, values: Any, where: str) -> Any:
     _check_keys(kind, values, where)
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise UnsupportedConfig(f"{where} is incomplete: {error}.") from None
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

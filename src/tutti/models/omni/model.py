@@ -10,19 +10,20 @@ projection, so that a word never seen in training lies near its neighbours in qu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tutti.errors import UnsupportedTask
+from tutti.errors import InputError, UnsupportedTask
 from tutti.models.connectors.projections import MLP, Linear, merge_grid, merge_time
 from tutti.models.connectors.resampler import Resampler
 from tutti.models.layers.attention import Attend, MaskedAttend
 from tutti.models.layers.stems import AttentionPool
 from tutti.models.llama.model import LlamaLayers
-from tutti.models.omni.config import ConnectorConfig, OmniConfig, TrunkConfig
+from tutti.models.omni import cost
+from tutti.models.omni.config import OmniConfig, TrunkConfig
 from tutti.models.omni.trunks import PictureTrunk, SoundTrunk, TextTrunk, WordTable
 
 
@@ -61,9 +62,7 @@ class Omni(nn.Module):
         self.text = TextTrunk(config.words, config.shared_width)
         self.trunks = nn.ModuleDict({name: _trunk(trunk) for name, trunk in own.items()})
         self.heads = nn.ModuleDict({name: Head(trunk.width, config.shared_width) for name, trunk in own.items()})
-        self.connectors = nn.ModuleDict(
-            {name: _connector(item, config.trunks, name, width) for name, item in config.connectors.items()}
-        )
+        self.connectors = nn.ModuleDict({name: _connector(config, name) for name in config.connectors})
         self.frame_positions = nn.ParameterDict(
             {
                 name: nn.Parameter(torch.randn(trunk.max_frames, width) * 0.02)
@@ -71,6 +70,7 @@ class Omni(nn.Module):
                 if trunk.kind == "frames"
             }
         )
+        # Logarithm of the inverse temperature of the contrastive objective, log(1 / 0.07) (CLIP, section 2.5).
         self.logit_scale = nn.Parameter(torch.tensor(2.66))
         self.embed_in = nn.Linear(config.words.width, width, bias=False)
         self.special = nn.Parameter(torch.randn(config.words.special_tokens, width) * 0.5)
@@ -90,12 +90,16 @@ class Omni(nn.Module):
 
         A clip is the mean direction of its frames, and of its sound where it has one.
 
-        Shapes: arrays as `encode` takes them → (B, shared D), unit rows.
+        Shapes: arrays as `connect` takes them → (B, shared D), unit rows.
+
+        Raises:
+            UnsupportedTask: There is no trunk for the modality.
+            InputError: The arrays are not those that the trunk takes.
         """
         trunk = self._trunk_config(modality)
         if trunk.kind != "frames":
             return F.normalize(self.heads[modality](self.encode(modality, arrays)), dim=-1)
-        frames = arrays["pixel_values"]
+        frames = self._frames(modality, arrays)
         points = self.embed_media(trunk.of, {"pixel_values": frames.flatten(0, 1)})
         point = F.normalize(points.view(*frames.shape[:2], -1).mean(1), dim=-1)
         if "input_features" in arrays:
@@ -108,9 +112,18 @@ class Omni(nn.Module):
 
         Shapes: arrays {"pixel_values": (B, 3, S, S)} for pictures, {"input_features": (B, M, frames)} for sounds
         → (B, P, D).
+
+        Raises:
+            UnsupportedTask: There is no trunk for the modality.
+            InputError: The array is not the one that the trunk takes.
         """
-        (values,) = arrays.values()
-        out: Tensor = self.trunks[modality](values)
+        trunk = self._trunk_config(modality)
+        if trunk.kind == "frames":
+            raise UnsupportedTask(f"{modality} has no trunk of its own; encode its {trunk.of} and {trunk.sound}.")
+        name = "pixel_values" if trunk.kind == "picture" else "input_features"
+        if set(arrays) != {name}:
+            raise InputError(f"The trunk for {modality} takes {name}, and was given {_names(arrays)}.")
+        out: Tensor = self.trunks[modality](arrays[name])
         return out
 
     # The decoder.
@@ -120,18 +133,23 @@ class Omni(nn.Module):
 
         Shapes: arrays as in `encode`; for clips {"pixel_values": (B, F, 3, S, S), "input_features": (B, M, frames)},
         the sound optional → (B, N, D).
+
+        Raises:
+            UnsupportedTask: There is no trunk for the modality, or the decoder does not hear of it.
+            InputError: The arrays are not those that the trunk takes, or a clip has too many frames.
         """
         trunk = self._trunk_config(modality)
-        if modality not in self.connectors:
-            raise UnsupportedTask(f"The decoder of this model does not hear of {modality}.")
+        self._check_connected(modality)
         if trunk.kind != "frames":
             return self._connect(modality, trunk, self.encode(modality, arrays))
-        frames = arrays["pixel_values"]
+        frames = self._frames(modality, arrays)
         batch, count = frames.shape[:2]
+        if count > trunk.max_frames:
+            raise InputError(f"The clip has {count} frames; this model takes at most {trunk.max_frames}: choose fewer.")
         picture = self.config.trunks[trunk.of]
         x = self._connect(modality, picture, self.encode(trunk.of, {"pixel_values": frames.flatten(0, 1)}))
-        x = x.view(batch, count, *x.shape[1:]) + self.frame_positions[modality][:count, None]
-        x = x.flatten(1, 2)
+        positions: Tensor = self.frame_positions[modality][:count, None]
+        x = (x.view(batch, count, *x.shape[1:]) + positions).flatten(1, 2)
         if "input_features" not in arrays:
             return x
         return torch.cat((x, self.connect(trunk.sound, {"input_features": arrays["input_features"]})), dim=1)
@@ -139,7 +157,7 @@ class Omni(nn.Module):
     def _connect(self, modality: str, trunk: TrunkConfig, x: Tensor) -> Tensor:
         connector = self.config.connectors[modality]
         if connector.merge > 1 and trunk.kind == "picture":
-            x = merge_grid(x, trunk.size // trunk.stride, connector.merge)
+            x = merge_grid(x, trunk.side, connector.merge)
         elif connector.merge > 1:
             x = merge_time(x, connector.merge)
         out: Tensor = self.connectors[modality](x)
@@ -151,14 +169,36 @@ class Omni(nn.Module):
             raise UnsupportedTask(f"This model has no trunk for {modality}; it has trunks for {known}.")
         return self.config.trunks[modality]
 
+    def _check_connected(self, modality: str) -> None:
+        if modality not in self.connectors:
+            known = ", ".join(["text", *self.connectors])
+            raise UnsupportedTask(f"The decoder of this model does not hear of {modality}; it hears of {known}.")
+
+    @staticmethod
+    def _frames(modality: str, arrays: Mapping[str, Tensor]) -> Tensor:
+        """The pictures of a batch of clips: (B, F, 3, S, S)."""
+        if not {"pixel_values"} <= set(arrays) <= {"pixel_values", "input_features"}:
+            raise InputError(
+                f"The trunk for {modality} takes pixel_values and, with sound, input_features, "
+                f"and was given {_names(arrays)}."
+            )
+        return arrays["pixel_values"]
+
     def place(self, input_ids: Tensor, media: Mapping[str, Tensor]) -> Tensor:
-        """Embed tokens and put the media's in the place of their placeholders, in order.
+        """Embed tokens and put the media's in the place of their placeholders, in order: row by row, left to right.
 
         Shapes: input_ids (B, T), media: modality → (…, D) with as many rows as there are placeholders → (B, T, D).
+
+        Raises:
+            UnsupportedTask: The decoder does not hear of a modality.
+            InputError: There are more or fewer rows than placeholders.
         """
         x = self.embed_tokens(input_ids)
         for modality, tokens in media.items():
+            self._check_connected(modality)
             here = input_ids == self.config.placeholder_ids[modality]
+            if (places := int(here.sum())) != (rows := tokens.shape[:-1].numel()):
+                raise InputError(f"There are {rows} tokens of {modality} for {places} placeholders; expected as many.")
             x = x.masked_scatter(here[..., None], tokens.to(x.dtype))
         return x
 
@@ -239,11 +279,13 @@ def _trunk(config: TrunkConfig) -> nn.Module:
     return PictureTrunk(config) if config.kind == "picture" else SoundTrunk(config)
 
 
-def _connector(config: ConnectorConfig, trunks: Mapping[str, TrunkConfig], modality: str, width: int) -> nn.Module:
-    trunk = trunks[modality]
-    source = trunks[trunk.of] if trunk.kind == "frames" else trunk
-    merged = config.merge**2 if source.kind == "picture" else config.merge
-    width_in = source.width * merged
-    if config.kind == "resampler":
-        return Resampler(width_in, width, config.tokens)
-    return cast("nn.Module", (Linear if config.kind == "linear" else MLP)(width_in, width))
+def _connector(config: OmniConfig, modality: str) -> nn.Module:
+    connector, width_in = config.connectors[modality], config.connector_width(modality)
+    width = config.decoder.hidden_size
+    if connector.kind == "resampler":
+        return Resampler(width_in, width, connector.tokens, cost.RESAMPLER_LAYERS, cost.RESAMPLER_HEADS)
+    return Linear(width_in, width) if connector.kind == "linear" else MLP(width_in, width)
+
+
+def _names(arrays: Mapping[str, Tensor]) -> str:
+    return " and ".join(arrays) or "nothing"

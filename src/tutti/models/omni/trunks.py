@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from tutti.errors import InputError
 from tutti.models.layers.stems import AttentionPool, ConvStages, TrunkBlock, sinusoids
 from tutti.models.omni.config import TrunkConfig, WordsConfig
 
@@ -23,8 +24,7 @@ class PictureTrunk(nn.Module):
         super().__init__()
         self.stages = ConvStages(3, config.channels, config.blocks)
         self.project = nn.Linear(config.channels[-1], config.width)
-        side = config.size // config.stride
-        self.positions = nn.Parameter(torch.randn(side * side, config.width) * 0.02)
+        self.positions = nn.Parameter(torch.randn(config.side**2, config.width) * 0.02)
         self.layers = nn.ModuleList(TrunkBlock(config.width, config.heads, config.inner) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
 
@@ -44,7 +44,7 @@ class SoundTrunk(nn.Module):
     def __init__(self, config: TrunkConfig) -> None:
         super().__init__()
         self.stages = ConvStages(1, config.channels, config.blocks)
-        self.project = nn.Linear(config.channels[-1] * (config.size // config.stride), config.width)
+        self.project = nn.Linear(config.channels[-1] * config.side, config.width)
         self.layers = nn.ModuleList(TrunkBlock(config.width, config.heads, config.inner) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
 
@@ -71,6 +71,7 @@ class WordTable(nn.Module):
         self.register_buffer("table", torch.zeros(config.vocabulary, config.width, dtype=torch.int8))
         self.register_buffer("scale", torch.ones(config.vocabulary))
         self._directions: Tensor | None = None
+        self.register_load_state_dict_post_hook(_forget_directions)  # type: ignore[no-untyped-call]
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """Word vectors; rare words are longer than frequent ones. Shapes: (…) int64 → (…, width)."""
@@ -84,13 +85,20 @@ class WordTable(nn.Module):
         """All rows of `direction`, made once. Shape (V, width)."""
         made = self._directions
         if made is None or made.device != self.table.device or made.dtype != self.scale.dtype:
-            made = self._directions = _unit_rows(self.table.to(self.scale.dtype))
+            # Tensors made in inference mode could not be trained through afterwards.
+            with torch.inference_mode(False):
+                made = self._directions = _unit_rows(self.table.to(self.scale.dtype))
         return made
 
 
+def _forget_directions(table: WordTable, _keys: object) -> None:
+    """Let them be made anew from what was loaded."""
+    table._directions = None  # noqa: SLF001 - a hook of the class, outside it so that models can be pickled
+
+
 def _unit_rows(rows: Tensor) -> Tensor:
-    length = rows.norm(dim=-1, keepdim=True).clamp_min(1e-6)
-    return rows * (math.sqrt(rows.shape[-1]) / length)
+    length: Tensor = rows.norm(dim=-1, keepdim=True)
+    return rows * (math.sqrt(rows.shape[-1]) / length.clamp_min(1e-6))
 
 
 class TextTrunk(nn.Module):
@@ -101,9 +109,7 @@ class TextTrunk(nn.Module):
         self.max_tokens = config.max_tokens
         self.project = nn.Linear(config.width, config.width)
         self.positions = nn.Parameter(torch.randn(config.max_tokens, config.width) * 0.02)
-        self.layers = nn.ModuleList(
-            TrunkBlock(config.width, config.heads, config.inner) for _ in range(config.layers)
-        )
+        self.layers = nn.ModuleList(TrunkBlock(config.width, config.heads, config.inner) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         self.pool = AttentionPool(config.width)
         self.correction = nn.Linear(config.width, shared_width)
@@ -114,8 +120,16 @@ class TextTrunk(nn.Module):
     def forward(self, words: Tensor, attention_mask: Tensor) -> Tensor:
         """Embed sentences.
 
-        Shapes: words (B, T, width) from the table, attention_mask (B, T) with 0 at padding → (B, shared D).
+        Shapes: words (B, T, width) from the table, attention_mask (B, T) with 0 at padding and a 1 in every row
+        → (B, shared D).
+
+        Raises:
+            InputError: There are more tokens than the trunk has positions.
         """
+        if words.shape[1] > self.max_tokens:
+            raise InputError(
+                f"The text has {words.shape[1]} tokens; this model embeds at most {self.max_tokens}: cut it."
+            )
         mask = attention_mask.bool()
         weight = attention_mask.to(words.dtype)[..., None]
         mean = (words * weight).sum(1) / weight.sum(1).clamp_min(1)
