@@ -1,4 +1,4 @@
-"""From finished phases to a checkpoint folder in the layout of any other.
+"""From trained phases to a checkpoint folder in the layout of any other.
 
 python -m recipes.tutti_mini.export --out RUNS --into FOLDER
 """
@@ -14,7 +14,7 @@ from typing import Any
 from recipes.tutti_mini.build import CONFIG
 from recipes.tutti_mini.clips import FRAMES
 from recipes.tutti_mini.pairs import LOG_MEL, MEAN, STD
-from recipes.tutti_mini.recipe import load_finished
+from recipes.tutti_mini.recipe import load_trained
 from recipes.tutti_mini.words import tokenizer_json
 from tutti import checkpoints
 
@@ -64,7 +64,7 @@ def main() -> None:
     card = arguments.into / "README.md"
     if card.exists():
         files["README.md"] = card.read_text()
-    model = load_finished(arguments.out, arguments.phase)
+    model = load_trained(arguments.out, arguments.phase)
     checkpoints.save(model, arguments.into, config(), files, dtype="float16")
 
 

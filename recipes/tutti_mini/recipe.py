@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -194,8 +195,16 @@ class _Kitchen:
         return Pools.load(self.data, self.cache, held_out=False)
 
 
-def load_finished(out: Path, phase: str = "instruct") -> Omni:
-    """The model after a phase, for measuring and exporting."""
+def load_trained(out: Path, phase: str = "instruct") -> Omni:
+    """The model after a phase, for measuring and exporting; of a run that was stopped early, as it stood then."""
     model = new_model(out / "cache")
-    take_over(model, out / phase / "model.safetensors")
+    folder = out / phase
+    if (folder / "model.safetensors").exists() or not (folder / "state.json").exists():
+        take_over(model, folder / "model.safetensors")
+        return model.eval()
+    tensors = load_file(folder / json.loads((folder / "state.json").read_text())["tensors"])
+    # What a finished run hands out: the weights, those that are averaged by their average.
+    for part in ("model.", "average."):
+        found = {name.removeprefix(part): value for name, value in tensors.items() if name.startswith(part)}
+        model.load_state_dict(found, strict=part == "model.")
     return model.eval()
