@@ -23,6 +23,36 @@ class Builder:
     """Configuration and folder → what makes the model's inputs."""
 
 
+def _clip_model(config: Any) -> nn.Module:
+    from tutti.models.clip.model import CLIPModel
+
+    return CLIPModel(config)
+
+
+def _clip_processor(config: Any, folder: Path) -> object:
+    from tutti.processing.clip import CLIPProcessor
+    from tutti.processing.images import ImageProcessor
+    from tutti.processing.tokenizer import Tokenizer
+
+    return CLIPProcessor(
+        Tokenizer.from_file(folder / "tokenizer.json"),
+        ImageProcessor.from_config(_image_settings(folder)),
+        max_text_tokens=config.text.max_position_embeddings,
+        image_size=config.vision.image_size,
+        image_tokens=config.vision.tokens,
+        end_id=None if config.text.pools_at_highest else config.text.eos_token_id,
+    )
+
+
+def _image_settings(folder: Path) -> Mapping[str, Any]:
+    """`preprocessor_config.json`, or what newer checkpoints hold of it in `processor_config.json`."""
+    if not (folder / "preprocessor_config.json").is_file() and (folder / "processor_config.json").is_file():
+        settings = read_json(folder / "processor_config.json").get("image_processor")
+        if isinstance(settings, Mapping):
+            return settings
+    return read_json(folder / "preprocessor_config.json")
+
+
 def _llama_model(config: Any) -> nn.Module:
     from tutti.models.llama.model import LlamaForCausalLM
 
@@ -50,6 +80,7 @@ def _omni_processor(config: Any, folder: Path) -> object:
 
 
 BUILDERS: Mapping[str, Builder] = {
+    "clip": Builder(model=_clip_model, processor=_clip_processor),
     "llama": Builder(model=_llama_model, processor=_llama_processor),
     "tutti_omni": Builder(model=_omni_model, processor=_omni_processor),
 }

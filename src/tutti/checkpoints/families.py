@@ -74,6 +74,18 @@ def find_family(values: Mapping[str, Any]) -> tuple[str, Family]:
     return name, FAMILIES[name]
 
 
+def _clip_config(values: Mapping[str, Any]) -> Any:
+    from tutti.models.clip.config import CLIPConfig
+
+    return CLIPConfig.from_hf(values)
+
+
+def _clip_facts(config: Any, _folder: Path) -> Facts:
+    from tutti.models.clip.config import TASKS
+
+    return Facts(tasks=TASKS, context_length=config.text.max_position_embeddings, kv_bytes_per_token=0)
+
+
 def _llama_config(values: Mapping[str, Any]) -> Any:
     from tutti.models.llama.config import LlamaConfig
 
@@ -123,6 +135,7 @@ def _omni_facts(config: Any, folder: Path) -> Facts:
 
 
 FAMILIES: Mapping[str, Family] = {
+    "clip": Family(config=_clip_config, facts=_clip_facts),
     "llama": Family(config=_llama_config, facts=_llama_facts),
     "tutti_omni": Family(config=_omni_config, facts=_omni_facts),
 }

@@ -1,0 +1,100 @@
+"""Pictures and texts to the inputs of CLIP, as the checkpoint's preprocessor settings and tokenizer say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tutti.errors import CapacityError, InputError, UnsupportedConfig
+from tutti.processing.images import ImageProcessor
+from tutti.processing.prompt import MediaInput, media_digest
+from tutti.processing.tokenizer import Tokenizer
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class CLIPProcessor:
+    """Model inputs for `clip`.
+
+    The model takes a text's meaning from its end token. A tokenizer that puts none, or another one, would give
+    vectors that look sound and mean little, so it is refused at once.
+
+    Raises:
+        UnsupportedConfig: The tokenizer or the preprocessor settings do not suit the model.
+    """
+
+    tokenizer: Tokenizer
+    images: ImageProcessor
+    max_text_tokens: int
+    """Longest text in tokens, its start and end included."""
+    image_size: int
+    """S, the side of the model's pictures in pixels."""
+    image_tokens: int
+    """Tokens that the model's picture tower makes of a picture."""
+    end_id: int | None
+    """Token that the model looks for at the end of a text; None if it takes the highest."""
+
+    def __post_init__(self) -> None:
+        ids = self.tokenizer.encode("a", add_special=True)
+        highest = self.tokenizer.vocab_size - 1
+        expected = highest if self.end_id is None else self.end_id
+        if len(ids) < 2 or ids[0] not in self.tokenizer.special_ids or ids[-1] != expected:
+            raise UnsupportedConfig(
+                f"The tokenizer writes 'a' as {ids}; the model expects a start token before a text and "
+                f"token {expected} after it: tokenizer.json is of another model."
+            )
+        if self._side() != self.image_size:
+            raise UnsupportedConfig(
+                f"The preprocessor settings do not make pictures of {self.image_size} x {self.image_size} pixels, "
+                "which the model sees; they are of another model."
+            )
+
+    def texts(self, texts: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+        """Texts to embed.
+
+        Special tokens spelled out in a text stay text, unlike in the reference: an end token among a user's words would
+        hide those that follow.
+
+        Returns:
+            {"input_ids": (B, T), "attention_mask": (B, T)}, padded with the end token to the longest.
+
+        Raises:
+            InputError: There is no text.
+            CapacityError: A text is longer than the model reads.
+        """
+        if not texts:
+            raise InputError("No text was given; expected one or more.")
+        rows = [self.tokenizer.encode(text, add_special=True) for text in texts]
+        if (longest := max(map(len, rows))) > self.max_text_tokens:
+            raise CapacityError(
+                f"A text takes {longest} tokens; this model reads at most {self.max_text_tokens}: shorten it."
+            )
+        ids = np.full((len(rows), longest), rows[0][-1], np.int64)
+        mask = np.zeros_like(ids)
+        for index, row in enumerate(rows):
+            ids[index, : len(row)] = row
+            mask[index, : len(row)] = 1
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def picture(self, pixels: Pixels) -> MediaInput:
+        """A picture. Shapes: (H, W, 3) uint8 → {"pixel_values": (3, S, S)}.
+
+        Raises:
+            InputError: The array is not a picture.
+            CapacityError: The picture is too long and narrow.
+        """
+        arrays = {"pixel_values": self.images(pixels)}
+        return MediaInput("image", arrays, self.image_tokens, media_digest(arrays))
+
+    def _side(self) -> int | None:
+        """The side of the pictures that come out, if all are squares of one size."""
+        images = self.images
+        sides = images.crop_size if images.do_center_crop else images.size if images.do_resize else None
+        if images.do_pad:
+            sides = dict.fromkeys(("height", "width"), images.size["longest_edge"])
+        found = {(sides or {}).get(key) for key in ("height", "width")}
+        return found.pop() if len(found) == 1 else None
