@@ -67,9 +67,14 @@ def test_options_may_stand_between_question_and_media(model: FakeModel, picture:
     assert options == {"seed": 3, "stop": ("!",)}
 
 
-def test_a_question_may_begin_with_a_dash(model: FakeModel, picture: Path) -> None:
-    assert main(["ask", "--", "-1 is what?", str(picture)]) == 0
-    assert (model.calls[0][0], len(model.calls[0][1])) == ("-1 is what?", 1)
+def test_behind_two_dashes_nothing_is_an_option(
+    model: FakeModel, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(picture.parent)
+    picture.rename("-x.png")
+    assert main(["ask", "--seed", "3", "--", "-x is what?", "-x.png"]) == 0
+    question, media, options = model.calls[0]
+    assert (question, [part.source for part in media], options) == ("-x is what?", ["-x.png"], {"seed": 3})
 
 
 def test_a_system_turn_makes_a_conversation(model: FakeModel, picture: Path) -> None:

@@ -86,7 +86,7 @@ def test_png_that_claims_too_much() -> None:
     with pytest.raises(CapacityError) as caught:
         decode_image(Image(content), LIMITS)
     assert str(caught.value) == (
-        f"image of {len(content)} bytes has 50,000 x 50,000 pixels; the limit is 64,000,000 in all: "
+        f"image of {len(content)} bytes has 50,000 x 50,000 pixels; the limit is 128,000,000 in all: "
         "make it smaller or raise TUTTI_MAX_PIXELS."
     )
 

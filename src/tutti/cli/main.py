@@ -72,7 +72,8 @@ class _CommandParser(_Parser):
     _mixing = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        if self._mixing:  # the way below leads here again, twice
+        # The way below leads here again, twice; and it forgets that words behind -- are no options.
+        if self._mixing or "--" in (args or ()):
             return super().parse_known_args(args, namespace)
         self._mixing = True
         try:
