@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,17 @@ def test_dry_run_trains_nothing(words: list[str], capsys: pytest.CaptureFixture[
     assert out.startswith("first: 10 steps of ")
     assert "\nsecond: 10 steps of " in out
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["words", "json"])
+def test_what_the_user_should_be_told_is_told(
+    form: list[str], words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main([*words, "first", *form]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.endswith("No learning curve was drawn; for one: pip install 'tutti[train]'\n")
+    assert len(captured.out.splitlines()) == 1
 
 
 def test_restart_forgets(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:

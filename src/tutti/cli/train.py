@@ -158,6 +158,8 @@ def _run_phase(name: str, prepared: Prepared, arguments: argparse.Namespace) -> 
         stop_after=arguments.steps,
         say=note,
     )
+    for text in result.notes:
+        note(text)
     if arguments.json:
         print_json({"phase": name, **asdict(result)})
     else:
