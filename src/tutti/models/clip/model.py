@@ -167,9 +167,9 @@ class CLIPTextModel(nn.Module):
         """
         mask = None
         if attention_mask is not None:
-            square = torch.ones(2 * (input_ids.shape[1],), dtype=torch.bool, device=input_ids.device)
             # Each token sees itself, so that padding on the left sees something: nothing at all would be NaN.
-            mask = square.tril() & (attention_mask[:, None, None].bool() | torch.diag(square.diagonal()))
+            itself = torch.eye(input_ids.shape[1], dtype=torch.bool, device=input_ids.device)
+            mask = (torch.ones_like(itself).tril() & attention_mask[:, None, None].bool()) | itself
         x = self.embeddings(input_ids, position_ids)
         x = self.final_layer_norm(self.encoder(x, mask, causal=mask is None))
         rows = torch.arange(len(x), device=x.device)
