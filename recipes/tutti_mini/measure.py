@@ -9,6 +9,7 @@ import argparse
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -203,8 +204,6 @@ def mixed_pools(data: Path, cache: Path) -> Pools:
     """Emoji of the styles that were trained on, in new scenes; photos, sounds and voices that were held out."""
     known = Pools.load(data, cache, held_out=False)
     new = Pools.load(data, cache, held_out=True)
-    from dataclasses import replace
-
     return replace(new, emoji=known.emoji, names=known.names, group_of=known.group_of)
 
 

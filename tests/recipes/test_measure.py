@@ -1,0 +1,109 @@
+"""Measuring and the model card: figures that can be checked by hand, from a model that knows all or nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tutti
+from recipes.tutti_mini import card
+from recipes.tutti_mini.measure import MAKERS, Bench, media_of, questions
+from recipes.tutti_mini.pools import Pools
+from tests.cli.fake_model import FakeModel
+from tutti.content import Answer
+
+NAMES = ("cat", "dog", "ship")
+
+
+class Words(FakeModel):
+    """Knows three words, by the last one of a text; and says the same to every question."""
+
+    said: str = "Yes."
+
+    def embed(self, items: Sequence[Any]) -> np.ndarray:
+        points = np.eye(3, dtype=np.float32)
+        return np.stack([points[NAMES.index(item.split()[-1])] for item in items])
+
+    def ask(self, question: Any, *media: Any, **options: Any) -> Answer:
+        assert all(isinstance(medium, (tutti.Image, tutti.Audio, tutti.Video)) for medium in media)
+        answer = super().ask(question, *media, **options)
+        return Answer(text=self.said, model="words", finish_reason="stop", usage=answer.usage, seconds=answer.seconds)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    model: Any = Words()
+    return Bench(model, tmp_path, tmp_path)
+
+
+def test_accuracy_is_the_share_whose_own_prompt_is_nearest(bench: Bench) -> None:
+    points = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
+    assert bench.accuracy(points, ["cat", "dog", "ship", "ship"], ("a photo of a {}", "{}")) == 0.75
+
+
+def test_prompts_are_averaged_to_unit_vectors(bench: Bench) -> None:
+    np.testing.assert_allclose(bench.read(NAMES, ("{}", "a {}")), np.eye(3), atol=1e-6)
+
+
+def test_who_always_says_yes_is_right_half_the_time_and_known_by_the_ratio(bench: Bench, pools: Pools) -> None:
+    measured = questions(bench, pools, scenes=60)
+    assert measured["yes-ratio"] == 1
+    assert 0.3 < measured["by type"]["yesno"] < 0.7
+    assert sum(measured["questions"].values()) == 60 * 4
+    assert measured["mean over types"] == pytest.approx(np.mean(list(measured["by type"].values())))
+    assert measured == questions(bench, pools, scenes=60), "the same questions each time"
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("picture", ["picture"]), ("recording", ["sound"]), ("clip", ["clip"]), ("pair", ["picture", "sound"])],
+)
+def test_a_scene_becomes_what_a_user_would_give(kind: str, names: list[str], pools: Pools) -> None:
+    assert [*media_of(MAKERS[kind](np.random.default_rng(1), pools))] == names
+
+
+def figures(cifar: float, mean: float, yes: float) -> dict[str, Any]:
+    scenes = {
+        "mean over types": mean,
+        "over all questions": 0.9,
+        "by type": {"count": mean},
+        "questions": {"count": 40},
+        "yes-ratio": yes,
+        "questions that need picture and sound": {"both": 0.8, "picture only": 0.5},
+    }
+    return {
+        "classification": {"cifar10 test, by text prompts": cifar},
+        "retrieval": {"chance": 0.125},
+        "scene questions": scenes,
+        "scene questions, held-out style of emoji": scenes,
+    }
+
+
+def test_the_card_says_what_is_not_reached_and_by_how_much() -> None:
+    lines = card.table(figures(cifar=0.615, mean=0.86, yes=0.58)).splitlines()
+    assert "| cifar10 test, by text prompts | 61.5% | 70% | 8.5 points |" in lines
+    assert "| chance | 12.5% | | |" in lines
+    assert "| scene questions, mean over types (40 questions) | 86.0% | 85% |  |" in lines
+    assert "| scene questions, yes-ratio | 58.0% | 45% to 55% | 3.0 points |" in lines
+    assert "| picture only | 50.0% |" in lines
+
+
+def test_filling_the_card_again_leaves_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, file = tmp_path / "README.md", tmp_path / "figures.json"
+    page.write_text(f"before\n{card.BEGIN}\nold\n{card.END}\nafter\n")
+    file.write_text(json.dumps(figures(0.7, 0.85, 0.5)))
+    monkeypatch.setattr(sys, "argv", ["card", str(file), str(page)])
+    card.main()
+    once = page.read_text()
+    assert once.startswith(f"before\n{card.BEGIN}\n| on data not trained on")
+    assert once.endswith(f"{card.END}\nafter\n")
+    assert "old" not in once
+    assert "points" not in once
+    card.main()
+    assert page.read_text() == once
