@@ -61,7 +61,7 @@ def test_reads_neither_torch_nor_numpy(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"model_type": "gpt5"}, "config.json is of model_type 'gpt5'; known are llama, tutti_omni."),
+        ({"model_type": "gpt5"}, "config.json is of model_type 'gpt5'; known are clip, llama, tutti_omni."),
         ({"hidden_act": "relu"}, "hidden_act is 'relu'; this decoder computes 'silu' only."),
     ],
 )

@@ -143,12 +143,13 @@ def test_a_pickle(folder: Path) -> None:
 
 def test_an_unknown_family(edit_config: Edit) -> None:
     folder = edit_config(model_type="gpt5")
-    assert _sentence(folder, UnsupportedConfig) == "config.json is of model_type 'gpt5'; known are llama, tutti_omni."
+    expected = "config.json is of model_type 'gpt5'; known are clip, llama, tutti_omni."
+    assert _sentence(folder, UnsupportedConfig) == expected
 
 
 @pytest.mark.parametrize("model_type", [None, 3, ["llama"], "tutti.models.llama", "os"])
 def test_a_family_is_looked_up_and_never_imported(edit_config: Edit, model_type: object) -> None:
-    assert "known are llama, tutti_omni" in _sentence(edit_config(model_type=model_type), UnsupportedConfig)
+    assert "known are clip, llama, tutti_omni" in _sentence(edit_config(model_type=model_type), UnsupportedConfig)
 
 
 def test_every_family_that_is_known_can_be_built() -> None:

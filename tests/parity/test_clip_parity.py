@@ -230,6 +230,23 @@ def test_the_older_form_of_a_configuration_means_the_same(plain: Saved, tmp_path
     close(checkpoints.load(folder).model(**given).logits_per_image, expected)
 
 
+@torch.inference_mode()
+def test_the_positions_that_older_checkpoints_hold_are_not_needed(plain: Saved, tmp_path: Path) -> None:
+    folder = shutil.copytree(plain.folder, tmp_path / "older")
+    weights = load_file(folder / "model.safetensors")
+    positions = {
+        "text_model.embeddings.position_ids": torch.arange(40)[None],
+        # Some files were cast to half precision as a whole.
+        "vision_model.embeddings.position_ids": torch.arange(10)[None].half(),
+    }
+    save_file(weights | positions, folder / "model.safetensors", {"format": "pt"})
+    loaded = checkpoints.load(folder)
+    assert set(loaded.report.ignored) == set(positions)
+    assert loaded.report.loaded == len(weights)
+    given = inputs(plain)
+    close(loaded.model(**given).logits_per_text, plain.model(**given).logits_per_text)
+
+
 # Preprocessing.
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from os import PathLike
@@ -58,6 +58,8 @@ class LoadReport:
     """"float16 → float32" → how many tensors were cast so."""
     newly_initialized: tuple[str, ...]
     """Weights that the checkpoint lacks and the caller allowed to start afresh."""
+    ignored: tuple[str, ...]
+    """Tensors of the checkpoint that the model computes by itself, as its family lists them (`computed`)."""
     seconds: float
     """Wall time."""
     bytes: int
@@ -109,10 +111,12 @@ def load(
     name, family = find_family(values)
     builder = BUILDERS[name]
     config = family.config(values)
-    entries = read_folder(folder)
+    stored = read_folder(folder)
     with torch.device("meta"), _Hollow():
         model = builder.model(config)
     tied: Mapping[str, str] = getattr(model, "tied", {})
+    computed: Collection[str] = getattr(model, "computed", ())
+    entries = {name: entry for name, entry in stored.items() if name not in computed}
     fresh = _check_weights(model, entries, tied, new_weights)
     processor = builder.processor(config, folder)
     casts: Counter[str] = Counter()
@@ -127,10 +131,11 @@ def load(
         loaded=len(entries),
         cast=dict(casts),
         newly_initialized=fresh,
+        ignored=tuple(name for name in stored if name in computed),
         seconds=time.perf_counter() - begun,
         bytes=sum(entry.end - entry.start for entry in entries.values()),
     )
-    return Loaded(model.eval(), processor, report, describe(folder, values, entries))
+    return Loaded(model.eval(), processor, report, describe(folder, values, stored))
 
 
 class _Hollow(TorchFunctionMode):

@@ -250,6 +250,11 @@ class CLIPModel(nn.Module):
         self.text_projection = nn.Linear(config.text.hidden_size, config.projection_dim, bias=False)
         self.logit_scale = nn.Parameter(torch.tensor(float(config.logit_scale_init_value)))
 
+    @property
+    def computed(self) -> tuple[str, ...]:
+        """Tensors that older checkpoints hold and that are computed here: every position's own number."""
+        return ("text_model.embeddings.position_ids", "vision_model.embeddings.position_ids")
+
     def embed_text(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, position_ids: Tensor | None = None
     ) -> Tensor:
