@@ -31,7 +31,7 @@ PICTURE_SHARES = (*(0.42, 0.12, 0.02, 0.10, 0.02, 0.01), *(0.10, 0.10, 0.11))
 SOUND_SHARES = (0.08, 0.32, 0.15, 0.08, 0.22, 0.08, 0.07, 0.0)
 """Of `SOUNDS`; coffee orders wait for a model that transcribes."""
 
-STEPS = {"pretrain-image": 1300, "pretrain-audio": 900, "pretrain-text": 50, "align": 300, "instruct": 760}
+STEPS = {"pretrain-image": 1300, "pretrain-audio": 900, "pretrain-text": 50, "align": 300, "instruct": 540}
 """Optimizer steps at `--budget 1`, which takes about two hours on two cores."""
 PHASES = tuple(STEPS)
 
