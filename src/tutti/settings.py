@@ -33,17 +33,24 @@ def read_settings() -> Settings:
     default = Settings()
     return Settings(
         model=os.environ.get("TUTTI_MODEL") or default.model,
-        threads=int(_number("TUTTI_THREADS", 1)) if os.environ.get("TUTTI_THREADS") else None,
-        max_pixels=int(_number("TUTTI_MAX_PIXELS", default.max_pixels)),
+        threads=_whole("TUTTI_THREADS", 1) if os.environ.get("TUTTI_THREADS") else None,
+        max_pixels=_whole("TUTTI_MAX_PIXELS", default.max_pixels),
         max_seconds=_number("TUTTI_MAX_SECONDS", default.max_seconds),
-        max_bytes=int(_number("TUTTI_MAX_BYTES", default.max_bytes)),
+        max_bytes=_whole("TUTTI_MAX_BYTES", default.max_bytes),
     )
+
+
+def _whole(name: str, default: int) -> int:
+    value = _number(name, default)
+    if not value.is_integer():
+        raise InputError(f"{name} is {os.environ[name]!r}; expected a whole number.")
+    return int(value)
 
 
 def _number(name: str, default: float) -> float:
     text = os.environ.get(name)
     if not text:
-        return default
+        return float(default)
     try:
         value = float(text)
     except ValueError:

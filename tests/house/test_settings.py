@@ -41,6 +41,14 @@ def test_what_is_no_amount_is_refused(name: str, value: str, expected: str, monk
         read_settings()
 
 
+@pytest.mark.parametrize("name", [name for name in NUMBERS if name != "TUTTI_MAX_SECONDS"])
+@pytest.mark.parametrize("value", ["0.5", "inf"])
+def test_what_is_counted_is_whole(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=rf"^{name} is '{value}'; expected a whole number\.$"):
+        read_settings()
+
+
 @pytest.mark.parametrize("name", NUMBERS)
 def test_empty_is_unset(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "")
