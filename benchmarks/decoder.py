@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import platform
 import statistics
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
+from machine import commit, processor, versions
 
 from tutti.content import SamplingOptions
 from tutti.engine import Engine
@@ -126,31 +125,16 @@ def measure(arguments: argparse.Namespace) -> dict[str, str]:
         return f"{a:.1f} ms, transformers {b:.1f} ms: ratio {b / a:.2f}"
 
     size = f"{config.parameters() / 1e6:.0f} M, {config.hidden_size} wide, {config.num_hidden_layers} layers, float32"
-    versions = f"torch {torch.__version__}, transformers {transformers.__version__}, Python {platform.python_version()}"
     return {
         "date": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
         "commit": commit(),
         "hardware": f"{processor()}, {torch.get_num_threads()} threads",
-        "versions": versions,
+        "versions": versions("torch", "transformers"),
         "decoder": size,
         "prompt + answer": f"{arguments.prompt} + {arguments.tokens} tokens, median of {arguments.repeats}",
         "first token": row("first_ms"),
         "per token": row("token_ms"),
     }
-
-
-def processor() -> str:
-    """The processor's name, as far as the system tells."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def commit() -> str:
-    """The commit that is measured, marked if files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 def write(result: dict[str, str], file: Path = RESULTS) -> None:

@@ -6,13 +6,14 @@ python benchmarks/mini.py
 from __future__ import annotations
 
 import json
-import platform
 import resource
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from machine import commit, processor, versions
 
 MEDIA = Path(__file__).parent.parent / "examples" / "media"
 QUESTIONS = {
@@ -81,7 +82,9 @@ def main() -> None:
             "peak memory, MB": max(run[1] for run in runs),
         },
         **warm(),
-        "machine": f"{platform.processor() or platform.machine()}, Python {platform.python_version()}",
+        "hardware": processor(),
+        "versions": versions("torch"),
+        "commit": commit(),
     }
     print(json.dumps(figures, indent=1))
 
