@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,22 +52,22 @@ def decode_video(part: Video, limits: Limits, choice: FrameChoice | None = None)
     choice = choice or UniformFrames()
     array = array_of(part)
     if array is not None:
-        return _clip(ArrayReel(array, part.frames_per_s, limits), choice, None)
+        return _clip(ArrayReel(array, part.frames_per_s, limits), choice)
     with opened(part, limits) as file:
         found = sniff.sniff(file)
         if found in (sniff.GIF, sniff.WEBP):
-            return _clip(AnimationReel(file, part, limits), choice, None)
+            return _clip(AnimationReel(file, part, limits), choice)
         if found is None or found not in (sniff.MP4, sniff.MATROSKA):
             raise InputError(f"{part.name} is not a video that Tutti reads: {describe(file)}; expected {FILMS}.")
         check_whole(file, found, part.name)
         reel = ContainerReel(file, found, part.name, limits)
-        clip = _clip(reel, choice, None)
+        clip = _clip(reel, choice)
         track = read_sound(file, found, part.name, limits, zero_s=reel.zero_s)
-        sound = finished(*track, part.name) if track is not None else None
-        return Clip(clip.frames, clip.times_s, clip.duration_s, sound)
+        return replace(clip, sound=finished(*track, part.name)) if track is not None else clip
 
 
-def _clip(reel: ContainerReel | AnimationReel | ArrayReel, choice: FrameChoice, sound: Sound | None) -> Clip:
+def _clip(reel: ContainerReel | AnimationReel | ArrayReel, choice: FrameChoice) -> Clip:
+    """The chosen frames, without sound."""
     shown = list(reel.shown_at(choice.moments(reel)))
     times_s = np.array([time_s for time_s, _ in shown], dtype=np.float64)
-    return Clip(np.stack([frame for _, frame in shown]), times_s, reel.duration_s, sound)
+    return Clip(np.stack([frame for _, frame in shown]), times_s, reel.duration_s, sound=None)
