@@ -58,8 +58,8 @@ class Media:
         """SHA-256 over modality, form and content, as 64 hexadecimal digits.
 
         A file, its bytes and its `data:` URL are one content. Paths are read in pieces, so a file's digest costs no
-        memory. Arrays contribute their shape and type,
-        which keeps a 30 x 150 picture apart from a 150 x 30 one with the same bytes.
+        memory. Arrays contribute their shape and type, which keeps a 30 x 150 picture apart from a 150 x 30 one with
+        the same bytes.
 
         Raises:
             InputError: The source is a path that cannot be read or a `data:` URL that cannot be decoded.
@@ -158,6 +158,9 @@ def data_url_bytes(url: str) -> bytes:
     if not header.endswith(";base64"):
         return unquote_to_bytes(payload)
     try:
-        return base64.b64decode(payload, validate=True)
+        content = base64.b64decode(payload, validate=True)
     except ValueError as error:  # binascii.Error is one; letters outside ASCII raise another
         raise InputError(f"The base64 text of a data: URL is not well formed: {error}.") from None
+    if len(payload) % 4:  # which the decoder lets pass
+        raise InputError("The base64 text of a data: URL is not well formed: Excess padding.")
+    return content
