@@ -24,6 +24,8 @@ help:  ## this list
 
 $(STAMP): pyproject.toml
 	@set -e; start=$$SECONDS; echo "== set-up in $(VENV)"; \
+	test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is not Python 3.11 or newer; name one that is: make PYTHON=python3.12 ..."; exit 1; }; \
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
 	$(BIN)/python -m pip install --quiet "$(TORCH)"; \
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"; \
