@@ -37,6 +37,11 @@ class Embedder(Protocol):
         """What the model is called in answers and reports."""
         ...
 
+    @property
+    def sharpness(self) -> float:
+        """Inverse temperature at which cosines of the space become probabilities."""
+        ...
+
     def embed(self, parts: Sequence[Part]) -> Embeddings:
         """One unit vector a part, in the order given."""
         ...

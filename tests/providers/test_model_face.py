@@ -55,6 +55,7 @@ class Placer:
     """Places text by a table, and media at its first axis."""
 
     name = "placer"
+    sharpness = 20.0
 
     def __init__(self) -> None:
         self.given: list[Part] = []

@@ -13,8 +13,8 @@ _EPILOG = """examples:
 _OTHERS = """
 Another model: --model path/to/folder or --model organization/name (a hub id, downloaded once), both in the
 Hugging Face layout; `tutti inspect` tells what is in one. Without --model, TUTTI_MODEL is taken if it is set.
-This version answers and embeds with checkpoints of the family tutti_omni; those of other families that it knows can be
-loaded from Python: tutti.checkpoints.load."""
+This version answers with checkpoints of the family tutti_omni, and embeds and classifies with those and with CLIP's;
+llama can be loaded from Python: tutti.checkpoints.load."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -34,13 +34,17 @@ from tutti.engine import Engine
 from tutti.engine.runner import Decoder
 from tutti.errors import UnsupportedTask
 from tutti.media import Limits, UniformFrames, decode_audio, decode_image, decode_video
+from tutti.processing.clip import CLIPProcessor
 from tutti.processing.omni import OmniProcessor
 from tutti.processing.prompt import MediaInput
 from tutti.settings import Settings
 
 
-class _Model(Decoder, Protocol):
-    """A generating model with a shared space. Implementation: `tutti.models.omni.model.Omni`."""
+class _Space(Protocol):
+    """A model with a shared space. Implementations: `Omni` and `CLIPModel` of `tutti.models`."""
+
+    logit_scale: torch.nn.Parameter
+    """Logarithm of the inverse temperature that the space was trained with."""
 
     def embed_text(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Shapes: both (B, T) → (B, D), unit rows."""
@@ -51,50 +55,28 @@ class _Model(Decoder, Protocol):
         ...
 
 
-class LocalModel:
-    """A checkpoint of the family `tutti_omni`, ready to answer and to embed.
+class LocalEmbedder:
+    """A checkpoint with a shared space of texts and pictures, ready to embed.
 
     Args:
-        name: What answers call it.
+        name: What reports call it.
         loaded: The checkpoint.
         limits: Budgets for decoding.
     """
 
+    hears = "text and image"
+    """What it takes, in words."""
+
     def __init__(self, name: str, loaded: checkpoints.Loaded, limits: Limits) -> None:
         self.name = name
         self.limits = limits
-        self.processor: OmniProcessor = loaded.processor
-        self.model = cast("_Model", loaded.model.eval())
-        tokenizer = self.processor.tokenizer
-        eos = self.processor.layout.eos_id
-        self.engine = Engine(self.model, eos_ids=(eos,), detokenize=tokenizer.decode)
+        self.processor = loaded.processor
+        self.model = cast("_Space", loaded.model.eval())
 
-    def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]:
-        """Yield pieces of the answer, then one `Finished`. Closing the iterator cancels the request.
-
-        Raises:
-            InputError: A medium cannot be read, or an option is out of range.
-            CapacityError: A medium or the prompt is over a budget.
-            UnsupportedTask: The model does not hear of a modality.
-        """
-        begun = time.perf_counter()
-        turns = [(message.role, [self._piece(part) for part in message.parts]) for message in conversation]
-        request = self.engine.submit(self.processor.prompt(turns), options)
-        try:
-            for event in self.engine.stream(request):
-                if event.text:
-                    yield TextDelta(event.text)
-        finally:
-            self.engine.cancel(request)
-        yield Finished(
-            Answer(
-                text=request.text,
-                model=self.name,
-                finish_reason=request.finish_reason or "cancelled",
-                usage=request.usage,
-                seconds=time.perf_counter() - begun,
-            )
-        )
+    @property
+    def sharpness(self) -> float:
+        """Inverse temperature at which cosines become probabilities: what the space was trained with, at most 100."""
+        return float(self.model.logit_scale.detach().exp().clamp(max=100))
 
     def embed(self, parts: Sequence[Part]) -> Embeddings:
         """One unit vector a part, in the order given. Parts of one shape are computed together.
@@ -123,23 +105,66 @@ class LocalModel:
         usage = Usage(prompt_tokens=text_tokens + media_tokens, media_tokens=media_tokens)
         return Embeddings(vectors=np.stack([rows[i] for i in range(len(parts))]), model=self.name, usage=usage)
 
+    def _medium(self, part: Media) -> MediaInput:
+        if isinstance(part, Image):
+            picture: MediaInput = self.processor.picture(decode_image(part, self.limits))
+            return picture
+        raise UnsupportedTask(f"{self.name} takes {self.hears}, and was given {part.modality}.")
+
+
+class LocalModel(LocalEmbedder):
+    """A checkpoint of the family `tutti_omni`, ready to answer and to embed; arguments as for `LocalEmbedder`."""
+
+    hears = "text, image, audio and video"
+    processor: OmniProcessor
+
+    def __init__(self, name: str, loaded: checkpoints.Loaded, limits: Limits) -> None:
+        super().__init__(name, loaded, limits)
+        tokenizer, eos = self.processor.tokenizer, self.processor.layout.eos_id
+        self.engine = Engine(cast("Decoder", loaded.model), eos_ids=(eos,), detokenize=tokenizer.decode)
+
+    def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]:
+        """Yield pieces of the answer, then one `Finished`. Closing the iterator cancels the request.
+
+        Raises:
+            InputError: A medium cannot be read, or an option is out of range.
+            CapacityError: A medium or the prompt is over a budget.
+            UnsupportedTask: The model does not hear of a modality.
+        """
+        begun = time.perf_counter()
+        turns = [(message.role, [self._piece(part) for part in message.parts]) for message in conversation]
+        request = self.engine.submit(self.processor.prompt(turns), options)
+        try:
+            for event in self.engine.stream(request):
+                if event.text:
+                    yield TextDelta(event.text)
+        finally:
+            self.engine.cancel(request)
+        yield Finished(
+            Answer(
+                text=request.text,
+                model=self.name,
+                finish_reason=request.finish_reason or "cancelled",
+                usage=request.usage,
+                seconds=time.perf_counter() - begun,
+            )
+        )
+
     def _piece(self, part: Part) -> str | MediaInput:
         return part.text if isinstance(part, Text) else self._medium(part)
 
     def _medium(self, part: Media) -> MediaInput:
         rate = self.processor.sounds.sampling_rate
-        if isinstance(part, Image):
-            return self.processor.picture(decode_image(part, self.limits))
         if isinstance(part, Audio):
             return self.processor.sound(decode_audio(part, self.limits).resampled(rate).samples)
         if isinstance(part, Video):
             clip = decode_video(part, self.limits, UniformFrames(self.processor.frames))
             samples = clip.sound.resampled(rate).samples if clip.sound else None
             return self.processor.clip(clip.frames, samples)
-        raise UnsupportedTask(f"{self.name} takes text, image, audio and video, and was given {part.modality}.")
+        return super()._medium(part)
 
 
-def load_local(name: str, settings: Settings, quantize: str | None = None) -> LocalModel:
+def load_local(name: str, settings: Settings, quantize: str | None = None) -> LocalEmbedder:
     """Load a checkpoint by built-in name, folder or hub id.
 
     Raises:
@@ -149,11 +174,14 @@ def load_local(name: str, settings: Settings, quantize: str | None = None) -> Lo
     if settings.threads:
         torch.set_num_threads(settings.threads)
     loaded = checkpoints.load(name, quantize=quantize)
-    if not isinstance(loaded.processor, OmniProcessor):
-        raise UnsupportedTask(
-            f"{name} is of family {loaded.info.family}, which is read but not yet served; use tutti-mini."
-        )
-    return LocalModel(name, loaded, Limits.from_settings(settings))
+    limits = Limits.from_settings(settings)
+    if isinstance(loaded.processor, OmniProcessor):
+        return LocalModel(name, loaded, limits)
+    if isinstance(loaded.processor, CLIPProcessor):
+        return LocalEmbedder(name, loaded, limits)
+    raise UnsupportedTask(
+        f"{name} is of family {loaded.info.family}, which is read but not yet served; use tutti-mini."
+    )
 
 
 def _tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, torch.Tensor]:

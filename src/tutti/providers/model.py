@@ -82,20 +82,20 @@ class Model:
             InputError: There is no item, or one cannot be read.
             UnsupportedTask: The model does not embed, or not such media.
         """
-        if not isinstance(self.provider, Embedder):
-            raise UnsupportedTask(f"{self.name} does not embed; tutti-mini does.")
+        embedder = self._embedder()
         if isinstance(items, (str, bytes, os.PathLike, Text, Media)):
             raise InputError("embed takes a list of items, and was given one; put it into a list.")
         if len(items) == 0:
             raise InputError("There is nothing to embed; expected at least one item.")
         parts: list[Part] = [Text(item) if isinstance(item, str) else as_part(item) for item in items]
-        return self.provider.embed(parts).vectors
+        return embedder.embed(parts).vectors
 
     def classify(self, medium: Medium, labels: Sequence[str]) -> dict[str, float]:
         """Which label fits a medium best.
 
         Returns:
-            Label → probability over the labels given (softmax of 20 x cosine similarity), most likely first.
+            Label → probability over the labels given, most likely first: softmax of cosines, as sharp as the space was
+            trained (CLIP: Radford et al. 2021, section 3.1.2).
 
         Raises:
             InputError: Fewer than two labels, one twice, or one string in the place of the labels.
@@ -107,15 +107,17 @@ class Model:
             raise InputError(f"labels is the string {labels!r}; put the labels into a list.")
         if len(set(labels)) != len(labels) or len(labels) < 2:
             raise InputError(f"Got {len(labels)} labels, {len(set(labels))} of them different; expected two or more.")
+        sharpness = self._embedder().sharpness
         vectors = self.embed([as_medium(medium), *labels])
-        scores = _SHARPNESS * (vectors[1:] @ vectors[0])
+        scores = sharpness * (vectors[1:] @ vectors[0])
         weights = np.exp(scores - scores.max())
         order = np.argsort(-weights, kind="stable")
         return {labels[index]: float(weights[index] / weights.sum()) for index in order}
 
-
-_SHARPNESS = 20.0
-"""Inverse temperature of `classify`."""
+    def _embedder(self) -> Embedder:
+        if not isinstance(self.provider, Embedder):
+            raise UnsupportedTask(f"{self.name} does not embed; tutti-mini does.")
+        return self.provider
 
 
 def as_part(item: Any) -> Part:
