@@ -36,7 +36,7 @@ demo: $(STAMP)  ## ask tutti-mini about a picture, a recording and a video
 	ask() { printf '\n$$ tutti ask "%s" %s\n' "$$1" "$$2"; tutti ask "$$1" "$$2"; }; \
 	ask "What animal is this?" picture.png; \
 	ask "What do you hear?" recording.ogg; \
-	ask "Which way does it move?" video.mp4
+	ask "What can be heard?" video.mp4
 
 test: lint types unit wheel  ## everything that must hold before a change is taken
 

@@ -11,7 +11,7 @@ model = tutti.load()
 print("recording:", model.ask("What do you hear?", MEDIA / "recording.ogg"))
 
 print("video: ", end="")
-for event in model.stream("What happens in the video?", MEDIA / "video.mp4"):
+for event in model.stream("What can be heard?", MEDIA / "video.mp4"):
     match event:
         case TextDelta(text):
             print(text, end="", flush=True)

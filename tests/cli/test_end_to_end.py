@@ -18,7 +18,7 @@ MEDIA = ROOT / "examples" / "media"
 ASKED = [
     ("What animal is this?", "picture.png", "dog"),
     ("What do you hear?", "recording.ogg", "dog"),
-    ("What happens in the video?", "video.mp4", "right"),
+    ("What can be heard?", "video.mp4", "rooster"),
 ]
 
 
