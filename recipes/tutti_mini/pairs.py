@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -301,9 +300,3 @@ def log_mels(waves: Sequence[NDArray[np.float32]], longest: int, rng: np.random.
             mel[:, when : when + long] = mel.min()
         out.append(mel)
     return torch.from_numpy(np.stack(out))
-
-
-def as_batch(batch: PictureBatch | SoundBatch, keys: Keys) -> dict[str, Any]:
-    """A batch as values that cross process borders cheaply."""
-    values = batch.pixels if isinstance(batch, PictureBatch) else batch.features
-    return {"values": values, "keys": keys(batch.keys), "captions": batch.captions}

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -128,14 +128,14 @@ class _Kitchen:
 
     def phase(self, name: str, steps: int) -> Phase:
         """A later phase."""
-        warmup = min(40, steps // 4)
+        schedule = Schedule(steps=steps, learning_rate=1e-3, warmup_steps=min(40, steps // 4))
         if name == "pretrain-text":
             source = SceneSource("text", self.tokenizer, self.pools(), 24)
             return Phase(
                 name=name,
                 tasks=(Task(name="text", objective=Instruct(), source=source),),
                 trainable=tuple(f"{prefix}*" for prefix in DECODER),
-                schedule=Schedule(steps=steps, learning_rate=1e-3, warmup_steps=warmup),
+                schedule=schedule,
                 seed=self.seed,
             )
         shared = ("heads.*", "text.*", "logit_scale")
@@ -144,7 +144,7 @@ class _Kitchen:
                 name=name,
                 tasks=self.align(128, 40),
                 trainable=("trunks.*", *shared),
-                schedule=Schedule(steps=steps, learning_rate=1e-3, warmup_steps=warmup),
+                schedule=schedule,
                 seed=self.seed,
             )
         # Scenes look unlike single photos, so batch statistics would waver between the tasks: they stay as aligned.
@@ -160,7 +160,7 @@ class _Kitchen:
             name=name,
             tasks=self.instruct(),
             trainable=(*weights, *shared, "connectors.*", "frame_positions.*", *(f"{prefix}*" for prefix in DECODER)),
-            schedule=Schedule(steps=steps, learning_rate=1e-3, warmup_steps=warmup, ema_decay=0.995),
+            schedule=replace(schedule, ema_decay=0.995),
             seed=self.seed,
         )
 

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from recipes.tutti_mini.build import Pretraining
-from recipes.tutti_mini.pairs import Keys, PicturePairs, SoundPairs, normalize
+from recipes.tutti_mini.pairs import Keys, PictureBatch, PicturePairs, SoundPairs, normalize
 from tutti.models.omni.model import Omni
 from tutti.training.objectives import classification, contrastive
 
@@ -35,9 +35,8 @@ class PairSource:
     def batch(self, rng: np.random.Generator) -> dict[str, Any]:
         """Draw one batch."""
         drawn = self.pairs.draw(rng, self.count)
-        values = getattr(drawn, "pixels", None)
-        out: dict[str, Any] = {"keys": self.keys(drawn.keys)}
-        out["values"] = drawn.features if values is None else values  # type: ignore[union-attr]
+        values = drawn.pixels if isinstance(drawn, PictureBatch) else drawn.features
+        out: dict[str, Any] = {"keys": self.keys(drawn.keys), "values": values}
         if self.tokenizer:
             out["input_ids"], out["attention_mask"] = tokenize(self.tokenizer, drawn.captions)
         return out
