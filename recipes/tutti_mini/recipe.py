@@ -32,7 +32,7 @@ SOUND_SHARES = (0.08, 0.32, 0.15, 0.08, 0.22, 0.08, 0.07, 0.0)
 """Of `SOUNDS`; coffee orders wait for a model that transcribes."""
 
 STEPS = {"pretrain-image": 1300, "pretrain-audio": 900, "pretrain-text": 50, "align": 300, "instruct": 540}
-"""Optimizer steps at `--budget 1`, which takes about two hours on two cores."""
+"""Optimizer steps at `--budget 1`, which takes about 90 minutes on two cores."""
 PHASES = tuple(STEPS)
 
 
