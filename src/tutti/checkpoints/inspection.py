@@ -12,7 +12,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from tutti.checkpoints.families import Facts, find_family, read_config
+from tutti.checkpoints.families import find_family
+from tutti.checkpoints.family import Facts, read_config
 from tutti.checkpoints.headers import DTYPE_BYTES, Entry, read_folder
 from tutti.checkpoints.places import find_folder
 from tutti.errors import CheckpointError
@@ -87,7 +88,7 @@ def describe(folder: Path, values: Mapping[str, Any], entries: Mapping[str, Entr
     """What is known from `config.json` and the headers."""
     reason, facts = None, None
     try:
-        _, family = find_family(values)
+        family = find_family(values)
         facts = family.facts(family.config(values), folder)
     except CheckpointError as error:
         reason = str(error)

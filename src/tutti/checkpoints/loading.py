@@ -19,8 +19,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from tutti.checkpoints.builders import BUILDERS
-from tutti.checkpoints.families import find_family, read_config
+from tutti.checkpoints.families import find_family
+from tutti.checkpoints.family import read_config
 from tutti.checkpoints.headers import Entry, read_folder
 from tutti.checkpoints.inspection import CheckpointInfo, describe
 from tutti.checkpoints.places import find_folder
@@ -108,22 +108,21 @@ def load(
     _check_options(dtype, quantize)
     folder = find_folder(path)
     values = read_config(folder)
-    name, family = find_family(values)
-    builder = BUILDERS[name]
+    family = find_family(values)
     config = family.config(values)
     stored = read_folder(folder)
     with torch.device("meta"), _Hollow():
-        model = builder.model(config)
+        model = family.model(config)
     tied: Mapping[str, str] = getattr(model, "tied", {})
     computed: Collection[str] = getattr(model, "computed", ())
     entries = {name: entry for name, entry in stored.items() if name not in computed}
     fresh = _check_weights(model, entries, tied, new_weights)
-    processor = builder.processor(config, folder)
+    processor = family.processor(config, folder)
     casts: Counter[str] = Counter()
     for shard in _read_shards(entries, DTYPES[dtype], casts):
         model.load_state_dict(shard, strict=False, assign=True)
     if fresh:
-        drawn = builder.model(config).to(DTYPES[dtype]).state_dict()
+        drawn = family.model(config).to(DTYPES[dtype]).state_dict()
         model.load_state_dict({name: drawn[name] for name in fresh}, strict=False, assign=True)
     _tie(model, tied, entries)
     _check_filled(model)

@@ -38,6 +38,9 @@ class CLIPProcessor:
     end_id: int | None
     """Token that the model looks for at the end of a text; None if it takes the highest."""
 
+    hears = "text and image"
+    """What the model takes, in words."""
+
     def __post_init__(self) -> None:
         ids = self.tokenizer.encode("a", add_special=True)
         highest = self.tokenizer.vocab_size - 1

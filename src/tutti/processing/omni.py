@@ -72,6 +72,18 @@ class OmniProcessor:
     frames: int
     """F: pictures taken from a video."""
 
+    hears = "text, image, audio and video"
+    """What the model takes, in words."""
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """Tokens that end an answer."""
+        return frozenset({self.layout.eos_id})
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of an answer."""
+        return self.tokenizer.decode(ids)
+
     @classmethod
     def from_config(cls, tokenizer: Tokenizer, values: Mapping[str, Any], layout: Layout) -> OmniProcessor:
         """Read `preprocessor_config.json`: settings of `image` and `audio`, and `video: {"frames": F}`.

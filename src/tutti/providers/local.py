@@ -24,6 +24,7 @@ from tutti.content import (
     Image,
     Media,
     Part,
+    Role,
     SamplingOptions,
     Text,
     TextDelta,
@@ -34,9 +35,7 @@ from tutti.engine import Engine
 from tutti.engine.runner import Decoder
 from tutti.errors import UnsupportedTask
 from tutti.media import Limits, UniformFrames, decode_audio, decode_image, decode_video
-from tutti.processing.clip import CLIPProcessor
-from tutti.processing.omni import OmniProcessor
-from tutti.processing.prompt import MediaInput
+from tutti.processing.prompt import MediaInput, Prompt
 from tutti.settings import Settings
 
 
@@ -55,8 +54,26 @@ class _Space(Protocol):
         ...
 
 
-class LocalEmbedder:
-    """A checkpoint with a shared space of texts and pictures, ready to embed.
+class _Prompter(Protocol):
+    """A processor of a generating model. Implementations: `OmniProcessor` and others of `tutti.processing`."""
+
+    eos_ids: frozenset[int]
+    """Tokens that end an answer."""
+
+    def prompt(self, turns: Sequence[tuple[Role, Sequence[str | MediaInput]]]) -> Prompt:
+        """A conversation, ready for the model's turn."""
+        ...
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of an answer."""
+        ...
+
+
+class Local:
+    """A loaded checkpoint and the way from a medium's bytes to its inputs.
+
+    Which media it takes is for its processor to say: `picture(pixels)`, `sound(samples)` with `sounds.sampling_rate`,
+    `clip(frames, samples)` with `frames`, and `hears`, all of them in words.
 
     Args:
         name: What reports call it.
@@ -64,19 +81,45 @@ class LocalEmbedder:
         limits: Budgets for decoding.
     """
 
-    hears = "text and image"
-    """What it takes, in words."""
-
     def __init__(self, name: str, loaded: checkpoints.Loaded, limits: Limits) -> None:
         self.name = name
         self.limits = limits
         self.processor = loaded.processor
-        self.model = cast("_Space", loaded.model.eval())
+        self.model = loaded.model
+
+    def _medium(self, part: Media) -> MediaInput:
+        """Decode a medium and make it ready for its trunk.
+
+        Raises:
+            InputError: It cannot be read.
+            CapacityError: It is over a budget.
+            UnsupportedTask: The model does not take its modality.
+        """
+        processor = self.processor
+        if isinstance(part, Image) and hasattr(processor, "picture"):
+            return cast("MediaInput", processor.picture(decode_image(part, self.limits)))
+        if isinstance(part, Audio) and hasattr(processor, "sound"):
+            sound = decode_audio(part, self.limits).resampled(processor.sounds.sampling_rate)
+            return cast("MediaInput", processor.sound(sound.samples))
+        if isinstance(part, Video) and hasattr(processor, "clip"):
+            clip = decode_video(part, self.limits, UniformFrames(processor.frames))
+            samples = clip.sound.resampled(processor.sounds.sampling_rate).samples if clip.sound else None
+            return cast("MediaInput", processor.clip(clip.frames, samples))
+        raise UnsupportedTask(f"{self.name} takes {processor.hears}, and was given {part.modality}.")
+
+
+class LocalEmbedder(Local):
+    """A checkpoint with a shared space, ready to embed; arguments as for `Local`."""
+
+    @property
+    def space(self) -> _Space:
+        """The model, as what it is asked for here."""
+        return cast("_Space", self.model)
 
     @property
     def sharpness(self) -> float:
         """Inverse temperature at which cosines become probabilities: what the space was trained with, at most 100."""
-        return float(self.model.logit_scale.detach().exp().clamp(max=100))
+        return float(self.space.logit_scale.detach().exp().clamp(max=100))
 
     def embed(self, parts: Sequence[Part]) -> Embeddings:
         """One unit vector a part, in the order given. Parts of one shape are computed together.
@@ -94,34 +137,27 @@ class LocalEmbedder:
             for some in _chunks(texts):
                 arrays = self.processor.texts([part.text for i in some if isinstance(part := parts[i], Text)])
                 text_tokens += int(arrays["attention_mask"].sum())
-                points = self.model.embed_text(**_tensors(arrays))
+                points = self.space.embed_text(**_tensors(arrays))
                 rows.update(zip(some, points.numpy(), strict=True))
             for alike in _by_shape(media):
                 for some in _chunks(alike):
                     stacked = {key: np.stack([media[i].arrays[key] for i in some]) for key in media[some[0]].arrays}
-                    points = self.model.embed_media(media[some[0]].modality, _tensors(stacked))
+                    points = self.space.embed_media(media[some[0]].modality, _tensors(stacked))
                     rows.update(zip(some, points.numpy(), strict=True))
         media_tokens = sum(medium.tokens for medium in media.values())
         usage = Usage(prompt_tokens=text_tokens + media_tokens, media_tokens=media_tokens)
         return Embeddings(vectors=np.stack([rows[i] for i in range(len(parts))]), model=self.name, usage=usage)
 
-    def _medium(self, part: Media) -> MediaInput:
-        if isinstance(part, Image):
-            picture: MediaInput = self.processor.picture(decode_image(part, self.limits))
-            return picture
-        raise UnsupportedTask(f"{self.name} takes {self.hears}, and was given {part.modality}.")
 
-
-class LocalModel(LocalEmbedder):
-    """A checkpoint of the family `tutti_omni`, ready to answer and to embed; arguments as for `LocalEmbedder`."""
-
-    hears = "text, image, audio and video"
-    processor: OmniProcessor
+class LocalResponder(Local):
+    """A checkpoint with a decoder, ready to answer; arguments as for `Local`."""
 
     def __init__(self, name: str, loaded: checkpoints.Loaded, limits: Limits) -> None:
         super().__init__(name, loaded, limits)
-        tokenizer, eos = self.processor.tokenizer, self.processor.layout.eos_id
-        self.engine = Engine(cast("Decoder", loaded.model), eos_ids=(eos,), detokenize=tokenizer.decode)
+        self.prompter = cast("_Prompter", loaded.processor)
+        self.engine = Engine(
+            cast("Decoder", self.model), eos_ids=self.prompter.eos_ids, detokenize=self.prompter.decode
+        )
 
     def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]:
         """Yield pieces of the answer, then one `Finished`. Closing the iterator cancels the request.
@@ -133,7 +169,7 @@ class LocalModel(LocalEmbedder):
         """
         begun = time.perf_counter()
         turns = [(message.role, [self._piece(part) for part in message.parts]) for message in conversation]
-        request = self.engine.submit(self.processor.prompt(turns), options)
+        request = self.engine.submit(self.prompter.prompt(turns), options)
         try:
             for event in self.engine.stream(request):
                 if event.text:
@@ -153,18 +189,20 @@ class LocalModel(LocalEmbedder):
     def _piece(self, part: Part) -> str | MediaInput:
         return part.text if isinstance(part, Text) else self._medium(part)
 
-    def _medium(self, part: Media) -> MediaInput:
-        rate = self.processor.sounds.sampling_rate
-        if isinstance(part, Audio):
-            return self.processor.sound(decode_audio(part, self.limits).resampled(rate).samples)
-        if isinstance(part, Video):
-            clip = decode_video(part, self.limits, UniformFrames(self.processor.frames))
-            samples = clip.sound.resampled(rate).samples if clip.sound else None
-            return self.processor.clip(clip.frames, samples)
-        return super()._medium(part)
+
+class LocalModel(LocalResponder, LocalEmbedder):
+    """A checkpoint with a shared space and a decoder, ready for both; arguments as for `Local`."""
 
 
-def load_local(name: str, settings: Settings, quantize: str | None = None) -> LocalEmbedder:
+_KINDS: tuple[tuple[frozenset[str], type[LocalResponder | LocalEmbedder]], ...] = (
+    (frozenset({"ask", "embed"}), LocalModel),
+    (frozenset({"ask"}), LocalResponder),
+    (frozenset({"embed"}), LocalEmbedder),
+)
+"""Tasks → what serves them; the first that fits."""
+
+
+def load_local(name: str, settings: Settings, quantize: str | None = None) -> LocalResponder | LocalEmbedder:
     """Load a checkpoint by built-in name, folder or hub id.
 
     Raises:
@@ -174,11 +212,10 @@ def load_local(name: str, settings: Settings, quantize: str | None = None) -> Lo
     if settings.threads:
         torch.set_num_threads(settings.threads)
     loaded = checkpoints.load(name, quantize=quantize)
-    limits = Limits.from_settings(settings)
-    if isinstance(loaded.processor, OmniProcessor):
-        return LocalModel(name, loaded, limits)
-    if isinstance(loaded.processor, CLIPProcessor):
-        return LocalEmbedder(name, loaded, limits)
+    if hasattr(loaded.processor, "hears"):
+        for tasks, kind in _KINDS:
+            if tasks <= set(loaded.info.tasks):
+                return kind(name, loaded, Limits.from_settings(settings))
     raise UnsupportedTask(
         f"{name} is of family {loaded.info.family}, which is read but not yet served; use tutti-mini."
     )

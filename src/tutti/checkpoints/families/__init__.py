@@ -1,0 +1,33 @@
+"""The families of models that are known, a file each: from `model_type` to how its checkpoints are read.
+
+A checkpoint's words are looked up here and never imported. A door is a small function with a real import inside, so
+that the import contract sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tutti.checkpoints.families import clip, llama, tutti_omni
+from tutti.checkpoints.family import Family
+from tutti.errors import UnsupportedConfig
+
+FAMILIES: Mapping[str, Family] = {
+    "clip": clip.FAMILY,
+    "llama": llama.FAMILY,
+    "tutti_omni": tutti_omni.FAMILY,
+}
+"""`model_type` → family."""
+
+
+def find_family(values: Mapping[str, Any]) -> Family:
+    """The family that a `config.json` belongs to, by its `model_type`.
+
+    Raises:
+        UnsupportedConfig: It is not known.
+    """
+    name = values.get("model_type")
+    if not isinstance(name, str) or name not in FAMILIES:
+        raise UnsupportedConfig(f"config.json is of model_type {name!r}; known are {', '.join(sorted(FAMILIES))}.")
+    return FAMILIES[name]

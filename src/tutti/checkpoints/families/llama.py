@@ -1,0 +1,43 @@
+"""LLaMA: continues text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tutti.checkpoints.family import Facts, Family
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def _config(values: Mapping[str, Any]) -> Any:
+    from tutti.models.llama.config import LlamaConfig
+
+    return LlamaConfig.from_hf(values)
+
+
+def _facts(config: Any, _folder: Path) -> Facts:
+    from tutti.models.llama.config import TASKS
+
+    return Facts(
+        tasks=TASKS,
+        context_length=config.max_position_embeddings,
+        kv_bytes_per_token=config.kv_bytes_per_token(),
+    )
+
+
+def _model(config: Any) -> nn.Module:
+    from tutti.models.llama.model import LlamaForCausalLM
+
+    return LlamaForCausalLM(config)
+
+
+def _processor(_config: Any, folder: Path) -> object:
+    from tutti.processing.text import TextProcessor
+
+    return TextProcessor.from_folder(folder)
+
+
+FAMILY = Family(config=_config, facts=_facts, model=_model, processor=_processor)
