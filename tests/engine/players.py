@@ -17,6 +17,7 @@ from tutti.engine.request import Request, TokenEvent
 from tutti.models.layers.attention import Attend
 from tutti.models.llama.config import LlamaConfig
 from tutti.models.llama.model import LlamaForCausalLM
+from tutti.processing.prompt import View
 
 TINY = LlamaConfig(
     vocab_size=256,
@@ -104,6 +105,7 @@ class Prompt:
     input_ids: NDArray[np.int64]
     media: Sequence[Medium] = ()
     starts: Sequence[int] = ()
+    views: Sequence[View] = ()
 
 
 def picture(seed: int, tokens: int = 5, modality: str = "image") -> Medium:

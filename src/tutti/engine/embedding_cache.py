@@ -33,7 +33,7 @@ class EmbeddingCache:
         max_bytes: Most bytes of embeddings kept; a larger embedding is not kept at all.
     """
 
-    def __init__(self, max_bytes: int = 64 * 2**20) -> None:
+    def __init__(self, max_bytes: int = 256 * 2**20) -> None:
         self.max_bytes = max_bytes
         self.bytes = 0
         """Bytes held now."""

@@ -273,6 +273,7 @@ class Engine:
     def _forget(self, sequence: Sequence) -> None:
         self.scheduler.remove(sequence)
         sequence.embeddings.clear()
+        sequence.memories.clear()
         self._requests.pop(sequence.arrival, None)
 
 

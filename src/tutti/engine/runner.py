@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence as Items
-from typing import NamedTuple, Protocol
+from itertools import pairwise
+from typing import Protocol, runtime_checkable
+from weakref import WeakValueDictionary
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from tutti.engine.attending import Look, PagedAttend, Read
 from tutti.engine.embedding_cache import EmbeddingCache, embedding_key
 from tutti.engine.scheduler import Work
 from tutti.engine.sequence import Sequence
 from tutti.errors import InputError
-from tutti.models.layers.attention import Attend, attention
+from tutti.models.layers.attention import Attend, MediaMemory
 
 
 class Decoder(Protocol):
@@ -57,67 +59,16 @@ class Decoder(Protocol):
         ...
 
 
-class _Read(NamedTuple):
-    """What one sequence's queries look at in a step."""
+@runtime_checkable
+class Looker(Protocol):
+    """What it needs besides of a model whose text looks at media instead of reading them as tokens.
 
-    start: int
-    stop: int
-    """Its rows among the step's tokens."""
-    context: int
-    """Tokens of its keys and values."""
-    place: int | Tensor
-    """First slot of the cache where they lie side by side, or else their blocks."""
-    mask: Tensor | None
-    """(T, context) bool for a chunk that continues a prompt."""
-
-
-class PagedAttend:
-    """Attention over keys and values kept in blocks; an `Attend` for one step.
-
-    The step's tokens of all sequences come in one row, (1, T, …), so that projections run over all of them at once;
-    only the attention itself is done sequence by sequence.
-
-    Args:
-        keys: One (blocks, block tokens, K, E) a layer.
-        values: The same.
-        slots: (T,) int64, where in the cache each new token's key and value go.
-        reads: What each sequence looks at.
+    Implementations: `models.mllama`, `models.idefics`.
     """
 
-    def __init__(self, keys: list[Tensor], values: list[Tensor], slots: Tensor, reads: list[_Read]) -> None:
-        self._keys = keys
-        self._values = values
-        self._slots = slots
-        self._reads = reads
-
-    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Keep the new keys and values, then attend. Shapes as in `Attend`, with B = 1."""
-        keys, values = self._keys[layer], self._values[layer]
-        flat_keys, flat_values = keys.flatten(0, 1), values.flatten(0, 1)
-        flat_keys.index_copy_(0, self._slots, key[0])
-        flat_values.index_copy_(0, self._slots, value[0])
-        out = []
-        for read in self._reads:
-            if isinstance(read.place, int):
-                seen_keys = flat_keys[read.place : read.place + read.context]
-                seen_values = flat_values[read.place : read.place + read.context]
-            else:
-                seen_keys = keys.index_select(0, read.place).flatten(0, 1)[: read.context]
-                seen_values = values.index_select(0, read.place).flatten(0, 1)[: read.context]
-            rows = query[:, read.start : read.stop]
-            out.append(_attend(rows, seen_keys[None], seen_values[None], read.mask))
-        return out[0] if len(out) == 1 else torch.cat(out, dim=1)
-
-
-def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-    """Shapes: query (1, T, H, E), keys and values (1, context, K, E) → (1, T, H, E)."""
-    tokens, heads, width = query.shape[1:]
-    if tokens > 1:
-        return attention(query, keys, values, mask=mask, causal=mask is None)
-    # One query sees everything: the heads of a group stand as so many queries before their shared keys, unmasked.
-    grouped = query.reshape(1, keys.shape[2], -1, width)
-    out = F.scaled_dot_product_attention(grouped, keys.transpose(1, 2), values.transpose(1, 2))
-    return out.reshape(1, 1, heads, width)
+    def remember(self, states: Tensor) -> MediaMemory:
+        """Keys and values of what `encode_media` gave, for every layer that looks. Shapes: (N, D) → (N, K, E) each."""
+        ...
 
 
 class Runner:
@@ -146,6 +97,9 @@ class Runner:
         self._weights_digest = weights_digest
         self._device = device
         self._block_tokens = block_tokens
+        self._looker = model if isinstance(model, Looker) else None
+        self._memories: WeakValueDictionary[bytes, MediaMemory] = WeakValueDictionary()
+        """What running sequences look at, so that those who look at the same medium hold it once."""
         with torch.inference_mode():
             dtype = model.embed_tokens(torch.zeros(1, dtype=torch.int64, device=device)).dtype
             shape = (blocks, block_tokens, model.kv_heads, model.head_width)
@@ -154,12 +108,18 @@ class Runner:
 
     @torch.inference_mode()
     def prepare(self, work: Work) -> None:
-        """Encode the media that this work's tokens stand for, unless they were encoded before.
+        """Encode the media that this work's tokens stand for or that its sequence looks at, unless they are there.
 
         Raises:
-            InputError: A medium became another number of tokens than the prompt keeps places for.
+            InputError: A medium became another number of tokens than the prompt keeps places for, or fewer states than
+                are to be looked at.
         """
         sequence = work.sequence
+        for view in sequence.views:
+            if view.medium not in sequence.memories:
+                sequence.memories[view.medium] = self._memory(sequence, view.medium)
+        if self._looker:
+            return
         for number, _, _ in _places(work):
             if number not in sequence.embeddings:
                 sequence.embeddings[number] = self._embedding(sequence, number)
@@ -174,7 +134,7 @@ class Runner:
         ids: list[int] = []
         positions: list[int] = []
         slots: list[int] = []
-        reads: list[_Read] = []
+        reads: list[Read] = []
         ends: list[int] = []
         for one in work:
             sequence, first, stop, start = one.sequence, one.sequence.computed, one.stop, len(ids)
@@ -187,7 +147,7 @@ class Runner:
             else:
                 slots += [blocks[i // block_tokens] * block_tokens + i % block_tokens for i in range(first, stop)]
                 place = torch.tensor(blocks[: -(-stop // block_tokens)], device=self._device)
-            reads.append(_Read(start, len(ids), stop, place, self._mask(first, stop)))
+            reads.append(Read(start, len(ids), stop, place, self._mask(first, stop)))
             if one.last:
                 ends.append(len(ids) - 1)
         hidden = self._decode(work, ids, positions, slots, reads)
@@ -196,15 +156,15 @@ class Runner:
         return self.model.logits(hidden)
 
     def _decode(
-        self, work: Items[Work], ids: list[int], positions: list[int], slots: list[int], reads: list[_Read]
+        self, work: Items[Work], ids: list[int], positions: list[int], slots: list[int], reads: list[Read]
     ) -> Tensor:
         """Hidden states (T, D) of the step's tokens."""
-        pieces = self._pieces(work, ids)
+        pieces = [] if self._looker else self._pieces(work, ids)
         numbers = torch.tensor([ids, positions, slots], device=self._device)
         inputs = self.model.embed_tokens(numbers[0])
         for row, piece in pieces:
             inputs[row : row + piece.shape[0]] = piece
-        attend = PagedAttend(self._keys, self._values, numbers[2], reads)
+        attend = PagedAttend(self._keys, self._values, numbers[2], reads, _looks(work), self._sees(work))
         return self.model.decode(inputs[None], numbers[1:2], attend)[0]
 
     def _pieces(self, work: Items[Work], ids: list[int]) -> list[tuple[int, Tensor]]:
@@ -230,21 +190,59 @@ class Runner:
         columns = torch.arange(stop, device=self._device)
         return columns <= columns[first:, None]
 
+    def _sees(self, work: Items[Work]) -> Tensor | None:
+        """Which of the step's tokens have a medium before them to look at. Shape (1, T)."""
+        if not any(one.sequence.views for one in work):
+            return None
+        rows: list[bool] = []
+        for one in work:
+            views, starts = one.sequence.views, one.sequence.starts
+            rows += [bool(views) and place >= starts[0] for place in range(one.sequence.computed, one.stop)]
+        return torch.tensor([rows], device=self._device)
+
+    def _memory(self, sequence: Sequence, number: int) -> MediaMemory:
+        if self._looker is None:
+            raise InputError(
+                "The prompt's tokens are to look at media, which this model reads in their places; use the processor "
+                "that belongs to the model."
+            )
+        key = self._key(sequence, number)
+        memory = self._memories.get(key)
+        if memory is None:
+            self._memories[key] = memory = self._looker.remember(self._encoded(sequence, number))
+        states = max(view.states for view in sequence.views if view.medium == number)
+        if memory.keys[0].shape[0] < states:
+            raise InputError(
+                f"Medium {number} became {memory.keys[0].shape[0]} states, but {states} are to be looked at; "
+                "use the processor that belongs to the model."
+            )
+        return memory
+
     def _embedding(self, sequence: Sequence, number: int) -> Tensor:
         medium = sequence.media[number]
-        key = embedding_key(sequence.tenant, medium.modality, medium.digest, self._weights_digest)
-        found = self.embeddings.get(key)
-        if found is not None:
-            return found
-        arrays = {name: torch.tensor(array, device=self._device) for name, array in medium.arrays.items()}
-        embedding = self.model.encode_media(medium.modality, arrays)
+        embedding = self._encoded(sequence, number)
         if embedding.shape[0] != medium.tokens:
             raise InputError(
                 f"Medium {number} ({medium.modality}) became {embedding.shape[0]} tokens, but the prompt keeps "
                 f"{medium.tokens} places for it; use the processor that belongs to the model."
             )
-        self.embeddings.put(key, embedding)
         return embedding
+
+    def _encoded(self, sequence: Sequence, number: int) -> Tensor:
+        """What the trunk makes of a medium, found or made. Shape (N, D)."""
+        medium = sequence.media[number]
+        key = self._key(sequence, number)
+        found = self.embeddings.get(key)
+        if found is not None:
+            return found
+        arrays = {name: torch.tensor(array, device=self._device) for name, array in medium.arrays.items()}
+        encoded = self.model.encode_media(medium.modality, arrays)
+        self.embeddings.put(key, encoded)
+        return encoded
+
+    def _key(self, sequence: Sequence, number: int) -> bytes:
+        medium = sequence.media[number]
+        return embedding_key(sequence.tenant, medium.modality, medium.digest, self._weights_digest)
 
 
 def _places(work: Work) -> list[tuple[int, int, int]]:
@@ -258,3 +256,20 @@ def _places(work: Work) -> list[tuple[int, int, int]]:
         for number, (medium, place) in enumerate(zip(sequence.media, sequence.starts, strict=True))
     )
     return [(number, start, end) for number, start, end in spans if start < end]
+
+
+def _looks(work: Items[Work]) -> list[Look]:
+    """The step's tokens in stretches, each of which looks at the same media from its first token to its last."""
+    looks = []
+    row = 0
+    for one in work:
+        sequence, first = one.sequence, one.sequence.computed
+        spans = [(view.first, min(sequence.view_stop(view), one.stop), view) for view in sequence.views]
+        cuts = sorted({first, one.stop, *(cut for start, stop, _ in spans for cut in (start, stop))})
+        cuts = [cut for cut in cuts if first <= cut <= one.stop]
+        for start, stop in pairwise(cuts):
+            seen = [(sequence.memories[view.medium], view.states) for begin, end, view in spans if begin <= start < end]
+            if seen:
+                looks.append(Look(row + start - first, row + stop - first, seen))
+        row += one.tokens
+    return looks

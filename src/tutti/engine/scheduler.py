@@ -92,6 +92,7 @@ class Scheduler:
     def _preempt_youngest(self) -> Sequence:
         sequence = self.running.pop()
         self.blocks.release(sequence)
+        sequence.memories.clear()
         self.preemptions += 1
         insort(self.waiting, sequence, key=_arrival)
         return sequence

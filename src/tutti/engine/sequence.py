@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from array import array
 from collections.abc import Mapping
 from collections.abc import Sequence as Items
@@ -15,6 +16,7 @@ from torch import Tensor
 from tutti.content import FinishReason, SamplingOptions
 from tutti.engine.sampling import Sampler
 from tutti.errors import InputError
+from tutti.models.layers.attention import MediaMemory
 
 
 class Medium(Protocol):
@@ -41,6 +43,30 @@ class Medium(Protocol):
         ...
 
 
+class View(Protocol):
+    """Which tokens look at a medium by cross-attention. Implementation: `tutti.processing.prompt.View`."""
+
+    @property
+    def medium(self) -> int:
+        """The medium's number."""
+        ...
+
+    @property
+    def first(self) -> int:
+        """The first token that looks."""
+        ...
+
+    @property
+    def stop(self) -> int:
+        """Behind the last one. The end of the prompt means that the answer's tokens look, too."""
+        ...
+
+    @property
+    def states(self) -> int:
+        """How many of the medium's states they see; those behind are padding."""
+        ...
+
+
 class Prompt(Protocol):
     """A prompt as the engine sees it. Implementation: `tutti.processing.prompt.Prompt`."""
 
@@ -57,6 +83,11 @@ class Prompt(Protocol):
     @property
     def starts(self) -> Items[int]:
         """Medium i fills `input_ids[starts[i] : starts[i] + media[i].tokens]`."""
+        ...
+
+    @property
+    def views(self) -> Items[View]:
+        """Which tokens look at which media, for a model whose text looks at media."""
         ...
 
 
@@ -86,9 +117,12 @@ class Sequence:
         self.prompt_tokens = len(self.tokens)
         self.media = tuple(prompt.media)
         self.starts = tuple(prompt.starts)
+        self.views = tuple(prompt.views)
         self.tenant = tenant
         self.embeddings: dict[int, Tensor] = {}
         """Medium's number → (N, D), while its places are being computed."""
+        self.memories: dict[int, MediaMemory] = {}
+        """Medium's number → its keys and values, while the sequence runs and its tokens look at them."""
         self.blocks: list[int] = []
         """Blocks of the cache that hold its keys and values, in order."""
         self.contiguous = True
@@ -118,11 +152,15 @@ class Sequence:
         """The answer's tokens so far."""
         return self.tokens[self.prompt_tokens :]
 
+    def view_stop(self, view: View) -> int:
+        """The place behind the last token that looks, those of the answer included where it is theirs, too."""
+        return sys.maxsize if view.stop == self.prompt_tokens else view.stop
+
     def digest(self, block: int) -> bytes:
         """256 bits for everything that the keys and values of this full block depend on.
 
         Chained: each block's digest holds the one before, the first one the tenant. Media enter by their own digest,
-        since every placeholder has the same token id.
+        since every placeholder has the same token id, and where they are looked at, too.
         """
         while len(self._digests) <= block:
             self._digests.append(self._next_digest())
@@ -138,6 +176,12 @@ class Sequence:
             if place < stop and place + medium.tokens > start:
                 digest.update(hashlib.sha256(f"{medium.modality}\0{medium.digest}".encode()).digest())
                 digest.update((place - start).to_bytes(8, "little", signed=True))
+        for view in self.views:
+            first, last = max(view.first, start), min(self.view_stop(view), stop)
+            if first < last:
+                medium = self.media[view.medium]
+                looked_at = f"{medium.modality}\0{medium.digest}\0{first - start}\0{last - start}\0{view.states}"
+                digest.update(hashlib.sha256(looked_at.encode()).digest())
         return digest.digest()
 
 
@@ -161,3 +205,11 @@ def check_prompt(prompt: Prompt) -> None:
                 f"of {len(prompt.input_ids)}; expected places inside the prompt, behind those of the medium before."
             )
         behind = start + medium.tokens
+    for view in prompt.views:
+        within = 0 <= view.first < view.stop <= len(prompt.input_ids)
+        if not (within and 0 <= view.medium < len(prompt.media) and view.states > 0):
+            raise InputError(
+                f"Tokens {view.first} to {view.stop} of a prompt of {len(prompt.input_ids)} are to look at "
+                f"{view.states} states of medium {view.medium} of {len(prompt.media)}; expected tokens of the prompt, "
+                "one of its media and at least one state."
+            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,19 @@ class MediaInput:
     """Digest of the arrays, from `media_digest`."""
 
 
+class View(NamedTuple):
+    """Which tokens look at a medium by cross-attention, in families whose text does so."""
+
+    medium: int
+    """Its number."""
+    first: int
+    """The first token that looks."""
+    stop: int
+    """Behind the last one. The end of the prompt means that the answer's tokens look, too."""
+    states: int
+    """How many of the medium's states they see; those behind are padding."""
+
+
 @dataclass(frozen=True, eq=False)
 class Prompt:
     """Token ids in which each medium has its place.
@@ -40,6 +53,8 @@ class Prompt:
     """In order of their places."""
     starts: tuple[int, ...] = ()
     """Medium i fills `input_ids[starts[i] : starts[i] + media[i].tokens]`."""
+    views: tuple[View, ...] = ()
+    """Which tokens look at which media; none where a medium's states themselves stand in its place."""
 
     def __post_init__(self) -> None:
         if len(self.media) != len(self.starts):

@@ -5,23 +5,50 @@ Source: Vaswani et al. 2017, section 3.2.1; grouped key-value heads: Ainslie et 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class MediaMemory:
+    """What the states of media are to text that looks at them by cross-attention: keys and values.
+
+    Layers are counted among those that look.
+    """
+
+    keys: tuple[Tensor, ...]
+    """One (N, K, E) a layer, or (B, N, K, E) for whole batches."""
+    values: tuple[Tensor, ...]
+    """The same."""
 
 
 class Attend(Protocol):
     """How queries meet keys and values: the state of attention, passed to `forward` and never hidden.
 
-    Implementations: `MaskedAttend` (whole sequences, as in training) and `tutti.engine.runner.PagedAttend`
-    (keys and values of earlier steps kept in blocks).
+    Implementations: `MaskedAttend` and `LookingAttend` (whole sequences, as in training) and
+    `tutti.engine.attending.PagedAttend` (keys and values of earlier steps kept in blocks).
     """
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend.
 
         Shapes: query (B, T, H, E), key and value (B, T, K, E) → (B, T, H, E).
+        """
+        ...
+
+    @property
+    def sees(self) -> Tensor | None:
+        """Tokens with a medium of their own to look at: (B, T) bool; None if that is none of them."""
+        ...
+
+    def look(self, layer: int, query: Tensor) -> Tensor:
+        """Attend to media, whose keys and values were made before; zeros where a token looks at nothing.
+
+        Shapes: query (B, T, H, E) → the same. Layers are counted among those that look.
         """
         ...
 
@@ -39,6 +66,44 @@ class MaskedAttend:
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend; every layer in the same way. Shapes as in `Attend`."""
         return attention(query, key, value, mask=self.mask, causal=self.mask is None)
+
+    @property
+    def sees(self) -> Tensor | None:
+        """No token has a medium to look at."""
+        return None
+
+    def look(self, layer: int, query: Tensor) -> Tensor:
+        """Nothing is there to look at. Shapes as in `Attend`."""
+        return torch.zeros_like(query)
+
+
+class LookingAttend(MaskedAttend):
+    """Attention within the sequences at hand, and to media beside them.
+
+    Args:
+        mask: As for `MaskedAttend`.
+        media: Keys and values of (B, N, K, E).
+        looks: (B, T, N) bool, True where a token may look at a state.
+        sees: (B, T) bool, tokens with a medium of their own; those that look at something if None.
+    """
+
+    def __init__(self, mask: Tensor | None, media: MediaMemory, looks: Tensor, sees: Tensor | None = None) -> None:
+        super().__init__(mask)
+        self._media = media
+        self._any = looks.any(dim=-1)
+        # A row that may look nowhere would be NaN; it is let look everywhere here, and made zero afterwards.
+        self._looks = (looks | ~self._any[..., None])[:, None]
+        self._sees = self._any if sees is None else sees
+
+    @property
+    def sees(self) -> Tensor | None:
+        """Tokens with a medium of their own to look at. Shape (B, T)."""
+        return self._sees
+
+    def look(self, layer: int, query: Tensor) -> Tensor:
+        """Attend to media. Shapes as in `Attend`."""
+        out = attention(query, self._media.keys[layer], self._media.values[layer], mask=self._looks)
+        return out * self._any[..., None, None]
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:

@@ -1,0 +1,114 @@
+"""How the tokens of a step attend: to their own sequence, kept in blocks, and to media beside it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tutti.models.layers.attention import MediaMemory, attention
+
+
+class Read(NamedTuple):
+    """What one sequence's queries look at in a step."""
+
+    start: int
+    stop: int
+    """Its rows among the step's tokens."""
+    context: int
+    """Tokens of its keys and values."""
+    place: int | Tensor
+    """First slot of the cache where they lie side by side, or else their blocks."""
+    mask: Tensor | None
+    """(T, context) bool for a chunk that continues a prompt."""
+
+
+class Look(NamedTuple):
+    """What some neighbouring tokens of one sequence look at: all of them at the same."""
+
+    start: int
+    stop: int
+    """Their rows among the step's tokens."""
+    media: list[tuple[MediaMemory, int]]
+    """Media, and how many states are seen of each."""
+
+
+class PagedAttend:
+    """Attention over keys and values kept in blocks; an `Attend` for one step.
+
+    The step's tokens of all sequences come in one row, (1, T, …), so that projections run over all of them at once;
+    only the attention itself is done sequence by sequence.
+
+    Args:
+        keys: One (blocks, block tokens, K, E) a layer.
+        values: The same.
+        slots: (T,) int64, where in the cache each new token's key and value go.
+        reads: What each sequence reads of its own.
+        looks: Which media are looked at.
+        sees: As in `Attend`.
+    """
+
+    def __init__(
+        self,
+        keys: list[Tensor],
+        values: list[Tensor],
+        slots: Tensor,
+        reads: list[Read],
+        looks: list[Look],
+        sees: Tensor | None,
+    ) -> None:
+        self._keys = keys
+        self._values = values
+        self._slots = slots
+        self._reads = reads
+        self._looks = looks
+        self._sees = sees
+
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Keep the new keys and values, then attend. Shapes as in `Attend`, with B = 1."""
+        keys, values = self._keys[layer], self._values[layer]
+        flat_keys, flat_values = keys.flatten(0, 1), values.flatten(0, 1)
+        flat_keys.index_copy_(0, self._slots, key[0])
+        flat_values.index_copy_(0, self._slots, value[0])
+        out = []
+        for read in self._reads:
+            if isinstance(read.place, int):
+                seen_keys = flat_keys[read.place : read.place + read.context]
+                seen_values = flat_values[read.place : read.place + read.context]
+            else:
+                seen_keys = keys.index_select(0, read.place).flatten(0, 1)[: read.context]
+                seen_values = values.index_select(0, read.place).flatten(0, 1)[: read.context]
+            rows = query[:, read.start : read.stop]
+            out.append(_attend(rows, seen_keys[None], seen_values[None], read.mask))
+        return out[0] if len(out) == 1 else torch.cat(out, dim=1)
+
+    @property
+    def sees(self) -> Tensor | None:
+        """Tokens with a medium of their own to look at. Shape (1, T)."""
+        return self._sees
+
+    def look(self, layer: int, query: Tensor) -> Tensor:
+        """Attend to media, a stretch of tokens at a time, so that no mask is needed. Shapes as in `Attend`."""
+        out = torch.zeros_like(query)
+        for one in self._looks:
+            keys = _join([memory.keys[layer][:states] for memory, states in one.media])
+            values = _join([memory.values[layer][:states] for memory, states in one.media])
+            out[:, one.start : one.stop] = attention(query[:, one.start : one.stop], keys[None], values[None])
+        return out
+
+
+def _join(pieces: list[Tensor]) -> Tensor:
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+
+def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    """Shapes: query (1, T, H, E), keys and values (1, context, K, E) → (1, T, H, E)."""
+    tokens, heads, width = query.shape[1:]
+    if tokens > 1:
+        return attention(query, keys, values, mask=mask, causal=mask is None)
+    # One query sees everything: the heads of a group stand as so many queries before their shared keys, unmasked.
+    grouped = query.reshape(1, keys.shape[2], -1, width)
+    out = F.scaled_dot_product_attention(grouped, keys.transpose(1, 2), values.transpose(1, 2))
+    return out.reshape(1, 1, heads, width)
