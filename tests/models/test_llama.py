@@ -136,7 +136,7 @@ def test_flops_are_those_of_the_projections_and_of_attention(config: LlamaConfig
     decoder = model(config)
     inputs = decoder.embed_tokens(torch.tensor([[3]]))
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        decoder.logits(decoder.decode(inputs, torch.tensor([[0]]), lambda layer, query, key, value: query))
+        decoder.logits(decoder.decode(inputs, torch.tensor([[0]]), lambda layer, query, key, value, window: query))
     # Not every counter knows attention's operator: two layers of two products over four heads, eight wide.
     assert config.flops(tokens=1) == counter.get_total_flops() + 2 * 2 * (2 * 4 * 8)
 

@@ -51,7 +51,7 @@ class Cached:
     def __init__(self) -> None:
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
         if layer in self.kept:
             key, value = (torch.cat(pair, dim=1) for pair in zip(self.kept[layer], (key, value), strict=True))
         self.kept[layer] = key, value

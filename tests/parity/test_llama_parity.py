@@ -1,4 +1,4 @@
-"""LLaMA against `transformers`, on the same tiny random weights: logits of a forward pass, and greedy answers."""
+"""LLaMA and Mistral against `transformers`, on the same tiny random weights: logits of a forward pass, and greedy answers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import LlamaConfig as HFConfig
 from transformers import LlamaForCausalLM as HFModel
+from transformers import MistralConfig, MistralForCausalLM
 
 from tests.engine.players import Prompt, finish_all
 from tutti.content import SamplingOptions
@@ -29,6 +30,7 @@ SIZES: dict[str, Any] = {
     "bos_token_id": None,
     "eos_token_id": None,
 }
+MISTRAL = {"model_type": "mistral", "num_key_value_heads": 2, "head_dim": 16, "rope_theta": 1e6}
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "grouped heads": {"num_key_value_heads": 2},
@@ -47,6 +49,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
             "original_max_position_embeddings": 64,
         },
     },
+    "mistralai/Mistral-7B-v0.1, a window": {**MISTRAL, "sliding_window": 30},
+    "mistralai/Mistral-7B-Instruct-v0.2, none": {**MISTRAL, "sliding_window": None},
 }
 Pair = tuple[HFModel, LlamaForCausalLM]
 
@@ -55,8 +59,9 @@ Pair = tuple[HFModel, LlamaForCausalLM]
 def pair(request: pytest.FixtureRequest) -> Pair:
     """The same weights in both implementations, ours configured by what theirs writes to `config.json`."""
     torch.manual_seed(0)
-    config = HFConfig(**{**SIZES, **request.param})
-    theirs = HFModel(config).eval()
+    mistral = request.param.get("model_type") == "mistral"
+    config = (MistralConfig if mistral else HFConfig)(**{**SIZES, **request.param})
+    theirs = (MistralForCausalLM if mistral else HFModel)(config).eval()
     for name, parameter in theirs.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tutti.models.layers.attention import MediaMemory, attention
+from tutti.models.layers.attention import MediaMemory, attention, window_mask
 
 
 class Read(NamedTuple):
@@ -66,7 +66,7 @@ class PagedAttend:
         self._looks = looks
         self._sees = sees
 
-    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
         """Keep the new keys and values, then attend. Shapes as in `Attend`, with B = 1."""
         keys, values = self._keys[layer], self._values[layer]
         flat_keys, flat_values = keys.flatten(0, 1), values.flatten(0, 1)
@@ -81,7 +81,7 @@ class PagedAttend:
                 seen_keys = keys.index_select(0, read.place).flatten(0, 1)[: read.context]
                 seen_values = values.index_select(0, read.place).flatten(0, 1)[: read.context]
             rows = query[:, read.start : read.stop]
-            out.append(_attend(rows, seen_keys[None], seen_values[None], read.mask))
+            out.append(_attend(rows, seen_keys[None], seen_values[None], read.mask, window))
         return out[0] if len(out) == 1 else torch.cat(out, dim=1)
 
     @property
@@ -103,9 +103,14 @@ def _join(pieces: list[Tensor]) -> Tensor:
     return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
 
-def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, window: int | None) -> Tensor:
     """Shapes: query (1, T, H, E), keys and values (1, context, K, E) → (1, T, H, E)."""
     tokens, heads, width = query.shape[1:]
+    if window is not None and window < keys.shape[1]:
+        if tokens == 1:
+            keys, values = keys[:, -window:], values[:, -window:]
+        else:
+            mask = window_mask(tokens, keys.shape[1], window, query.device)
     if tokens > 1:
         return attention(query, keys, values, mask=mask, causal=mask is None)
     # One query sees everything: the heads of a group stand as so many queries before their shared keys, unmasked.

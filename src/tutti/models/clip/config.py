@@ -7,82 +7,11 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from tutti.errors import UnsupportedConfig
+from tutti.models.config_keys import IGNORED_KEYS
 
 TASKS = ("embed", "classify")
 ACTIVATIONS = ("gelu", "quick_gelu")
 """Values of `hidden_act` that are computed."""
-
-IGNORED_KEYS = frozenset(
-    {
-        "_name_or_path",
-        "architectures",
-        "attention_dropout",
-        "bos_token_id",
-        "chunk_size_feed_forward",
-        "dropout",
-        "dtype",
-        "finetuning_task",
-        "gradient_checkpointing",
-        "id2label",
-        "initializer_factor",
-        "initializer_range",
-        "label2id",
-        "model_type",
-        "output_attentions",
-        "output_hidden_states",
-        "pad_token_id",
-        "prefix",
-        "problem_type",
-        "remove_invalid_values",
-        "return_dict",
-        "sep_token_id",
-        "task_specific_params",
-        "tf_legacy_loss",
-        "tie_word_embeddings",
-        "tokenizer_class",
-        "torch_dtype",
-        "torchscript",
-        "transformers_version",
-        "use_bfloat16",
-    }
-)
-"""Keys that do not change what the towers compute: names, training, and how outputs are wrapped."""
-
-GENERATION_KEYS = frozenset(
-    {
-        "add_cross_attention",
-        "bad_words_ids",
-        "begin_suppress_tokens",
-        "cross_attention_hidden_size",
-        "decoder_start_token_id",
-        "diversity_penalty",
-        "do_sample",
-        "early_stopping",
-        "encoder_no_repeat_ngram_size",
-        "exponential_decay_length_penalty",
-        "forced_bos_token_id",
-        "forced_eos_token_id",
-        "is_decoder",
-        "is_encoder_decoder",
-        "length_penalty",
-        "max_length",
-        "min_length",
-        "no_repeat_ngram_size",
-        "num_beam_groups",
-        "num_beams",
-        "num_return_sequences",
-        "output_scores",
-        "repetition_penalty",
-        "return_dict_in_generate",
-        "suppress_tokens",
-        "temperature",
-        "tie_encoder_decoder",
-        "top_k",
-        "top_p",
-        "typical_p",
-    }
-)
-"""Keys that older files of every family hold, for models that write text; the towers do not."""
 
 _FIXED: Mapping[str, Any] = {"num_channels": 3, "pruned_heads": {}}
 """Keys of a tower that may hold this value only."""
@@ -262,9 +191,8 @@ def _tower_values(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _read_tower(kind: type[_TowerT], values: Mapping[str, Any], where: str) -> _TowerT:
     known = {field.name for field in fields(kind)}
-    # The model's own projection_dim counts; a tower's is for towers that are used alone. Pictures have no end token.
-    ignored = {"projection_dim"} if "eos_token_id" in known else {"projection_dim", "eos_token_id"}
-    _check_keys(values, known | ignored | _FIXED.keys(), where)
+    # The model's own projection_dim counts; a tower's is for towers that are used alone.
+    _check_keys(values, known | {"projection_dim"} | _FIXED.keys(), where)
     for key, expected in _FIXED.items():
         if (found := values.get(key)) is not None and found != expected:
             raise UnsupportedConfig(f"{where} has {key} {found!r}; this tower computes {expected!r} only.")
@@ -281,5 +209,5 @@ def _check_numbers(config: TowerConfig | CLIPConfig) -> None:
 
 
 def _check_keys(values: Mapping[str, Any], known: set[str], subject: str) -> None:
-    if unknown := sorted(values.keys() - known - IGNORED_KEYS - GENERATION_KEYS):
+    if unknown := sorted(values.keys() - known - IGNORED_KEYS):
         raise UnsupportedConfig(f"{subject} has the unknown key {unknown[0]!r}.")

@@ -1,6 +1,7 @@
 """Scaled dot-product attention behind one explicit object, so that a module needs to know no cache and no mask.
 
-Source: Vaswani et al. 2017, section 3.2.1; grouped key-value heads: Ainslie et al. 2023 (GQA), section 2.2.
+Source: Vaswani et al. 2017, section 3.2.1; grouped key-value heads: Ainslie et al. 2023 (GQA), section 2.2; windows:
+Beltagy et al. 2020 (Longformer), section 3.1.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class Attend(Protocol):
     `tutti.engine.attending.PagedAttend` (keys and values of earlier steps kept in blocks).
     """
 
-    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend.
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
+        """Attend; `window` is how many tokens a token looks back at, itself included, None all.
 
         Shapes: query (B, T, H, E), key and value (B, T, K, E) → (B, T, H, E).
         """
@@ -63,9 +64,13 @@ class MaskedAttend:
     def __init__(self, mask: Tensor | None = None) -> None:
         self.mask = mask
 
-    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
         """Attend; every layer in the same way. Shapes as in `Attend`."""
-        return attention(query, key, value, mask=self.mask, causal=self.mask is None)
+        mask, tokens = self.mask, query.shape[1]
+        if window is not None and window < tokens:
+            near = window_mask(tokens, tokens, window, query.device)
+            mask = near if mask is None else mask & near
+        return attention(query, key, value, mask=mask, causal=mask is None)
 
     @property
     def sees(self) -> Tensor | None:
@@ -104,6 +109,16 @@ class LookingAttend(MaskedAttend):
         """Attend to media. Shapes as in `Attend`."""
         out = attention(query, self._media.keys[layer], self._media.values[layer], mask=self._looks)
         return out * self._any[..., None, None]
+
+
+def window_mask(tokens: int, context: int, window: int, device: torch.device) -> Tensor:
+    """Which keys the last `tokens` of `context` tokens look at: themselves and `window` - 1 before.
+
+    Shape (tokens, context) bool.
+    """
+    columns = torch.arange(context, device=device)
+    back = columns[context - tokens :, None] - columns
+    return (back >= 0) & (back < window)
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:

@@ -1,4 +1,4 @@
-"""Configuration of LLaMA-type decoders, as `config.json` of `model_type` "llama" has it."""
+"""Configuration of LLaMA-type decoders, as `config.json` of `model_type` "llama" or "mistral" has it."""
 
 from __future__ import annotations
 
@@ -7,35 +7,31 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from tutti.errors import UnsupportedConfig
+from tutti.models.config_keys import IGNORED_KEYS
 
 TASKS = ("ask",)
 
-IGNORED_KEYS = frozenset(
-    {
-        "_name_or_path",
-        "architectures",
-        "attention_dropout",
-        "bos_token_id",
-        "chunk_size_feed_forward",
-        "dtype",
-        "eos_token_id",
-        "id2label",
-        "initializer_range",
-        "is_encoder_decoder",
-        "label2id",
-        "model_type",
-        "output_attentions",
-        "output_hidden_states",
-        "pad_token_id",
-        "pretraining_tp",
-        "problem_type",
-        "return_dict",
-        "torch_dtype",
-        "transformers_version",
-        "use_cache",
-    }
-)
-"""Keys of `config.json` that do not change what the decoder computes."""
+_LEFT_OUT: Mapping[str, Mapping[str, Any]] = {
+    "llama": {
+        "vocab_size": 32000,
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "max_position_embeddings": 2048,
+    },
+    "mistral": {
+        "vocab_size": 32000,
+        "hidden_size": 4096,
+        "intermediate_size": 14336,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "max_position_embeddings": 131072,
+    },
+}
+"""`model_type` → what a `text_config` may leave out: the sizes of the first model of that name."""
+_MISTRAL_WINDOW = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +82,8 @@ class LlamaConfig:
     """Whether gate, up and down have biases."""
     tie_word_embeddings: bool = False
     """Whether the output projection is the embedding table."""
+    sliding_window: int | None = None
+    """How many tokens a token looks back at, itself included; None is all."""
 
     @classmethod
     def from_hf(cls, values: Mapping[str, Any]) -> LlamaConfig:
@@ -94,7 +92,10 @@ class LlamaConfig:
         Raises:
             UnsupportedConfig: A key is unknown or missing, or a value is one that this decoder does not compute.
         """
-        values = {key: value for key, value in values.items() if key not in IGNORED_KEYS}
+        window = _window(values)
+        known = {field.name for field in fields(cls)}
+        values = {key: value for key, value in values.items() if key in known or key not in IGNORED_KEYS}
+        values["sliding_window"] = window
         if (activation := values.pop("hidden_act", "silu")) != "silu":
             raise UnsupportedConfig(f"hidden_act is {activation!r}; this decoder computes 'silu' only.")
         rope = dict(values.pop("rope_parameters", None) or {})
@@ -107,6 +108,18 @@ class LlamaConfig:
         _check_keys(cls, values, "The llama configuration")
         return cls(**values)
 
+    @classmethod
+    def from_text_config(cls, values: object) -> LlamaConfig:
+        """Read the `text_config` of a family that borrows the decoder: there, sizes may be left out.
+
+        Raises:
+            UnsupportedConfig: As for `from_hf`, or it is a decoder of another kind.
+        """
+        kind = values.get("model_type", "llama") if isinstance(values, Mapping) else None
+        if not isinstance(values, Mapping) or not isinstance(kind, str) or kind not in _LEFT_OUT:
+            raise UnsupportedConfig(f"text_config is of model_type {kind!r}; known are {' and '.join(_LEFT_OUT)}.")
+        return cls.from_hf({**_LEFT_OUT[kind], **values})
+
     def __post_init__(self) -> None:
         if self.num_attention_heads % self.num_key_value_heads:
             raise UnsupportedConfig(
@@ -117,6 +130,8 @@ class LlamaConfig:
             raise UnsupportedConfig(
                 f"head_dim is {self.head_dim}; expected an even number, since rotary positions turn pairs."
             )
+        if self.sliding_window is not None and (type(self.sliding_window) is not int or self.sliding_window < 1):
+            raise UnsupportedConfig(f"sliding_window is {self.sliding_window!r}; expected a whole number or null.")
 
     def layer_parameters(self) -> int:
         """Parameters of one block."""
@@ -147,6 +162,16 @@ class LlamaConfig:
     def kv_bytes_per_token(self, bytes_per_value: int = 4) -> int:
         """Bytes of keys and values that one token of context takes."""
         return 2 * self.num_hidden_layers * self.num_key_value_heads * self.head_dim * bytes_per_value
+
+
+def _window(values: Mapping[str, Any]) -> int | None:
+    """Only Mistral's decoders have a window; one that names none has that of the first."""
+    if values.get("model_type") == "mistral":
+        window: int | None = values.get("sliding_window", _MISTRAL_WINDOW)
+        return window
+    if values.get("sliding_window") is not None:
+        raise UnsupportedConfig("The llama configuration has the unknown key 'sliding_window'.")
+    return None
 
 
 def _rope_scaling(values: Mapping[str, Any]) -> RopeScaling | None:

@@ -1,8 +1,9 @@
 """LLaMA-type decoder.
 
 Paper: Touvron et al. 2023 (LLaMA), section 2.2; grouped heads: Touvron et al. 2023 (Llama 2), section 2.2; stretched
-rotary positions: Grattafiori et al. 2024 (Llama 3), section 3.4.
-Reference implementation: `transformers`, `LlamaForCausalLM`; parameters carry its names.
+rotary positions: Grattafiori et al. 2024 (Llama 3), section 3.4; sliding window: Jiang et al. 2023 (Mistral),
+section 2.
+Reference implementation: `transformers`, `LlamaForCausalLM` and `MistralForCausalLM`; parameters carry its names.
 We differ in: attention goes through an explicit `Attend`; nothing is cached on the module.
 """
 
@@ -39,6 +40,7 @@ class LlamaAttention(nn.Module):
         super().__init__()
         self.layer = layer
         self.head_width = config.head_dim
+        self.window = config.sliding_window
         d, e, bias = config.hidden_size, config.head_dim, config.attention_bias
         self.q_proj = nn.Linear(d, config.num_attention_heads * e, bias=bias)
         self.k_proj = nn.Linear(d, config.num_key_value_heads * e, bias=bias)
@@ -51,7 +53,7 @@ class LlamaAttention(nn.Module):
         query = rotate(self.q_proj(x).view(batch, tokens, -1, self.head_width), angles)
         key = rotate(self.k_proj(x).view(batch, tokens, -1, self.head_width), angles)
         value = self.v_proj(x).view(batch, tokens, -1, self.head_width)
-        out: Tensor = self.o_proj(attend(self.layer, query, key, value).reshape(batch, tokens, -1))
+        out: Tensor = self.o_proj(attend(self.layer, query, key, value, self.window).reshape(batch, tokens, -1))
         return out
 
 
@@ -95,6 +97,25 @@ class LlamaLayers(nn.Module):
         out: Tensor = self.norm(x)
         return out
 
+    def read(
+        self, inputs_embeds: Tensor, attention_mask: Tensor | None = None, position_ids: Tensor | None = None
+    ) -> Tensor:
+        """Run all blocks over whole sequences.
+
+        Shapes: inputs_embeds (B, T, D), attention_mask (B, T) with 0 at padding or None, position_ids (B, T) or None
+        → (B, T, D), after the final norm.
+        """
+        batch, tokens, _ = inputs_embeds.shape
+        mask = None
+        if attention_mask is not None:
+            causal = torch.ones(tokens, tokens, dtype=torch.bool, device=inputs_embeds.device).tril()
+            eye = torch.eye(tokens, dtype=torch.bool, device=inputs_embeds.device)
+            mask = (causal & attention_mask[:, None, None].bool()) | eye
+        if position_ids is None:
+            position_ids = torch.arange(tokens, device=inputs_embeds.device).expand(batch, tokens)
+        out: Tensor = self(inputs_embeds, position_ids, MaskedAttend(mask))
+        return out
+
 
 class LlamaModel(LlamaLayers):
     """The decoder with its token table."""
@@ -104,11 +125,43 @@ class LlamaModel(LlamaLayers):
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
 
 
-class LlamaForCausalLM(nn.Module):
+class LlamaDecoder(nn.Module):
+    """What the engine asks of a model that generates through such a decoder: `tutti.engine.runner.Decoder`.
+
+    Args:
+        text: Configuration of the decoder.
+    """
+
+    def __init__(self, text: LlamaConfig) -> None:
+        super().__init__()
+        self._text = text
+
+    @property
+    def layers(self) -> int:
+        """Blocks that keep keys and values."""
+        return self._text.num_hidden_layers
+
+    @property
+    def kv_heads(self) -> int:
+        """K."""
+        return self._text.num_key_value_heads
+
+    @property
+    def head_width(self) -> int:
+        """E."""
+        return self._text.head_dim
+
+    @property
+    def context_length(self) -> int:
+        """Longest context in tokens."""
+        return self._text.max_position_embeddings
+
+
+class LlamaForCausalLM(LlamaDecoder):
     """The decoder with its output projection."""
 
     def __init__(self, config: LlamaConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
         self.model = LlamaModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
@@ -128,38 +181,9 @@ class LlamaForCausalLM(nn.Module):
         Shapes: input_ids (B, T) int64, attention_mask (B, T) with 0 at padding or None, position_ids (B, T) or None
         → logits (B, T, V).
         """
-        tokens = input_ids.shape[1]
-        mask = None
-        if attention_mask is not None:
-            causal = torch.ones(tokens, tokens, dtype=torch.bool, device=input_ids.device).tril()
-            eye = torch.eye(tokens, dtype=torch.bool, device=input_ids.device)
-            mask = (causal & attention_mask[:, None, None].bool()) | eye
-        if position_ids is None:
-            position_ids = torch.arange(tokens, device=input_ids.device).expand_as(input_ids)
-        hidden = self.decode(self.embed_tokens(input_ids), position_ids, MaskedAttend(mask))
-        return CausalLMOutput(self.logits(hidden))
+        return CausalLMOutput(self.logits(self.model.read(self.embed_tokens(input_ids), attention_mask, position_ids)))
 
-    # What the engine needs of a generating model: `tutti.engine.runner.Decoder`.
-
-    @property
-    def layers(self) -> int:
-        """Blocks that keep keys and values."""
-        return self.config.num_hidden_layers
-
-    @property
-    def kv_heads(self) -> int:
-        """K."""
-        return self.config.num_key_value_heads
-
-    @property
-    def head_width(self) -> int:
-        """E."""
-        return self.config.head_dim
-
-    @property
-    def context_length(self) -> int:
-        """Longest context in tokens."""
-        return self.config.max_position_embeddings
+    # The rest of what the engine asks.
 
     def embed_tokens(self, input_ids: Tensor) -> Tensor:
         """Shapes: (…) int64 → (…, D)."""
