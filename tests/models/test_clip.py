@@ -10,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from tutti.errors import InputError, UnsupportedConfig, UnsupportedTask
 from tutti.models.clip import model as clip
 from tutti.models.clip.config import CLIPConfig, CLIPTextConfig, CLIPVisionConfig
-from tutti.models.clip.model import CLIPModel, quick_gelu
+from tutti.models.clip.model import CLIPModel
+from tutti.models.layers.activations import quick_gelu
 
 CONFIG = CLIPConfig(
     text=CLIPTextConfig(

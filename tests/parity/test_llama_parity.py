@@ -1,4 +1,4 @@
-"""LLaMA and Mistral against `transformers`, on the same tiny random weights: logits of a forward pass, and greedy answers."""
+"""LLaMA and Mistral against `transformers`, on the same tiny random weights: logits, and greedy answers."""
 
 from __future__ import annotations
 

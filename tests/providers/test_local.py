@@ -206,12 +206,23 @@ def test_what_the_decoder_does_not_hear_of_is_embedded_all_the_same(save: Save) 
     assert said == "This model does not hear of image in a conversation; it takes audio."
 
 
-def test_a_family_without_a_provider_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    values = {"model_type": "llama", **TINY["decoder"]}
+def test_a_decoder_of_text_answers_until_its_end_token(tmp_path: Path) -> None:
+    values = {"model_type": "llama", **TINY["decoder"], "eos_token_id": 3}
+    torch.manual_seed(0)
     decoder = LlamaForCausalLM(LlamaConfig.from_hf(values))
-    checkpoints.save(decoder, tmp_path / "text", values, {"tokenizer.json": tokenizer_file()})
-    said = sentence(lambda: load(tmp_path / "text"))
-    assert said == f"{tmp_path / 'text'} is of family llama, which is read but not yet served; use tutti-mini."
+    with torch.no_grad():
+        decoder.lm_head.weight[: len(MARKS)] = 0  # marks have no text
+    likely = int(decoder(torch.tensor([[9, 10, 11]])).logits[0, -1].argmax())
+    files = {"tokenizer.json": tokenizer_file()}
+    checkpoints.save(decoder, tmp_path / "text", values, files)
+    given = load(tmp_path / "text").ask(QUESTION, max_tokens=1)
+    assert (given.text, given.finish_reason) == (WORDS[likely], "length")
+    files["generation_config.json"] = json.dumps({"eos_token_id": [7, likely]})
+    checkpoints.save(decoder, tmp_path / "text", values, files)
+    given = load(tmp_path / "text").ask(QUESTION)
+    assert (given.text, given.finish_reason) == ("", "stop")
+    said = sentence(lambda: load(tmp_path / "text").ask(QUESTION, pixels(1)))
+    assert said == f"{tmp_path / 'text'} takes text, and was given image."
 
 
 @pytest.mark.parametrize("name", ["openai:gpt-4o", "anthropic:claude", "gemini:pro", "http://localhost:8000/v1#m"])

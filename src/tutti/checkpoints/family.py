@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,15 @@ class Family:
     """Configuration → model with fresh weights."""
     processor: Callable[[Any, Path], object]
     """Configuration and folder → what makes the model's inputs."""
+    renames: Sequence[tuple[str, str]] = ()
+    """Other names of weights in checkpoints → the model's. `{}` stands for any text; the first that fits counts."""
+
+    def name_in_model(self, name: str) -> str:
+        """The model's name of a checkpoint's tensor."""
+        for theirs, ours in self.renames:
+            if found := re.fullmatch(re.escape(theirs).replace(r"\{\}", "(.+)"), name):
+                return ours.format(*found.groups())
+        return name
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -56,13 +66,45 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{folder} has no config.json; expected a checkpoint in the Hugging Face layout.")
     for name in _CONFIGS:
-        values = read_json(folder / name) if (folder / name).is_file() else {}
+        values = _read_if_there(folder / name)
         if code := [key for key in _CODE_KEYS if values.get(key)]:
             raise UnsafeCheckpoint(
                 f"{name} asks to run code of the checkpoint's own ({code[0]}), which Tutti never does; "
                 "use a checkpoint of a family it knows."
             )
     return read_json(folder / "config.json")
+
+
+def end_tokens(folder: Path, token_id: Callable[[str], int]) -> frozenset[int]:
+    """Tokens that end an answer, as `generation_config.json` says, else `config.json`, else the tokenizer's settings.
+
+    Args:
+        folder: The checkpoint.
+        token_id: The id of a token as it is written.
+
+    Returns:
+        None at all if the checkpoint names none; an answer then ends by its length.
+
+    Raises:
+        CheckpointError: What is named there is no token.
+    """
+    config = _read_if_there(folder / "config.json")
+    text = config.get("text_config")
+    sources = (_read_if_there(folder / "generation_config.json"), config, text if isinstance(text, Mapping) else {})
+    for found in (values.get("eos_token_id") for values in sources):
+        ids = found if isinstance(found, list) else [found]
+        if found is None or not ids:
+            continue
+        if not all(type(token) is int for token in ids):
+            raise CheckpointError(f"eos_token_id is {found!r}; expected a token id, or a list of them.")
+        return frozenset(ids)
+    token = _read_if_there(folder / "tokenizer_config.json").get("eos_token")
+    token = token.get("content") if isinstance(token, Mapping) else token
+    return frozenset({token_id(token)}) if isinstance(token, str) else frozenset()
+
+
+def _read_if_there(file: Path) -> dict[str, Any]:
+    return read_json(file) if file.is_file() else {}
 
 
 def image_settings(folder: Path) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from tutti.checkpoints.families import find_family
-from tutti.checkpoints.family import read_config
+from tutti.checkpoints.family import Family, read_config
 from tutti.checkpoints.headers import Entry, read_folder
 from tutti.checkpoints.inspection import CheckpointInfo, describe
 from tutti.checkpoints.places import find_folder
@@ -115,7 +115,8 @@ def load(
         model = family.model(config)
     tied: Mapping[str, str] = getattr(model, "tied", {})
     computed: Collection[str] = getattr(model, "computed", ())
-    entries = {name: entry for name, entry in stored.items() if name not in computed}
+    named = _name(stored, family)
+    entries = {name: entry for name, entry in named.items() if name not in computed}
     fresh = _check_weights(model, entries, tied, new_weights)
     processor = family.processor(config, folder)
     casts: Counter[str] = Counter()
@@ -130,7 +131,7 @@ def load(
         loaded=len(entries),
         cast=dict(casts),
         newly_initialized=fresh,
-        ignored=tuple(name for name in stored if name in computed),
+        ignored=tuple(entry.name for name, entry in named.items() if name in computed),
         seconds=time.perf_counter() - begun,
         bytes=sum(entry.end - entry.start for entry in entries.values()),
     )
@@ -161,6 +162,17 @@ def _check_options(dtype: str, quantize: str | None) -> None:
         raise UnsupportedTask(
             f"Loading with weights of {quantize} is not built into this version yet; load without quantize."
         )
+
+
+def _name(stored: Mapping[str, Entry], family: Family) -> dict[str, Entry]:
+    """The entries by the model's names."""
+    named: dict[str, Entry] = {}
+    for name, entry in stored.items():
+        ours = family.name_in_model(name)
+        if ours in named:
+            raise CheckpointError(f"The checkpoint has {ours} twice, as {named[ours].name} and as {name}.")
+        named[ours] = entry
+    return named
 
 
 def _check_weights(
@@ -206,17 +218,17 @@ def _check_kind(entry: Entry, expected: torch.dtype) -> None:
 
 def _read_shards(entries: Mapping[str, Entry], dtype: torch.dtype, casts: Counter[str]) -> Iterator[dict[str, Tensor]]:
     """Tensors file by file, floating-point ones cast to `dtype`."""
-    by_file = sorted(entries.values(), key=lambda entry: entry.file)
-    for file, some in groupby(by_file, key=lambda entry: entry.file):
+    by_file = sorted(entries.items(), key=lambda item: item[1].file)
+    for file, some in groupby(by_file, key=lambda item: item[1].file):
         shard: dict[str, Tensor] = {}
         try:
             with safe_open(file, framework="pt") as tensors:
-                for entry in some:
+                for name, entry in some:
                     tensor: Tensor = tensors.get_tensor(entry.name)
                     if tensor.is_floating_point() and tensor.dtype != dtype:
                         casts[f"{_word(tensor.dtype)} → {_word(dtype)}"] += 1
                         tensor = tensor.to(dtype)
-                    shard[entry.name] = tensor
+                    shard[name] = tensor
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{file.name} cannot be read: {error}.") from None
         yield shard

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import jinja2
+from jinja2 import nodes
 from jinja2.exceptions import SecurityError
-from jinja2.ext import loopcontrols
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tutti.errors import InputError, UnsafeCheckpoint, UnsupportedConfig
@@ -48,7 +50,7 @@ class ChatTemplate:
 
     @classmethod
     def from_folder(cls, path: Path) -> ChatTemplate | None:
-        """The template of a checkpoint: `chat_template.jinja`, or the one in `tokenizer_config.json`; None without one.
+        """The template of a checkpoint, or None: `chat_template.jinja` or `.json`, or that of `tokenizer_config.json`.
 
         Raises:
             UnsupportedConfig: The template or the configuration cannot be read.
@@ -56,7 +58,8 @@ class ChatTemplate:
         values = _read_json(path / "tokenizer_config.json")
         special = {key: _content(value) for key, value in values.items() if key.endswith("_token") and value}
         beside = path / "chat_template.jinja"
-        source = beside.read_text("utf-8") if beside.is_file() else values.get("chat_template")
+        older = _read_json(path / "chat_template.json").get("chat_template") or values.get("chat_template")
+        source = beside.read_text("utf-8") if beside.is_file() else older
         if isinstance(source, list):
             named = {item.get("name"): item.get("template") for item in source if isinstance(item, dict)}
             source = named.get("default")
@@ -100,13 +103,24 @@ class _Refused(Exception):
     """What a template's `raise_exception` raises."""
 
 
+class _Generation(Extension):
+    """`{% generation %} … {% endgeneration %}`: marks what the model says, for training; here it is what it holds."""
+
+    tags = {"generation"}  # noqa: RUF012 - as the base class declares it
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        """Keep what is between the tags."""
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
 class _Environment(ImmutableSandboxedEnvironment):
     """The sandbox with budgets. One rendering at a time."""
 
     intercepted_binops = frozenset({"*", "**", "%"})
 
     def __init__(self) -> None:
-        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation])
         self.globals = {"range": self._range, "namespace": self.globals["namespace"], "dict": dict}
         self.globals["raise_exception"] = _refuse
         for name in _AMPLIFIERS:

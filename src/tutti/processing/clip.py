@@ -50,7 +50,7 @@ class CLIPProcessor:
                 f"The tokenizer writes 'a' as {ids}; the model expects a start token before a text and "
                 f"token {expected} after it: tokenizer.json is of another model."
             )
-        if self._side() != self.image_size:
+        if self.images.side != self.image_size:
             raise UnsupportedConfig(
                 f"The preprocessor settings do not make pictures of {self.image_size} x {self.image_size} pixels, "
                 "which the model sees; they are of another model."
@@ -92,12 +92,3 @@ class CLIPProcessor:
         """
         arrays = {"pixel_values": self.images(pixels)}
         return MediaInput("image", arrays, self.image_tokens, media_digest(arrays))
-
-    def _side(self) -> int | None:
-        """The side of the pictures that come out, if all are squares of one size."""
-        images = self.images
-        sides = images.crop_size if images.do_center_crop else images.size if images.do_resize else None
-        if images.do_pad:
-            sides = dict.fromkeys(("height", "width"), images.size["longest_edge"])
-        found = {(sides or {}).get(key) for key in ("height", "width")}
-        return found.pop() if len(found) == 1 else None

@@ -90,6 +90,15 @@ class ImageProcessor:
         fields: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in known.items()}
         return cls(**fields)
 
+    @property
+    def side(self) -> int | None:
+        """The side of the pictures that come out, if all are squares of one size."""
+        sides = self.crop_size if self.do_center_crop else self.size if self.do_resize else None
+        if self.do_pad:
+            sides = dict.fromkeys(("height", "width"), self.size["longest_edge"])
+        found = {(sides or {}).get(key) for key in ("height", "width")}
+        return found.pop() if len(found) == 1 else None
+
     def __call__(self, picture: Pixels) -> NDArray[np.float32]:
         """Transform one picture.
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from tutti.errors import InputError, UnsupportedTask
 from tutti.processing.chat import ChatTemplate
-from tutti.processing.prompt import Prompt
+from tutti.processing.prompt import MediaInput, Prompt
 from tutti.processing.tokenizer import Tokenizer
+
+Turns = Sequence[tuple[str, Sequence[str | MediaInput]]]
+"""Role, and texts and media of each turn, in order."""
 
 
 @dataclass(frozen=True)
@@ -22,59 +24,93 @@ class TextProcessor:
 
     tokenizer: Tokenizer
     chat: ChatTemplate | None = None
+    eos_ids: frozenset[int] = frozenset()
+    """Tokens that end an answer."""
 
-    @classmethod
-    def from_folder(cls, path: Path) -> TextProcessor:
-        """Read `tokenizer.json` and the chat template of a checkpoint.
+    hears = "text"
+    """What the model takes, in words."""
 
-        Raises:
-            InputError: The tokenizer is missing or broken.
-            UnsupportedConfig: The chat template cannot be read.
-        """
-        return cls(Tokenizer.from_file(path / "tokenizer.json"), ChatTemplate.from_folder(path))
+    def decode(self, ids: list[int]) -> str:
+        """The text of an answer."""
+        return self.tokenizer.decode(ids)
 
-    def prompt(self, turns: Sequence[tuple[str, Sequence[str]]]) -> Prompt:
+    def prompt(self, turns: Turns) -> Prompt:
         """A conversation as token ids, ready for the model's turn.
 
         Without a chat template the model continues the text of the only turn.
 
-        Args:
-            turns: Role and texts of each turn.
-
         Raises:
             InputError: The conversation is empty, or does not suit the model.
-            UnsupportedTask: There are several turns and no template that says how to write them.
+            UnsupportedTask: It holds media, or several turns and no template says how to write them.
         """
-        messages: list[Mapping[str, str]] = [{"role": role, "content": "\n".join(texts)} for role, texts in turns]
-        if not messages or not messages[-1]["content"].strip():
-            raise InputError("The question is empty; expected some text.")
-        if self.chat is not None:
-            ids = self._encode_chat(self.chat, messages)
-        elif len(messages) == 1:
-            ids = self.tokenizer.encode(messages[0]["content"], add_special=True)
+        for _, pieces in turns:
+            if media := [piece.modality for piece in pieces if not isinstance(piece, str)]:
+                raise UnsupportedTask(f"This model reads text only, and was given {media[0]}; tutti-mini takes media.")
+        words = Words(self.tokenizer)
+        texts = [
+            (role, "\n".join(words.hide(piece) for piece in pieces if isinstance(piece, str))) for role, pieces in turns
+        ]
+        check_turns(self.chat, [text for _, text in texts])
+        if self.chat is None:
+            ids = words.encode(texts[0][1], add_special=True)
         else:
-            raise UnsupportedTask(
-                "This checkpoint has no chat template, so it continues one text and holds no conversation; "
-                "ask one question without a system message, or use tutti-mini."
-            )
-        return Prompt(np.array(ids, np.int64))
+            ids = words.encode(self.chat.render([{"role": role, "content": text} for role, text in texts]))
+        return Prompt(np.array([token for piece, _ in ids for token in piece], np.int64))
 
-    def _encode_chat(self, chat: ChatTemplate, messages: Sequence[Mapping[str, str]]) -> list[int]:
-        """Render and encode, so that special tokens spelled out in a message stay text.
 
-        A user who writes "<|assistant|>" must not open the assistant's turn. Each such place is rendered as a mark that
-        nobody can guess, and encoded by itself.
+def check_turns(chat: ChatTemplate | None, texts: Sequence[str]) -> None:
+    """Refuse a conversation that cannot be written down.
+
+    Raises:
+        InputError: There is no question.
+        UnsupportedTask: There are several turns and no template that says how to write them.
+    """
+    if not texts or not texts[-1].strip():
+        raise InputError("The question is empty; expected some text.")
+    if chat is None and len(texts) > 1:
+        raise UnsupportedTask(
+            "This checkpoint has no chat template, so it continues one text and holds no conversation; "
+            "ask one question without a system message, or use tutti-mini."
+        )
+
+
+class Words:
+    """What people wrote, so that special tokens spelled out in it stay text.
+
+    A user who writes "<|assistant|>" must not open the assistant's turn. Each such place is hidden behind a mark that
+    nobody can guess while the template is rendered, and encoded by itself.
+
+    Args:
+        tokenizer: Whose special tokens are hidden.
+        more: Further strings to hide.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, more: Sequence[str] = ()) -> None:
+        self._tokenizer = tokenizer
+        self._special = re.compile("|".join(map(re.escape, (*tokenizer.special_tokens, *more))) or "(?!)")
+        self._spelled: list[str] = []
+        self._nonce = secrets.token_hex(8)
+
+    def hide(self, text: str) -> str:
+        """The text with marks in the place of special tokens."""
+
+        def mark(found: re.Match[str]) -> str:
+            self._spelled.append(found.group())
+            return f"{self._nonce}x{len(self._spelled) - 1}x"
+
+        return self._special.sub(mark, text)
+
+    def encode(self, rendered: str, *, add_special: bool = False) -> list[tuple[list[int], bool]]:
+        """Token ids piece by piece, and of each whether its special tokens are the template's.
+
+        Args:
+            rendered: Text of the template, with marks in it.
+            add_special: Add what the tokenizer puts before a text.
         """
-        spelled: list[str] = []
-        nonce = secrets.token_hex(8)
-
-        def hide(found: re.Match[str]) -> str:
-            spelled.append(found.group())
-            return f"{nonce}x{len(spelled) - 1}x"
-
-        special = re.compile("|".join(map(re.escape, self.tokenizer.special_tokens)) or "(?!)")
-        hidden = [{**message, "content": special.sub(hide, message["content"])} for message in messages]
-        ids: list[int] = []
-        for index, piece in enumerate(re.split(f"{nonce}x([0-9]+)x", chat.render(hidden))):
-            ids += self.tokenizer.encode(spelled[int(piece)] if index % 2 else piece, parse_special=not index % 2)
-        return ids
+        pieces: list[tuple[list[int], bool]] = []
+        for index, piece in enumerate(re.split(f"{self._nonce}x([0-9]+)x", rendered)):
+            ours = not index % 2
+            text = piece if ours else self._spelled[int(piece)]
+            ids = self._tokenizer.encode(text, add_special=add_special and not index, parse_special=ours)
+            pieces.append((ids, ours))
+        return pieces

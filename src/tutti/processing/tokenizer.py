@@ -82,6 +82,17 @@ class Tokenizer:
             raise InputError(f"The tokenizer has no token {token!r}.")
         return found
 
+    def token(self, token_id: int) -> str:
+        """How a token is written.
+
+        Raises:
+            InputError: There is no such token.
+        """
+        found = self._tokenizer.id_to_token(token_id)
+        if found is None:
+            raise InputError(f"The tokenizer has no token of id {token_id}; it is of another model.")
+        return found
+
     def encode(self, text: str, *, add_special: bool = False, parse_special: bool = False) -> list[int]:
         """Token ids of a text.
 

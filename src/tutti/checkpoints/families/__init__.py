@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tutti.checkpoints.families import clip, llama, tutti_omni
+from tutti.checkpoints.families import clip, llama, llava, tutti_omni
 from tutti.checkpoints.family import Family
 from tutti.errors import UnsupportedConfig
 
 FAMILIES: Mapping[str, Family] = {
     "clip": clip.FAMILY,
     "llama": llama.FAMILY,
+    "llava": llava.FAMILY,
+    "mistral": llama.FAMILY,
     "tutti_omni": tutti_omni.FAMILY,
 }
 """`model_type` → family."""

@@ -1,4 +1,4 @@
-"""LLaMA: continues text."""
+"""LLaMA and Mistral: answer, from text alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tutti.checkpoints.family import Facts, Family
+from tutti.checkpoints.family import Facts, Family, end_tokens
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,9 +35,12 @@ def _model(config: Any) -> nn.Module:
 
 
 def _processor(_config: Any, folder: Path) -> object:
+    from tutti.processing.chat import ChatTemplate
     from tutti.processing.text import TextProcessor
+    from tutti.processing.tokenizer import Tokenizer
 
-    return TextProcessor.from_folder(folder)
+    tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
+    return TextProcessor(tokenizer, ChatTemplate.from_folder(folder), end_tokens(folder, tokenizer.token_id))
 
 
 FAMILY = Family(config=_config, facts=_facts, model=_model, processor=_processor)

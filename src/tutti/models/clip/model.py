@@ -9,7 +9,7 @@ positions are counted, not kept as buffers; first values are torch's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from tutti.errors import InputError, UnsupportedTask
 from tutti.models.clip.config import CLIPConfig, CLIPTextConfig, CLIPVisionConfig, TowerConfig
+from tutti.models.layers.activations import ACTIVATIONS
 from tutti.models.layers.attention import attention
 
 
@@ -41,14 +42,6 @@ class TowerOutput(NamedTuple):
     """(B, T or P + 1, D)."""
     pooler_output: Tensor
     """(B, D), the state that stands for the whole, after the last norm."""
-
-
-def quick_gelu(x: Tensor) -> Tensor:
-    """GELU as x sigmoid(1.702 x), elementwise (Hendrycks and Gimpel 2016, section 2)."""
-    return x * torch.sigmoid(1.702 * x)
-
-
-_ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {"quick_gelu": quick_gelu, "gelu": F.gelu}
 
 
 class CLIPAttention(nn.Module):
@@ -78,7 +71,7 @@ class CLIPMLP(nn.Module):
 
     def __init__(self, config: TowerConfig) -> None:
         super().__init__()
-        self.activation = _ACTIVATIONS[config.hidden_act]
+        self.activation = ACTIVATIONS[config.hidden_act]
         self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
         self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
 

@@ -20,6 +20,7 @@ from tutti.errors import InputError, UnsupportedTask
 from tutti.models.connectors.projections import MLP, Linear, merge_grid, merge_time
 from tutti.models.connectors.resampler import Resampler
 from tutti.models.layers.attention import Attend, MaskedAttend
+from tutti.models.layers.placing import place
 from tutti.models.layers.stems import AttentionPool
 from tutti.models.llama.model import LlamaLayers
 from tutti.models.omni import cost
@@ -197,9 +198,7 @@ class Omni(nn.Module):
         for modality, tokens in media.items():
             self._check_connected(modality)
             here = input_ids == self.config.placeholder_ids[modality]
-            if (places := int(here.sum())) != (rows := tokens.shape[:-1].numel()):
-                raise InputError(f"There are {rows} tokens of {modality} for {places} placeholders; expected as many.")
-            x = x.masked_scatter(here[..., None], tokens.to(x.dtype))
+            x = place(x, here, tokens, modality)
         return x
 
     def forward(

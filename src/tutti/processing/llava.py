@@ -1,0 +1,47 @@
+"""Pictures and conversations to the inputs of LLaVA-1.5."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tutti.errors import UnsupportedConfig
+from tutti.processing.images import ImageProcessor
+from tutti.processing.prompt import MediaInput, media_digest
+from tutti.processing.vision import VisionProcessor
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlavaProcessor(VisionProcessor):
+    """Model inputs for `llava`.
+
+    Raises:
+        UnsupportedConfig: The preprocessor settings do not suit the model.
+    """
+
+    images: ImageProcessor
+    image_size: int
+    """S, the side of the model's pictures in pixels."""
+    picture_tokens: int
+    """N of a picture."""
+
+    def __post_init__(self) -> None:
+        if self.images.side != self.image_size:
+            raise UnsupportedConfig(
+                f"The preprocessor settings do not make pictures of {self.image_size} x {self.image_size} pixels, "
+                "which the model sees; they are of another model."
+            )
+
+    def picture(self, pixels: Pixels) -> MediaInput:
+        """A picture. Shapes: (H, W, 3) uint8 → {"pixel_values": (3, S, S)}.
+
+        Raises:
+            InputError: The array is not a picture.
+            CapacityError: The picture is too long and narrow.
+        """
+        arrays = {"pixel_values": self.images(pixels)}
+        return MediaInput("image", arrays, self.picture_tokens, media_digest(arrays))

@@ -1,0 +1,82 @@
+"""Conversations with pictures in them, for models that read a picture as tokens among the words.
+
+Reference implementation: the processors of `transformers`: the chat template writes a placeholder for each picture,
+which is then written out as many times as the picture takes tokens.
+We differ in: special tokens, and placeholders, that people spell out in their texts stay text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tutti.errors import InputError
+from tutti.processing.prompt import MediaInput, Prompt
+from tutti.processing.text import TextProcessor, Turns, Words, check_turns
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisionProcessor(TextProcessor):
+    """A tokenizer, a chat template and the placeholder of pictures. Families add how a picture is made ready."""
+
+    image_token: str
+    """Placeholder of one token of a picture."""
+
+    hears = "text and image"
+
+    def written(self, medium: MediaInput) -> tuple[str, Sequence[MediaInput]]:
+        """What stands for a medium in the prompt, and the media that fill its placeholders."""
+        return self.image_token * medium.tokens, [medium]
+
+    def prompt(self, turns: Turns) -> Prompt:
+        """A conversation as token ids, ready for the model's turn.
+
+        Without a chat template the model continues the only turn, a line a piece.
+
+        Raises:
+            InputError: The conversation is empty, or the template has no place for its media.
+            UnsupportedTask: There are several turns and no template that says how to write them.
+        """
+        check_turns(self.chat, ["\n".join(piece for piece in pieces if isinstance(piece, str)) for _, pieces in turns])
+        words = Words(self.tokenizer, (self.image_token,))
+        if self.chat is None:
+            rendered = "\n".join(
+                words.hide(item) if isinstance(item, str) else self.image_token for item in turns[0][1]
+            )
+        else:
+            rendered = self.chat.render([{"role": role, "content": _items(pieces, words)} for role, pieces in turns])
+        media = [piece for _, pieces in turns for piece in pieces if isinstance(piece, MediaInput)]
+        around = rendered.split(self.image_token)
+        if len(around) != len(media) + 1:
+            raise InputError(
+                f"The chat template has places for {len(around) - 1} of {len(media)} media; "
+                "it is of another model, or does not take them in such turns."
+            )
+        expansions = [self.written(medium) for medium in media]
+        text = "".join(
+            piece for pair in zip(around, [*(text for text, _ in expansions), ""], strict=True) for piece in pair
+        )
+        bos = self.chat.special_tokens.get("bos_token") if self.chat else None
+        pieces = words.encode(text, add_special=not (bos and text.startswith(bos)))
+        return self._placed(pieces, [medium for _, parts in expansions for medium in parts])
+
+    def _placed(self, pieces: list[tuple[list[int], bool]], media: Sequence[MediaInput]) -> Prompt:
+        """Find the placeholders of the template, and give each medium as many as it takes, in order."""
+        ids = np.array([token for piece, _ in pieces for token in piece], np.int64)
+        ours = np.repeat([by_template for _, by_template in pieces], [len(piece) for piece, _ in pieces])
+        places = np.flatnonzero(ours & (ids == self.tokenizer.token_id(self.image_token)))
+        firsts = np.cumsum([0, *(medium.tokens for medium in media)])
+        if len(places) != firsts[-1]:
+            raise InputError(f"The prompt has {len(places)} places for {firsts[-1]} tokens of media; expected as many.")
+        return Prompt(ids, tuple(media), tuple(int(places[first]) for first in firsts[:-1]))
+
+
+def _items(pieces: Sequence[str | MediaInput], words: Words) -> list[dict[str, Any]]:
+    """A turn as multimodal templates expect it."""
+    return [
+        {"type": "text", "text": words.hide(piece)} if isinstance(piece, str) else {"type": piece.modality}
+        for piece in pieces
+    ]
