@@ -111,7 +111,7 @@ def test_an_answer_is_the_likeliest_word_each_time(local: LocalModel) -> None:
     assert given.text == expected
     assert given.finish_reason == "length"
     assert given.model == local.name
-    assert given.usage == Usage(prompt_tokens=9, completion_tokens=5, media_tokens=4)
+    assert given.usage == Usage(prompt_tokens=9, completion_tokens=5, media_tokens=4, image_tokens=4)
     assert given.seconds > 0
     assert given.cost_usd == 0
 

@@ -146,7 +146,8 @@ def test_an_empty_question_is_refused_before_anything_runs(question: str) -> Non
 def test_an_unknown_option_is_named_and_the_known_ones_listed() -> None:
     said = sentence(InputError, lambda: Model(Speaker()).ask("What is this?", heat=1))
     assert said == (
-        "Unknown option 'heat'; known are: max_tokens, temperature, top_k, top_p, repetition_penalty, stop, seed."
+        "Unknown option 'heat'; known are: max_tokens, temperature, top_k, top_p, repetition_penalty, stop, seed, "
+        "logprobs, json_schema, tenant."
     )
 
 

@@ -14,6 +14,7 @@ from tutti.content.messages import (
     Segment,
     TextDelta,
     TextLine,
+    TokenLogprob,
     Usage,
 )
 from tutti.content.parts import (
@@ -55,6 +56,7 @@ __all__ = [
     "TextDelta",
     "TextLine",
     "Thermal",
+    "TokenLogprob",
     "Usage",
     "Video",
     "data_url_bytes",

@@ -47,6 +47,12 @@ class SamplingOptions:
     """Strings that end the answer; none of them is part of it."""
     seed: int = 0
     """Seed of the draw."""
+    logprobs: int | None = None
+    """How many of the likeliest tokens are told beside each token and its own probability; None tells nothing."""
+    json_schema: str | None = None
+    """A JSON schema, as JSON, that the answer is made to keep to; "{}" is any JSON."""
+    tenant: str = ""
+    """Whose the request is: nothing that a model remembers is shared between tenants."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +65,25 @@ class Usage:
     """Tokens of the answer."""
     media_tokens: int = 0
     """Those of the prompt that stand for media."""
+    image_tokens: int = 0
+    """Those of the media that stand for pictures."""
+    audio_tokens: int = 0
+    """Those of the media that stand for recordings."""
+    video_tokens: int = 0
+    """Those of the media that stand for videos, their sound included."""
+    cached_tokens: int = 0
+    """Those of the prompt whose keys and values were found rather than computed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLogprob:
+    """How likely the model found a token, before temperature and whatever else bends the draw."""
+
+    token: str
+    logprob: float
+    """Natural logarithm of its probability."""
+    top: tuple[tuple[str, float], ...] = ()
+    """The likeliest tokens in its place and their logarithms, most likely first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +109,8 @@ class Answer:
     cost_usd: float = 0.0
     """Price of the request; a local model costs nothing per request."""
     evidence: tuple[Claim, ...] = field(default=())
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """One for each token, where they were asked for."""
 
     def __str__(self) -> str:
         return self.text
@@ -98,6 +125,8 @@ class TextDelta:
     """A stream event: more of the answer."""
 
     text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """Of the tokens that came with it, where they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)

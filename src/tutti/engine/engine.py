@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from tutti.content import FinishReason, SamplingOptions
+from tutti.content import SamplingOptions, TokenLogprob
 from tutti.engine.blocks import BlockManager
 from tutti.engine.embedding_cache import EmbeddingCache
 from tutti.engine.request import Request, TokenEvent
 from tutti.engine.runner import Decoder, Runner
+from tutti.engine.sampling import Constraint, likeliest
 from tutti.engine.scheduler import Scheduler, Work
 from tutti.engine.sequence import Prompt, Sequence, check_prompt
 from tutti.engine.text import TextStream
@@ -82,13 +83,20 @@ class Engine:
         self._submitted: list[Request] = []
         self._cancelled: list[Request] = []
 
-    def submit(self, prompt: Prompt, options: SamplingOptions | None = None, tenant: str = "") -> Request:
+    def submit(
+        self,
+        prompt: Prompt,
+        options: SamplingOptions | None = None,
+        tenant: str = "",
+        constraint: Constraint | None = None,
+    ) -> Request:
         """Queue a prompt.
 
         Args:
             prompt: What to continue.
             options: How; greedy if None. `max_tokens` is cut to what the context still holds.
             tenant: Whose the prompt is: neither blocks nor embeddings are shared between tenants.
+            constraint: What the answer must keep to, if anything; fresh for each request.
 
         Raises:
             InputError: The prompt is empty or its media do not fit their places, or an option is out of range.
@@ -108,9 +116,10 @@ class Engine:
             self._arrivals += 1
             arrival = self._arrivals
         sequence = Sequence(
-            arrival, prompt, options, tenant, min(options.max_tokens, room), block_tokens=self.blocks.block_tokens
+            arrival, prompt, options, tenant, min(options.max_tokens, room), self.blocks.block_tokens, constraint
         )
-        request = Request(sequence, TextStream(self._detokenize, options.stop))
+        detokenize = self._detokenize if constraint is None else constraint.decode
+        request = Request(sequence, TextStream(detokenize, options.stop))
         with self._news:
             self._submitted.append(request)
         return request
@@ -219,7 +228,8 @@ class Engine:
         try:
             self.blocks.commit(sequence, work.stop)
             if answer is not None:
-                self._append(sequence, answer if isinstance(answer, int) else sequence.sampler.draw(answer))
+                token = answer if isinstance(answer, int) else sequence.sampler.draw(answer)
+                self._append(sequence, token, self._logprobs(sequence, token, answer))
         except Exception as error:  # noqa: BLE001 - such as a token that the tokenizer does not know
             self._fail(sequence, error)
 
@@ -232,29 +242,38 @@ class Engine:
             return False
         return True
 
-    def _append(self, sequence: Sequence, token: int) -> None:
+    def _append(self, sequence: Sequence, token: int, logprobs: tuple[TokenLogprob, ...]) -> None:
         """Add a drawn token to its sequence and tell its reader."""
         request = self._requests[sequence.arrival]
         if token in self._eos_ids:
-            self._finish(request, "stop", (), "")
+            self._finish(request, TokenEvent((), "", "stop"))
             return
         sequence.tokens.append(token)
         piece = request.answer.push(token)
         if request.answer.stopped:
-            self._finish(request, "stop", (token,), piece)
+            self._finish(request, TokenEvent((token,), piece, "stop", logprobs))
         elif len(sequence.tokens) - sequence.prompt_tokens >= sequence.max_tokens:
-            self._finish(request, "length", (token,), piece)
+            self._finish(request, TokenEvent((token,), piece, "length", logprobs))
         else:
-            request.events.append(TokenEvent((token,), piece))
+            request.events.append(TokenEvent((token,), piece, logprobs=logprobs))
 
-    def _finish(self, request: Request, reason: FinishReason, tokens: tuple[int, ...], piece: str) -> None:
+    def _logprobs(self, sequence: Sequence, token: int, answer: int | Tensor) -> tuple[TokenLogprob, ...]:
+        """What the request wants to know of a token drawn from logits (V,)."""
+        wanted = sequence.options.logprobs
+        if wanted is None or isinstance(answer, int):
+            return ()
+        logprob, top = likeliest(answer, token, wanted)
+        named = tuple((self._detokenize([one]), value) for one, value in top)
+        return (TokenLogprob(token=self._detokenize([token]), logprob=logprob, top=named),)
+
+    def _finish(self, request: Request, event: TokenEvent) -> None:
         if not request.answer.stopped:
-            piece += request.answer.finish()
             # The last token can complete a stop string that was held back only because a character was incomplete.
-            reason = "stop" if request.answer.stopped else reason
+            piece = event.text + request.answer.finish()
+            event = replace(event, text=piece, finish_reason="stop" if request.answer.stopped else event.finish_reason)
         self._forget(request.sequence)
-        request.sequence.finish_reason = reason
-        request.events.append(TokenEvent(tokens, piece, reason))
+        request.sequence.finish_reason = event.finish_reason
+        request.events.append(event)
 
     def _fail(self, sequence: Sequence, error: Exception) -> None:
         self._forget(sequence)

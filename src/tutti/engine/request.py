@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from tutti.content import FinishReason, Usage
+from tutti.content import FinishReason, TokenLogprob, Usage
 from tutti.engine.sequence import Sequence
 from tutti.engine.text import TextStream
 
@@ -20,6 +20,8 @@ class TokenEvent:
     """Text new since the last event; all pieces together are the whole text."""
     finish_reason: FinishReason | None = None
     """Set on the last event, and only there."""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """One for each of the tokens, where they were asked for."""
 
 
 class Request:
@@ -58,4 +60,11 @@ class Request:
             prompt_tokens=self.sequence.prompt_tokens,
             completion_tokens=len(self.sequence.tokens) - self.sequence.prompt_tokens,
             media_tokens=sum(medium.tokens for medium in self.sequence.media),
+            image_tokens=self._tokens_of("image"),
+            audio_tokens=self._tokens_of("audio"),
+            video_tokens=self._tokens_of("video"),
+            cached_tokens=self.sequence.reused_tokens,
         )
+
+    def _tokens_of(self, modality: str) -> int:
+        return sum(medium.tokens for medium in self.sequence.media if medium.modality == modality)

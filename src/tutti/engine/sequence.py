@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tutti.content import FinishReason, SamplingOptions
-from tutti.engine.sampling import Sampler
+from tutti.engine.sampling import Constraint, Sampler
 from tutti.errors import InputError
 from tutti.models.layers.attention import MediaMemory
 
@@ -101,13 +101,21 @@ class Sequence:
         tenant: Whose it is; nothing is shared between tenants.
         max_tokens: Most tokens to generate, at most what `options` asks.
         block_tokens: Tokens a block of the key-value cache holds.
+        constraint: What the answer must keep to, if anything.
 
     Raises:
         InputError: An option is outside its range.
     """
 
     def __init__(
-        self, arrival: int, prompt: Prompt, options: SamplingOptions, tenant: str, max_tokens: int, block_tokens: int
+        self,
+        arrival: int,
+        prompt: Prompt,
+        options: SamplingOptions,
+        tenant: str,
+        max_tokens: int,
+        block_tokens: int,
+        constraint: Constraint | None = None,
     ) -> None:
         self.arrival = arrival
         self.options = options
@@ -140,7 +148,8 @@ class Sequence:
         self.media_stop = spans[-1][1] if spans else 0
         """Behind this position there are no media."""
         filled = {position for start, stop in spans for position in range(start, stop)}
-        self.sampler = Sampler(options, (token for place, token in enumerate(self.tokens) if place not in filled))
+        present = (token for place, token in enumerate(self.tokens) if place not in filled)
+        self.sampler = Sampler(options, present, constraint)
 
     @property
     def done(self) -> bool:

@@ -132,6 +132,16 @@ class Tokenizer:
         if piece := stream.finish():
             yield piece
 
+    def word_pieces(self) -> list[str] | None:
+        """The spelling of every token where they are word pieces ("##ing" continues a word), None elsewhere."""
+        if not self._word_pieces:
+            return None
+        return [self._tokenizer.id_to_token(token) or "" for token in range(self.vocab_size)]
+
+    def to_json(self) -> str:
+        """The content of its `tokenizer.json`."""
+        return self._tokenizer.to_str()
+
     def has_text(self, token: int) -> bool:
         """Whether a token exists and is not a special one."""
         return token not in self.special_ids and self._tokenizer.id_to_token(token) is not None

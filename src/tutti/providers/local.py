@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -28,15 +28,21 @@ from tutti.content import (
     SamplingOptions,
     Text,
     TextDelta,
+    TokenLogprob,
     Usage,
     Video,
 )
 from tutti.engine import Engine
 from tutti.engine.runner import Decoder
+from tutti.engine.sampling import Constraint
 from tutti.errors import UnsupportedTask
 from tutti.media import Limits, UniformFrames, decode_audio, decode_image, decode_video
 from tutti.processing.prompt import MediaInput, Prompt
+from tutti.processing.tokenizer import Tokenizer
 from tutti.settings import Settings
+
+if TYPE_CHECKING:
+    from tutti.processing.constraints import JsonVocabulary
 
 
 class _Space(Protocol):
@@ -158,6 +164,8 @@ class LocalResponder(Local):
         self.engine = Engine(
             cast("Decoder", self.model), eos_ids=self.prompter.eos_ids, detokenize=self.prompter.decode
         )
+        self._json: JsonVocabulary | None = None
+        """Made when a request first asks for JSON."""
 
     def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]:
         """Yield pieces of the answer, then one `Finished`. Closing the iterator cancels the request.
@@ -169,11 +177,15 @@ class LocalResponder(Local):
         """
         begun = time.perf_counter()
         turns = [(message.role, [self._piece(part) for part in message.parts]) for message in conversation]
-        request = self.engine.submit(self.prompter.prompt(turns), options)
+        request = self.engine.submit(
+            self.prompter.prompt(turns), options, options.tenant, self._constraint(options.json_schema)
+        )
+        logprobs: list[TokenLogprob] = []
         try:
             for event in self.engine.stream(request):
-                if event.text:
-                    yield TextDelta(event.text)
+                logprobs += event.logprobs
+                if event.text or event.logprobs:
+                    yield TextDelta(event.text, event.logprobs)
         finally:
             self.engine.cancel(request)
         yield Finished(
@@ -183,8 +195,21 @@ class LocalResponder(Local):
                 finish_reason=request.finish_reason or "cancelled",
                 usage=request.usage,
                 seconds=time.perf_counter() - begun,
+                logprobs=tuple(logprobs),
             )
         )
+
+    def _constraint(self, schema: str | None) -> Constraint | None:
+        if schema is None:
+            return None
+        tokenizer = getattr(self.processor, "tokenizer", None)
+        if not isinstance(tokenizer, Tokenizer):
+            raise UnsupportedTask(f"{self.name} has no tokenizer that JSON could be constrained by; tutti-mini has.")
+        if self._json is None:
+            from tutti.processing.constraints import JsonVocabulary
+
+            self._json = JsonVocabulary(tokenizer, self.prompter.eos_ids)
+        return self._json.constraint(schema)
 
     def _piece(self, part: Part) -> str | MediaInput:
         return part.text if isinstance(part, Text) else self._medium(part)
