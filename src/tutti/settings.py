@@ -16,6 +16,8 @@ class Settings:
     """`TUTTI_MODEL`: the model that is loaded when none is named."""
     threads: int | None = None
     """`TUTTI_THREADS`: compute threads; None leaves the choice to torch."""
+    api_keys: str | None = None
+    """`TUTTI_API_KEYS`: keys that `tutti serve` takes beside those of its file, as TENANT:KEY,TENANT:KEY."""
     max_pixels: int = 128_000_000
     """`TUTTI_MAX_PIXELS`: most pixels of one picture, or of all the frames kept from one video."""
     max_seconds: float = 1800.0
@@ -34,6 +36,7 @@ def read_settings() -> Settings:
     return Settings(
         model=os.environ.get("TUTTI_MODEL") or default.model,
         threads=_whole("TUTTI_THREADS", 1) if os.environ.get("TUTTI_THREADS") else None,
+        api_keys=os.environ.get("TUTTI_API_KEYS") or None,
         max_pixels=_whole("TUTTI_MAX_PIXELS", default.max_pixels),
         max_seconds=_number("TUTTI_MAX_SECONDS", default.max_seconds),
         max_bytes=_whole("TUTTI_MAX_BYTES", default.max_bytes),

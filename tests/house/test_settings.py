@@ -16,7 +16,7 @@ from tutti.media import Limits, wrap
 from tutti.settings import Settings, read_settings
 
 NAMES = sorted(set(re.findall(r"TUTTI_[A-Z_]+", Path(settings.__file__).read_text(encoding="utf-8"))))
-NUMBERS = [name for name in NAMES if name != "TUTTI_MODEL"]
+NUMBERS = [name for name in NAMES if name not in ("TUTTI_MODEL", "TUTTI_API_KEYS")]
 
 
 def test_an_empty_environment_leaves_the_defaults() -> None:
@@ -25,7 +25,14 @@ def test_an_empty_environment_leaves_the_defaults() -> None:
 
 
 def test_every_variable_has_its_field(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {"model": "some/folder", "threads": 2, "max_pixels": 100, "max_seconds": 2.5, "max_bytes": 300}
+    given = {
+        "model": "some/folder",
+        "threads": 2,
+        "api_keys": "a:b",
+        "max_pixels": 100,
+        "max_seconds": 2.5,
+        "max_bytes": 300,
+    }
     assert {field.name for field in fields(Settings)} == {*given}
     assert [f"TUTTI_{name.upper()}" for name in sorted(given)] == NAMES
     for name, value in given.items():

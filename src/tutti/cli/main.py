@@ -22,6 +22,7 @@ COMMANDS = {
     "ask": ("tutti.cli.ask", "Answer a question, with pictures, recordings or videos to look at."),
     "classify": ("tutti.cli.classify", "Say which of your labels fits a medium, and how well each does."),
     "embed": ("tutti.cli.embed", "Place texts and media in the shared space and compare them."),
+    "serve": ("tutti.cli.serve", "Serve a model over HTTP, in the OpenAI dialect."),
     "models": ("tutti.cli.models", "List the built-in models and the ways to name others."),
     "inspect": ("tutti.cli.inspect", "Read a checkpoint's headers: family, parameters, memory; loads nothing."),
     "train": ("tutti.cli.train", "Run the training phases of a recipe."),
@@ -33,6 +34,7 @@ _EPILOG = """start with:
 settings of the environment:
   TUTTI_MODEL        the model where --model names none (tutti-mini)
   TUTTI_THREADS      compute threads (as many as torch chooses)
+  TUTTI_API_KEYS     keys that `tutti serve` takes, as TENANT:KEY,TENANT:KEY
   TUTTI_MAX_PIXELS   of one picture, or of all frames kept from a video (128 million)
   TUTTI_MAX_SECONDS  of a recording or video (1,800)
   TUTTI_MAX_BYTES    of a file (512 million)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tutti.media.frames import UniformFrames as UniformFrames
     from tutti.media.images import decode_image as decode_image
     from tutti.media.limits import Limits as Limits
+    from tutti.media.measuring import Size as Size
+    from tutti.media.measuring import measure as measure
     from tutti.media.sensors import decode_depth as decode_depth
     from tutti.media.sensors import decode_motion as decode_motion
     from tutti.media.sensors import decode_thermal as decode_thermal
@@ -24,6 +26,7 @@ _DOORS = {
     "FrameChoice": "tutti.media.frames:FrameChoice",
     "Limits": "tutti.media.limits:Limits",
     "SceneChanges": "tutti.media.frames:SceneChanges",
+    "Size": "tutti.media.measuring:Size",
     "Sound": "tutti.media.audio:Sound",
     "UniformFrames": "tutti.media.frames:UniformFrames",
     "decode_audio": "tutti.media.audio:decode_audio",
@@ -32,6 +35,7 @@ _DOORS = {
     "decode_motion": "tutti.media.sensors:decode_motion",
     "decode_thermal": "tutti.media.sensors:decode_thermal",
     "decode_video": "tutti.media.video:decode_video",
+    "measure": "tutti.media.measuring:measure",
     "wrap": "tutti.media.wrapping:wrap",
 }
 

@@ -1,1 +1,1 @@
-"""The HTTP server in the OpenAI dialect, with streaming and limits, for any Responder."""
+"""The HTTP server in the OpenAI dialect, with streaming and limits, for any Responder, Embedder or Transcriber."""

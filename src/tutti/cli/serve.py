@@ -1,0 +1,112 @@
+"""Serve a model over HTTP, in the OpenAI dialect."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tutti.cli.options import add_json, add_model, note, positive, print_json
+from tutti.errors import InputError
+
+_EPILOG = """examples:
+  tutti serve                                     tutti-mini at http://127.0.0.1:8000/v1, for this machine only
+  tutti serve --model path/to/checkpoint --port 9000
+  tutti serve --new-key alice                     make a key; put the line printed into a file
+  tutti serve --host 0.0.0.0 --keys keys.txt      for others, who need a key
+
+then, with any OpenAI client:
+  client = openai.OpenAI(base_url="http://127.0.0.1:8000/v1", api_key="none")
+
+Pages: /docs (offline), /health, /metrics. The log is JSON on stderr, without media or words. Ctrl-C stops taking
+requests and finishes those that were taken.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.epilog = _EPILOG
+    add_model(parser)
+    add_json(parser, "one JSON object when the server is ready")
+    parser.add_argument("--name", help="what clients call the model (default: the last word of its name)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
+    parser.add_argument("--port", type=int, default=8000, metavar="N", help="port to listen at; 0 takes a free one")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="tenants and digests of their keys, one a line")
+    parser.add_argument("--new-key", metavar="TENANT", help="print a fresh key and its line for FILE, and end")
+    parser.add_argument("--max-running", type=positive(int), metavar="N", help="answers made at once (default: 16)")
+    parser.add_argument("--max-waiting", type=positive(int), metavar="N", help="answers that may wait (default: 64)")
+    parser.add_argument(
+        "--requests-per-minute", type=positive(float), metavar="N", help="of one tenant (default: as many as like)"
+    )
+    parser.add_argument("--max-body-mb", type=positive(float), metavar="N", help="largest request (default: 32)")
+    parser.add_argument(
+        "--drain-seconds", type=positive(float), default=30.0, metavar="S", help="longest wait at the end (default: 30)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serve until a signal comes.
+
+    Raises:
+        InputError: The server would be open to others without a key, or its port is taken.
+        CheckpointError: There is no such model.
+    """
+    from tutti.serve.keys import Keys, new_key
+
+    if arguments.new_key is not None:
+        key, line = new_key(arguments.new_key)
+        note("The key, shown only now; then its line for the file of keys:")
+        print_json({"tenant": arguments.new_key, "key": key, "line": line}) if arguments.json else print(
+            f"{key}\n{line}"
+        )
+        return
+
+    from tutti.serve.limits import ServerLimits
+    from tutti.serve.running import Place, check_place
+    from tutti.settings import read_settings
+
+    settings = read_settings()
+    keys = Keys.read(arguments.keys, settings.api_keys)
+    place = Place(host=arguments.host, port=arguments.port, drain_seconds=arguments.drain_seconds)
+    check_place(place, keys)  # before the seconds that a model takes to load
+    _serve(arguments, place, keys, ServerLimits(**_limits(arguments)))
+
+
+def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
+    given = {
+        name: getattr(arguments, name)
+        for name in ("max_running", "max_waiting", "requests_per_minute")
+        if getattr(arguments, name) is not None
+    }
+    return given if arguments.max_body_mb is None else {**given, "max_body_bytes": int(arguments.max_body_mb * 2**20)}
+
+
+def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) -> None:
+    import tutti
+    from tutti.media import Limits
+    from tutti.serve import logs
+    from tutti.serve.running import make_server, run_announced
+    from tutti.serve.sources import Sources
+    from tutti.settings import read_settings
+
+    model = tutti.load(arguments.model)
+    name = arguments.name or model.name.rstrip("/").rpartition("/")[2]
+    sources = Sources(Limits.from_settings(read_settings()))
+    server = make_server(model.provider, name, place, keys, limits, sources)
+    logs.configure()
+
+    def ready(url: str) -> None:
+        if arguments.json:
+            print_json({"url": f"{url}/v1", "model": name, "pid": _pid(), "keys": len(keys)})
+        else:
+            who = f"for holders of {len(keys)} keys" if len(keys) else "for this machine only"
+            note(f"{name} answers at {url}/v1, {who}; the pages are at {url}/docs. Ctrl-C stops it.")
+
+    if not run_announced(server, ready):
+        raise InputError(f"Port {place.port} of {place.host} is not free; give another with --port.")
+
+
+def _pid() -> int:
+    import os
+
+    return os.getpid()

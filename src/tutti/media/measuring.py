@@ -1,0 +1,70 @@
+"""How large a medium is, by its header, before any of it is decoded. Headers lie, so decoding checks again."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import soundfile
+
+from tutti.content import Image, Media
+from tutti.errors import InputError
+from tutti.media import sniff
+from tutti.media.containers import container, is_container, picture_stream
+from tutti.media.images import picture
+from tutti.media.limits import Limits
+from tutti.media.sniff import describe
+from tutti.media.sources import decoding, opened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """What a header tells."""
+
+    bytes: int
+    """Encoded."""
+    pixels: int = 0
+    """Of a picture, or of one frame."""
+    seconds: float = 0.0
+    """Of a recording or video; 0 where the header does not tell."""
+
+
+def measure(part: Media, limits: Limits) -> Size:
+    """Read a medium's header.
+
+    Args:
+        part: Encoded: a path, bytes or a `data:` URL.
+        limits: Budgets of bytes, pixels and seconds that the header is held to.
+
+    Raises:
+        InputError: It is missing, damaged, or of a format that is not read.
+        CapacityError: The header says more than allowed.
+    """
+    with opened(part, limits) as file:
+        size = file.seek(0, io.SEEK_END)
+        found = sniff.sniff(file)
+        if found is None:
+            raise InputError(f"{part.name} is not a medium that Tutti reads: {describe(file)}.")
+        if isinstance(part, Image) or found.modality == "image":
+            with picture(file, part, limits) as (image, _):
+                return Size(bytes=size, pixels=image.width * image.height)
+        if is_container(found):
+            return _of_container(file, found, part, limits, size)
+        with decoding(part.name, f"a readable {found.name} recording"), soundfile.SoundFile(file) as sound:
+            seconds = sound.frames / sound.samplerate
+        limits.check_seconds(part.name, seconds)
+        return Size(bytes=size, seconds=seconds)
+
+
+def _of_container(file: BinaryIO, found: sniff.Format, part: Media, limits: Limits, size: int) -> Size:
+    with container(file, found, part.name) as opened_container:
+        streams = [*opened_container.streams.video, *opened_container.streams.audio]
+        seconds = max((float(one.duration * one.time_base) for one in streams if one.duration is not None), default=0.0)
+        limits.check_seconds(part.name, seconds)
+        stream = picture_stream(opened_container)
+        if stream is None:
+            return Size(bytes=size, seconds=seconds)
+        width, height = stream.codec_context.width, stream.codec_context.height
+        limits.check_pixels(part.name, width, height)
+        return Size(bytes=size, pixels=width * height, seconds=seconds)

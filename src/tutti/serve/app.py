@@ -1,0 +1,101 @@
+"""The server as an ASGI application: routes, the gate before them, and what becomes of errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException as FrameworkError
+
+from tutti import __version__
+from tutti.errors import TuttiError
+from tutti.serve import schemas
+from tutti.serve.errors import (
+    Refusal,
+    kind_of,
+    respond_to,
+    respond_to_http,
+    respond_to_validation,
+)
+from tutti.serve.gate import Gate, note_refusal
+from tutti.serve.keys import Keys
+from tutti.serve.routes import Routes
+from tutti.serve.service import Service
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": schemas.ErrorResponse, "description": what}
+    for status, what in {
+        400: "The request cannot be understood, or the model cannot do it",
+        401: "No valid key",
+        403: "A browser's page from elsewhere",
+        404: "No such model or route",
+        408: "The body came too slowly",
+        413: "More than is taken on at once",
+        429: "Too many requests with this key; see Retry-After",
+        500: "A bug of ours",
+        502: "The model's provider failed",
+        503: "Too much is under way; see Retry-After",
+    }.items()
+}
+
+
+def create_app(service: Service, keys: Keys) -> FastAPI:
+    """The server as an ASGI application.
+
+    Args:
+        service: The model and its limits.
+        keys: Who may ask; without any, programs of this machine.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.admission.draining = True
+        service.close()
+
+    app = FastAPI(
+        title="Tutti",
+        version=__version__,
+        description="Pictures, recordings, videos and words in; answers and vectors out: the OpenAI dialect.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        responses=_ERRORS,
+    )
+    app.state.service, app.state.admission = service, service.admission
+    app.include_router(Routes(service).router())
+    app.add_middleware(Gate, keys=keys, admission=service.admission, metrics=service.metrics)
+    _handle_errors(app, service)
+    return app
+
+
+def _handle_errors(app: FastAPI, service: Service) -> None:
+    async def refused(request: Request, error: Refusal) -> JSONResponse:
+        note_refusal(request.state.record, error, service.metrics)
+        return respond_to(error)
+
+    async def ours(request: Request, error: Exception) -> JSONResponse:
+        kind = kind_of(error)
+        request.state.record.fields["error"] = type(error).__name__
+        if kind.status == 413:
+            service.metrics.rejected("size")
+        return respond_to(error)
+
+    async def framework(_: Request, error: FrameworkError) -> JSONResponse:
+        return respond_to_http(error)
+
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        return respond_to_validation(error)
+
+    handlers: dict[type[Exception], Any] = {
+        Refusal: refused,
+        TuttiError: ours,
+        FrameworkError: framework,
+        RequestValidationError: invalid,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)

@@ -1,0 +1,147 @@
+"""The gate before every route: who asks, may they, is there room. Deny by default. Then the log and the counters."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tutti.serve import logs
+from tutti.serve.errors import Kind, Refusal, respond_to
+from tutti.serve.keys import Keys
+from tutti.serve.limits import Admission
+from tutti.serve.metrics import Metrics
+from tutti.serve.responses import ClientGone
+
+PUBLIC = frozenset({"/health", "/docs", "/docs/page.js", "/docs/page.css", "/openapi.json"})
+"""Paths that need no key, for reading only. All others do, those that do not exist among them."""
+_OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_NO_KEY = Kind(401, "invalid_request_error", "invalid_api_key")
+_FOREIGN = Kind(403, "invalid_request_error", "foreign_origin")
+LOCAL_TENANT = "local"
+"""Who asks where there are no keys."""
+
+
+@dataclass
+class _Record:
+    """What is told of a request afterwards."""
+
+    id: str
+    begun: float = field(default_factory=time.perf_counter)
+    status: int = 0
+    tenant: str | None = None
+    fields: dict[str, object] = field(default_factory=dict)
+
+
+class Gate:
+    """ASGI middleware around all routes.
+
+    Args:
+        app: The routes.
+        keys: Who may ask. Without any, everybody on this machine may, but no page of a browser from elsewhere.
+        admission: Whether there is room.
+        metrics: Where requests are counted.
+    """
+
+    def __init__(self, app: ASGIApp, keys: Keys, admission: Admission, metrics: Metrics) -> None:
+        self._app, self._keys, self._admission, self._metrics = app, keys, admission, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it here."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        record = _Record(f"req-{secrets.token_hex(8)}")
+        scope.setdefault("state", {})["record"] = record
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", record.id.encode()), *_SAFE]
+            await send(message)
+
+        try:
+            await self._through(Request(scope), record, receive, noted)
+        finally:
+            self._tell(scope, record)
+
+    async def _through(self, request: Request, record: _Record, receive: Receive, send: Send) -> None:
+        scope = request.scope
+        try:
+            public = request.method in ("GET", "HEAD") and request.url.path in PUBLIC
+            record.tenant = "public" if public else self._tenant(request)
+            scope["state"]["tenant"] = record.tenant
+            if request.method != "POST":
+                await self._app(scope, receive, send)
+                return
+            self._admission.knock(record.tenant)
+            with self._admission.body(_content_length(request.headers)):
+                await self._app(scope, receive, send)
+        except ClientGone:
+            record.status = record.status or 499
+            record.fields["gone"] = True
+        except Exception as error:  # noqa: BLE001 - the outermost frame of a request: everything is answered and told
+            self._refused(error, record)
+            if record.status == 0:
+                await respond_to(error)(scope, receive, send)
+
+    def _refused(self, error: Exception, record: _Record) -> None:
+        if isinstance(error, Refusal):
+            note_refusal(record, error, self._metrics)
+        else:
+            logs.tell_bug(error, request=record.id)
+
+    def _tenant(self, request: Request) -> str:
+        if len(self._keys):
+            tenant = self._keys.tenant(request.headers.get("authorization"))
+            if tenant is None:
+                raise Refusal(_NO_KEY, "No valid key was given; send one as: Authorization: Bearer KEY.", cause="key")
+            return tenant
+        # A page of any site can make a browser on this machine send requests here, or resolve its own name to here.
+        host = request.headers.get("host", "").rsplit(":", 1)[0] if request.headers.get("host") else ""
+        host = request.headers.get("host", "") if host.startswith("[") and not host.endswith("]") else host
+        origin = request.headers.get("origin")
+        if host not in _OWN_NAMES or (origin is not None and origin.rpartition("://")[2] != request.headers["host"]):
+            raise Refusal(
+                _FOREIGN,
+                "Without keys, this server answers only requests made to localhost by programs of this machine; "
+                "start it with --keys to open it further.",
+                cause="origin",
+            )
+        return LOCAL_TENANT
+
+    def _tell(self, scope: Scope, record: _Record) -> None:
+        seconds = time.perf_counter() - record.begun
+        route = getattr(scope.get("route"), "path", "other")
+        self._metrics.request(route, record.status, seconds)
+        logs.tell(
+            "request",
+            request=record.id,
+            tenant=record.tenant,
+            method=scope["method"] if scope["method"].isalpha() else "other",
+            route=route,
+            status=record.status,
+            ms=round(1000 * seconds, 1),
+            **record.fields,
+        )
+
+
+_SAFE = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+
+
+def note_refusal(record: _Record, error: Refusal, metrics: Metrics) -> None:
+    """Count a refusal, and have the log tell its cause."""
+    metrics.rejected(error.cause)
+    record.fields["refused"] = error.cause
+
+
+def _content_length(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None

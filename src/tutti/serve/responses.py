@@ -1,0 +1,114 @@
+"""What leaves the server over time: events of a stream, and the watch on whether anybody still listens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+T = TypeVar("T")
+
+
+class ClientGone(Exception):
+    """The client has closed its connection, or reads nothing of what it asked for."""
+
+
+class EventStream(Response):
+    """Server-sent events (the `text/event-stream` of the HTML standard), each of one line of data.
+
+    Ends early, and closes its source, when the client goes or reads nothing for `send_seconds`. Not `sse-starlette`:
+    that cuts every stream off when the server stops, and here a stopping server finishes what it took on.
+
+    Args:
+        lines: The data of each event.
+        send_seconds: Longest that a client may take to read an event.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, lines: AsyncIterator[str], send_seconds: float) -> None:
+        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+        del self.headers["content-length"]
+        self._lines, self._send_seconds = lines, send_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events, unless the client goes."""
+
+        async def written(message: Message) -> None:
+            await asyncio.wait_for(send(message), self._send_seconds)
+
+        async def all_lines() -> None:
+            await written({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            async for line in self._lines:
+                await written({"type": "http.response.body", "body": f"data: {line}\n\n".encode(), "more_body": True})
+            await written({"type": "http.response.body", "body": b"", "more_body": False})
+
+        try:
+            await unless_gone(receive, all_lines())
+        except (TimeoutError, OSError) as error:
+            raise ClientGone from error
+        finally:
+            close = getattr(self._lines, "aclose", None)
+            if close is not None:
+                await close()
+
+
+async def unless_gone(receive: Callable[[], Awaitable[Message]], work: Awaitable[T]) -> T:
+    """Wait for work as long as the client does.
+
+    Raises:
+        ClientGone: It has closed its connection; the work is cancelled.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_gone(receive))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise ClientGone
+    finally:
+        for one in (task, gone):
+            one.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _gone(receive: Callable[[], Awaitable[Message]]) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class GuardedRequest(Request):
+    """A request whose body must arrive within its size and its time."""
+
+    async def stream(self) -> AsyncIterator[bytes]:  # type: ignore[override]
+        """The body in pieces.
+
+        Raises:
+            Refusal: It is too large (413) or too slow (408).
+        """
+        from tutti.serve.errors import Kind, Refusal
+
+        admission = self.app.state.admission
+        limits = admission.limits
+        deadline = asyncio.get_running_loop().time() + limits.body_seconds
+        size = 0
+        pieces = super().stream()
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    piece = await anext(pieces, None)
+            except TimeoutError:
+                raise Refusal(
+                    Kind(408, "invalid_request_error", "request_timeout"),
+                    f"The body did not arrive within {limits.body_seconds:g} s; send it faster.",
+                    cause="slow",
+                ) from None
+            if piece is None:
+                return
+            size += len(piece)
+            admission.check_size(size)
+            yield piece

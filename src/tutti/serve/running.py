@@ -1,0 +1,149 @@
+"""From options to a server that runs until it is told to stop, and then finishes what it took on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from tutti.errors import InputError
+from tutti.interfaces import Embedder, Responder, Transcriber
+from tutti.serve.app import create_app
+from tutti.serve.keys import Keys
+from tutti.serve.limits import ServerLimits
+from tutti.serve.service import Service
+from tutti.serve.sources import Sources
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_HEAD_SECONDS = 10.0
+"""Longest that a request's head may take to arrive on a new connection."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a server listens, and how it ends."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    """0 takes any that is free."""
+    drain_seconds: float = 30.0
+    """Longest that a stopping server waits for what it took on."""
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 that does not wait forever for a request's head."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to count."""
+        super().connection_made(transport)
+        self._head_deadline = self.loop.call_later(_HEAD_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        if getattr(self, "cycle", None) is None:  # no request has begun
+            self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop counting."""
+        self._head_deadline.cancel()
+        super().connection_lost(exc)
+
+
+class Server(uvicorn.Server):
+    """A server that refuses what is new as soon as it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self.service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what was taken on."""
+        self.service.admission.draining = True
+        await super().shutdown(sockets)
+
+    @property
+    def url(self) -> str:
+        """Where it listens, once it does."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def make_server(
+    model: Responder | Embedder | Transcriber,
+    name: str,
+    place: Place,
+    keys: Keys,
+    limits: ServerLimits,
+    sources: Sources,
+) -> Server:
+    """A server, ready to run.
+
+    Args:
+        model: What computes.
+        name: What clients call it.
+        place: Where it listens.
+        keys: Who may ask.
+        limits: How much is taken on.
+        sources: Opens media.
+
+    Raises:
+        InputError: It would be open to others without a key.
+    """
+    check_place(place, keys)
+    service = Service(model, name, limits, sources)
+    config = uvicorn.Config(
+        create_app(service, keys),
+        host=place.host,
+        port=place.port,
+        http=_Protocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(1, round(place.drain_seconds)),
+    )
+    return Server(config, service)
+
+
+def check_place(place: Place, keys: Keys) -> None:
+    """Refuse to be open to others without a key.
+
+    Raises:
+        InputError: The host is another than this machine's own, and there are no keys.
+    """
+    if place.host not in _LOOPBACK and not len(keys):
+        raise InputError(
+            f"The host {place.host} can be reached by others, and there are no keys; give --keys FILE "
+            "(`tutti serve --new-key TENANT` prints a line for it), or leave --host away."
+        )
+
+
+def run_announced(server: Server, ready: Callable[[str], None]) -> bool:
+    """Run until a signal comes, then finish what was taken on.
+
+    Args:
+        server: From `make_server`.
+        ready: Called with the server's address once it listens.
+
+    Returns:
+        Whether it could listen at all.
+    """
+
+    async def serve() -> None:
+        running = asyncio.create_task(server.serve())
+        while not server.started and not running.done():
+            await asyncio.sleep(0.01)
+        if server.started:
+            ready(server.url)
+        await running
+
+    # uvicorn ends a process that cannot listen, and raises the signal again that it was stopped by.
+    with contextlib.suppress(SystemExit, KeyboardInterrupt):
+        asyncio.run(serve())
+    return server.started

@@ -1,0 +1,157 @@
+"""What the routes ask for: answers, vectors and transcripts of one model, within limits, counted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from functools import partial
+from typing import TypeVar
+
+from tutti.content import Answer, Audio, Embeddings, Event, Finished, Message, Part, SamplingOptions, Segment
+from tutti.errors import UnsupportedTask
+from tutti.interfaces import Embedder, Responder, Transcriber
+from tutti.serve import dialect, schemas
+from tutti.serve.bridge import Stream
+from tutti.serve.errors import Kind, Refusal
+from tutti.serve.limits import Admission, Cost, ServerLimits
+from tutti.serve.metrics import Metrics
+from tutti.serve.sources import Sources, texts
+
+T = TypeVar("T")
+_PREPARERS = 4
+"""Threads that decode base64, read headers and fetch."""
+
+
+class Service:
+    """One model behind the routes.
+
+    Args:
+        model: What computes: a `Responder`, an `Embedder`, a `Transcriber`, or several of them.
+        name: What clients call it.
+        limits: How much is taken on.
+        sources: Opens media.
+    """
+
+    def __init__(
+        self, model: Responder | Embedder | Transcriber, name: str, limits: ServerLimits, sources: Sources
+    ) -> None:
+        self.model, self.name, self.sources = model, name, sources
+        self.created = int(time.time())
+        self.admission = Admission(limits)
+        self.metrics = Metrics(self.admission, self._stats)
+        self._answerers = ThreadPoolExecutor(limits.max_running, "tutti-answer")
+        self._preparers = ThreadPoolExecutor(_PREPARERS, "tutti-prepare")
+
+    def close(self) -> None:
+        """Let the threads go, once they are through."""
+        for threads in (self._answerers, self._preparers):
+            threads.shutdown(wait=True, cancel_futures=True)
+
+    def check_model(self, name: str | None) -> None:
+        """Refuse a model that is not served here.
+
+        Raises:
+            Refusal: 404.
+        """
+        if name is not None and name != self.name:
+            raise Refusal(
+                Kind(404, "invalid_request_error", "model_not_found"),
+                f"There is no model {name[:80]!r} here; this server has {self.name!r}.",
+                cause="model",
+                param="model",
+            )
+
+    async def chat(
+        self, body: schemas.ChatRequest, options: SamplingOptions
+    ) -> AsyncGenerator[tuple[int, Event], None]:
+        """Events of all choices as they come, each with the number of its choice.
+
+        Raises:
+            UnsupportedTask: The model does not answer questions.
+            Refusal: The request is too large, or too much is under way.
+            TuttiError: A medium cannot be used, or the model failed.
+        """
+        responder = self.model
+        if not isinstance(responder, Responder):
+            raise UnsupportedTask(f"{self.name} does not answer questions; tutti-mini does.")
+        begun = time.perf_counter()
+        turns, cost = await self._on(self._preparers, partial(self._conversation, body, options))
+        choices = dialect.choice_options(options, body.n or 1)
+        with self.admission.admitted(cost, len(choices)):
+            self.metrics.admitted(cost)
+            stream = Stream(self._answerers, [partial(responder.stream, turns, choice) for choice in choices])
+            firsts: dict[int, float] = {}
+            async with aclosing(stream.events()) as arriving:
+                async for index, event in arriving:
+                    now = time.perf_counter()
+                    if index not in firsts:
+                        firsts[index] = now
+                        self.metrics.first_token(now - begun)
+                    if isinstance(event, Finished):
+                        self.metrics.answered(event.answer.usage, now - firsts[index])
+                    yield index, event
+
+    async def answers(self, body: schemas.ChatRequest, options: SamplingOptions) -> list[Answer]:
+        """All choices, whole. Errors as for `chat`."""
+        found: dict[int, Answer] = {}
+        async with aclosing(self.chat(body, options)) as events:
+            async for index, event in events:
+                if isinstance(event, Finished):
+                    found[index] = event.answer
+        return [found[index] for index in sorted(found)]
+
+    async def embed(self, body: schemas.EmbeddingsRequest) -> Embeddings:
+        """Vectors of what a request holds, in order.
+
+        Raises:
+            UnsupportedTask: The model does not embed.
+            Refusal: The request is too large, or too much is under way.
+            TuttiError: A medium cannot be used, or the model failed.
+        """
+        embedder = self.model
+        if not isinstance(embedder, Embedder):
+            raise UnsupportedTask(f"{self.name} does not embed; tutti-mini does.")
+        parts, cost = await self._on(self._preparers, partial(self._parts, body))
+        with self.admission.admitted(cost):
+            self.metrics.admitted(cost)
+            return await self._on(self._answerers, partial(embedder.embed, parts))
+
+    async def transcribe(self, content: bytes) -> Sequence[Segment]:
+        """The speech in a recording.
+
+        Raises:
+            UnsupportedTask: The model does not write down speech.
+            Refusal: The recording is too long, or too much is under way.
+            TuttiError: It cannot be used, or the model failed.
+        """
+        transcriber = self.model
+        if not isinstance(transcriber, Transcriber):
+            raise UnsupportedTask(
+                f"{self.name} does not write down speech; a speech checkpoint such as openai/whisper-base does: "
+                "start the server with --model."
+            )
+        audio = Audio(content)
+        cost = await self._on(self._preparers, partial(self.sources.cost, [audio]))
+        with self.admission.admitted(cost):
+            self.metrics.admitted(cost)
+            return await self._on(self._answerers, partial(transcriber.transcribe, audio))
+
+    def _conversation(self, body: schemas.ChatRequest, options: SamplingOptions) -> tuple[list[Message], Cost]:
+        turns = dialect.conversation(body.messages, self.sources.open)
+        parts = [part for turn in turns for part in turn.parts]
+        tokens = dialect.text_tokens(texts(parts)) + (body.n or 1) * options.max_tokens
+        return turns, self.sources.cost(parts) + Cost(tokens=tokens)
+
+    def _parts(self, body: schemas.EmbeddingsRequest) -> tuple[list[Part], Cost]:
+        parts = dialect.embedding_parts(body, self.sources.open)
+        return parts, self.sources.cost(parts) + Cost(tokens=dialect.text_tokens(texts(parts)))
+
+    def _stats(self) -> Mapping[str, float]:
+        told = getattr(self.model, "stats", None)
+        return told() if callable(told) else {}
+
+    async def _on(self, threads: ThreadPoolExecutor, job: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(threads, job)

@@ -1,0 +1,71 @@
+"""From what a request names as a medium to the medium, and what it will cost, before anything is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tutti.content import Audio, Image, Media, Modality, Part, Text, Video, data_url_bytes
+from tutti.errors import InputError
+from tutti.media import Limits, measure, wrap
+from tutti.serve.limits import Cost
+
+_KINDS = {"image": Image, "audio": Audio, "video": Video}
+
+
+class Sources:
+    """Opens `data:` URLs, and refuses whatever else was not allowed.
+
+    Args:
+        limits: Budgets that the headers of media are held to.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+
+    def open(self, address: str, modality: Modality | None) -> Part:
+        """The medium at an address.
+
+        Args:
+            address: A `data:` URL, or an address or path that was allowed.
+            modality: What it is to be; None lets its content tell.
+
+        Raises:
+            InputError: It is not allowed, or cannot be opened.
+            CapacityError: It is larger than allowed.
+        """
+        content = self._content(address)
+        if not content:
+            raise InputError("The medium is empty; expected the bytes of a picture, a recording or a video.")
+        return wrap(content, limits=self.limits) if modality is None else _KINDS[modality](content)
+
+    def cost(self, parts: Sequence[Part]) -> Cost:
+        """What media will take, told by their headers.
+
+        Raises:
+            InputError: A header cannot be read.
+            CapacityError: A header says more than allowed.
+        """
+        cost = Cost()
+        for part in parts:
+            if isinstance(part, Media):
+                size = measure(part, self.limits)
+                cost += Cost(bytes=size.bytes, pixels=size.pixels, seconds=size.seconds)
+        return cost
+
+    def _content(self, address: str) -> bytes:
+        if address.startswith("data:"):
+            return data_url_bytes(address)
+        if address.lower().startswith(("http://", "https://")):
+            raise InputError(
+                "A remote address was given, and this server fetches none; send the medium as a data: URL, or start "
+                "the server with --allow-media-domain."
+            )
+        raise InputError(
+            "A path was given, and this server opens none; send the medium as a data: URL, or start the server "
+            "with --media-root."
+        )
+
+
+def texts(parts: Sequence[Part]) -> list[str]:
+    """The words among parts."""
+    return [part.text for part in parts if isinstance(part, Text)]

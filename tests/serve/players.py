@@ -1,0 +1,141 @@
+"""Models that say what they were told to, and a server around them."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from tutti.content import (
+    Answer,
+    Audio,
+    Conversation,
+    Embeddings,
+    Event,
+    Finished,
+    Media,
+    Part,
+    SamplingOptions,
+    Segment,
+    Text,
+    TextDelta,
+    TokenLogprob,
+    Usage,
+)
+from tutti.media import Limits, decode_audio, decode_image, decode_video
+from tutti.serve.keys import Keys
+from tutti.serve.limits import ServerLimits
+from tutti.serve.running import Place, Server, make_server
+from tutti.serve.sources import Sources
+
+DECODERS: dict[str, Callable[..., object]] = {"image": decode_image, "audio": decode_audio, "video": decode_video}
+
+
+@dataclass
+class Parrot:
+    """Says the words of the last message, one at a time, and what media it was shown; remembers all it was asked.
+
+    It decodes media, so that they fail as they do with a real model.
+    """
+
+    name: str = "parrot"
+    seconds_a_word: float = 0.0
+    sharpness: float = 1.0
+    asked: list[tuple[Conversation, SamplingOptions]] = field(default_factory=list)
+    running: int = 0
+    most_running: int = 0
+    closed: int = 0
+    error: Exception | None = None
+    limits: Limits = field(default_factory=Limits)
+    gate: threading.Event | None = None
+
+    def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]:
+        self.asked.append((conversation, options))
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            yield from self._said(conversation, options)
+        finally:
+            self.running -= 1
+            self.closed += 1
+
+    def _said(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]:
+        if self.gate is not None:
+            self.gate.wait(20)
+        if self.error is not None:
+            raise self.error
+        parts = conversation[-1].parts
+        shown = [part for part in parts if isinstance(part, Media)]
+        for part in shown:
+            DECODERS[part.modality](part, self.limits)
+        words = " ".join(part.text for part in parts if isinstance(part, Text)).split()
+        words += [f"[{part.modality}]" for part in shown]
+        usage = Usage(prompt_tokens=len(words) + 4 * len(shown), media_tokens=4 * len(shown))
+        reason = "length" if len(words) > options.max_tokens else "stop"
+        told: list[TokenLogprob] = []
+        text = ""
+        for word in words[: options.max_tokens]:
+            time.sleep(self.seconds_a_word)
+            piece = f" {word}" if text else word
+            text += piece
+            likely = (
+                () if options.logprobs is None else (TokenLogprob(token=piece, logprob=-0.5, top=((piece, -0.5),)),)
+            )
+            told += likely
+            yield TextDelta(piece, likely)
+        usage = replace(usage, completion_tokens=min(len(words), options.max_tokens))
+        yield Finished(
+            Answer(text=text, model=self.name, finish_reason=reason, usage=usage, seconds=0.0, logprobs=tuple(told))
+        )
+
+    def embed(self, parts: Sequence[Part]) -> Embeddings:
+        for part in parts:
+            if isinstance(part, Media):
+                DECODERS[part.modality](part, self.limits)
+        vectors = np.stack([np.roll(np.array([0.8, 0.6, 0, 0], np.float32), len(part.modality)) for part in parts])
+        return Embeddings(vectors=vectors, model=self.name, usage=Usage(prompt_tokens=len(parts)))
+
+
+class Stenographer:
+    """Writes the same words down whatever it hears."""
+
+    name = "stenographer"
+
+    def transcribe(self, audio: Audio) -> Sequence[Segment]:
+        sound = decode_audio(audio, Limits())
+        half = sound.duration_s / 2
+        return [Segment(start_s=0, end_s=half, text=" good"), Segment(start_s=half, end_s=2 * half, text=" day")]
+
+
+@contextlib.contextmanager
+def served(
+    model: object,
+    *,
+    keys: Keys | None = None,
+    limits: ServerLimits | None = None,
+    sources: Sources | None = None,
+    drain_seconds: float = 5.0,
+) -> Iterator[Server]:
+    """A server on a port of its own, on a thread; stopped at the end."""
+    server = make_server(
+        model,  # type: ignore[arg-type]
+        getattr(model, "name", "model"),
+        Place(port=0, drain_seconds=drain_seconds),
+        keys or Keys({}),
+        limits or ServerLimits(),
+        sources or Sources(Limits()),
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.005)
+    try:
+        yield server
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive()
