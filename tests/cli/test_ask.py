@@ -29,7 +29,9 @@ def test_json_is_one_object(model: FakeModel, capsys: pytest.CaptureFixture[str]
     assert out.count("\n") == 1
     answer = json.loads(out)
     assert answer["text"] == "a brown dog"
-    assert answer["usage"] == {"prompt_tokens": 20, "completion_tokens": 3, "media_tokens": 16}
+    usage = {"prompt_tokens": 20, "completion_tokens": 3, "media_tokens": 16}
+    apart = dict.fromkeys(("image_tokens", "audio_tokens", "video_tokens", "cached_tokens"), 0)
+    assert answer["usage"] == {**usage, **apart}
     assert {"model", "finish_reason", "seconds", "cost_usd"} <= {*answer}
 
 

@@ -169,10 +169,10 @@ def test_the_sound_of_a_video_counts(loaded: tutti.Model) -> None:
 
 def test_ask_json_has_every_field(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = ask(folder, "what is this", str(MEDIA / "picture.png"), "--max-tokens", "5", capsys=capsys)
-    assert {*answer} == {"text", "model", "finish_reason", "usage", "seconds", "cost_usd", "evidence"}
+    assert {*answer} == {"text", "model", "finish_reason", "usage", "seconds", "cost_usd", "evidence", "logprobs"}
     assert answer["model"] == str(folder)
     assert answer["finish_reason"] == "length"
-    assert answer["usage"] == {"prompt_tokens": 21, "completion_tokens": 5, "media_tokens": 16}
+    assert answer["usage"].items() >= {"prompt_tokens": 21, "completion_tokens": 5, "media_tokens": 16}.items()
     assert answer["seconds"] > 0
     assert answer["cost_usd"] == 0
     assert len(answer["text"].split()) == 5
