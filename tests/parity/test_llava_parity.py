@@ -102,14 +102,18 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Saved:
     return save_theirs(tmp_path_factory.mktemp("llava") / "theirs", {})
 
 
-QUESTION = ("user", "What animal is this?")
+QUESTION = "What animal is this?"
+TURNS = [
+    ("system", [written.TEXTS[1]]),
+    ("user", [noise(28, 30), written.TEXTS[0]]),
+    ("assistant", [written.TEXTS[2]]),
+    ("user", ["and", noise(40, 28), "now?"]),
+]
 
 
 def given(saved: Saved, *pictures: Any) -> dict[str, Any]:
     """Their inputs for a question about pictures."""
-    content = [*({"type": "image"} for _ in pictures), {"type": "text", "text": QUESTION[1]}]
-    text = saved.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
-    return dict(saved.processor(text=text, images=list(pictures) or None, return_tensors="pt"))
+    return written.given(saved.processor, [("user", [*pictures, QUESTION])])
 
 
 @torch.inference_mode()
@@ -134,12 +138,9 @@ def test_what_they_save_computes_the_same_here(saved: Saved) -> None:
 @torch.inference_mode()
 def test_greedy_answers_are_the_same(saved: Saved) -> None:
     loaded = checkpoints.load(saved.folder)
-    pictures = [noise(28, 30), noise(50, 28)]
-    made = [loaded.processor.picture(picture) for picture in pictures]
-    asked = [[("user", [*made[:count], QUESTION[1]])] for count in (0, 2)]
-    prompts = [loaded.processor.prompt(turns) for turns in asked]
-    expected = [written.their_greedy(saved.model, given(saved, *pictures[:count])) for count in (0, 2)]
-    assert written.greedy(loaded.model, prompts) == expected
+    asked = [[("user", [QUESTION])], TURNS]
+    expected = [written.their_greedy(saved.model, written.given(saved.processor, turns)) for turns in asked]
+    assert written.greedy(loaded.model, [written.prepared(loaded.processor, turns) for turns in asked]) == expected
 
 
 @torch.inference_mode()
@@ -203,7 +204,7 @@ def test_shards_and_half_precision_are_read(tmp_path: Path) -> None:
     close(checkpoints.load(saved.folder).model(**inputs).logits, saved.model(**inputs).logits)
     half = checkpoints.load(saved.folder, dtype="bfloat16")
     processor = half.processor
-    prompt = processor.prompt([("user", [processor.picture(noise(28, 30)), QUESTION[1]])])
+    prompt = processor.prompt([("user", [processor.picture(noise(28, 30)), QUESTION])])
     assert len(written.greedy(half.model, [prompt], 3)[0]) == 3
 
 
@@ -217,32 +218,15 @@ def test_pictures_and_tokens_are_the_same(plain: Saved, kind: str) -> None:
     expected = given(plain, picture)
     made = processor.picture(pixels)
     np.testing.assert_allclose(made.arrays["pixel_values"], expected["pixel_values"][0], atol=1 / 255)
-    prompt = processor.prompt([("user", [made, QUESTION[1]])])
+    prompt = processor.prompt([("user", [made, QUESTION])])
     assert prompt.input_ids.tolist() == expected["input_ids"][0].tolist()
     (start,) = prompt.starts
     assert (prompt.input_ids[start : start + made.tokens] == IMAGE_ID).all()
 
 
 def test_conversations_are_written_as_theirs(plain: Saved) -> None:
-    processor = checkpoints.load(plain.folder).processor
-    one, two = noise(28, 30), noise(40, 28)
-    turns = [
-        ("system", [written.TEXTS[1]]),
-        ("user", [processor.picture(one), written.TEXTS[0]]),
-        ("assistant", [written.TEXTS[2]]),
-        ("user", ["and", processor.picture(two), "now?"]),
-    ]
-    messages = [
-        {
-            "role": role,
-            "content": [{"type": "text", "text": p} if isinstance(p, str) else {"type": "image"} for p in pieces],
-        }
-        for role, pieces in turns
-    ]
-    text = plain.processor.apply_chat_template(messages, add_generation_prompt=True)
-    expected = plain.processor(text=text, images=[one, two], return_tensors="np")["input_ids"][0]
-    prompt = processor.prompt(turns)
-    assert prompt.input_ids.tolist() == expected.tolist()
+    prompt = written.prepared(checkpoints.load(plain.folder).processor, TURNS)
+    assert prompt.input_ids.tolist() == written.given(plain.processor, TURNS)["input_ids"][0].tolist()
     assert len(prompt.starts) == 2
 
 

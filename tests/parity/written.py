@@ -104,6 +104,35 @@ def their_greedy(model: Any, inputs: dict[str, Any], tokens: int = 64) -> list[i
     return said[0, inputs["input_ids"].shape[1] :].tolist()
 
 
+def messages(turns: Sequence[tuple[str, Sequence[Any]]]) -> list[dict[str, Any]]:
+    """A conversation as their processors take it; what is no text is an image."""
+    return [
+        {
+            "role": role,
+            "content": [{"type": "text", "text": p} if isinstance(p, str) else {"type": "image"} for p in pieces],
+        }
+        for role, pieces in turns
+    ]
+
+
+def given(processor: Any, turns: Sequence[tuple[str, Sequence[Any]]], **options: Any) -> dict[str, Any]:
+    """Their inputs for a conversation with pictures among its words."""
+    # As Pillow's pictures: of small arrays the reference has to guess which axis is colour.
+    arrays = (np.asarray(piece) for _, pieces in turns for piece in pieces if not isinstance(piece, str))
+    pictures = [Image.fromarray(array) for array in arrays]
+    text = processor.apply_chat_template(messages(turns), add_generation_prompt=True)
+    return dict(processor(text=text, images=pictures or None, return_tensors="pt", **options))
+
+
+def prepared(processor: Any, turns: Sequence[tuple[str, Sequence[Any]]]) -> Any:
+    """Our prompt for the same."""
+    made = [
+        (role, [piece if isinstance(piece, str) else processor.picture(np.asarray(piece)) for piece in pieces])
+        for role, pieces in turns
+    ]
+    return processor.prompt(made)
+
+
 def files_beside(folder: Path) -> dict[str, bytes]:
     """What a checkpoint holds besides weights and configuration."""
     return {

@@ -30,7 +30,7 @@ class Facts:
     kv_bytes_per_token: int
     """Bytes of keys and values in float32."""
     media_tokens: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Modality → unit ("picture", "frame", "second", "recording") → tokens it takes in the decoder."""
+    """Modality → unit ("picture", "frame", "second", "recording") → tokens it takes in the decoder, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -108,8 +108,7 @@ class ImageProcessor:
             InputError: The array is not a picture.
             CapacityError: The picture is so long and narrow that resizing would need an unreasonable amount of memory.
         """
-        if picture.ndim != 3 or picture.shape[2] != 3 or not picture.size or picture.dtype != np.uint8:
-            raise InputError(f"Expected a picture (H, W, 3) of bytes, got {picture.dtype} of shape {picture.shape}.")
+        self.check(picture)
         if self.do_resize:
             picture = resize(picture, *self._target(*picture.shape[:2]), self.resample)
         if self.do_center_crop and self.crop_size:
@@ -124,6 +123,16 @@ class ImageProcessor:
             values -= np.asarray(self.image_mean, np.float32)
             values /= np.asarray(self.image_std, np.float32)
         return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+    @staticmethod
+    def check(picture: Pixels) -> None:
+        """Refuse what is no picture.
+
+        Raises:
+            InputError: The array is not a picture.
+        """
+        if picture.ndim != 3 or picture.shape[2] != 3 or not picture.size or picture.dtype != np.uint8:
+            raise InputError(f"Expected a picture (H, W, 3) of bytes, got {picture.dtype} of shape {picture.shape}.")
 
     def _target(self, height: int, width: int) -> tuple[int, int]:
         if "height" in self.size:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tutti.checkpoints.families import clip, llama, llava, tutti_omni
+from tutti.checkpoints.families import clip, llama, llava, llava_next, tutti_omni
 from tutti.checkpoints.family import Family
 from tutti.errors import UnsupportedConfig
 
@@ -17,6 +17,7 @@ FAMILIES: Mapping[str, Family] = {
     "clip": clip.FAMILY,
     "llama": llama.FAMILY,
     "llava": llava.FAMILY,
+    "llava_next": llava_next.FAMILY,
     "mistral": llama.FAMILY,
     "tutti_omni": tutti_omni.FAMILY,
 }

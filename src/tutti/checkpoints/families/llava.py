@@ -39,7 +39,7 @@ def _facts(config: Any, _folder: Path) -> Facts:
         tasks=TASKS,
         context_length=config.text.max_position_embeddings,
         kv_bytes_per_token=config.text.kv_bytes_per_token(),
-        media_tokens={"image": {"picture": config.picture_tokens}},
+        media_tokens={"image": {"picture": config.tower_tokens}},
     )
 
 
@@ -63,7 +63,7 @@ def _processor(config: Any, folder: Path) -> object:
         image_token=tokenizer.token(config.image_token_index),
         images=ImageProcessor.from_config(image_settings(folder)),
         image_size=config.vision.image_size,
-        picture_tokens=config.picture_tokens,
+        picture_tokens=config.tower_tokens,
     )
 
 

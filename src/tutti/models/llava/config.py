@@ -87,8 +87,8 @@ class LlavaConfig:
         return tuple(layer % (self.vision.num_hidden_layers + 1) for layer in self._layers)
 
     @property
-    def picture_tokens(self) -> int:
-        """N of a picture."""
+    def tower_tokens(self) -> int:
+        """N of a square of S x S pixels, which in LLaVA-1.5 is a picture."""
         return self.vision.patches + (self.vision_feature_select_strategy == "full")
 
     def projector_parameters(self) -> int:
@@ -100,8 +100,8 @@ class LlavaConfig:
         """Parameters of the whole model."""
         return self.vision.parameters() + self.projector_parameters() + self.text.parameters()
 
-    def picture_flops(self) -> int:
-        """Operations (two a multiply-add) to make tokens of a picture. Counted are matrix products.
+    def tower_flops(self) -> int:
+        """Operations (two a multiply-add) to make tokens of a square of S x S pixels. Counted are matrix products.
 
         Blocks of the tower behind the last state that is taken are left out.
         """
@@ -109,7 +109,7 @@ class LlavaConfig:
         tower = self.vision.flops() - self.vision.layer_flops(self.vision.tokens, self.vision.tokens**2) * (
             self.vision.num_hidden_layers - max(self.feature_states)
         )
-        return tower + 2 * self.picture_tokens * (taken + width) * width
+        return tower + 2 * self.tower_tokens * (taken + width) * width
 
 
 def read_fields(kind: type[LlavaConfig], values: Mapping[str, Any], subject: str) -> dict[str, Any]:
@@ -122,9 +122,9 @@ def read_fields(kind: type[LlavaConfig], values: Mapping[str, Any], subject: str
     if unknown := sorted(values.keys() - known - {"vision_config", "text_config"} - _IGNORED_KEYS):
         raise UnsupportedConfig(f"{subject} has the unknown key {unknown[0]!r}.")
     own = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items() if key in known}
-    text = dict(values.get("text_config") or {})
-    if values.get("tie_word_embeddings"):
-        text["tie_word_embeddings"] = True
+    text = values.get("text_config") or {}
+    if values.get("tie_word_embeddings") and isinstance(text, Mapping):
+        text = {**text, "tie_word_embeddings": True}
     tower = values.get("vision_config") or _VISION
     if not isinstance(tower, Mapping) or tower.get("model_type", "clip_vision_model") != "clip_vision_model":
         raise UnsupportedConfig(f"vision_config is {tower!r}; this model sees through 'clip_vision_model' only.")
