@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tutti.media.frames import FrameChoice as FrameChoice
     from tutti.media.frames import SceneChanges as SceneChanges
     from tutti.media.frames import UniformFrames as UniformFrames
+    from tutti.media.frames import WindowEnds as WindowEnds
     from tutti.media.images import decode_image as decode_image
     from tutti.media.limits import Limits as Limits
     from tutti.media.measuring import Size as Size
@@ -29,6 +30,7 @@ _DOORS = {
     "Size": "tutti.media.measuring:Size",
     "Sound": "tutti.media.audio:Sound",
     "UniformFrames": "tutti.media.frames:UniformFrames",
+    "WindowEnds": "tutti.media.frames:WindowEnds",
     "decode_audio": "tutti.media.audio:decode_audio",
     "decode_depth": "tutti.media.sensors:decode_depth",
     "decode_image": "tutti.media.images:decode_image",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +19,11 @@ class Reel(Protocol):
     @property
     def duration_s(self) -> float:
         """From the first frame to the end of the last."""
+        ...
+
+    @property
+    def times_s(self) -> NDArray[np.float64]:
+        """When each frame first shows, in ascending order."""
         ...
 
     def thumbnails(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
@@ -74,6 +80,53 @@ class SceneChanges:
         strongest = sorted(cuts, key=lambda cut: (-cut[0], cut[1]))[: self.count - 1]
         edges = np.array([0.0, *sorted(time_s for _, time_s in strongest), reel.duration_s])
         return _centres(edges)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowEnds:
+    """The first and the last frame of windows that `spread_windows` places; a frame that several share is kept once."""
+
+    count: int = 5
+    window_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        _check_count(self.count)
+
+    def moments(self, reel: Reel) -> NDArray[np.float64]:
+        """The times of those frames, in seconds."""
+        return np.unique(reel.times_s[self.places(reel.times_s, reel.duration_s)])
+
+    def places(self, times_s: NDArray[np.float64], duration_s: float) -> NDArray[np.int64]:
+        """Where the frames of each window stand among frames that first show at `times_s`.
+
+        The same among all frames of a video as among those that `moments` keeps.
+
+        Returns:
+            (count, 2): first and last. A window without a frame shows the one before it.
+        """
+        places = []
+        for start, end in spread_windows(duration_s, self.count, self.window_s):
+            first, after = (np.searchsorted(times_s, float(edge) - _SAME_TIME_S) for edge in (start, end))
+            last = max(after - 1, 0)
+            places.append((min(first, last), last))
+        return np.array(places, np.int64)
+
+
+def spread_windows(duration_s: float, count: int, window_s: float) -> list[tuple[Fraction, Fraction]]:
+    """Windows of one length, evenly over a duration: the first starts at its start, the last ends at its end.
+
+    What is shorter than a window gets the same one `count` times. Exact, so that no sample is lost to rounding.
+
+    Returns:
+        (start, end) of each, in seconds.
+    """
+    room = max(Fraction(duration_s) - Fraction(window_s), Fraction(0))
+    starts = (room * index / max(count - 1, 1) for index in range(count))
+    return [(start, start + Fraction(window_s)) for start in starts]
+
+
+_SAME_TIME_S = 1e-6
+"""Times that differ by less are one: containers count in ticks."""
 
 
 def _centres(edges: NDArray[np.float64]) -> NDArray[np.float64]:

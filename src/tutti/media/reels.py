@@ -78,6 +78,11 @@ class ContainerReel:
         """From the first frame to the end of the last, in seconds."""
         return (self._shown_pts - self._first) * self._time_base
 
+    @property
+    def times_s(self) -> NDArray[np.float64]:
+        """When each frame first shows, in seconds from the first one."""
+        return np.array([self._seconds(pts) for pts in self._pts])
+
     def thumbnails(self) -> Iterator[Shown]:
         """All frames, small."""
         with container(self._file, self._found, self._name) as opened:
@@ -171,6 +176,11 @@ class AnimationReel:
         """Length of one round, in seconds."""
         return self._end
 
+    @property
+    def times_s(self) -> NDArray[np.float64]:
+        """When each frame first shows, in seconds."""
+        return np.array(self._starts)
+
     def thumbnails(self) -> Iterator[Shown]:
         """All frames, small."""
         for start_s, _, image in self._frames():
@@ -212,6 +222,11 @@ class ArrayReel:
     def duration_s(self) -> float:
         """Length, in seconds."""
         return len(self._array) / self._rate
+
+    @property
+    def times_s(self) -> NDArray[np.float64]:
+        """When each frame first shows, in seconds."""
+        return np.arange(len(self._array)) / self._rate
 
     def thumbnails(self) -> Iterator[Shown]:
         """All frames, small."""

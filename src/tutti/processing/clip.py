@@ -17,29 +17,21 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class CLIPProcessor:
-    """Model inputs for `clip`.
+class CLIPTexts:
+    """Texts to token ids between a start and an end token.
 
-    The model takes a text's meaning from its end token. A tokenizer that puts none, or another one, would give
-    vectors that look sound and mean little, so it is refused at once.
+    A model of this kind takes a text's meaning from its end token. A tokenizer that puts none, or another one, would
+    give vectors that look sound and mean little, so it is refused at once.
 
     Raises:
-        UnsupportedConfig: The tokenizer or the preprocessor settings do not suit the model.
+        UnsupportedConfig: The tokenizer does not suit the model.
     """
 
     tokenizer: Tokenizer
-    images: ImageProcessor
-    max_text_tokens: int
+    max_tokens: int
     """Longest text in tokens, its start and end included."""
-    image_size: int
-    """S, the side of the model's pictures in pixels."""
-    image_tokens: int
-    """Tokens that the model's picture tower makes of a picture."""
     end_id: int | None
     """Token that the model looks for at the end of a text; None if it takes the highest."""
-
-    hears = "text and image"
-    """What the model takes, in words."""
 
     def __post_init__(self) -> None:
         ids = self.tokenizer.encode("a", add_special=True)
@@ -50,13 +42,8 @@ class CLIPProcessor:
                 f"The tokenizer writes 'a' as {ids}; the model expects a start token before a text and "
                 f"token {expected} after it: tokenizer.json is of another model."
             )
-        if self.images.side != self.image_size:
-            raise UnsupportedConfig(
-                f"The preprocessor settings do not make pictures of {self.image_size} x {self.image_size} pixels, "
-                "which the model sees; they are of another model."
-            )
 
-    def texts(self, texts: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+    def __call__(self, texts: Sequence[str]) -> dict[str, NDArray[np.int64]]:
         """Texts to embed.
 
         Special tokens spelled out in a text stay text, unlike in the reference: an end token among a user's words would
@@ -72,9 +59,9 @@ class CLIPProcessor:
         if not texts:
             raise InputError("No text was given; expected one or more.")
         rows = [self.tokenizer.encode(text, add_special=True) for text in texts]
-        if (longest := max(map(len, rows))) > self.max_text_tokens:
+        if (longest := max(map(len, rows))) > self.max_tokens:
             raise CapacityError(
-                f"A text takes {longest} tokens; this model reads at most {self.max_text_tokens}: shorten it."
+                f"A text takes {longest} tokens; this model reads at most {self.max_tokens}: shorten it."
             )
         ids = np.full((len(rows), longest), rows[0][-1], np.int64)
         mask = np.zeros_like(ids)
@@ -82,6 +69,32 @@ class CLIPProcessor:
             ids[index, : len(row)] = row
             mask[index, : len(row)] = 1
         return {"input_ids": ids, "attention_mask": mask}
+
+
+@dataclass(frozen=True)
+class CLIPProcessor:
+    """Model inputs for `clip`.
+
+    Raises:
+        UnsupportedConfig: The preprocessor settings do not suit the model.
+    """
+
+    texts: CLIPTexts
+    images: ImageProcessor
+    image_size: int
+    """S, the side of the model's pictures in pixels."""
+    image_tokens: int
+    """Tokens that the model's picture tower makes of a picture."""
+
+    hears = "text and image"
+    """What the model takes, in words."""
+
+    def __post_init__(self) -> None:
+        if self.images.side != self.image_size:
+            raise UnsupportedConfig(
+                f"The preprocessor settings do not make pictures of {self.image_size} x {self.image_size} pixels, "
+                "which the model sees; they are of another model."
+            )
 
     def picture(self, pixels: Pixels) -> MediaInput:
         """A picture. Shapes: (H, W, 3) uint8 → {"pixel_values": (3, S, S)}.

@@ -9,12 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tutti.checkpoints.families import clip, llama, llava, llava_next, tutti_omni
+from tutti.checkpoints.families import (
+    clip,
+    imagebind,
+    llama,
+    llava,
+    llava_next,
+    tutti_omni,
+)
 from tutti.checkpoints.family import Family
 from tutti.errors import UnsupportedConfig
 
 FAMILIES: Mapping[str, Family] = {
     "clip": clip.FAMILY,
+    "imagebind": imagebind.FAMILY,
     "llama": llama.FAMILY,
     "llava": llava.FAMILY,
     "llava_next": llava_next.FAMILY,

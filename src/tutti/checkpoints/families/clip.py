@@ -31,17 +31,17 @@ def _model(config: Any) -> nn.Module:
 
 
 def _processor(config: Any, folder: Path) -> object:
-    from tutti.processing.clip import CLIPProcessor
+    from tutti.processing.clip import CLIPProcessor, CLIPTexts
     from tutti.processing.images import ImageProcessor
     from tutti.processing.tokenizer import Tokenizer
 
+    end_id = None if config.text.pools_at_highest else config.text.eos_token_id
+    tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
     return CLIPProcessor(
-        Tokenizer.from_file(folder / "tokenizer.json"),
+        CLIPTexts(tokenizer, config.text.max_position_embeddings, end_id),
         ImageProcessor.from_config(image_settings(folder)),
-        max_text_tokens=config.text.max_position_embeddings,
         image_size=config.vision.image_size,
         image_tokens=config.vision.tokens,
-        end_id=None if config.text.pools_at_highest else config.text.eos_token_id,
     )
 
 

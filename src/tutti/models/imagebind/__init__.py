@@ -1,0 +1,1 @@
+"""ImageBind: six trunks that share a space, named as the official checkpoint."""
