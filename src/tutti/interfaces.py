@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from tutti.content import Audio, Conversation, Embeddings, Event, Image, Part, SamplingOptions, Segment, TextLine
+from tutti.content import (
+    Audio,
+    Conversation,
+    Embeddings,
+    Event,
+    Image,
+    Modality,
+    Part,
+    SamplingOptions,
+    Segment,
+    TextLine,
+)
 
 
 @runtime_checkable
@@ -37,9 +48,8 @@ class Embedder(Protocol):
         """What the model is called in answers and reports."""
         ...
 
-    @property
-    def sharpness(self) -> float:
-        """Inverse temperature at which cosines of the space become probabilities."""
+    def sharpness(self, modality: Modality) -> float:
+        """Inverse temperature at which cosines between texts and media of a modality become probabilities."""
         ...
 
     def embed(self, parts: Sequence[Part]) -> Embeddings:

@@ -19,6 +19,7 @@ from tutti.content import (
     Finished,
     Image,
     Message,
+    Modality,
     Part,
     SamplingOptions,
     Text,
@@ -55,10 +56,12 @@ class Placer:
     """Places text by a table, and media at its first axis."""
 
     name = "placer"
-    sharpness = 20.0
 
     def __init__(self) -> None:
         self.given: list[Part] = []
+
+    def sharpness(self, modality: Modality) -> float:
+        return {"image": 20.0, "audio": 5.0}[modality]
 
     def embed(self, parts: Sequence[Part]) -> Embeddings:
         self.given = list(parts)

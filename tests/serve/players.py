@@ -44,7 +44,6 @@ class Parrot:
 
     name: str = "parrot"
     seconds_a_word: float = 0.0
-    sharpness: float = 1.0
     asked: list[tuple[Conversation, SamplingOptions]] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
@@ -52,6 +51,9 @@ class Parrot:
     error: Exception | None = None
     limits: Limits = field(default_factory=Limits)
     gate: threading.Event | None = None
+
+    def sharpness(self, modality: Modality) -> float:
+        return 1.0
 
     def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]:
         self.asked.append((conversation, options))

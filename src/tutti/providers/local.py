@@ -18,16 +18,20 @@ from tutti.content import (
     Answer,
     Audio,
     Conversation,
+    Depth,
     Embeddings,
     Event,
     Finished,
     Image,
     Media,
+    Modality,
+    Motion,
     Part,
     Role,
     SamplingOptions,
     Text,
     TextDelta,
+    Thermal,
     TokenLogprob,
     Usage,
     Video,
@@ -36,7 +40,16 @@ from tutti.engine import Engine
 from tutti.engine.runner import Decoder
 from tutti.engine.sampling import Constraint
 from tutti.errors import UnsupportedTask
-from tutti.media import Limits, UniformFrames, decode_audio, decode_image, decode_video
+from tutti.media import (
+    Limits,
+    UniformFrames,
+    decode_audio,
+    decode_depth,
+    decode_image,
+    decode_motion,
+    decode_thermal,
+    decode_video,
+)
 from tutti.processing.prompt import MediaInput, Prompt
 from tutti.processing.tokenizer import Tokenizer
 from tutti.settings import Settings
@@ -46,10 +59,11 @@ if TYPE_CHECKING:
 
 
 class _Space(Protocol):
-    """A model with a shared space. Implementations: `Omni` and `CLIPModel` of `tutti.models`."""
+    """A model with a shared space. Implementations: `Omni`, `CLIPModel` and `ImageBindModel` of `tutti.models`."""
 
-    logit_scale: torch.nn.Parameter
-    """Logarithm of the inverse temperature that the space was trained with."""
+    def sharpness(self, modality: str) -> float:
+        """Inverse temperature between texts and media of a modality."""
+        ...
 
     def embed_text(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Shapes: both (B, T) → (B, D), unit rows."""
@@ -79,7 +93,8 @@ class Local:
     """A loaded checkpoint and the way from a medium's bytes to its inputs.
 
     Which media it takes is for its processor to say: `picture(pixels)`, `sound(samples)` with `sounds.sampling_rate`,
-    `clip(frames, samples)` with `frames`, and `hears`, all of them in words.
+    `clip(frames, samples)` with `frames` or `video(clip)` with `frame_choice`, `depth(metres)`, `thermal(kelvin)`,
+    `motion(readings, sample_rate_hz)`, and `hears`, all of them in words.
 
     Args:
         name: What reports call it.
@@ -111,7 +126,21 @@ class Local:
             clip = decode_video(part, self.limits, UniformFrames(processor.frames))
             samples = clip.sound.resampled(processor.sounds.sampling_rate).samples if clip.sound else None
             return cast("MediaInput", processor.clip(clip.frames, samples))
+        if isinstance(part, Video) and hasattr(processor, "video"):
+            return cast("MediaInput", processor.video(decode_video(part, self.limits, processor.frame_choice)))
+        if isinstance(part, (Depth, Thermal, Motion)) and hasattr(processor, part.modality):
+            return self._readings(part)
         raise UnsupportedTask(f"{self.name} takes {processor.hears}, and was given {part.modality}.")
+
+    def _readings(self, part: Depth | Thermal | Motion) -> MediaInput:
+        """What a sensor saw or felt, ready for its trunk. Errors as for `_medium`."""
+        if isinstance(part, Motion):
+            made = self.processor.motion(decode_motion(part, self.limits), part.sample_rate_hz)
+        elif isinstance(part, Depth):
+            made = self.processor.depth(decode_depth(part, self.limits))
+        else:
+            made = self.processor.thermal(decode_thermal(part, self.limits))
+        return cast("MediaInput", made)
 
 
 class LocalEmbedder(Local):
@@ -122,10 +151,9 @@ class LocalEmbedder(Local):
         """The model, as what it is asked for here."""
         return cast("_Space", self.model)
 
-    @property
-    def sharpness(self) -> float:
-        """Inverse temperature at which cosines become probabilities: what the space was trained with, at most 100."""
-        return float(self.space.logit_scale.detach().exp().clamp(max=100))
+    def sharpness(self, modality: Modality) -> float:
+        """Inverse temperature at which cosines become probabilities: what the space was trained with."""
+        return self.space.sharpness(modality)
 
     def embed(self, parts: Sequence[Part]) -> Embeddings:
         """One unit vector a part, in the order given. Parts of one shape are computed together.

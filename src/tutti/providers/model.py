@@ -107,9 +107,9 @@ class Model:
             raise InputError(f"labels is the string {labels!r}; put the labels into a list.")
         if len(set(labels)) != len(labels) or len(labels) < 2:
             raise InputError(f"Got {len(labels)} labels, {len(set(labels))} of them different; expected two or more.")
-        sharpness = self._embedder().sharpness
-        vectors = self.embed([as_medium(medium), *labels])
-        scores = sharpness * (vectors[1:] @ vectors[0])
+        embedder, part = self._embedder(), as_medium(medium)
+        vectors = self.embed([part, *labels])
+        scores = embedder.sharpness(part.modality) * (vectors[1:] @ vectors[0])
         weights = np.exp(scores - scores.max())
         order = np.argsort(-weights, kind="stable")
         return {labels[index]: float(weights[index] / weights.sum()) for index in order}

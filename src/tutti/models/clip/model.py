@@ -248,6 +248,10 @@ class CLIPModel(nn.Module):
         """Tensors that older checkpoints hold and that are computed here: every position's own number."""
         return ("text_model.embeddings.position_ids", "vision_model.embeddings.position_ids")
 
+    def sharpness(self, modality: str) -> float:
+        """Inverse temperature at which cosines become probabilities, at most 100; the same for all media."""
+        return float(self.logit_scale.detach().exp().clamp(max=100))
+
     def embed_text(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, position_ids: Tensor | None = None
     ) -> Tensor:

@@ -82,6 +82,10 @@ class Omni(nn.Module):
 
     # The shared space.
 
+    def sharpness(self, modality: str) -> float:
+        """Inverse temperature at which cosines become probabilities, at most 100; the same for all media."""
+        return float(self.logit_scale.detach().exp().clamp(max=100))
+
     def embed_text(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Shapes: both (B, T) → (B, shared D), unit rows."""
         return F.normalize(self.text(self.words(input_ids), attention_mask), dim=-1)
