@@ -18,6 +18,7 @@ from tutti.content import (
     Event,
     Finished,
     Media,
+    Modality,
     Part,
     SamplingOptions,
     Segment,

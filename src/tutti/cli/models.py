@@ -13,8 +13,8 @@ _EPILOG = """examples:
 _OTHERS = """
 Another model: --model path/to/folder or --model organization/name (a hub id, downloaded once), both in the
 Hugging Face layout; `tutti inspect` tells what is in one. Without --model, TUTTI_MODEL is taken if it is set.
-This version answers with checkpoints of the family tutti_omni, and embeds and classifies with those and with CLIP's;
-llama can be loaded from Python: tutti.checkpoints.load."""
+Families that are known (model_type of config.json): {families}.
+`tutti inspect` tells what a checkpoint can do."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
         CheckpointError: A built-in model is missing or broken.
     """
     from tutti import checkpoints
+    from tutti.checkpoints.families import FAMILIES
     from tutti.checkpoints.places import BUILT_IN
 
     for name in BUILT_IN:
@@ -49,4 +50,4 @@ def run(arguments: argparse.Namespace) -> None:
             size = f"{info.parameters / 1e6:.1f} M parameters, {info.bytes / 1e6:.1f} MB"
             print(f"{name}  built in; {info.family}, {size}; {', '.join(info.tasks)}")
     if not arguments.json:
-        print(_OTHERS)
+        print(_OTHERS.format(families=", ".join(sorted(FAMILIES))))
