@@ -24,6 +24,10 @@ COMMANDS = {
     "embed": ("tutti.cli.embed", "Place texts and media in the shared space and compare them."),
     "serve": ("tutti.cli.serve", "Serve a model over HTTP, in the OpenAI dialect."),
     "models": ("tutti.cli.models", "List the built-in models and the ways to name others."),
+    "evaluate": (
+        "tutti.cli.evaluate",
+        "Measure models on examples of your own: quality with intervals, inventions, latency, cost.",
+    ),
     "inspect": ("tutti.cli.inspect", "Read a checkpoint's headers: family, parameters, memory; loads nothing."),
     "train": ("tutti.cli.train", "Run the training phases of a recipe."),
 }
@@ -58,8 +62,8 @@ class Command(Protocol):
         """Declare the arguments and the epilog with examples."""
         ...
 
-    def run(self, arguments: argparse.Namespace) -> None:
-        """Do it; print the result on stdout and everything else on stderr."""
+    def run(self, arguments: argparse.Namespace) -> int | None:
+        """Do it; print the result on stdout and everything else on stderr. None is exit code 0."""
         ...
 
 
@@ -126,8 +130,7 @@ def _dispatch(words: Sequence[str]) -> int:
         return int(end.code or DONE)
     if arguments.command is None:
         parser.error("no command was given")
-    _load(arguments.command).run(arguments)
-    return DONE
+    return _load(arguments.command).run(arguments) or DONE
 
 
 def _parser(chosen: str | None) -> argparse.ArgumentParser:

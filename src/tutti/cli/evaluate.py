@@ -1,0 +1,213 @@
+"""Measure models on examples of your own: quality with intervals, inventions, latency, cost."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tutti.cli.options import add_json, note, positive, print_json
+from tutti.errors import InputError
+
+if TYPE_CHECKING:
+    from tutti.evaluate.report import Report
+    from tutti.evaluate.running import Candidate, Outcome, Plan
+    from tutti.interfaces import TextReader
+
+_EPILOG = """examples:
+  tutti evaluate --init photos/                                   draft photos/suite.jsonl, then fill it in
+  tutti evaluate photos/suite.jsonl --model tutti-mini --model ./other-model
+  tutti evaluate suite.jsonl --model tutti-mini --prompts prompts.txt --limit 10
+  tutti evaluate suite.jsonl --model tutti-mini --baseline old/report.json     exit code 1 if it got worse
+
+A suite has a case a line:
+  {"id": "dog-1", "media": ["dog.jpg"], "question": "What animal is this?", "expected": ["dog"], "metric": "contains"}
+  {"id": "room", "media": ["room.jpg"], "question": "Describe the room.", "metric": "facts",
+   "expected": {"facts": ["two chairs", "a table"], "forbidden": ["a cat"], "texts": ["EXIT"]}}
+Also taken: group (what belongs together), tags, options (to choose from), tolerance. Metrics: exact, contains, number,
+choice, vqa, anls, wer, recall, caption, pope, facts, hallucination, judge. Files of POPE (.jsonl), LLaVA (.json),
+VLMEvalKit (.tsv) and promptfoo (.yaml) are read as they are.
+
+Prompts are templates, one a line: {question} Answer in one word. For choices: {options}, {options:reversed},
+{options:shuffled}. A run that was cut goes on where it was when the command is given again.
+
+exit codes: 0 done, 1 worse than the baseline, 2 you can fix it, 4 no model answered because of its provider
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.epilog = _EPILOG
+    parser.add_argument("suite", metavar="SUITE", nargs="?", type=Path, help="the file of cases")
+    parser.add_argument(
+        "--init", metavar="FOLDER", type=Path, help="draft FOLDER/suite.jsonl from the media in it, and end"
+    )
+    parser.add_argument(
+        "--model", action="append", metavar="NAME", help="a model to measure; may be repeated (tutti-mini)"
+    )
+    parser.add_argument("--prompts", metavar="FILE", type=Path, help="templates of the question, one a line")
+    parser.add_argument("--out", metavar="FOLDER", type=Path, help="for the report and the answers (SUITE-report)")
+    parser.add_argument("--limit", metavar="N", type=positive(int), help="only the first N cases")
+    parser.add_argument(
+        "--concurrency", metavar="N", type=positive(int), default=1, help="requests at the same time (1)"
+    )
+    parser.add_argument(
+        "--max-tokens", metavar="N", type=positive(int), default=64, help="most tokens of an answer (64)"
+    )
+    parser.add_argument(
+        "--media-root", metavar="FOLDER", type=Path, help="where paths of media begin (the suite's folder)"
+    )
+    parser.add_argument("--cache", metavar="FILE", type=Path, help="answers that several runs share")
+    parser.add_argument("--fresh", action="store_true", help="forget answers of an earlier run into the same folder")
+    parser.add_argument("--judge", metavar="NAME", help="a model that judges answers, reported with its agreement")
+    parser.add_argument("--ocr", action="store_true", help="check quoted texts against what a reader of text finds")
+    parser.add_argument("--baseline", metavar="FILE", type=Path, help="report.json of an earlier run to compare with")
+    parser.add_argument(
+        "--margin", metavar="POINTS", type=float, default=0.0, help="drop in points that is tolerated (0)"
+    )
+    parser.add_argument("--alpha", metavar="P", type=positive(float), default=0.05, help="share of false alarms (0.05)")
+    add_json(parser, "report.json on one line")
+
+
+def run(arguments: argparse.Namespace) -> int | None:
+    """Evaluate, or draft a suite.
+
+    Returns:
+        1 if a model is worse than in the baseline.
+
+    Raises:
+        InputError: The suite, the prompts, the baseline or a model's name are wrong.
+        ProviderError: No model answered anything.
+    """
+    if arguments.init is not None:
+        _draft(arguments)
+        return None
+    if arguments.suite is None:
+        raise InputError("No suite was given; name one, or draft one with --init FOLDER.")
+    from tutti.evaluate.prompts import PLAIN, read_variants
+    from tutti.evaluate.regression import changes, read_baseline
+    from tutti.evaluate.report import as_dict, as_markdown, make_report
+    from tutti.evaluate.suite import read_suite
+    from tutti.evaluate.writing import write_report
+
+    # Whatever can be wrong is looked at before a model is loaded or asked.
+    suite = read_suite(arguments.suite, media_root=arguments.media_root).first(arguments.limit)
+    variants = read_variants(arguments.prompts) if arguments.prompts else PLAIN
+    baseline = read_baseline(arguments.baseline) if arguments.baseline else None
+    out = arguments.out or Path(f"{suite.name}-report")
+    from tutti.content import SamplingOptions
+    from tutti.evaluate.running import Plan
+
+    plan = Plan(
+        suite=suite,
+        candidates=_candidates(arguments.model or ["tutti-mini"]),
+        variants=variants,
+        options=SamplingOptions(max_tokens=arguments.max_tokens),
+        concurrency=arguments.concurrency,
+        reader=_reader() if arguments.ocr else None,
+    )
+    outcomes = _outcomes(plan, out, arguments)
+    found = changes(outcomes, baseline, alpha=arguments.alpha, margin=arguments.margin / 100) if baseline else []
+    report = make_report(suite, outcomes, alpha=arguments.alpha, changes=found)
+    written = write_report(report, out)
+    if arguments.json:
+        print_json(as_dict(report))
+    else:
+        print(as_markdown(report), end="")
+    note(f"Look at {written[0]}")
+    return _code(report)
+
+
+def _code(report: Report) -> int | None:
+    return 1 if report.regressed else None
+
+
+def _draft(arguments: argparse.Namespace) -> None:
+    from tutti.evaluate.drafting import draft_suite
+
+    path = arguments.init / "suite.jsonl"
+    if path.exists():
+        raise InputError(f"{path} is there already; remove it to draft it anew.")
+    lines, left_out = draft_suite(arguments.init, arguments.limit)
+    path.write_text(lines, encoding="utf-8")
+    for reason in left_out:
+        note(f"left out: {reason}")
+    if arguments.json:
+        print_json({"suite": str(path), "cases": lines.count("\n"), "left_out": left_out})
+    else:
+        print(f"{path}: {lines.count(chr(10))} cases; look through them, then: tutti evaluate {path}")
+
+
+def _candidates(names: list[str]) -> list[Candidate]:
+    if len(set(names)) < len(names):
+        raise InputError(f"--model was given {', '.join(names)}; expected every model once.")
+    import tutti
+    from tutti.evaluate.running import Candidate
+    from tutti.providers.registry import HOSTED
+
+    found = []
+    for name in names:
+        hosted = name.startswith(HOSTED)
+        model = tutti.load(name)
+        found.append(
+            Candidate(name=name, model=model.provider, fingerprint="" if hosted else _digest(name), hosted=hosted)
+        )
+    return found
+
+
+def _digest(name: str) -> str:
+    """Of the weights, so that answers of a model that was trained on are not taken for those of the model it was."""
+    import tutti
+
+    return tutti.checkpoints.inspect(name).digest
+
+
+def _reader() -> TextReader:
+    from tutti.trust.reading import RapidReader
+
+    return RapidReader()
+
+
+def _outcomes(plan: Plan, out: Path, arguments: argparse.Namespace) -> list[Outcome]:
+    from tutti.evaluate.journal import Journal
+    from tutti.evaluate.judging import judge
+    from tutti.evaluate.running import run
+
+    answers = out / "answers.jsonl"
+    if arguments.fresh:
+        answers.unlink(missing_ok=True)
+    progress = _Progress(plan.size)
+    cache = Journal(arguments.cache) if arguments.cache else None
+    try:
+        outcomes = run(plan, journal=Journal(answers), cache=cache, told=progress)
+    finally:
+        progress.end()
+    if arguments.judge is None:
+        return outcomes
+    import tutti
+    from tutti.interfaces import Responder
+
+    provider = tutti.load(arguments.judge).provider
+    if not isinstance(provider, Responder):
+        raise InputError(f"--judge is {arguments.judge}, which does not answer questions; name a model that does.")
+    return judge(outcomes, provider)
+
+
+class _Progress:
+    """A line on a terminal that counts; nothing elsewhere."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.done, self.failed = size, 0, 0
+
+    def __call__(self, outcome: Outcome) -> None:
+        self.done += 1
+        self.failed += outcome.reply is None
+        if sys.stderr.isatty():
+            failed = f", {self.failed} failed" if self.failed else ""
+            sys.stderr.write(f"\r\x1b[K{outcome.model}: {self.done} of {self.size}{failed}")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        if sys.stderr.isatty() and self.done:
+            sys.stderr.write("\r\x1b[K")

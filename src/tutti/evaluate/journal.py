@@ -1,0 +1,109 @@
+"""Answers as they come in, on disk: what lets a run go on after a cut, and spares the same question a second time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tutti.content import SamplingOptions, Usage
+from tutti.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a model answered, and what it took."""
+
+    text: str
+    seconds: float
+    first_token_s: float | None
+    """Time to the first piece of text; None of a model that does not stream."""
+    usage: Usage
+    cost_usd: float
+    """As the provider said; 0 where it says nothing."""
+    finish_reason: str
+
+
+def request_digest(
+    model: str, fingerprint: str, question: str, media: Sequence[str], options: SamplingOptions | None
+) -> str:
+    """SHA-256 of all that an answer depends on.
+
+    Args:
+        model: Its name.
+        fingerprint: What tells two models of one name apart, such as a digest of the weights.
+        question: The prompt.
+        media: Digests of the media.
+        options: How the answer is drawn.
+    """
+    values = [model, fingerprint, question, list(media), asdict(options) if options else None]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
+class Journal:
+    """A file of answers, a JSON object a line, that is added to as they come. Any thread may use it.
+
+    A last line that was cut off is passed over, since that is how an interrupted run ends.
+
+    Args:
+        path: The file; it is made at the first answer.
+
+    Raises:
+        InputError: It cannot be read, or a line before the last is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._known: dict[str, Reply] = {}
+        self._torn = False
+        if path.exists():
+            self._load()
+
+    def get(self, digest: str) -> Reply | None:
+        """The answer to a request, if there is one."""
+        return self._known.get(digest)
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._known
+
+    def add(self, digest: str, reply: Reply) -> None:
+        """Write an answer down at once."""
+        row = {"digest": digest, **asdict(reply)}
+        with self._lock:
+            self._known[digest] = reply
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(("\n" if self._torn else "") + json.dumps(row) + "\n")
+            self._torn = False
+
+    def _load(self) -> None:
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"Cannot read {self.path}: {error}; remove it to begin anew.") from None
+        lines = text.splitlines()
+        self._torn = bool(text) and not text.endswith("\n")
+        for number, line in enumerate(lines, 1):
+            try:
+                row = json.loads(line)
+                self._known[row["digest"]] = _reply(row)
+            except (ValueError, KeyError, TypeError):
+                if number < len(lines) and line.strip():
+                    # A torn line with others behind it is where a run was cut and went on.
+                    continue
+
+
+def _reply(row: Mapping[str, Any]) -> Reply:
+    return Reply(
+        text=str(row["text"]),
+        seconds=float(row["seconds"]),
+        first_token_s=None if row["first_token_s"] is None else float(row["first_token_s"]),
+        usage=Usage(**row["usage"]),
+        cost_usd=float(row["cost_usd"]),
+        finish_reason=str(row["finish_reason"]),
+    )

@@ -1,0 +1,27 @@
+"""A report on disk: HTML to look at, JSON as the next run's baseline, JUnit for CI, Markdown for people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tutti.evaluate.page import as_html
+from tutti.evaluate.report import Report, as_dict, as_junit, as_markdown
+
+
+def write_report(report: Report, folder: Path) -> list[Path]:
+    """Write report.html, report.json, report.md and junit.xml.
+
+    Raises:
+        MissingExtra: The library for plots is not installed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {
+        "report.html": as_html(report),
+        "report.json": json.dumps(as_dict(report), ensure_ascii=False, indent=1) + "\n",
+        "report.md": as_markdown(report),
+        "junit.xml": as_junit(report),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+    return [folder / name for name in texts]

@@ -1,0 +1,118 @@
+"""`tutti evaluate` as a user meets it: a report, exit codes, and everything that is wrong in one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import tutti
+from tests.evaluate.players import Player, write_suite
+from tutti.cli.main import main
+from tutti.errors import InputError, Unauthorized
+from tutti.providers.model import Model
+
+ROWS = [{"id": f"c{i}", "media": [f"{i}.png"], "question": f"Number {i}?", "expected": "yes"} for i in range(12)]
+
+
+@pytest.fixture
+def player(monkeypatch: pytest.MonkeyPatch) -> Player:
+    """What `tutti.load` gives, whatever name it is asked for."""
+    one = Player(lambda question: "yes")
+    monkeypatch.setattr(tutti, "load", lambda name=None, **_: Model(one), raising=False)
+    return one
+
+
+def test_report_baseline_and_exit_codes(
+    player: Player, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    suite = str(write_suite(tmp_path / "media", *ROWS))
+    assert main(["evaluate", suite, "--concurrency", "2"]) == 0
+    said = capsys.readouterr()
+    assert "| 1 | tutti-mini | 100.0% |" in said.out
+    assert "Look at suite-report/report.html" in said.err
+    files = {"report.html", "report.json", "report.md", "junit.xml", "answers.jsonl"}
+    assert {path.name for path in (tmp_path / "suite-report").iterdir()} == files
+
+    asked = len(player.asked)
+    assert main(["evaluate", suite, "--json", "--limit", "5", "--out", "again", "--cache", "shared.jsonl"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert (values["cases"], len(player.asked) - asked) == (5, 5)
+
+    monkeypatch.setattr(tutti.evaluate.writing, "as_html", lambda report: "")
+    baseline = ["--baseline", "suite-report/report.json"]
+    assert main(["evaluate", suite, *baseline, "--out", "same"]) == 0
+    player.answer = lambda question: "no"
+    assert main(["evaluate", suite, *baseline, "--out", "worse"]) == 1
+    assert "tutti-mini got worse: 100.0% before, 0.0% now on 12 cases" in capsys.readouterr().out
+    assert main(["evaluate", suite, *baseline, "--out", "worse"]) == 1, "also when nothing is asked again"
+    player.answer = lambda question: "yes"
+    assert main(["evaluate", suite, *baseline, "--out", "worse", "--fresh"]) == 0
+
+
+def test_a_draft_and_its_evaluation(
+    player: Player, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_suite(tmp_path / "dog", {"media": ["1.png"]})
+    (tmp_path / "dog" / "suite.jsonl").unlink()
+    (tmp_path / "notes.txt").write_text("words")
+    assert main(["evaluate", "--init", str(tmp_path), "--json"]) == 0
+    drafted = json.loads(capsys.readouterr().out)
+    assert drafted["cases"] == 1
+    assert "notes.txt" in drafted["left_out"][0]
+    assert main(["evaluate", "--init", str(tmp_path)]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_a_refused_key_is_the_providers_failure(
+    player: Player, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    suite = str(write_suite(tmp_path, *ROWS))
+
+    def refuse(question: str) -> str:
+        raise Unauthorized("The key was refused; check it.")
+
+    player.answer = refuse
+    assert main(["evaluate", suite]) == 4
+    assert (
+        capsys.readouterr().err == "tutti: No model answered anything; the first said: The key was refused; check it.\n"
+    )
+
+
+def test_a_model_that_needs_a_key_says_so_before_anything_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(name: str) -> Model:
+        raise InputError("There is no key for openai; set OPENAI_API_KEY.")
+
+    monkeypatch.setattr(tutti, "load", load, raising=False)
+    assert main(["evaluate", str(write_suite(tmp_path, *ROWS)), "--model", "openai:gpt-4o"]) == 2
+    assert "There is no key for openai" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "No suite was given"),
+        (["gone.jsonl"], "Cannot read gone.jsonl"),
+        (["suite.jsonl", "--prompts", "gone.txt"], "Cannot read gone.txt"),
+        (["suite.jsonl", "--baseline", "gone.json"], "Cannot read the baseline gone.json"),
+        (["suite.jsonl", "--model", "a", "--model", "a"], "expected every model once"),
+        (["suite.jsonl", "--limit", "0"], "0 is not above zero"),
+        (["suite.jsonl", "--model", "no/such/model/at-all"], "There is no model"),
+        (["--init", "gone"], "gone is not a folder"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(
+    words: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_suite(tmp_path, *ROWS[:1])
+    assert main(["evaluate", *words]) == 2
+    error = capsys.readouterr().err
+    assert expected in error
+    assert error.count("\n") == 1
+    assert "Traceback" not in error
