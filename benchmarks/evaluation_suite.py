@@ -84,7 +84,8 @@ def make_suite(data: Path, folder: Path) -> Path:
     photos = rng.sample(rows(data, "cifar10_test"), 6)
     take("cifar10_test", photos[:3], question="Describe the photo.", metric="facts",
          expected=lambda row: {"facts": [row["label"]]})  # fmt: skip
-    take("cifar10_test", photos[3:], question="What is in the photo?", metric="choice", expected=lambda row: row["label"],
+    take("cifar10_test", photos[3:], question="What is in the photo?", metric="choice",
+         expected=lambda row: row["label"],
          options=lambda row: sorted({row["label"], "truck", "dog", "ship", "frog"}))  # fmt: skip
     clips = rng.sample(rows(data, "video_clips"), 6)
     take("video_clips", clips, question="What is the name of the person?", metric="contains",
