@@ -1,0 +1,1 @@
+"""Idefics, an open Flamingo: words look at the picture before them through gated cross-attention."""
