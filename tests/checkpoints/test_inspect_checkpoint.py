@@ -45,6 +45,7 @@ def test_what_a_checkpoint_is(folder: Path) -> None:
         "kv_bytes_per_token": 2 * 2 * 2 * 4 * 4,
         "tasks": ("ask",),
         "media_tokens": {},
+        "media_kv_bytes": {},
         "licence": "apache-2.0",
     }
     assert json.loads(json.dumps(asdict(info)))["parameters"] == values

@@ -31,6 +31,8 @@ class Facts:
     """Bytes of keys and values in float32."""
     media_tokens: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Modality → unit ("picture", "frame", "second", "recording") → tokens it takes in the decoder, at most."""
+    media_kv_bytes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """The same → bytes of keys and values in float32 beside the context, where text looks at media."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +100,15 @@ def end_tokens(folder: Path, token_id: Callable[[str], int]) -> frozenset[int]:
         if not all(type(token) is int for token in ids):
             raise CheckpointError(f"eos_token_id is {found!r}; expected a token id, or a list of them.")
         return frozenset(ids)
-    token = _read_if_there(folder / "tokenizer_config.json").get("eos_token")
+    token = special_token(folder, "eos_token")
+    return frozenset({token_id(token)}) if token else frozenset()
+
+
+def special_token(folder: Path, name: str) -> str:
+    """A token by its name in `tokenizer_config.json`, such as `bos_token`; nothing if there is none."""
+    token = _read_if_there(folder / "tokenizer_config.json").get(name)
     token = token.get("content") if isinstance(token, Mapping) else token
-    return frozenset({token_id(token)}) if isinstance(token, str) else frozenset()
+    return token if isinstance(token, str) else ""
 
 
 def _read_if_there(file: Path) -> dict[str, Any]:

@@ -51,6 +51,8 @@ class CheckpointInfo:
     """What the model can do."""
     media_tokens: Mapping[str, Mapping[str, float]]
     """Modality → unit ("picture", "frame", "second", "recording") → tokens it takes in the decoder."""
+    media_kv_bytes: Mapping[str, Mapping[str, int]]
+    """The same → bytes of keys and values in float32 beside the context, where text looks at media."""
     licence: str | None
     """From the model card's front matter, or the first line of LICENSE."""
 
@@ -116,6 +118,7 @@ def _fields(facts: Facts | None) -> dict[str, Any]:
         "context_length": facts.context_length if facts else None,
         "kv_bytes_per_token": facts.kv_bytes_per_token if facts else None,
         "media_tokens": facts.media_tokens if facts else {},
+        "media_kv_bytes": facts.media_kv_bytes if facts else {},
     }
 
 

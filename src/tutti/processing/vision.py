@@ -31,6 +31,17 @@ class VisionProcessor(TextProcessor):
         """What stands for a medium in the prompt, and the media that fill its placeholders."""
         return self.image_token * medium.tokens, [medium]
 
+    def content(self, pieces: Sequence[str | MediaInput], words: Words) -> Any:
+        """A turn as multimodal templates expect it."""
+        return [
+            {"type": "text", "text": words.hide(piece)} if isinstance(piece, str) else {"type": piece.modality}
+            for piece in pieces
+        ]
+
+    def continued(self, pieces: Sequence[str | MediaInput]) -> str:
+        """A single turn without a template."""
+        return "\n".join(piece if isinstance(piece, str) else self.image_token for piece in pieces)
+
     def prompt(self, turns: Turns) -> Prompt:
         """A conversation as token ids, ready for the model's turn.
 
@@ -43,11 +54,11 @@ class VisionProcessor(TextProcessor):
         check_turns(self.chat, ["\n".join(piece for piece in pieces if isinstance(piece, str)) for _, pieces in turns])
         words = Words(self.tokenizer, (self.image_token,))
         if self.chat is None:
-            rendered = "\n".join(
-                words.hide(item) if isinstance(item, str) else self.image_token for item in turns[0][1]
-            )
+            rendered = self.continued([words.hide(item) if isinstance(item, str) else item for item in turns[0][1]])
         else:
-            rendered = self.chat.render([{"role": role, "content": _items(pieces, words)} for role, pieces in turns])
+            rendered = self.chat.render(
+                [{"role": role, "content": self.content(pieces, words)} for role, pieces in turns]
+            )
         media = [piece for _, pieces in turns for piece in pieces if isinstance(piece, MediaInput)]
         around = rendered.split(self.image_token)
         if len(around) != len(media) + 1:
@@ -72,11 +83,3 @@ class VisionProcessor(TextProcessor):
         if len(places) != firsts[-1]:
             raise InputError(f"The prompt has {len(places)} places for {firsts[-1]} tokens of media; expected as many.")
         return Prompt(ids, tuple(media), tuple(int(places[first]) for first in firsts[:-1]))
-
-
-def _items(pieces: Sequence[str | MediaInput], words: Words) -> list[dict[str, Any]]:
-    """A turn as multimodal templates expect it."""
-    return [
-        {"type": "text", "text": words.hide(piece)} if isinstance(piece, str) else {"type": piece.modality}
-        for piece in pieces
-    ]

@@ -11,10 +11,12 @@ from typing import Any
 
 from tutti.checkpoints.families import (
     clip,
+    idefics,
     imagebind,
     llama,
     llava,
     llava_next,
+    mllama,
     tutti_omni,
 )
 from tutti.checkpoints.family import Family
@@ -22,10 +24,12 @@ from tutti.errors import UnsupportedConfig
 
 FAMILIES: Mapping[str, Family] = {
     "clip": clip.FAMILY,
+    "idefics": idefics.FAMILY,
     "imagebind": imagebind.FAMILY,
     "llama": llama.FAMILY,
     "llava": llava.FAMILY,
     "llava_next": llava_next.FAMILY,
+    "mllama": mllama.FAMILY,
     "mistral": llama.FAMILY,
     "tutti_omni": tutti_omni.FAMILY,
 }

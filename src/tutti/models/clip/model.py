@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tutti.errors import InputError, UnsupportedTask
 from tutti.models.clip.config import CLIPConfig, CLIPTextConfig, CLIPVisionConfig, TowerConfig
 from tutti.models.layers.activations import ACTIVATIONS
-from tutti.models.layers.attention import attention
+from tutti.models.layers.attention import attention, padded_mask
 
 
 class CLIPOutput(NamedTuple):
@@ -158,11 +158,7 @@ class CLIPTextModel(nn.Module):
         Raises:
             InputError: A text is too long or has no end token.
         """
-        mask = None
-        if attention_mask is not None:
-            # Each token sees itself, so that padding on the left sees something: nothing at all would be NaN.
-            itself = torch.eye(input_ids.shape[1], dtype=torch.bool, device=input_ids.device)
-            mask = (torch.ones_like(itself).tril() & attention_mask[:, None, None].bool()) | itself
+        mask = padded_mask(attention_mask)
         x = self.embeddings(input_ids, position_ids)
         x = self.final_layer_norm(self.encoder(x, mask, causal=mask is None))
         rows = torch.arange(len(x), device=x.device)

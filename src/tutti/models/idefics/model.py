@@ -20,11 +20,11 @@ from tutti.errors import InputError, UnsupportedTask
 from tutti.models.clip.model import CLIPVisionModel
 from tutti.models.idefics.config import IdeficsConfig
 from tutti.models.idefics.resampler import IdeficsPerceiverResampler
-from tutti.models.layers.attention import Attend, LookingAttend, MaskedAttend, MediaMemory
+from tutti.models.layers.attention import Attend, LookingAttend, MaskedAttend, MediaMemory, padded_mask
 from tutti.models.layers.mlp import GatedMLP
 from tutti.models.layers.norms import RMSNorm
 from tutti.models.layers.rotary import rotary_angles
-from tutti.models.llama.model import LlamaLayer, rope_frequencies
+from tutti.models.llama.model import LlamaDecoder, LlamaLayer, rope_frequencies
 
 
 class IdeficsOutput(NamedTuple):
@@ -149,11 +149,11 @@ class IdeficsModel(nn.Module):
         return out
 
 
-class IdeficsForVisionText2Text(nn.Module):
+class IdeficsForVisionText2Text(LlamaDecoder):
     """The model with its output projection."""
 
     def __init__(self, config: IdeficsConfig) -> None:
-        super().__init__()
+        super().__init__(config.text)
         self.config = config
         self.model = IdeficsModel(config)
         self.lm_head = IdeficsHead(config.text.hidden_size, config.text.vocab_size, config.additional_vocab_size)
@@ -187,14 +187,11 @@ class IdeficsForVisionText2Text(nn.Module):
         Raises:
             InputError: Pictures come without their mask, or are of another size.
         """
-        tokens = input_ids.shape[1]
-        mask = None
-        positions = torch.arange(tokens, device=input_ids.device).expand_as(input_ids)
-        if attention_mask is not None:
-            causal = torch.ones(tokens, tokens, dtype=torch.bool, device=input_ids.device).tril()
-            itself = torch.eye(tokens, dtype=torch.bool, device=input_ids.device)
-            mask = (causal & attention_mask[:, None, None].bool()) | itself
-            positions = (attention_mask.cumsum(-1) - 1).masked_fill(attention_mask == 0, 1)
+        mask = padded_mask(attention_mask)
+        if position_ids is None:
+            # As in the reference, padding does not count.
+            real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+            position_ids = (real.cumsum(-1) - 1).masked_fill(real == 0, 1)
         attend: Attend = MaskedAttend(mask)
         if pixel_values is not None:
             if image_attention_mask is None:
@@ -203,30 +200,10 @@ class IdeficsForVisionText2Text(nn.Module):
             memory = self.remember(states.view(len(input_ids), -1, states.shape[-1]))
             looks = image_attention_mask.bool().repeat_interleave(states.shape[1], dim=2)
             attend = LookingAttend(mask, memory, looks)
-        hidden = self.decode(self.embed_tokens(input_ids), positions if position_ids is None else position_ids, attend)
+        hidden = self.decode(self.embed_tokens(input_ids), position_ids, attend)
         return IdeficsOutput(self.logits(hidden))
 
-    # What the engine needs of a generating model, `tutti.engine.runner.Decoder`, and of one that looks, `Looker`.
-
-    @property
-    def layers(self) -> int:
-        """Blocks that keep keys and values."""
-        return self.config.text.num_hidden_layers
-
-    @property
-    def kv_heads(self) -> int:
-        """K."""
-        return self.config.text.num_key_value_heads
-
-    @property
-    def head_width(self) -> int:
-        """E."""
-        return self.config.text.head_dim
-
-    @property
-    def context_length(self) -> int:
-        """Longest context in tokens."""
-        return self.config.text.max_position_embeddings
+    # The rest of what the engine asks, and what it asks of a model that looks: `tutti.engine.runner.Looker`.
 
     def embed_tokens(self, input_ids: Tensor) -> Tensor:
         """Shapes: (…) int64 → (…, D)."""

@@ -111,6 +111,18 @@ class LookingAttend(MaskedAttend):
         return out * self._any[..., None, None]
 
 
+def padded_mask(attention_mask: Tensor | None) -> Tensor | None:
+    """Which tokens a token reads, where some are padding: those before it and itself.
+
+    Shapes: (B, T) with 0 at padding → (B, 1, T, T) bool; None, which is causal, stays None.
+    """
+    if attention_mask is None:
+        return None
+    # Each token reads itself, so that padding on the left reads something: nothing at all would be NaN.
+    itself = torch.eye(attention_mask.shape[1], dtype=torch.bool, device=attention_mask.device)
+    return (torch.ones_like(itself).tril() & attention_mask[:, None, None].bool()) | itself
+
+
 def window_mask(tokens: int, context: int, window: int, device: torch.device) -> Tensor:
     """Which keys the last `tokens` of `context` tokens look at: themselves and `window` - 1 before.
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from tutti.errors import UnsupportedTask
-from tutti.models.layers.attention import Attend, MaskedAttend
+from tutti.models.layers.attention import Attend, MaskedAttend, padded_mask
 from tutti.models.layers.mlp import GatedMLP
 from tutti.models.layers.norms import RMSNorm
 from tutti.models.layers.rotary import inverse_frequencies, rotary_angles, rotate
@@ -106,14 +106,9 @@ class LlamaLayers(nn.Module):
         → (B, T, D), after the final norm.
         """
         batch, tokens, _ = inputs_embeds.shape
-        mask = None
-        if attention_mask is not None:
-            causal = torch.ones(tokens, tokens, dtype=torch.bool, device=inputs_embeds.device).tril()
-            eye = torch.eye(tokens, dtype=torch.bool, device=inputs_embeds.device)
-            mask = (causal & attention_mask[:, None, None].bool()) | eye
         if position_ids is None:
             position_ids = torch.arange(tokens, device=inputs_embeds.device).expand(batch, tokens)
-        out: Tensor = self(inputs_embeds, position_ids, MaskedAttend(mask))
+        out: Tensor = self(inputs_embeds, position_ids, MaskedAttend(padded_mask(attention_mask)))
         return out
 
 

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from tutti.errors import InputError, UnsupportedTask
-from tutti.models.layers.attention import Attend, LookingAttend, MaskedAttend, MediaMemory
+from tutti.models.layers.attention import Attend, LookingAttend, MaskedAttend, MediaMemory, padded_mask
 from tutti.models.layers.mlp import GatedMLP
 from tutti.models.layers.norms import RMSNorm
 from tutti.models.layers.rotary import rotary_angles
 from tutti.models.llama.config import LlamaConfig
-from tutti.models.llama.model import Angles, LlamaLayer, rope_frequencies
+from tutti.models.llama.model import Angles, LlamaDecoder, LlamaLayer, rope_frequencies
 from tutti.models.mllama.config import EXTRA_TOKENS, MllamaConfig
 from tutti.models.mllama.vision import MllamaVisionModel
 
@@ -120,11 +120,11 @@ class MllamaForCausalLM(nn.Module):
         self.lm_head = nn.Linear(config.text.hidden_size, config.text.vocab_size, bias=False)
 
 
-class MllamaForConditionalGeneration(nn.Module):
+class MllamaForConditionalGeneration(LlamaDecoder):
     """The decoder, the tower, and the projection between them."""
 
     def __init__(self, config: MllamaConfig) -> None:
-        super().__init__()
+        super().__init__(config.text)
         self.config = config
         self.language_model = MllamaForCausalLM(config)
         self.vision_model = MllamaVisionModel(config.vision)
@@ -151,11 +151,7 @@ class MllamaForConditionalGeneration(nn.Module):
             InputError: Pictures come without those, or are of another size.
         """
         batch, tokens = input_ids.shape
-        mask = None
-        if attention_mask is not None:
-            causal = torch.ones(tokens, tokens, dtype=torch.bool, device=input_ids.device).tril()
-            itself = torch.eye(tokens, dtype=torch.bool, device=input_ids.device)
-            mask = (causal & attention_mask[:, None, None].bool()) | itself
+        mask = padded_mask(attention_mask)
         if position_ids is None:
             position_ids = torch.arange(tokens, device=input_ids.device).expand(batch, tokens)
         attend: Attend = MaskedAttend(mask)
@@ -179,27 +175,12 @@ class MllamaForConditionalGeneration(nn.Module):
         states: Tensor = self.multi_modal_projector(seen.flatten(1, 2))
         return states
 
-    # What the engine needs of a generating model, `tutti.engine.runner.Decoder`, and of one that looks, `Looker`.
+    # The rest of what the engine asks, and what it asks of a model that looks: `tutti.engine.runner.Looker`.
 
     @property
     def layers(self) -> int:
-        """Blocks that keep keys and values."""
+        """Blocks that keep keys and values: those that look keep none of the text."""
         return self.config.reading_layers
-
-    @property
-    def kv_heads(self) -> int:
-        """K."""
-        return self.config.text.num_key_value_heads
-
-    @property
-    def head_width(self) -> int:
-        """E."""
-        return self.config.text.head_dim
-
-    @property
-    def context_length(self) -> int:
-        """Longest context in tokens."""
-        return self.config.text.max_position_embeddings
 
     def embed_tokens(self, input_ids: Tensor) -> Tensor:
         """Shapes: (…) int64 → (…, D)."""
