@@ -273,6 +273,10 @@ def test_examples_are_turns_of_a_conversation(tmp_path: Path) -> None:
     # Two pictures stand side by side and share a token.
     assert answer.usage.media_tokens == 3 + 5 + 3
     assert model.ask(conversation, max_tokens=24).text == answer.text
+    info = checkpoints.inspect(saved.folder)
+    assert (info.family, info.tasks, info.context_length) == ("idefics", ("ask",), 512)
+    assert info.media_tokens == {"image": {"picture": 3}}
+    assert info.media_kv_bytes == {"image": {"picture": 2 * 2 * 5 * 32 * 4}}
     with pytest.raises(UnsupportedTask, match="takes text and image, and was given audio"):
         model.ask("what is this", tutti.Audio(np.zeros(800, np.float32), sample_rate_hz=16000))
 

@@ -17,9 +17,13 @@ from transformers import MllamaForConditionalGeneration as HFModel
 from transformers import MllamaProcessor as HFProcessor
 from transformers.models.mllama.image_processing_pil_mllama import MllamaImageProcessorPil
 
+import tutti
 from tests.parity import written
 from tests.parity.written import close, noise
 from tutti import checkpoints
+from tutti.content import Image as ImagePart
+from tutti.content import Message, Text
+from tutti.engine.text import TextStream
 from tutti.errors import InputError, MissingWeights, UnsupportedConfig, UnsupportedTask
 from tutti.models.mllama.config import MllamaConfig
 from tutti.processing.mllama import Tiles
@@ -295,6 +299,30 @@ def test_every_size_gets_the_tiles_of_the_reference(plain: Saved) -> None:
         picture = noise(height, width)
         expected = images(picture, return_tensors="np", input_data_format="channels_last")
         assert tiles(picture)["aspect_ratio_ids"] == expected["aspect_ratio_ids"][0, 0], (height, width)
+
+
+# The public surface.
+
+
+def test_examples_are_turns_of_a_conversation(plain: Saved) -> None:
+    turns = CONVERSATIONS["examples"]
+    conversation = [
+        Message(role, tuple(Text(piece) if isinstance(piece, str) else ImagePart(piece) for piece in pieces))
+        for role, pieces in turns
+    ]
+    model = tutti.load(str(plain.folder))
+    answer = model.ask(conversation, max_tokens=16)
+    (said,) = written.greedy(model.provider.model, [ours_for(model.provider.processor, turns)], tokens=16)
+    ends = [place for place, token in enumerate(said) if token in {2, IMAGE_ID - 1}]
+    said = said[: ends[0]] if ends else said
+    stream = TextStream(model.provider.processor.decode)
+    assert answer.text == "".join(map(stream.push, said)) + stream.finish()
+    assert (answer.usage.completion_tokens, answer.usage.media_tokens) == (len(said), 5)
+    info = checkpoints.inspect(plain.folder)
+    assert (info.family, info.tasks, info.context_length) == ("mllama", ("ask",), 512)
+    assert info.media_tokens == {"image": {"picture": 1}}
+    assert info.kv_bytes_per_token == 2 * 3 * 2 * 8 * 4
+    assert info.media_kv_bytes == {"image": {"picture": 2 * 2 * (4 * 17) * 2 * 8 * 4}}
 
 
 # Published shapes, and strictness.
