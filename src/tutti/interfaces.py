@@ -1,6 +1,6 @@
 """What rooms may expect of one another, as Protocols: any object with the methods will do.
 
-Implementations: `tutti.providers.local` (Responder, Embedder). Test doubles need no base class.
+Implementations: `tutti.providers` (Responder, Embedder). Test doubles need no base class.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tutti.content import (
     SamplingOptions,
     Segment,
     TextLine,
+    Usage,
 )
 
 
@@ -72,4 +73,21 @@ class TextReader(Protocol):
 
     def read(self, image: Image) -> Sequence[TextLine]:
         """The lines in reading order."""
+        ...
+
+
+@runtime_checkable
+class Prices(Protocol):
+    """Knows what hosted models charge."""
+
+    def estimate(self, model: str, conversation: Conversation, max_tokens: int) -> float:
+        """US dollars that a request may cost at most, before it is sent.
+
+        Raises:
+            InputError: No price is known for the model.
+        """
+        ...
+
+    def cost(self, model: str, usage: Usage) -> float:
+        """US dollars that a finished request has cost."""
         ...

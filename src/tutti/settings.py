@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tutti.errors import InputError
+
+HOSTED = ("openai", "anthropic", "gemini")
+"""Providers of hosted models."""
+KEYED = (*HOSTED, "tutti_server")
+"""Who may want a key: those, and a server in OpenAI's dialect."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +22,13 @@ class Settings:
     """`TUTTI_MODEL`: the model that is loaded when none is named."""
     threads: int | None = None
     """`TUTTI_THREADS`: compute threads; None leaves the choice to torch."""
+    hosted_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """`OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, `GEMINI_API_KEY`, and `TUTTI_SERVER_API_KEY` for
+    servers in OpenAI's dialect: keys of hosted models, by provider."""
+    keys_file: str = "~/.config/tutti/keys.toml"
+    """`TUTTI_KEYS_FILE`: keys of hosted models that are not in the environment; mode 0600."""
+    cache_folder: str = "~/.cache/tutti"
+    """`TUTTI_CACHE_FOLDER`: where answers of hosted models are kept when that is asked for."""
     api_keys: str | None = None
     """`TUTTI_API_KEYS`: keys that `tutti serve` takes beside those of its file, as TENANT:KEY,TENANT:KEY."""
     max_pixels: int = 128_000_000
@@ -36,6 +49,9 @@ def read_settings() -> Settings:
     return Settings(
         model=os.environ.get("TUTTI_MODEL") or default.model,
         threads=_whole("TUTTI_THREADS", 1) if os.environ.get("TUTTI_THREADS") else None,
+        hosted_keys={name: key for name in KEYED if (key := os.environ.get(f"{name.upper()}_API_KEY"))},
+        keys_file=os.environ.get("TUTTI_KEYS_FILE") or default.keys_file,
+        cache_folder=os.environ.get("TUTTI_CACHE_FOLDER") or default.cache_folder,
         api_keys=os.environ.get("TUTTI_API_KEYS") or None,
         max_pixels=_whole("TUTTI_MAX_PIXELS", default.max_pixels),
         max_seconds=_number("TUTTI_MAX_SECONDS", default.max_seconds),

@@ -98,7 +98,7 @@ def test_errors_become_exit_codes(
 def test_a_bug_of_ours_is_1_and_says_how_to_see_more(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(tutti, "load", lambda *_: 1 // 0, raising=False)
+    monkeypatch.setattr(tutti, "load", lambda *_, **__: 1 // 0, raising=False)
     assert main(["ask", "what?"]) == 1
     err = capsys.readouterr().err
     assert err.startswith("tutti: this is a bug of ours: ZeroDivisionError: ")
@@ -109,7 +109,7 @@ def test_a_bug_of_ours_is_1_and_says_how_to_see_more(
 
 
 def test_interruption_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(tutti, "load", interrupt, raising=False)

@@ -16,7 +16,8 @@ from tutti.media import Limits, wrap
 from tutti.settings import Settings, read_settings
 
 NAMES = sorted(set(re.findall(r"TUTTI_[A-Z_]+", Path(settings.__file__).read_text(encoding="utf-8"))))
-NUMBERS = [name for name in NAMES if name not in ("TUTTI_MODEL", "TUTTI_API_KEYS")]
+TEXTS = ("TUTTI_MODEL", "TUTTI_API_KEYS", "TUTTI_KEYS_FILE", "TUTTI_CACHE_FOLDER", "TUTTI_SERVER_API_KEY")
+NUMBERS = [name for name in NAMES if name not in TEXTS]
 
 
 def test_an_empty_environment_leaves_the_defaults() -> None:
@@ -29,12 +30,14 @@ def test_every_variable_has_its_field(monkeypatch: pytest.MonkeyPatch) -> None:
         "model": "some/folder",
         "threads": 2,
         "api_keys": "a:b",
+        "keys_file": "some/keys.toml",
+        "cache_folder": "some/cache",
         "max_pixels": 100,
         "max_seconds": 2.5,
         "max_bytes": 300,
     }
-    assert {field.name for field in fields(Settings)} == {*given}
-    assert [f"TUTTI_{name.upper()}" for name in sorted(given)] == NAMES
+    assert {field.name for field in fields(Settings)} == {*given, "hosted_keys"}
+    assert sorted({*(f"TUTTI_{name.upper()}" for name in given), "TUTTI_SERVER_API_KEY"}) == NAMES
     for name, value in given.items():
         monkeypatch.setenv(f"TUTTI_{name.upper()}", str(value))
     assert read_settings() == Settings(**given)

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tutti.cli.hosted import add_hosted, load_with_fallback
 from tutti.cli.options import add_json, add_model, positive, print_json
 from tutti.errors import InputError
 
@@ -19,6 +20,8 @@ _EPILOG = """examples:
   tutti ask "What do you hear?" recording.ogg --json
   tutti ask "Does the sound fit the picture?" photo.jpg bark.wav
   tutti ask "What happens?" clip.mp4 --stream --max-tokens 60
+  tutti ask "What is this?" photo.jpg --model openai:gpt-4o --dry-run
+  tutti ask "What is this?" photo.jpg --model openai:gpt-4o --fallback tutti-mini
 """
 _SAMPLING = ("max_tokens", "temperature", "top_k", "top_p", "repetition_penalty", "seed")
 
@@ -40,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-p", type=float, metavar="P", help="draw among the likeliest that together reach P")
     parser.add_argument("--repetition-penalty", type=positive(float), metavar="R", help="above 1 discourages repeating")
     parser.add_argument("--stop", action="append", metavar="TEXT", help="end the answer before TEXT; may be repeated")
+    add_hosted(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the draw")
 
 
@@ -56,13 +60,14 @@ def run(arguments: argparse.Namespace) -> None:
 
     media = [as_medium(medium) for medium in arguments.media]
 
-    import tutti
-
-    model = tutti.load(arguments.model)
+    model = load_with_fallback(arguments)
     options = {name: value for name in _SAMPLING if (value := getattr(arguments, name)) is not None}
     if arguments.stop is not None:
         options["stop"] = tuple(arguments.stop)
     asked = _asked(arguments, media)
+    if arguments.dry_run:
+        print_json(model.preview(*asked, **options))
+        return
     if arguments.stream:
         answer = _streamed(model.stream(*asked, **options), arguments.json)
     else:

@@ -144,11 +144,11 @@ def _candidates(names: list[str]) -> list[Candidate]:
         raise InputError(f"--model was given {', '.join(names)}; expected every model once.")
     import tutti
     from tutti.evaluate.running import Candidate
-    from tutti.providers.registry import HOSTED
+    from tutti.providers.registry import is_hosted
 
     found = []
     for name in names:
-        hosted = name.startswith(HOSTED)
+        hosted = is_hosted(name)
         model = tutti.load(name)
         found.append(
             Candidate(name=name, model=model.provider, fingerprint="" if hosted else _digest(name), hosted=hosted)

@@ -38,6 +38,10 @@ _EPILOG = """start with:
 settings of the environment:
   TUTTI_MODEL        the model where --model names none (tutti-mini)
   TUTTI_THREADS      compute threads (as many as torch chooses)
+  TUTTI_KEYS_FILE    keys of hosted models (~/.config/tutti/keys.toml), beside OPENAI_API_KEY, ANTHROPIC_API_KEY and
+                     GEMINI_API_KEY
+  TUTTI_SERVER_API_KEY   key for servers in OpenAI's dialect
+  TUTTI_CACHE_FOLDER what --cache keeps (~/.cache/tutti)
   TUTTI_API_KEYS     keys that `tutti serve` takes, as TENANT:KEY,TENANT:KEY
   TUTTI_MAX_PIXELS   of one picture, or of all frames kept from a video (128 million)
   TUTTI_MAX_SECONDS  of a recording or video (1,800)

@@ -14,7 +14,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME",
-        help="a built-in name, a checkpoint folder or a hub id (default: TUTTI_MODEL, else tutti-mini)",
+        help="a built-in name, checkpoint folder, hub id, openai:, anthropic: or gemini:MODEL, or http://HOST/v1#MODEL "
+        "(default: TUTTI_MODEL, else tutti-mini)",
     )
 
 

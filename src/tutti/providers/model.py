@@ -59,18 +59,19 @@ class Model:
 
         Closing the iterator cancels the request.
         """
-        if not isinstance(self.provider, Responder):
-            raise UnsupportedTask(f"{self.name} does not answer questions; tutti-mini does.")
-        options = _options(sampling)
-        if isinstance(question, str):
-            if not question.strip():
-                raise InputError("The question is empty; expected words, such as: What is this?")
-            conversation: Sequence[Message] = [Message.user(*map(as_medium, media), question)]
-        else:
-            if media:
-                raise InputError("Media were given beside a conversation; put them into its messages.")
-            conversation = question
-        return self.provider.stream(conversation, options)
+        return self.responder().stream(_conversation(question, media), _options(sampling))
+
+    def preview(self, question: str | Sequence[Message], *media: Medium, **sampling: Any) -> dict[str, Any]:
+        """What `ask` would send to a hosted model, media described by type, size and digest; nothing is sent.
+
+        Raises:
+            InputError: The model is on this machine, so that nothing would be sent; and as for `ask`.
+        """
+        from tutti.providers.hosted import Hosted
+
+        if not isinstance(self.provider, Hosted):
+            raise InputError(f"{self.name} is on this machine; nothing would be sent anywhere.")
+        return self.provider.preview(_conversation(question, media), _options(sampling))
 
     def embed(self, items: Sequence[Part | Source]) -> NDArray[np.float32]:
         """Place items in the shared space. A plain string is text; a `Path`, bytes or an array is a medium.
@@ -114,6 +115,16 @@ class Model:
         order = np.argsort(-weights, kind="stable")
         return {labels[index]: float(weights[index] / weights.sum()) for index in order}
 
+    def responder(self) -> Responder:
+        """What answers questions.
+
+        Raises:
+            UnsupportedTask: The model does not.
+        """
+        if not isinstance(self.provider, Responder):
+            raise UnsupportedTask(f"{self.name} does not answer questions; tutti-mini does.")
+        return self.provider
+
     def _embedder(self) -> Embedder:
         if not isinstance(self.provider, Embedder):
             raise UnsupportedTask(f"{self.name} does not embed; tutti-mini does.")
@@ -135,6 +146,16 @@ def as_medium(item: Medium) -> Media:
     if isinstance(part, Text):
         raise InputError("Words were given in the place of a medium; put them into the question.")
     return part
+
+
+def _conversation(question: str | Sequence[Message], media: Sequence[Medium]) -> Sequence[Message]:
+    if not isinstance(question, str):
+        if media:
+            raise InputError("Media were given beside a conversation; put them into its messages.")
+        return question
+    if not question.strip():
+        raise InputError("The question is empty; expected words, such as: What is this?")
+    return [Message.user(*map(as_medium, media), question)]
 
 
 def _options(values: dict[str, Any]) -> SamplingOptions:

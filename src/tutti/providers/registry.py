@@ -3,30 +3,79 @@
 from __future__ import annotations
 
 from os import PathLike, fspath
+from typing import TYPE_CHECKING
 
-from tutti.errors import UnsupportedTask
+from tutti.errors import InputError
+from tutti.interfaces import Embedder, Responder
 from tutti.providers.model import Model
-from tutti.settings import read_settings
+from tutti.settings import HOSTED, Settings, read_settings
 
-HOSTED = ("openai:", "anthropic:", "gemini:", "http://", "https://")
-"""How names of hosted models begin."""
+if TYPE_CHECKING:
+    from tutti.providers.hosted import HostedOptions
 
 
-def load(name: str | PathLike[str] | None = None, *, quantize: str | None = None) -> Model:
+def load(
+    name: str | PathLike[str] | None = None, *, quantize: str | None = None, hosted: HostedOptions | None = None
+) -> Model:
     """Load a model.
 
     Args:
-        name: `tutti-mini`, a folder in the Hugging Face layout, or a hub id; None takes `TUTTI_MODEL` or tutti-mini.
+        name: `tutti-mini`, a folder in the Hugging Face layout, or a hub id; `openai:MODEL`, `anthropic:MODEL`,
+            `gemini:MODEL`, or `http://HOST:PORT/v1#MODEL` for a server in OpenAI's dialect; None takes `TUTTI_MODEL` or
+            tutti-mini.
         quantize: Weights of so many bits ("int8", "int4"); None keeps them as they are.
+        hosted: How hosted models are called.
 
     Raises:
         CheckpointError: There is no such model, or its folder is not what it claims to be.
         UnsupportedTask: The name is of a kind that this version does not serve.
+        InputError: The address of a server names no model, or the file of keys is broken.
+        MissingExtra: The client of hosted models is not installed.
+        Unauthorized: There is no key for the provider.
     """
     settings = read_settings()
     wanted = fspath(name) if name is not None else settings.model
-    if wanted.startswith(HOSTED):
-        raise UnsupportedTask(f"{wanted!r} names a hosted model, which this version does not reach; use a local one.")
+    provider, _, model = wanted.partition(":")
+    if is_hosted(wanted):
+        if quantize is not None:
+            raise InputError(f"quantize was given for {wanted}, whose weights are elsewhere; leave it out.")
+        return Model(_hosted(wanted, provider, model, settings, hosted))
     from tutti.providers.local import load_local
 
     return Model(load_local(wanted, settings, quantize=quantize))
+
+
+def is_hosted(name: str) -> bool:
+    """Whether a name is that of a model elsewhere: at a provider, or behind the address of a server."""
+    provider, _, model = name.partition(":")
+    return provider in ("http", "https") or (provider in HOSTED and bool(model))
+
+
+def _hosted(
+    wanted: str, provider: str, model: str, settings: Settings, hosted: HostedOptions | None
+) -> Responder | Embedder:
+    from tutti.media import Limits
+    from tutti.providers.hosted import HostedOptions
+    from tutti.providers.keys import Key, find_key
+
+    options, limits = hosted or HostedOptions(), Limits.from_settings(settings)
+    if provider in ("http", "https"):
+        from tutti.providers.openai import OpenAI
+
+        address, _, served = wanted.partition("#")
+        if not served:
+            raise InputError(f"{wanted} names no model; expected an address such as http://localhost:8000/v1#MODEL.")
+        own = Key(settings.hosted_keys.get("tutti_server") or "none")
+        return OpenAI(wanted, served, own, limits, options, base_url=address)
+    key = find_key(provider, settings)
+    if provider == "anthropic":
+        from tutti.providers.anthropic import Anthropic
+
+        return Anthropic(wanted, model, key, limits, options)
+    if provider == "gemini":
+        from tutti.providers.gemini import Gemini
+
+        return Gemini(wanted, model, key, limits, options)
+    from tutti.providers.openai import OpenAI
+
+    return OpenAI(wanted, model, key, limits, options)

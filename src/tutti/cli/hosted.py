@@ -1,0 +1,56 @@
+"""Options for models that are elsewhere: what is sent, what it may cost, who is asked next."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from tutti.cli.options import note, positive
+
+if TYPE_CHECKING:
+    from tutti.providers import Model
+    from tutti.providers.hosted import HostedOptions
+
+
+def add_hosted(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    group = parser.add_argument_group("hosted models")
+    group.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
+    group.add_argument("--fallback", action="append", default=[], metavar="NAME", help="ask it next; may be repeated")
+    group.add_argument("--keep-metadata", action="store_true", help="send files with all that they tell")
+    group.add_argument("--cache", action="store_true", help="keep answers, and pay only once for the same question")
+    group.add_argument("--timeout", type=positive(float), metavar="S", help="seconds to wait for an answer (120)")
+    group.add_argument("--retries", type=int, metavar="N", help="how often to try again (3)")
+
+
+def hosted_options(arguments: argparse.Namespace) -> HostedOptions:
+    """What the options say."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    from tutti.providers.answer_cache import AnswerCache
+    from tutti.providers.hosted import HostedOptions
+    from tutti.settings import read_settings
+
+    options = HostedOptions(keep_metadata=arguments.keep_metadata)
+    if arguments.timeout is not None:
+        options = replace(options, timeout_s=arguments.timeout)
+    if arguments.retries is not None:
+        options = replace(options, retries=max(0, arguments.retries))
+    if arguments.cache:
+        options = replace(options, cache=AnswerCache(Path(read_settings().cache_folder).expanduser() / "answers"))
+    return options
+
+
+def load_with_fallback(arguments: argparse.Namespace) -> Model:
+    """The model that was named, with those behind it that are asked if it fails."""
+    import tutti
+
+    options = hosted_options(arguments)
+    model = tutti.load(arguments.model, hosted=options)
+    if not arguments.fallback:
+        return model
+    from tutti.providers.fallback import Fallback
+
+    others = [tutti.load(name, hosted=options) for name in arguments.fallback]
+    return tutti.Model(Fallback([one.responder() for one in (model, *others)], say=note))

@@ -1,0 +1,46 @@
+"""Answers to deterministic requests, kept in a folder so that nobody pays twice for the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tutti.content import Answer, Usage
+
+_KEPT = ("text", "model", "finish_reason", "seconds")
+
+
+class AnswerCache:
+    """A folder of answers, a file each, readable by the owner only. Safe to share between processes.
+
+    Args:
+        folder: Made when it is first needed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.hits = self.misses = 0
+
+    def get(self, key: str) -> Answer | None:
+        """The answer kept under a fingerprint; None where there is none or its file is damaged."""
+        try:
+            values: dict[str, Any] = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
+            usage = Usage(**values.pop("usage"))
+            answer = Answer(usage=usage, **{name: values[name] for name in _KEPT})
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            self.misses += 1
+            return None
+        self.hits += 1
+        return answer
+
+    def put(self, key: str, answer: Answer) -> None:
+        """Keep an answer; whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=self.folder)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(asdict(answer), file)
+        Path(name).replace(self.folder / f"{key}.json")

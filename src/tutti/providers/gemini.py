@@ -1,0 +1,150 @@
+"""Google's Gemini models: text, pictures, recordings and videos.
+
+Wire format: the Gemini API reference of Google. Media are sent within the request, which may have 20 MB in all ("Image
+understanding", section on inline data); longer videos would need its file store, which is not used here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tutti.content import Embeddings, Part, SamplingOptions, Usage
+from tutti.errors import MissingExtra
+from tutti.media import Limits
+from tutti.providers.hosted import Hosted, HostedOptions, Progress, finish_reason, unit_rows
+from tutti.providers.keys import Key
+from tutti.providers.outgoing import Accepts, Outgoing, Piece, split_system, texts_only
+
+_FIRST_PAUSE_S = 1.0
+_MOST_PAUSE_S = 30.0
+
+
+class Gemini(Hosted):
+    """A Gemini model; arguments as for `Hosted`, and the address of a server that stands for Google's in tests.
+
+    Raises:
+        MissingExtra: The official client is not installed.
+    """
+
+    accepts = Accepts(
+        image_side_px=3072,
+        audio_rate_hz=16_000,
+        video=True,
+        medium_bytes=14_000_000,
+        request_bytes=14_000_000,
+        media=3600,
+        says="text, image, audio and video",
+    )
+    sharpness = 100.0
+    """Inverse temperature for cosines; it is not told, so it is the most that CLIP allows."""
+
+    def __init__(
+        self, name: str, model: str, key: Key, limits: Limits, options: HostedOptions, base_url: str | None = None
+    ) -> None:
+        super().__init__(name, model, key, limits, options)
+        try:
+            from google import genai
+        except ImportError:
+            raise MissingExtra("Reaching hosted models", "hosted") from None
+        retry = genai.types.HttpRetryOptions(
+            attempts=options.retries + 1, initial_delay=_FIRST_PAUSE_S, max_delay=_MOST_PAUSE_S
+        )
+        self._client = genai.Client(
+            api_key=key.reveal(),
+            http_options=genai.types.HttpOptions(
+                base_url=base_url, timeout=int(options.timeout_s * 1000), retry_options=retry
+            ),
+        )
+
+    def embed(self, parts: Sequence[Part]) -> Embeddings:
+        """One unit vector a text.
+
+        Raises:
+            UnsupportedTask: There is a medium among them.
+            InputError: A text is empty.
+            ProviderError: The provider fails.
+        """
+        texts = texts_only(parts, self.name)
+        with self._errors():
+            contents: Any = texts
+            answer = self._client.models.embed_content(model=self.model, contents=contents)
+        rows = [row.values for row in answer.embeddings or () if row.values]
+        return Embeddings(vectors=unit_rows(rows), model=self.name, usage=Usage())
+
+    def _payload(self, turns: Sequence[tuple[str, list[Piece]]], options: SamplingOptions) -> dict[str, Any]:
+        self._refuse(options, "repetition_penalty", "logprobs")
+        system, others = split_system(list(turns))
+        settings: dict[str, Any] = {
+            "max_output_tokens": options.max_tokens,
+            "temperature": options.temperature,
+            "top_p": options.top_p,
+            "seed": options.seed,
+        }
+        if options.top_k:
+            settings["top_k"] = options.top_k
+        if options.stop:
+            settings["stop_sequences"] = list(options.stop)
+        if system:
+            settings["system_instruction"] = system
+        if options.json_schema is not None:
+            settings |= _json(options.json_schema)
+        contents = [
+            {"role": "model" if role == "assistant" else "user", "parts": list(pieces)} for role, pieces in others
+        ]
+        return {"model": self.model, "contents": contents, "config": settings}
+
+    def _events(self, payload: dict[str, Any], progress: Progress) -> Iterator[str]:
+        from google.genai import types
+
+        contents: Any = [
+            types.Content(role=turn["role"], parts=[_part(types, piece) for piece in turn["parts"]])
+            for turn in payload["contents"]
+        ]
+        config = types.GenerateContentConfig(**payload["config"])
+        stream = self._client.models.generate_content_stream(model=self.model, contents=contents, config=config)
+        for chunk in stream:
+            if chunk.usage_metadata:
+                progress.usage = _usage(chunk.usage_metadata)
+            for candidate in chunk.candidates or ():
+                said = candidate.finish_reason.name if candidate.finish_reason else None
+                progress.finish_reason = finish_reason(said, ("MAX_TOKENS",)) or progress.finish_reason
+                for part in (candidate.content and candidate.content.parts) or ():
+                    if part.text and not part.thought:
+                        yield part.text
+
+    def _failed(self, error: Exception) -> tuple[int | None, str] | None:
+        from google.genai import errors
+
+        if isinstance(error, errors.APIError):
+            return error.code, error.message or type(error).__name__
+        if type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
+            return None, f"the connection broke: {type(error).__name__}"
+        return None
+
+
+def _part(types: Any, piece: Piece) -> Any:
+    if not isinstance(piece, Outgoing):
+        return types.Part(text=piece)
+    return types.Part.from_bytes(data=piece.data, mime_type=piece.mime)
+
+
+def _json(schema: str) -> dict[str, Any]:
+    import json
+
+    parsed = json.loads(schema)
+    return {"response_mime_type": "application/json", **({"response_json_schema": parsed} if parsed else {})}
+
+
+def _usage(usage: Any) -> Usage:
+    by_modality = {detail.modality.name: detail.token_count or 0 for detail in usage.prompt_tokens_details or ()}
+    image, audio, video = (by_modality.get(name, 0) for name in ("IMAGE", "AUDIO", "VIDEO"))
+    return Usage(
+        prompt_tokens=usage.prompt_token_count or 0,
+        completion_tokens=(usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
+        media_tokens=image + audio + video,
+        image_tokens=image,
+        audio_tokens=audio,
+        video_tokens=video,
+        cached_tokens=usage.cached_content_token_count or 0,
+    )

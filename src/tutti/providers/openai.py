@@ -1,0 +1,212 @@
+"""OpenAI's chat models, and every server that speaks the same dialect (vLLM, llama.cpp, Ollama, `tutti serve`).
+
+Wire format: the Chat Completions and Embeddings API reference of OpenAI; `video_url` and the sampling options beside it
+as vLLM's OpenAI-compatible server documents them. Pictures are used at 2,048 pixels a side at most (OpenAI, "Images and
+vision", section on costs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tutti.content import Embeddings, Part, SamplingOptions, Text, Usage
+from tutti.content.messages import TokenLogprob
+from tutti.errors import MissingExtra
+from tutti.media import Limits
+from tutti.providers.hosted import Hosted, HostedOptions, Progress, finish_reason, unit_rows
+from tutti.providers.keys import Key
+from tutti.providers.outgoing import Accepts, Outgoing, Piece, outgoing, sent, texts_only
+
+if TYPE_CHECKING:
+    import openai
+
+CHAT = Accepts(
+    image_side_px=2048,
+    audio_rate_hz=24_000,
+    medium_bytes=20_000_000,
+    media=250,
+    says="text, pictures and, where the model hears, recordings",
+)
+SERVER = Accepts(image_side_px=4096, audio_rate_hz=24_000, video=True, media=250, says="text, image, audio and video")
+FIXED_TEMPERATURE = ("o1", "o3", "o4", "gpt-5")
+"""Reasoning models draw in a way of their own and refuse `temperature` and `top_p`."""
+
+
+class OpenAI(Hosted):
+    """A chat model behind OpenAI's dialect.
+
+    Args:
+        name: What answers and reports call it.
+        model: What the server calls it.
+        key: The secret; servers of one's own may need none.
+        limits: Budgets for decoding.
+        options: How to call it.
+        base_url: A server that speaks the dialect; None is OpenAI itself.
+
+    Raises:
+        MissingExtra: The official client is not installed.
+    """
+
+    sharpness = 100.0
+    """Inverse temperature for cosines; no server tells its own, so it is the most that CLIP allows."""
+
+    def __init__(
+        self, name: str, model: str, key: Key, limits: Limits, options: HostedOptions, base_url: str | None = None
+    ) -> None:
+        super().__init__(name, model, key, limits, options)
+        self.own_server = base_url is not None
+        self.accepts = SERVER if self.own_server else CHAT
+        self._client = _client(key, options, base_url)
+
+    def embed(self, parts: Sequence[Part]) -> Embeddings:
+        """One unit vector a part. OpenAI embeds text; other servers are given media as messages, a request each.
+
+        Raises:
+            UnsupportedTask: OpenAI was given a medium.
+            InputError: A text is empty, or a medium cannot be read.
+            ProviderError: The server fails or does not embed.
+        """
+        if all(isinstance(part, Text) for part in parts) or not self.own_server:
+            answers = [self._embed({"input": texts_only(parts, self.name)})]
+        else:
+            answers = [self._embed(self._embedding_input(part)) for part in parts]
+        rows = [row.embedding for answer in answers for row in sorted(answer.data, key=lambda row: row.index)]
+        tokens = sum(answer.usage.prompt_tokens for answer in answers if answer.usage)
+        return Embeddings(vectors=unit_rows(rows), model=self.name, usage=Usage(prompt_tokens=tokens))
+
+    def _embedding_input(self, part: Part) -> dict[str, Any]:
+        from tutti.content import Message
+
+        if isinstance(part, Text):
+            return {"input": [part.text]}
+        turns = outgoing([Message("user", (part,))], self.accepts, self.limits, self.name, self.options.keep_metadata)
+        return {"messages": sent(_messages(turns), lambda medium: medium.data_url)}
+
+    def _embed(self, body: dict[str, Any]) -> Any:
+        import openai
+
+        with self._errors():
+            return self._client.post(
+                "/embeddings",
+                body={"model": self.model, "encoding_format": "float", **body},
+                cast_to=openai.types.CreateEmbeddingResponse,
+            )
+
+    def _payload(self, turns: Sequence[tuple[str, list[Piece]]], options: SamplingOptions) -> dict[str, Any]:
+        payload: dict[str, Any] = {
+            "model": self.model,
+            "messages": _messages(turns),
+            "max_completion_tokens": options.max_tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if not self.model.startswith(FIXED_TEMPERATURE) or self.own_server:
+            payload |= {"temperature": options.temperature, "top_p": options.top_p, "seed": options.seed}
+        else:
+            self._refuse(options, "temperature", "top_p", "seed")
+        if options.stop:
+            payload["stop"] = list(options.stop)
+        if options.logprobs is not None:
+            payload |= {"logprobs": True, "top_logprobs": options.logprobs}
+        if options.json_schema is not None:
+            payload["response_format"] = _response_format(options.json_schema)
+        if self.own_server:
+            own = {"top_k": options.top_k or -1, "repetition_penalty": options.repetition_penalty}
+            payload["extra_body"] = {name: value for name, value in own.items() if value not in (-1, 1.0)}
+        else:
+            self._refuse(options, "top_k", "repetition_penalty")
+        return payload
+
+    def _events(self, payload: dict[str, Any], progress: Progress) -> Iterator[str]:
+        wire = sent(payload, lambda medium: medium.base64 if medium.modality == "audio" else medium.data_url)
+        with self._client.chat.completions.create(**wire) as stream:
+            for chunk in stream:
+                if chunk.usage:
+                    progress.usage = _usage(chunk.usage)
+                for choice in chunk.choices:
+                    ended = finish_reason(choice.finish_reason, ("length",))
+                    progress.finish_reason = ended or progress.finish_reason
+                    if choice.logprobs and choice.logprobs.content:
+                        progress.logprobs += [_logprob(token) for token in choice.logprobs.content]
+                    if choice.delta.content:
+                        yield choice.delta.content
+
+    def _failed(self, error: Exception) -> tuple[int | None, str] | None:
+        import openai
+
+        if isinstance(error, openai.APIStatusError):
+            return error.status_code, error.message
+        if isinstance(error, openai.APIConnectionError):
+            return None, "no connection" if not isinstance(error, openai.APITimeoutError) else "no answer in time"
+        if isinstance(error, openai.APIError):  # an error within a stream
+            return 400, error.message
+        return _broken_line(error)
+
+
+def _client(key: Key, options: HostedOptions, base_url: str | None) -> openai.OpenAI:
+    try:
+        import openai
+    except ImportError:
+        raise MissingExtra("Reaching hosted models", "hosted") from None
+    return openai.OpenAI(
+        api_key=key.reveal(),
+        base_url=base_url or "https://api.openai.com/v1",
+        timeout=options.timeout_s,
+        max_retries=options.retries,
+    )
+
+
+def _broken_line(error: Exception) -> tuple[int | None, str] | None:
+    """A connection that broke while the answer came, which the client hands on as its HTTP library raises it."""
+    if type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
+        return None, f"the connection broke: {type(error).__name__}"
+    return None
+
+
+def _messages(turns: Sequence[tuple[str, list[Piece]]]) -> list[dict[str, Any]]:
+    """Turns in the dialect; a turn of words only stays a string, which every server reads."""
+    messages = []
+    for role, pieces in turns:
+        words = [piece for piece in pieces if isinstance(piece, str)]
+        content: Any = [_part(piece) for piece in pieces]
+        messages.append({"role": role, "content": "\n".join(words) if len(words) == len(pieces) else content})
+    return messages
+
+
+def _part(piece: Piece) -> dict[str, Any]:
+    if not isinstance(piece, Outgoing):
+        return {"type": "text", "text": piece}
+    if piece.modality == "audio":
+        return {"type": "input_audio", "input_audio": {"data": piece, "format": piece.format}}
+    kind = f"{piece.modality}_url"
+    return {"type": kind, kind: {"url": piece}}
+
+
+def _response_format(schema: str) -> dict[str, Any]:
+    import json
+
+    if schema.strip() == "{}":
+        return {"type": "json_object"}
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": json.loads(schema), "strict": True}}
+
+
+def _usage(usage: Any) -> Usage:
+    details = usage.prompt_tokens_details
+    image = getattr(details, "image_tokens", None) or 0
+    video = getattr(details, "video_tokens", None) or 0
+    audio = getattr(details, "audio_tokens", None) or 0
+    return Usage(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        media_tokens=image + audio + video,
+        image_tokens=image,
+        audio_tokens=audio,
+        video_tokens=video,
+        cached_tokens=getattr(details, "cached_tokens", None) or 0,
+    )
+
+
+def _logprob(token: Any) -> TokenLogprob:
+    top = tuple((other.token, other.logprob) for other in token.top_logprobs)
+    return TokenLogprob(token=token.token, logprob=token.logprob, top=top)
