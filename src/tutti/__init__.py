@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tutti.content import Video as Video
     from tutti.providers import Model as Model
     from tutti.providers import load as load
+    from tutti.search import Index as Index
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ _DOORS = {
     **{name: f"tutti.content:{name}" for name in _CONTENT},
     "Model": "tutti.providers.model:Model",
     "load": "tutti.providers.registry:load",
+    "Index": "tutti.search.index:Index",
     "checkpoints": "tutti.checkpoints",
 }
 

@@ -91,3 +91,21 @@ class Prices(Protocol):
     def cost(self, model: str, usage: Usage) -> float:
         """US dollars that a finished request has cost."""
         ...
+
+
+@runtime_checkable
+class Fingerprinted(Protocol):
+    """Tells whether the points of two embedders are comparable."""
+
+    def fingerprint(self) -> tuple[str, str]:
+        """Digests of the weights, and of what makes the model's inputs."""
+        ...
+
+
+@runtime_checkable
+class TokenCounter(Protocol):
+    """Tells what a conversation would take before it is asked."""
+
+    def count_tokens(self, conversation: Conversation) -> int:
+        """Tokens of the prompt."""
+        ...

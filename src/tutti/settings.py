@@ -28,13 +28,16 @@ class Settings:
     keys_file: str = "~/.config/tutti/keys.toml"
     """`TUTTI_KEYS_FILE`: keys of hosted models that are not in the environment; mode 0600."""
     cache_folder: str = "~/.cache/tutti"
-    """`TUTTI_CACHE_FOLDER`: where answers of hosted models are kept when that is asked for."""
+    """`TUTTI_CACHE_FOLDER`: where answers of hosted models are kept when that is asked for, and what was found in
+    long videos."""
     api_keys: str | None = None
     """`TUTTI_API_KEYS`: keys that `tutti serve` takes beside those of its file, as TENANT:KEY,TENANT:KEY."""
     max_pixels: int = 128_000_000
     """`TUTTI_MAX_PIXELS`: most pixels of one picture, or of all the frames kept from one video."""
     max_seconds: float = 1800.0
     """`TUTTI_MAX_SECONDS`: longest recording or video that is decoded, in seconds."""
+    max_stream_seconds: float = 86_400.0
+    """`TUTTI_MAX_STREAM_SECONDS`: longest recording or video that is read piece by piece, in seconds."""
     max_bytes: int = 512_000_000
     """`TUTTI_MAX_BYTES`: largest file that is read, in bytes."""
 
@@ -55,6 +58,7 @@ def read_settings() -> Settings:
         api_keys=os.environ.get("TUTTI_API_KEYS") or None,
         max_pixels=_whole("TUTTI_MAX_PIXELS", default.max_pixels),
         max_seconds=_number("TUTTI_MAX_SECONDS", default.max_seconds),
+        max_stream_seconds=_number("TUTTI_MAX_STREAM_SECONDS", default.max_stream_seconds),
         max_bytes=_whole("TUTTI_MAX_BYTES", default.max_bytes),
     )
 

@@ -140,7 +140,9 @@ def test_bad_medium(
     name: str, make: Callable[[], bytes], code: int, sentence: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (place / name).write_bytes(make())
-    refused(["ask", "What is this?", name], code, f"{name} {sentence}", capsys)
+    # What lasts long is not refused by `ask`, which looks for moments in it.
+    words = ["embed", name] if name == "hour.flac" else ["ask", "What is this?", name]
+    refused(words, code, f"{name} {sentence}", capsys)
 
 
 def test_missing_file(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

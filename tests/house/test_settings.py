@@ -34,6 +34,7 @@ def test_every_variable_has_its_field(monkeypatch: pytest.MonkeyPatch) -> None:
         "cache_folder": "some/cache",
         "max_pixels": 100,
         "max_seconds": 2.5,
+        "max_stream_seconds": 3.5,
         "max_bytes": 300,
     }
     assert {field.name for field in fields(Settings)} == {*given, "hosted_keys"}
@@ -51,7 +52,7 @@ def test_what_is_no_amount_is_refused(name: str, value: str, expected: str, monk
         read_settings()
 
 
-@pytest.mark.parametrize("name", [name for name in NUMBERS if name != "TUTTI_MAX_SECONDS"])
+@pytest.mark.parametrize("name", [name for name in NUMBERS if not name.endswith("SECONDS")])
 @pytest.mark.parametrize("value", ["0.5", "inf"])
 def test_what_is_counted_is_whole(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)

@@ -51,6 +51,8 @@ def test_probe_sees_what_is_loaded() -> None:
         "from tutti.cli.main import main; assert main([]) == 0",
         "from tutti.cli.main import main; assert main(['ask', '--help']) == 0",
         "from tutti.cli.main import main; assert main(['train', '--help']) == 0",
+        "from tutti.cli.main import main; assert main(['index', '--help']) == 0",
+        "from tutti.cli.main import main; assert main(['search', '--help']) == 0",
         "from tutti.cli.main import main; assert main(['ask', '   ']) == 2",
         "from tutti.cli.main import main; assert main(['models']) == 0",
     ],

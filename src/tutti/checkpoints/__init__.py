@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from tutti._lazy import doors
 
 if TYPE_CHECKING:
+    from tutti.checkpoints.fingerprints import digests as digests
     from tutti.checkpoints.inspection import CheckpointInfo as CheckpointInfo
     from tutti.checkpoints.inspection import inspect as inspect
     from tutti.checkpoints.loading import Loaded as Loaded
@@ -17,6 +18,7 @@ _DOORS = {
     "CheckpointInfo": "tutti.checkpoints.inspection:CheckpointInfo",
     "LoadReport": "tutti.checkpoints.loading:LoadReport",
     "Loaded": "tutti.checkpoints.loading:Loaded",
+    "digests": "tutti.checkpoints.fingerprints:digests",
     "inspect": "tutti.checkpoints.inspection:inspect",
     "load": "tutti.checkpoints.loading:load",
     "save": "tutti.checkpoints.saving:save",

@@ -22,6 +22,8 @@ _EPILOG = """examples:
   tutti ask "What happens?" clip.mp4 --stream --max-tokens 60
   tutti ask "What is this?" photo.jpg --model openai:gpt-4o --dry-run
   tutti ask "What is this?" photo.jpg --model openai:gpt-4o --fallback tutti-mini
+  tutti ask "When does the red car appear?" hour.mp4
+  tutti ask "Which dog barks?" --in photos.db
 """
 _SAMPLING = ("max_tokens", "temperature", "top_k", "top_p", "repetition_penalty", "seed")
 
@@ -35,6 +37,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("media", metavar="MEDIA", nargs="*", default=[], help=help_line)
     add_model(parser)
     add_json(parser, "one JSON object (with --stream, one a line)")
+    parser.add_argument(
+        "--in", dest="within", metavar="DB", help="answer from a database of `tutti index`, citing sources"
+    )
+    parser.add_argument("--tenant", default="default", metavar="NAME", help="whose collection, with --in")
+    parser.add_argument("--where", metavar="SQL", help="a condition on columns, with --in")
+    parser.add_argument(
+        "--top", type=positive(int), default=4, metavar="K", help="most sources that the model is shown (4)"
+    )
+    parser.add_argument("--budget-tokens", type=positive(int), metavar="N", help="most tokens of what it is shown")
     parser.add_argument("--stream", action="store_true", help="print the answer while it is made")
     parser.add_argument("--system", metavar="TEXT", help="what the model should keep to throughout")
     parser.add_argument("--max-tokens", type=positive(int), metavar="N", help="most tokens of the answer")
@@ -56,8 +67,12 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.question.strip():
         raise InputError('The question is empty; expected words, for example: tutti ask "What is this?" photo.jpg')
     # Media are looked at before the model is loaded: a wrong path should not cost the seconds of loading.
+    from tutti.cli import searched
     from tutti.providers.model import as_medium
 
+    if arguments.within is not None or searched.long_medium(arguments.media):
+        searched.ask(arguments)
+        return
     media = [as_medium(medium) for medium in arguments.media]
 
     model = load_with_fallback(arguments)

@@ -23,6 +23,11 @@ COMMANDS = {
     "classify": ("tutti.cli.classify", "Say which of your labels fits a medium, and how well each does."),
     "embed": ("tutti.cli.embed", "Place texts and media in the shared space and compare them."),
     "serve": ("tutti.cli.serve", "Serve a model over HTTP, in the OpenAI dialect."),
+    "index": (
+        "tutti.cli.index",
+        "Index a folder or a product feed, so that everything in it can be searched and asked about.",
+    ),
+    "search": ("tutti.cli.search", "Find pictures, sounds, videos and texts by words or by something alike."),
     "models": ("tutti.cli.models", "List the built-in models and the ways to name others."),
     "evaluate": (
         "tutti.cli.evaluate",
@@ -41,11 +46,12 @@ settings of the environment:
   TUTTI_KEYS_FILE    keys of hosted models (~/.config/tutti/keys.toml), beside OPENAI_API_KEY, ANTHROPIC_API_KEY and
                      GEMINI_API_KEY
   TUTTI_SERVER_API_KEY   key for servers in OpenAI's dialect
-  TUTTI_CACHE_FOLDER what --cache keeps (~/.cache/tutti)
+  TUTTI_CACHE_FOLDER what --cache keeps, and what was found in long videos (~/.cache/tutti)
   TUTTI_API_KEYS     keys that `tutti serve` takes, as TENANT:KEY,TENANT:KEY
   TUTTI_MAX_PIXELS   of one picture, or of all frames kept from a video (128 million)
   TUTTI_MAX_SECONDS  of a recording or video (1,800)
   TUTTI_MAX_BYTES    of a file (512 million)
+  TUTTI_MAX_STREAM_SECONDS  of one that is read piece by piece, as by `tutti index` (86,400)
 
 exit codes: 0 done, 1 a bug of ours, 2 you can fix it, 3 over a limit, 4 a provider failed
 """

@@ -117,7 +117,7 @@ def read_sound(
             limits.check_seconds(name, float(stream.duration * stream.time_base))
         track = _Track(name, limits, zero_s)
         for frame in opened.decode(stream):
-            track.add(_mono(frame), frame.sample_rate, frame.time)
+            track.add(mono(frame), frame.sample_rate, frame.time)
         if found is sniff.MP3 and stream.duration is not None:
             _check_whole_mp3(track, float(stream.duration * stream.time_base), name)
         return track.whole()
@@ -167,7 +167,8 @@ class _Track:
         return (np.frombuffer(self.samples, np.float32), self.rate_hz) if self.count else None
 
 
-def _mono(frame: Any) -> NDArray[np.float32]:
+def mono(frame: Any) -> NDArray[np.float32]:
+    """The mix of a decoded block's channels: (S,) float32 in [-1, 1]."""
     data = frame.to_ndarray()
     if not frame.format.is_planar:
         data = data.reshape(-1, frame.layout.nb_channels).T

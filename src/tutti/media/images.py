@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import warnings
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ _ORIENTATION_TAG = 0x0112
 _quiet_lock = threading.Lock()
 
 
-def decode_image(part: Image, limits: Limits) -> NDArray[np.uint8]:
+def decode_image(part: Image, limits: Limits, at_least: int | None = None) -> NDArray[np.uint8]:
     """Decode a picture; of an animation, its first frame.
 
     Orientation is applied, transparency laid on white, 16-bit grey scaled to 8 bits.
@@ -44,6 +45,8 @@ def decode_image(part: Image, limits: Limits) -> NDArray[np.uint8]:
     Args:
         part: The picture.
         limits: Budgets of bytes and pixels.
+        at_least: A JPEG may come at a half, a quarter or an eighth of its size while its short side keeps so many
+            pixels, which skips most of the decoding; None keeps its size.
 
     Returns:
         (H, W, 3) uint8, red, green, blue.
@@ -60,6 +63,8 @@ def decode_image(part: Image, limits: Limits) -> NDArray[np.uint8]:
         picture(file, part, limits) as (image, found),
         decoding(part.name, f"a readable {found.name} picture"),
     ):
+        if at_least is not None:
+            image.draft(None, _room_for(image.size, at_least))
         image.load()
         limits.check_pixels(part.name, *image.size)
         return _turned(rgb(image, part.name), _orientation(image))
@@ -124,6 +129,12 @@ def quiet() -> Iterator[None]:
     with _quiet_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def _room_for(size: tuple[int, int], at_least: int) -> tuple[int, int]:
+    """The least size of these proportions whose short side has so many pixels."""
+    scale = at_least / min(size)
+    return math.ceil(size[0] * scale), math.ceil(size[1] * scale)
 
 
 def _orientation(image: ImageFile) -> int:

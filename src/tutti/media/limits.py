@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from tutti.errors import CapacityError
@@ -23,6 +24,11 @@ class Limits:
     def from_settings(cls, settings: Settings) -> Limits:
         """The limits that the environment asks for."""
         return cls(max_pixels=settings.max_pixels, max_seconds=settings.max_seconds, max_bytes=settings.max_bytes)
+
+    @classmethod
+    def for_streaming(cls, settings: Settings) -> Limits:
+        """Those for media that are read piece by piece: as pieces are let go, the file's size costs no memory."""
+        return cls(max_pixels=settings.max_pixels, max_seconds=settings.max_stream_seconds, max_bytes=sys.maxsize)
 
     def check_bytes(self, name: str, size: int) -> None:
         """Refuse a file of more bytes than allowed.

@@ -155,6 +155,10 @@ class LocalEmbedder(Local):
         """Inverse temperature at which cosines become probabilities: what the space was trained with."""
         return self.space.sharpness(modality)
 
+    def fingerprint(self) -> tuple[str, str]:
+        """Digests of the weights, and of what makes the model's inputs."""
+        return checkpoints.digests(self.name)
+
     def embed(self, parts: Sequence[Part]) -> Embeddings:
         """One unit vector a part, in the order given. Parts of one shape are computed together.
 
@@ -238,6 +242,11 @@ class LocalResponder(Local):
 
             self._json = JsonVocabulary(tokenizer, self.prompter.eos_ids)
         return self._json.constraint(schema)
+
+    def count_tokens(self, conversation: Conversation) -> int:
+        """Tokens of the prompt that a conversation makes. Errors as for `stream`."""
+        turns = [(message.role, [self._piece(part) for part in message.parts]) for message in conversation]
+        return len(self.prompter.prompt(turns).input_ids)
 
     def _piece(self, part: Part) -> str | MediaInput:
         return part.text if isinstance(part, Text) else self._medium(part)

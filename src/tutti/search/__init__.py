@@ -1,1 +1,22 @@
 """Search across modalities and through long video: index, query, fusion, moments."""
+
+from typing import TYPE_CHECKING
+
+from tutti._lazy import doors
+
+if TYPE_CHECKING:
+    from tutti.search.answers import SourcedAnswer as SourcedAnswer
+    from tutti.search.index import Index as Index
+    from tutti.search.index import index_of as index_of
+    from tutti.search.indexing import Report as Report
+    from tutti.search.query import Hit as Hit
+
+_DOORS = {
+    "Hit": "tutti.search.query:Hit",
+    "Index": "tutti.search.index:Index",
+    "Report": "tutti.search.indexing:Report",
+    "SourcedAnswer": "tutti.search.answers:SourcedAnswer",
+    "index_of": "tutti.search.index:index_of",
+}
+
+__getattr__, __dir__ = doors(__name__, _DOORS)

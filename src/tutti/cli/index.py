@@ -1,0 +1,147 @@
+"""Index a folder or a product feed, so that everything in it can be searched and asked about."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tutti.cli.options import add_json, add_model, note, print_json
+from tutti.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tutti.search import Index, Report
+
+_EPILOG = """examples:
+  tutti index photos/ --into photos.db                  again later: only what changed is read
+  tutti index shop.csv --into shop.db                   a feed; its columns can be searched: --where "price < 50"
+  tutti index photos/ --into photos.db --read-text      also reads the text in pictures (extra: ocr)
+  tutti index letters/ --into team.db --tenant anna --subject case-17
+  tutti index --into team.db --tenant anna --forget case-17
+
+Ctrl-C at any time: what was reported as indexed is safe, and the same command goes on from there.
+"""
+_SHOWN = 20
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.epilog = _EPILOG
+    parser.add_argument(
+        "source", metavar="FOLDER", nargs="?", help="a folder, a file, or a .csv, .jsonl or .parquet feed"
+    )
+    parser.add_argument("--into", required=True, metavar="DB", help="folder of the database; made if it is not there")
+    parser.add_argument(
+        "--tenant", default="default", metavar="NAME", help="whose collection; tenants never see one another"
+    )
+    parser.add_argument("--subject", metavar="ID", help="whose data all of it is, for --forget")
+    parser.add_argument("--forget", metavar="ID", help="remove all of a subject, and check that it is gone")
+    parser.add_argument("--media-column", metavar="NAME", help="the feed's column that names the picture (guessed)")
+    parser.add_argument("--key-column", metavar="NAME", help="the feed's column that tells rows apart (guessed)")
+    parser.add_argument("--subject-column", metavar="NAME", help="the feed's column that says whose data a row is")
+    parser.add_argument("--read-text", action="store_true", help="read the text in pictures (extra: ocr)")
+    parser.add_argument("--transcribe", metavar="MODEL", help="write down speech with this model")
+    parser.add_argument("--verbose", "-v", action="store_true", help="print each item on stderr once it is safe")
+    add_model(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Index, or forget.
+
+    Raises:
+        InputError: There is nothing to index.
+    """
+    if arguments.forget is not None:
+        _forget(arguments)
+        return
+    if arguments.source is None:
+        raise InputError("No folder was given; expected one, as in: tutti index photos/ --into photos.db")
+    if not Path(arguments.source).expanduser().exists():
+        raise InputError(
+            f"{arguments.source} does not exist; expected a folder with media, or a CSV, JSONL or Parquet feed."
+        )
+    reader = _reader() if arguments.read_text else None
+    index = _open(arguments, reader=reader, transcriber=_transcriber(arguments.transcribe))
+    columns = {name: getattr(arguments, name) for name in ("media_column", "key_column", "subject_column")}
+    report = index.add(arguments.source, subject=arguments.subject, told=teller(arguments.verbose), **columns)
+    if arguments.json:
+        print_json(asdict(report))
+        return
+    _print(report)
+
+
+def _open(arguments: argparse.Namespace, **tools: Any) -> Index:
+    import tutti
+    from tutti.search import Index
+
+    return Index(arguments.into, tutti.load(arguments.model), tenant=arguments.tenant, **tools)
+
+
+def _forget(arguments: argparse.Namespace) -> None:
+    if arguments.source is not None:
+        raise InputError("A folder was given beside --forget; do one at a time.")
+    done = _open(arguments).forget(arguments.forget)
+    if arguments.json:
+        print_json(asdict(done))
+        return
+    print(
+        f"Removed {done.items:,} items in {done.rows:,} rows and {done.caches:,} cached indexes of {done.subject}; "
+        f"nothing of them is left in {done.checked_bytes:,} bytes of files."
+    )
+
+
+def _reader() -> Any:
+    from tutti.trust.reading import RapidReader
+
+    return RapidReader()
+
+
+def _transcriber(name: str | None) -> Any:
+    if name is None:
+        return None
+    import tutti
+    from tutti.errors import UnsupportedTask
+    from tutti.interfaces import Transcriber
+
+    provider = tutti.load(name).provider
+    if not isinstance(provider, Transcriber):
+        raise UnsupportedTask(f"{name} does not write down speech; a Whisper checkpoint does.")
+    return provider
+
+
+def teller(verbose: bool) -> Callable[[Report, list[str]], None]:
+    """What prints progress on stderr: a line that is written over, on a terminal only; every safe item if verbose."""
+    begun = time.monotonic()
+
+    def told(report: Report, items: list[str]) -> None:
+        if verbose:
+            for item in items:
+                note(item)
+        elif sys.stderr.isatty():
+            rate = report.done / max(1e-9, time.monotonic() - begun)
+            text = f"\r{report.done:,} indexed, {rate:,.0f} a second, {len(report.broken):,} broken "
+            print(text, end="", file=sys.stderr, flush=True)
+
+    return told
+
+
+def _print(report: Report) -> None:
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+    rate = report.done / max(1e-9, report.seconds)
+    print(
+        f"{report.added:,} added, {report.replaced:,} replaced, {report.unchanged:,} unchanged, "
+        f"{report.deleted:,} marked as deleted, "
+        f"{len(report.broken):,} broken, {report.other:,} of other kinds; {report.rows:,} rows in "
+        f"{report.seconds:.1f} s ({rate:,.1f} items a second)."
+    )
+    for one in report.broken[:_SHOWN]:
+        note(f"  {one.item}: {one.reason}" if one.item not in one.reason else f"  {one.reason}")
+    if len(report.broken) > _SHOWN:
+        note(f"  and {len(report.broken) - _SHOWN:,} more; --json lists all.")

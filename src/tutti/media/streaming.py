@@ -1,0 +1,369 @@
+"""Long media piece by piece: key frames and windows of sound, in memory that does not grow with their length.
+
+A key frame decodes without its neighbours, and encoders put one where the scene changes, so that decoding key
+frames only samples a film at its cuts, at the cost of one frame in a few hundred. Where something new comes in
+between, the coded size of a frame leaps; a number of such frames is decoded, too.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from tutti.content import Audio, Media, Video
+from tutti.errors import InputError
+from tutti.media import sniff
+from tutti.media.containers import check_codec, check_rate, container, is_container, mono, picture_stream
+from tutti.media.limits import Limits
+from tutti.media.sniff import Format, describe
+from tutti.media.sources import decoding, opened
+
+Shown = tuple[float, NDArray[np.uint8]]
+Window = tuple[float, NDArray[np.float32]]
+_LEAP = 4.0
+"""A frame of this many times the median size of its predecessors shows something new."""
+_LEAP_BYTES = 200
+"""And at least so many bytes above it."""
+_APART_S = 1.0
+"""Leaps closer than this to the one before are passed over, in seconds."""
+_LEAPS_PER_S = 0.1
+_GAP_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where to look into a film, from its packets alone."""
+
+    zero_s: float
+    """The container's time of the first frame, in seconds."""
+    duration_s: float
+    """Length of the moving pictures, in seconds."""
+    leaps: tuple[int, ...]
+    """Times of frames between key frames, in units of the stream, ascending."""
+    keys: int
+    """How many key frames there are."""
+
+
+def sampled_frames(part: Video, limits: Limits, plan: Plan, short_side: int = 256) -> Iterator[Shown]:
+    """Key frames, and frames whose coded size leaps, as (seconds from the first frame, (H, W, 3) uint8), in order.
+
+    Args:
+        part: A video file in a container.
+        limits: Budget of pixels, for one frame, as no more are held.
+        plan: From `plan_frames`.
+        short_side: Frames are shrunk to this short side, in pixels.
+
+    Raises:
+        InputError: It is damaged, or of another format.
+        CapacityError: Its frames are larger than allowed.
+    """
+    keys = _decoded(part, limits, plan, short_side, only_keys=True)
+    leaps = _decoded(part, limits, plan, short_side, only_keys=False)
+    yield from heapq.merge(keys, leaps, key=lambda shown: shown[0])
+
+
+def plan_frames(part: Video, limits: Limits) -> Plan:
+    """Read the packets of a film without decoding any.
+
+    Raises:
+        InputError: It is damaged, has no frames, or is of another format.
+        CapacityError: It lasts longer, or its frames are larger, than allowed.
+    """
+    base, leaps, first, last, keys = 1.0, [], None, None, 0
+    with opened(part, limits) as file, container(file, _film(file, part), part.name) as film:
+        stream = _pictures(film, part.name)
+        limits.check_pixels(part.name, stream.codec_context.width, stream.codec_context.height)
+        base = float(stream.time_base)
+        spotter = _Leaps(base)
+        for packet in film.demux(stream):
+            time = packet.pts if packet.pts is not None else packet.dts
+            if time is None or not packet.size or packet.is_discard:
+                continue
+            first, last = (time, time) if first is None or last is None else (min(first, time), max(last, time))
+            limits.check_seconds(part.name, (last - first) * base)
+            keys += packet.is_keyframe
+            spotter.add(time, packet.size, packet.is_keyframe)
+        leaps = spotter.found
+    if first is None or last is None:
+        raise InputError(f"{part.name} holds no frames; expected a video with moving pictures.")
+    duration_s = (last - first) * base
+    strongest = heapq.nlargest(2 + int(duration_s * _LEAPS_PER_S), leaps)
+    return Plan(first * base, duration_s, tuple(sorted(time for _, time in strongest)), keys)
+
+
+class _Leaps:
+    """Frames that are coded in many more bytes than those before them."""
+
+    def __init__(self, base: float) -> None:
+        self.base = base
+        self.found: list[tuple[float, int]] = []
+        """(how many times the usual size, time in units of the stream)."""
+        self._sizes: deque[int] = deque(maxlen=48)
+        self._chosen_s = -_APART_S
+
+    def add(self, time: int, size: int, is_key: bool) -> None:
+        if is_key:
+            return
+        usual = float(np.median(self._sizes)) if len(self._sizes) >= 4 else float("inf")
+        if size > max(_LEAP * usual, usual + _LEAP_BYTES) and time * self.base - self._chosen_s >= _APART_S:
+            self._chosen_s = time * self.base
+            self.found.append((size / max(1.0, usual), time))
+        self._sizes.append(size)
+
+
+def _decoded(part: Video, limits: Limits, plan: Plan, short_side: int, *, only_keys: bool) -> Iterator[Shown]:
+    if not only_keys and not plan.leaps:
+        return
+    with opened(part, limits) as file, container(file, _film(file, part), part.name) as film:
+        stream = _pictures(film, part.name)
+        base = float(stream.time_base)
+        stream.thread_type = "AUTO"
+        if only_keys:
+            stream.codec_context.skip_frame = "NONKEY"
+        for frame in film.decode(stream) if only_keys else _at(film, stream, plan.leaps):
+            if frame.pts is not None:
+                limits.check_pixels(part.name, frame.width, frame.height)
+                yield max(0.0, frame.pts * base - plan.zero_s), _shrunk(frame, short_side)
+
+
+def _at(film: Any, stream: Any, wanted: tuple[int, ...]) -> Iterator[Any]:
+    """The frames of these times, each decoded from the key frame before it."""
+    for time in wanted:
+        film.seek(time, stream=stream, backward=True)
+        for frame in film.decode(stream):
+            if frame.pts is not None and frame.pts >= time:
+                yield frame
+                break
+
+
+def _shrunk(frame: Any, short_side: int) -> NDArray[np.uint8]:
+    scale = min(1.0, short_side / min(frame.width, frame.height))
+    size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+    array = frame.reformat(*size, format="rgb24", interpolation="AREA").to_ndarray()
+    return np.ascontiguousarray(np.rot90(array, round(frame.rotation / 90) % 4))
+
+
+def _film(file: BinaryIO, part: Media) -> Format:
+    found = sniff.sniff(file)
+    if found not in (sniff.MP4, sniff.MATROSKA):
+        raise InputError(f"{part.name} is not a film in a container: {describe(file)}; expected MP4, MOV, WebM or MKV.")
+    return found
+
+
+def _pictures(film: Any, name: str) -> Any:
+    stream = picture_stream(film)
+    if stream is None:
+        raise InputError(f"{name} has sound but no moving pictures; expected a video.")
+    check_codec(stream, name)
+    return stream
+
+
+def sound_windows(
+    part: Audio | Video, limits: Limits, *, rate_hz: int, window_s: float, hop_s: float, zero_s: float | None = None
+) -> Iterator[Window]:
+    """Overlapping windows of a sound track, as (start in seconds, (S,) float32 mono at `rate_hz`).
+
+    Args:
+        part: A recording, or a video whose sound is heard; a video without sound has no windows.
+        limits: Budget of seconds.
+        rate_hz: Sample rate that is wanted, in hertz.
+        window_s: Length of a window, in seconds; the last may be shorter.
+        hop_s: From the start of one to the start of the next, in seconds.
+        zero_s: The container's time that counts as zero; None takes the track's own start.
+
+    Raises:
+        InputError: It is damaged, or of another format.
+        CapacityError: It lasts longer than allowed.
+    """
+    window, hop = round(window_s * rate_hz), round(hop_s * rate_hz)
+    held = np.zeros(0, np.float32)
+    start, fresh = 0, False
+    for block in _resampled(part, limits, rate_hz, zero_s):
+        held, fresh = np.concatenate([held, block]), True
+        while len(held) >= window:
+            yield start / rate_hz, held[:window]
+            held, start = held[hop:], start + hop
+            fresh = len(held) > window - hop
+    if fresh and (
+        start == 0 or len(held) - (window - hop) >= rate_hz // 4
+    ):  # less than a quarter second says nothing new
+        yield start / rate_hz, held
+
+
+def _resampled(
+    part: Audio | Video, limits: Limits, rate_hz: int, zero_s: float | None
+) -> Iterator[NDArray[np.float32]]:
+    resampler, count = None, 0
+    for given_hz, block in _blocks(part, limits, zero_s):
+        count += len(block)
+        limits.check_seconds(part.name, count / given_hz)
+        if not np.isfinite(block).all():
+            raise InputError(f"The sound of {part.name} holds values that are not numbers; export it again.")
+        if given_hz == rate_hz:
+            yield block
+            continue
+        resampler = resampler or soxr.ResampleStream(given_hz, rate_hz, 1, dtype="float32", quality="HQ")
+        yield np.clip(resampler.resample_chunk(block), -1, 1)
+    if resampler is not None:
+        yield np.clip(resampler.resample_chunk(np.zeros(0, np.float32), last=True), -1, 1)
+
+
+def _blocks(part: Audio | Video, limits: Limits, zero_s: float | None) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    with opened(part, limits) as file:
+        found = sniff.sniff(file)
+        if found in (sniff.WAV, sniff.FLAC, sniff.OGG):
+            yield from _libsndfile_blocks(file, part.name)
+        elif found is not None and is_container(found):
+            yield from _container_blocks(file, found, part.name, zero_s)
+        else:
+            raise InputError(f"{part.name} is not a recording that Tutti reads: {describe(file)}.")
+
+
+def _libsndfile_blocks(file: BinaryIO, name: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    with decoding(name, "a readable recording"), soundfile.SoundFile(file) as sound:
+        check_rate(name, sound.samplerate)
+        while len(block := sound.read(sound.samplerate, dtype="float32", always_2d=True)):
+            yield sound.samplerate, block.mean(axis=1, dtype=np.float32)
+
+
+def _container_blocks(
+    file: BinaryIO, found: Format, name: str, zero_s: float | None
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Blocks on the container's clock: silence fills gaps, and what lies before zero is dropped."""
+    with container(file, found, name) as opened_container:
+        if not opened_container.streams.audio:
+            return
+        stream = opened_container.streams.audio[0]
+        check_codec(stream, name)
+        place = 0
+        for frame in opened_container.decode(stream):
+            rate_hz = frame.sample_rate
+            check_rate(name, rate_hz)
+            block = mono(frame)
+            if frame.time is not None:
+                zero_s = frame.time if zero_s is None else zero_s
+                ahead = round((frame.time - zero_s) * rate_hz) - place
+                if ahead < 0 and place == 0:
+                    block = block[-ahead:]
+                elif ahead > _GAP_S * rate_hz:
+                    yield from (
+                        (rate_hz, np.zeros(min(rate_hz, ahead - at), np.float32)) for at in range(0, ahead, rate_hz)
+                    )
+                    place += ahead
+            place += len(block)
+            if len(block):
+                yield rate_hz, block
+
+
+def sound_between(
+    part: Audio | Video, limits: Limits, start_s: float, end_s: float, rate_hz: int
+) -> NDArray[np.float32]:
+    """The sound of a stretch, from a seek near to it. Shapes: (S,) float32 mono; empty when there is none.
+
+    Args:
+        part: A recording or a video.
+        limits: Budget of bytes; the stretch must be within the budget of seconds.
+        start_s: Its start, in seconds from the start of the medium.
+        end_s: Its end.
+        rate_hz: Sample rate that is wanted.
+
+    Raises:
+        InputError: It is damaged, or of another format.
+        CapacityError: The stretch lasts longer than allowed.
+    """
+    limits.check_seconds(part.name, end_s - start_s)
+    zero_s = plan_zero(part, limits) if isinstance(part, Video) else None
+    with opened(part, limits) as file:
+        found = sniff.sniff(file)
+        if found in (sniff.WAV, sniff.FLAC, sniff.OGG):
+            with decoding(part.name, "a readable recording"), soundfile.SoundFile(file) as sound:
+                sound.seek(min(sound.frames, round(start_s * sound.samplerate)))
+                block = sound.read(round((end_s - start_s) * sound.samplerate), dtype="float32", always_2d=True)
+                samples, given_hz = block.mean(axis=1, dtype=np.float32), sound.samplerate
+        elif found is not None and is_container(found):
+            samples, given_hz = _container_stretch(file, found, part.name, zero_s, (start_s, end_s))
+        else:
+            raise InputError(f"{part.name} is not a recording that Tutti reads: {describe(file)}.")
+    if given_hz != rate_hz:
+        samples = soxr.resample(samples, given_hz, rate_hz)
+    return np.asarray(np.clip(samples, -1, 1), np.float32)
+
+
+def frame_at(part: Video, limits: Limits, time_s: float) -> NDArray[np.uint8]:
+    """The frame shown at a time, decoded from the key frame before it. Shapes: (H, W, 3) uint8.
+
+    Raises:
+        InputError: It is damaged, or of another format.
+        CapacityError: Its frames are larger than allowed.
+    """
+    zero_s = plan_zero(part, limits)
+    with opened(part, limits) as file, container(file, _film(file, part), part.name) as film:
+        stream = _pictures(film, part.name)
+        wanted = time_s + zero_s + 1e-6
+        film.seek(max(0, int(wanted / stream.time_base)), stream=stream, backward=True)
+        shown = None
+        for frame in film.decode(stream):
+            limits.check_pixels(part.name, frame.width, frame.height)
+            if shown is not None and (frame.time or 0.0) > wanted:
+                break
+            shown = frame
+        if shown is None:
+            raise InputError(f"{part.name} holds no frames; expected a video with moving pictures.")
+        return _shrunk(shown, min(shown.width, shown.height))
+
+
+def plan_zero(part: Video, limits: Limits) -> float:
+    """The container's time of the first frame, in seconds."""
+    with opened(part, limits) as file, container(file, _film(file, part), part.name) as film:
+        stream = _pictures(film, part.name)
+        packets = film.demux(stream)
+        times = [packet.pts for _, packet in zip(range(32), packets, strict=False) if packet.pts is not None]
+        return float(min(times, default=0) * stream.time_base)
+
+
+def _container_stretch(
+    file: BinaryIO, found: Format, name: str, zero_s: float | None, span: tuple[float, float]
+) -> tuple[NDArray[np.float32], int]:
+    with container(file, found, name) as medium:
+        if not medium.streams.audio:
+            return np.zeros(0, np.float32), 1
+        stream = medium.streams.audio[0]
+        check_codec(stream, name)
+        zero_s = zero_s if zero_s is not None else float((stream.start_time or 0) * stream.time_base)
+        start_s, end_s = span[0] + zero_s, span[1] + zero_s
+        medium.seek(max(0, int((start_s - 0.2) / stream.time_base)), stream=stream, backward=True)
+        blocks, rate_hz = [], 1
+        for frame in medium.decode(stream):
+            rate_hz, time_s = frame.sample_rate, frame.time or 0.0
+            if time_s >= end_s:
+                break
+            block = mono(frame)
+            low, high = round((start_s - time_s) * rate_hz), round((end_s - time_s) * rate_hz)
+            blocks.append(block[max(0, low) : max(0, high)])
+        return np.concatenate(blocks) if blocks else np.zeros(0, np.float32), rate_hz
+
+
+def duration_of(path: str) -> float:
+    """What a recording or video announces as its length, in seconds; 0 when it announces none or is something else."""
+    try:
+        with Path(path).open("rb") as file:
+            found = sniff.sniff(file)
+            if found in (sniff.WAV, sniff.FLAC, sniff.OGG):
+                with soundfile.SoundFile(file) as sound:
+                    return float(sound.frames / sound.samplerate)
+            if found is None or not is_container(found):
+                return 0.0
+            with container(file, found, path) as medium:
+                return float(medium.duration or 0) / av.time_base
+    except (OSError, InputError, soundfile.LibsndfileError):
+        return 0.0  # whoever reads it says what is wrong with it

@@ -1,0 +1,262 @@
+"""From a file to its facets: what is seen, heard and read in it, each with its place in time and ready to be embedded.
+
+A picture has one facet; a recording one for each window; a film one for each shot's key frames and each window of
+its sound, on one clock; a text one for each passage. Long media come piece by piece.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from heapq import merge
+from pathlib import Path
+from queue import Full, Queue
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as pillow
+
+from tutti.content import Audio, Image, Part, Text, TextLine, Video
+from tutti.errors import InputError
+from tutti.interfaces import TextReader, Transcriber
+from tutti.media import Limits, SceneChanges, decode_image, decode_video
+from tutti.media.sniff import GIF, WEBP, sniff
+from tutti.media.sources import opened
+from tutti.media.streaming import Plan, plan_frames, sampled_frames, sound_windows
+from tutti.search.colours import Palette, dominant
+
+Kind = Literal["picture", "sound", "words"]
+KINDS: tuple[Kind, ...] = ("picture", "sound", "words")
+
+RATE_HZ = 16_000
+WINDOW_S, HOP_S = 5.0, 2.5
+"""Sound is embedded in windows of five seconds, each half over the last: what lasts 2.5 s lies in one of them whole."""
+SPEECH_S = 30.0
+"""Speech is written down in pieces of so many seconds."""
+DECODED_SIDE = 512
+"""Pictures are decoded to at least this short side, in pixels; models take less."""
+SHOT_CHANGE, FRAME_CHANGE = 0.10, 0.015
+"""Mean change between thumbnails, as a share of the full range, that makes a new shot, or one more frame of it."""
+_THUMBNAIL = 160
+_PASSAGE_WORDS, _PASSAGE_OVERLAP = 60, 10
+_LONGEST_TEXT = 20_000_000
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Facet:
+    """One thing that can be found: something seen, heard or read, at a place in a medium."""
+
+    kind: Kind
+    part: Part
+    """What is embedded; media as arrays."""
+    start_s: float | None = None
+    end_s: float | None = None
+    shot: int | None = None
+    """Number of the shot in a film."""
+    words: str = ""
+    """What full-text search reads."""
+    origin: str = ""
+    """Where the words come from: "text", "read in the picture" or "said"."""
+    lines: tuple[TextLine, ...] = ()
+    palette: Palette | None = None
+    thumbnail: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What decoding may use."""
+
+    limits: Limits
+    streaming: Limits
+    """For media that are read piece by piece."""
+    reader: TextReader | None = None
+    transcriber: Transcriber | None = None
+
+
+def facets(part: Part, tools: Tools) -> Iterator[Facet]:
+    """Everything that can be found in a medium.
+
+    Raises:
+        InputError: It cannot be read.
+        CapacityError: It is over a budget.
+    """
+    if isinstance(part, Text):
+        yield from passages(part.text, "text")
+    elif isinstance(part, Image):
+        yield from _of_picture(part, tools)
+    elif isinstance(part, Video):
+        yield from _of_film(part, tools)
+    elif isinstance(part, Audio):
+        yield from heard(part, tools, zero_s=None)
+    else:
+        raise InputError(f"{part.modality} cannot be indexed; expected text, image, audio or video.")
+
+
+def passages(text: str, origin: str, **place: float) -> Iterator[Facet]:
+    """A text in passages of some sixty words, each with the end of the one before."""
+    words = text.split()
+    step = _PASSAGE_WORDS - _PASSAGE_OVERLAP
+    for start in range(0, max(1, len(words) - _PASSAGE_OVERLAP), step):
+        passage = " ".join(words[start : start + _PASSAGE_WORDS])
+        if passage:
+            yield Facet(kind="words", part=Text(passage), words=passage, origin=origin, **place)  # type: ignore[arg-type]
+
+
+def text_of(path: str) -> Text:
+    """A text file.
+
+    Raises:
+        InputError: It cannot be read, is too long, empty, or not UTF-8.
+    """
+    try:
+        size = Path(path).stat().st_size
+        if size > _LONGEST_TEXT:
+            raise InputError(f"{path} has {size:,} bytes of text; expected at most {_LONGEST_TEXT:,}: cut it.")
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not text in UTF-8; save it as UTF-8.") from None
+    if not text.strip():
+        raise InputError(f"{path} is empty; expected words.")
+    return Text(text)
+
+
+def picture_facet(pixels: NDArray[np.uint8], *, start_s: float | None = None, shot: int | None = None) -> Facet:
+    """What is seen in a picture. Shapes: (H, W, 3) uint8."""
+    return Facet(
+        kind="picture",
+        part=Image(pixels),
+        start_s=start_s,
+        shot=shot,
+        palette=dominant(pixels),
+        thumbnail=thumbnail_of(pixels),
+    )
+
+
+def thumbnail_of(pixels: NDArray[np.uint8]) -> bytes:
+    """A small JPEG."""
+    small = pillow.fromarray(pixels)
+    small.thumbnail((_THUMBNAIL, _THUMBNAIL), pillow.Resampling.BILINEAR, reducing_gap=2.0)
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=75)
+    return out.getvalue()
+
+
+def _of_picture(part: Image, tools: Tools) -> Iterator[Facet]:
+    reading = tools.reader is not None
+    pixels = decode_image(part, tools.limits, at_least=None if reading else DECODED_SIDE)
+    yield picture_facet(pixels)
+    if tools.reader is not None and (lines := tuple(tools.reader.read(Image(pixels)))):
+        text = "\n".join(line.text for line in lines)
+        yield Facet(kind="words", part=Text(text), words=text, origin="read in the picture", lines=lines)
+
+
+def heard(part: Audio | Video, tools: Tools, zero_s: float | None) -> Iterator[Facet]:
+    """Windows of a sound track, and what is said in it."""
+    speech: list[NDArray[np.float32]] = []
+    heard_s = 0.0
+    for start_s, samples in sound_windows(
+        part, tools.streaming, rate_hz=RATE_HZ, window_s=WINDOW_S, hop_s=HOP_S, zero_s=zero_s
+    ):
+        end_s = start_s + len(samples) / RATE_HZ
+        sound = Audio(samples, sample_rate_hz=RATE_HZ)
+        yield Facet(kind="sound", part=sound, start_s=start_s, end_s=end_s)
+        if tools.transcriber is not None:
+            speech.append(samples if not speech else samples[-round((end_s - heard_s) * RATE_HZ) :])
+            heard_s = end_s
+            if sum(map(len, speech)) >= SPEECH_S * RATE_HZ:
+                yield from _said(speech, heard_s, tools.transcriber)
+                speech = []
+    if tools.transcriber is not None and speech:
+        yield from _said(speech, heard_s, tools.transcriber)
+
+
+def _said(pieces: list[NDArray[np.float32]], end_s: float, transcriber: Transcriber) -> Iterator[Facet]:
+    samples = np.concatenate(pieces)
+    start_s = end_s - len(samples) / RATE_HZ
+    for segment in transcriber.transcribe(Audio(samples, sample_rate_hz=RATE_HZ)):
+        times = {"start_s": start_s + segment.start_s, "end_s": start_s + segment.end_s}
+        yield from passages(segment.text, "said", **times)
+
+
+def _of_film(part: Video, tools: Tools) -> Iterator[Facet]:
+    if is_animation(part, tools.limits):
+        clip = decode_video(part, tools.limits, SceneChanges(8))
+        ends = [*clip.times_s[1:].tolist(), clip.duration_s]
+        for shot, (frame, start_s, end_s) in enumerate(zip(clip.frames, clip.times_s.tolist(), ends, strict=True)):
+            yield _lasting(picture_facet(frame, start_s=start_s, shot=shot), end_s)
+        return
+    plan = plan_frames(part, tools.streaming)
+    # Pictures and sound are decoded at the same time, each in its thread.
+    yield from merge(
+        ahead(seen(part, tools, plan)), ahead(heard(part, tools, plan.zero_s)), key=lambda facet: facet.start_s or 0.0
+    )
+
+
+def is_animation(part: Video, limits: Limits) -> bool:
+    """Whether a film is an animated GIF or WebP, or an array, which are held in memory as a whole."""
+    if isinstance(part.source, np.ndarray):
+        return True
+    with opened(part, limits) as file:
+        return sniff(file) in (GIF, WEBP)
+
+
+def seen(part: Video, tools: Tools, plan: Plan) -> Iterator[Facet]:
+    """The frames of a film that show something new, each with the time until the next."""
+    before: NDArray[np.int16] | None = None
+    waiting: Facet | None = None
+    shot, last_s = 0, 0.0
+    for time_s, frame in sampled_frames(part, tools.streaming, plan):
+        now = np.asarray(pillow.fromarray(frame).resize((16, 16), pillow.Resampling.BOX), np.int16)
+        change = 1.0 if before is None else float(np.abs(now - before).mean()) / 255
+        last_s = time_s
+        if change < FRAME_CHANGE:
+            continue
+        shot += before is not None and change >= SHOT_CHANGE
+        before = now
+        if waiting is not None:
+            yield _lasting(waiting, time_s)
+        waiting = picture_facet(frame, start_s=time_s, shot=shot)
+    if waiting is not None:
+        yield _lasting(waiting, max(plan.duration_s, last_s))
+
+
+def _lasting(facet: Facet, end_s: float) -> Facet:
+    return replace(facet, end_s=end_s)
+
+
+def ahead(items: Iterator[Facet], most: int = 64) -> Iterator[Facet]:
+    """The same items, made by a thread that runs ahead by at most so many. Closing it ends the thread."""
+    queue: Queue[Facet | BaseException | None] = Queue(maxsize=most)
+    closed = threading.Event()
+
+    def put(item: Facet | BaseException | None) -> bool:
+        while not closed.is_set():
+            try:
+                queue.put(item, timeout=0.1)
+            except Full:
+                continue
+            return True
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not put(item):
+                    return
+            put(None)
+        except BaseException as error:  # noqa: BLE001 - raised again where the items are taken
+            put(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        while (item := queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        closed.set()

@@ -1,0 +1,346 @@
+"""An index over a collection: bring it up to date, search it, ask it, and forget a person's part of it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tutti.content import Audio, Image, Media, Part, Source, Text, Video
+from tutti.errors import InputError, UnsupportedTask
+from tutti.interfaces import Embedder, Fingerprinted, Responder, TextReader, Transcriber
+from tutti.media import Limits, wrap
+from tutti.search.answers import RELEVANT, SourcedAnswer, answer_from, asks_how_often, asks_when, thing_asked_for
+from tutti.search.bank import BANK, alternatives
+from tutti.search.facets import KINDS, Kind, Tools, facets
+from tutti.search.feed import is_feed, read_feed
+from tutti.search.forgetting import Forgotten, forget
+from tutti.search.indexing import Report, Run
+from tutti.search.moments import joined, times_answer
+from tutti.search.query import Hit, Searcher, Wanted, embed_words, only_colour
+from tutti.search.rerank import rerank
+from tutti.search.store import Identity, Store, quoted, writing
+from tutti.search.tuning import tune
+from tutti.search.walk import Broken, stamp_of, walk
+from tutti.search.walk import Source as Item
+from tutti.settings import read_settings
+
+Medium: TypeAlias = "Media | Source"
+DEFAULT_TENANT = "default"
+
+
+class Index:
+    """A collection that can be searched.
+
+    Args:
+        path: The database's folder.
+        model: What embeds, and answers where it can: a `tutti.Model`, or any `Embedder`.
+        tenant: Whose collection; tenants lie in folders of their own and never see one another.
+        reader: Reads text in pictures while indexing.
+        transcriber: Writes down speech while indexing.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        model: Any,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        reader: TextReader | None = None,
+        transcriber: Transcriber | None = None,
+    ) -> None:
+        provider = getattr(model, "provider", model)
+        if not isinstance(provider, Embedder):
+            raise UnsupportedTask(f"{getattr(provider, 'name', provider)} does not embed; tutti-mini does.")
+        settings = read_settings()
+        self.path, self.tenant, self.embedder = Path(path).expanduser(), tenant, provider
+        self.tools = Tools(
+            limits=Limits.from_settings(settings),
+            streaming=Limits.for_streaming(settings),
+            reader=reader,
+            transcriber=transcriber,
+        )
+        self._searcher: Searcher | None = None
+        self._bank: NDArray[np.float32] | None = None
+
+    @property
+    def store(self) -> Store:
+        """The table.
+
+        Raises:
+            InputError: There is none, or it was made by another model.
+        """
+        return self._opened().store
+
+    def add(
+        self,
+        source: str | PathLike[str],
+        *,
+        subject: str | None = None,
+        media_column: str | None = None,
+        key_column: str | None = None,
+        subject_column: str | None = None,
+        told: Callable[[Report, list[str]], None] | None = None,
+    ) -> Report:
+        """Bring the collection up to date with a folder, a file, or a CSV, JSONL or Parquet feed.
+
+        Args:
+            source: The folder, file or feed.
+            subject: Whose data all of it is, for `forget`.
+            media_column: The feed's column that names the medium; guessed when not given.
+            key_column: The feed's column that tells rows apart; guessed when not given.
+            subject_column: The feed's column that says whose data a row is.
+            told: Called after each commit with the report so far and the items that are now safe.
+
+        Raises:
+            InputError: There is no such source, it holds nothing to index, or another model made the database.
+            CapacityError: The disk is full.
+        """
+        path = Path(source).expanduser()
+        if is_feed(path):
+            items: Iterable[Item | Broken] = read_feed(
+                path, media_column=media_column, key_column=key_column, subject_column=subject_column
+            )
+            within = f"{path.resolve()}#"
+        elif path.is_file():
+            items, within = (
+                [
+                    Item(
+                        item=str(path.resolve()),
+                        path=str(path.resolve()),
+                        stamp=stamp_of(fspath(path)),
+                        subject=subject,
+                    )
+                ],
+                None,
+            )
+        else:
+            items, within = walk(path, subject), f"{path.resolve()}/"
+        return self.add_items(items, within, told, name=str(source))
+
+    def add_items(
+        self,
+        items: Iterable[Item | Broken],
+        within: str | None = None,
+        told: Callable[[Report, list[str]], None] | None = None,
+        name: str = "The collection",
+    ) -> Report:
+        """As `add`, for items that the caller lists."""
+        items = iter(items)
+        first = next(items, None)
+        if first is None and not self._exists():
+            raise InputError(f"{name} holds no files; expected media: pictures, recordings, videos or texts.")
+        store = Store.create(self.path, self.tenant, self._identity())
+        with writing(store.folder):
+            run = Run(store, self.embedder, self.tools, told)
+            report = run.bring_up_to_date([first, *items] if first is not None else [], within)
+            tune(store)
+        self._searcher = None
+        if not store.count():
+            reason = f": {report.broken[0].reason}" if report.broken else "."
+            raise InputError(f"{name} holds no file that can be indexed{reason}")
+        return report
+
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        like: Medium | Sequence[Medium] | None = None,
+        where: str | None = None,
+        modality: str | Sequence[str] | None = None,
+        top: int = 10,
+        hybrid: bool = True,
+        per_item: int | None = 1,
+        reranked: bool = False,
+    ) -> list[Hit]:
+        """Find things in any modality from any modality, the best first.
+
+        Args:
+            text: Words; a colour in them is also compared with the measured colours of pictures.
+            like: A medium, or several, to be like; together with `text`: like this, but as the words say.
+            where: A condition on columns, as in `price < 50 and stock > 0`.
+            modality: Only items of these modalities.
+            top: Most results.
+            hybrid: Search the words of texts and transcripts by full text, too.
+            per_item: Most results of one item; None for all of its moments.
+            reranked: Let the model look at each result, and put those first of which it says that they fit.
+
+        Raises:
+            InputError: Nothing to search for, a condition that is not one, or no database.
+        """
+        wanted = self._wanted(text, like, where, modality, top, hybrid, per_item)
+        hits = self._opened().search(wanted)
+        if reranked:
+            if not isinstance(self.embedder, Responder) or not text:
+                raise UnsupportedTask("Reranking needs words and a model that answers; tutti-mini does.")
+            hits = rerank(self.embedder, text, hits, self.tools)
+        return hits
+
+    def moments(self, text: str, *, top: int = 10, fitting: float = 0.0, **options: Any) -> list[Hit]:
+        """Where something is in long media: hits that touch in time are one. Options as for `search`.
+
+        Args:
+            text: Words.
+            top: Most moments.
+            fitting: Least probability that a moment fits the words.
+            options: Of `search`.
+        """
+        hits = self.search(text, top=max(100, 10 * top), per_item=None, **options)
+        hits = [hit for hit in hits if (hit.fit or 0.0) >= fitting or "its words match" in " ".join(hit.why)]
+        return joined(hits)[:top]
+
+    def ask(
+        self,
+        question: str,
+        *,
+        top: int = 4,
+        budget_tokens: int | None = None,
+        responder: Responder | None = None,
+        **options: Any,
+    ) -> SourcedAnswer:
+        """Answer a question over the collection, with numbered sources.
+
+        Args:
+            question: In words. "When …" and "How often …" are answered by the times of moments.
+            top: Most results that the model is shown.
+            budget_tokens: Most tokens of the prompt.
+            responder: Who answers; the index's own model when not given.
+            options: Of `search`.
+
+        Raises:
+            UnsupportedTask: The model does not answer.
+        """
+        begun = time.perf_counter()
+        thing = thing_asked_for(question)
+        if asks_when(question) or asks_how_often(question):
+            moments = self.moments(thing, top=50, fitting=RELEVANT, **options)
+            took = time.perf_counter() - begun
+            return times_answer(thing, moments, self.embedder.name, took, count=asks_how_often(question))
+        answering = responder or self.embedder
+        if not isinstance(answering, Responder):
+            raise UnsupportedTask(f"{self.embedder.name} does not answer questions; tutti-mini does.")
+        hits = self.search(thing, top=4 * top, **options)
+        relevant = [hit for hit in hits if (hit.fit or 0.0) >= RELEVANT or _words_match(hit)]
+        return answer_from(answering, question, relevant[:top], self.tools, budget_tokens)
+
+    def thumbnails(self, hits: Sequence[Hit]) -> dict[str, bytes]:
+        """The small pictures of results, as JPEG by id; sounds and words have none."""
+        ids = ", ".join(quoted(hit.id) for hit in hits)
+        if not hits:
+            return {}
+        rows = self.store.table.search().where(f"id IN ({ids})").select(["id", "thumbnail"]).to_arrow().to_pylist()
+        return {row["id"]: row["thumbnail"] for row in rows if row["thumbnail"]}
+
+    def forget(self, subject: str) -> Forgotten:
+        """Remove all of a subject: rows, vectors, thumbnails, what was cached of its media. And check that it is gone.
+
+        Raises:
+            InputError: There is nothing of the subject.
+        """
+        store = Store.open(self.path, self.tenant)
+        with writing(store.folder):
+            done = forget(store, subject, Path(read_settings().cache_folder).expanduser())
+        self._searcher = None
+        return done
+
+    def _wanted(
+        self,
+        text: str | None,
+        like: Medium | Sequence[Medium] | None,
+        where: str | None,
+        modality: str | Sequence[str] | None,
+        top: int,
+        hybrid: bool,
+        per_item: int | None,
+    ) -> Wanted:
+        if not (text and text.strip()) and like is None:
+            raise InputError('There is nothing to search for; give words or a medium: tutti search "red shoes" --in DB')
+        if top < 1:
+            raise InputError(f"top is {top}; expected at least 1.")
+        liked = [like] if not isinstance(like, (list, tuple)) else list(like)
+        vectors = tuple(found for medium in liked if medium is not None for found in self._likeness(medium))
+        text_vector = None
+        if text and text.strip() and not (vectors and only_colour(text)):
+            text_vector = embed_words(self.embedder, [text])[0]
+        modalities = (modality,) if isinstance(modality, str) else tuple(modality or ())
+        return Wanted(
+            text=text,
+            text_vector=text_vector,
+            others=self._alternatives(text, text_vector) if text and text_vector is not None else None,
+            like=vectors,
+            where=where,
+            modalities=modalities,
+            top=top,
+            hybrid=hybrid,
+            per_item=per_item,
+        )
+
+    def _likeness(self, medium: Any) -> list[tuple[Kind, NDArray[np.float32]]]:
+        """One vector for what is seen in a medium, and one for what is heard: the mean over it."""
+        part: Part = wrap(medium)
+        found = list(facets(part, self.tools))
+        vectors = []
+        for kind in KINDS:
+            alike = [facet.part for facet in found if facet.kind == kind]
+            if alike and (kind != "words" or isinstance(part, Text)):
+                mean = self.embedder.embed(alike).vectors.mean(axis=0)
+                vectors.append((kind, np.asarray(mean / np.linalg.norm(mean), np.float32)))
+        return vectors
+
+    def _alternatives(self, text: str, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._bank is None:
+            self._bank = embed_words(self.embedder, BANK)
+        return self._bank[alternatives(text, vector, self._bank)]
+
+    def _opened(self) -> Searcher:
+        if self._searcher is None:
+            store = Store.open(self.path, self.tenant)
+            store.check(self._identity())
+            self._searcher = Searcher(store, self.embedder)
+        return self._searcher
+
+    def _exists(self) -> bool:
+        return (self.path / self.tenant / "items.lance").is_dir()
+
+    def _identity(self) -> Identity:
+        embedder = self.embedder
+        weights, preprocessing = embedder.fingerprint() if isinstance(embedder, Fingerprinted) else (embedder.name, "")
+        dimension = embedder.embed([Text("a")]).vectors.shape[1]
+        return Identity(embedder.name, weights, preprocessing, dimension)
+
+
+def _words_match(hit: Hit) -> bool:
+    return any(reason.startswith("its words match") for reason in hit.why)
+
+
+def index_of(path: str | PathLike[str], model: Any, told: Callable[[Report, list[str]], None] | None = None) -> Index:
+    """An index of one long medium, made once and kept by the digest of its content and of the model.
+
+    Args:
+        path: A video or a recording.
+        model: As for `Index`.
+        told: As for `Index.add`.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    part = wrap(Path(path), limits=Limits.for_streaming(read_settings()))
+    if not isinstance(part, (Video, Audio, Image)):
+        raise InputError(f"{path} is not a video or a recording; expected one, or the folder of a database.")
+    index = Index(Path(read_settings().cache_folder).expanduser() / "moments" / part.digest[:32], model)
+    weights = index._identity().weights  # noqa: SLF001 - the same file
+    index.path = index.path / weights[:16]
+    if not index._exists():  # noqa: SLF001
+        try:
+            item = str(Path(path).resolve())
+            index.add_items([Item(item=item, path=item, stamp=stamp_of(item))], told=told, name=str(path))
+        except BaseException:
+            shutil.rmtree(index.path, ignore_errors=True)
+            raise
+    return index

@@ -1,0 +1,319 @@
+"""The run that brings a database up to date: what changed is decoded, embedded in batches, written in commits.
+
+An item is reported as indexed once its commit has returned, and never before. A run that was killed is continued by
+the next: what it wrote is found by its stamp and passed over.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tutti.content import Part, Text, Video
+from tutti.errors import InputError, TuttiError, UnsupportedTask
+from tutti.interfaces import Embedder
+from tutti.media import wrap
+from tutti.media.sniff import sniff
+from tutti.search.facets import Facet, Tools, facets, is_animation, passages, text_of
+from tutti.search.rows import row_of
+from tutti.search.store import Known, Store
+from tutti.search.walk import Broken, Source, stamp_of
+
+BATCH = 64
+"""Facets that are embedded at once."""
+_COMMIT_ITEMS, _COMMIT_S = 256, 3.0
+"""A commit is made after so many items, or so many seconds."""
+_COMPACT_COMMITS = 64
+_SMALL = 8_000_000
+"""Files up to so many bytes are decoded by threads that run ahead; larger ones, and films, piece by piece."""
+_TEXTS = frozenset({".txt", ".md", ".rst", ".text"})
+_MEDIA = frozenset(
+    (
+        ".jpg .jpeg .png .webp .gif .bmp .tif .tiff .wav .flac .ogg .oga .opus .mp3 .m4a .aac .mp4 .m4v .mov .webm .mkv"
+    ).split()
+)
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What a run did. Counts are of items: files, or rows of a feed."""
+
+    added: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    """Marked, as they are no longer there."""
+    other: int = 0
+    """Files of no kind that can be indexed."""
+    rows: int = 0
+    """Facets written."""
+    bytes: int = 0
+    """Of the files that were read."""
+    seconds: float = 0.0
+    broken: list[Broken] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        """Items written."""
+        return self.added + self.replaced
+
+
+@dataclass(kw_only=True, eq=False)
+class Item:
+    """An item on its way: its facets, and how many of them still wait to be embedded."""
+
+    source: Source
+    part: Part | None
+    digest: str
+    size: int
+    facets: Iterator[Facet]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    waiting: int = 0
+    whole: bool = False
+    error: str | None = None
+
+
+class Run:
+    """One run of indexing.
+
+    Args:
+        store: Where to write; the caller holds its lock.
+        embedder: Makes the vectors.
+        tools: What decoding may use.
+        told: Called after each commit with the report so far and the items that are now safe.
+        threads: How many decode at once.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        embedder: Embedder,
+        tools: Tools,
+        told: Callable[[Report, list[str]], None] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.store, self.embedder, self.tools, self.told = store, embedder, tools, told
+        self.threads = threads or min(8, os.cpu_count() or 1)
+        self.report = Report()
+        self._known: Mapping[str, Known] = {}
+        self._batch: list[tuple[Item, Facet]] = []
+        self._ready: list[Item] = []
+        self._committed_s = time.monotonic()
+        self._commits = 0
+        self._refused: dict[str, str] = {}
+        """Kinds of facet that the model does not take → its sentence."""
+
+    def bring_up_to_date(self, sources: Iterable[Source | Broken], within: str | None = None) -> Report:
+        """Index what is new or changed.
+
+        Args:
+            sources: What is there.
+            within: Known items whose name starts so, and that are not among the sources, are marked as deleted.
+        """
+        begun = time.monotonic()
+        self._known = self.store.known()
+        seen: set[str] = set()
+        for item in self._opened(self._changed(sources, seen)):
+            self._take(item)
+        self._embed()
+        self._commit()
+        if within is not None:
+            gone = [item for item, known in self._known.items() if item.startswith(within) and not known.deleted]
+            gone = [item for item in gone if item not in seen]
+            self.store.mark(gone, deleted=True)
+            self.report.deleted = len(gone)
+        if self._commits:
+            self.store.compact()
+        self.report.seconds = time.monotonic() - begun
+        return self.report
+
+    def _changed(self, sources: Iterable[Source | Broken], seen: set[str]) -> Iterator[Source]:
+        """The sources whose stamp is not the known one."""
+        back: list[str] = []
+        for source in sources:
+            seen.add(source.item)
+            if isinstance(source, Broken):
+                self.report.broken.append(source)
+                continue
+            known = self._known.get(source.item)
+            if known is None or known.stamp != source.stamp:
+                yield source
+                continue
+            self.report.unchanged += 1
+            if known.deleted:
+                back.append(source.item)
+        self.store.mark(back, deleted=False)
+
+    def _opened(self, sources: Iterator[Source]) -> Iterator[Item]:
+        """Items in order, read and decoded by threads that run ahead; long media are decoded when they are taken."""
+        with ThreadPoolExecutor(self.threads) as pool:
+            running: deque[tuple[Source, Future[Item | None]]] = deque()
+            try:
+                for source in sources:
+                    running.append((source, pool.submit(read_item, source, self.tools)))
+                    if len(running) >= 8 * self.threads:
+                        yield from self._result(*running.popleft())
+                while running:
+                    yield from self._result(*running.popleft())
+            finally:
+                for _, future in running:
+                    future.cancel()
+
+    def _result(self, source: Source, future: Future[Item | None]) -> Iterator[Item]:
+        try:
+            item = future.result()
+        except TuttiError as error:
+            self.report.broken.append(Broken(source.item, str(error)))
+            return
+        if item is None:
+            self.report.other += 1
+            return
+        known = self._known.get(source.item)
+        self.report.bytes += item.size
+        if known is not None and known.digest == item.digest and not source.columns:
+            self.store.touch(source.item, source.stamp)
+            self.report.unchanged += 1
+            return
+        yield item
+
+    def _take(self, item: Item) -> None:
+        """Queue an item's facets for embedding."""
+        try:
+            for facet in item.facets:
+                if facet.kind in self._refused:
+                    continue
+                item.waiting += 1
+                self._batch.append((item, facet))
+                if len(self._batch) >= BATCH:
+                    self._embed()
+        except TuttiError as error:
+            item.error = str(error)
+        item.whole = True
+        if not item.waiting:
+            self._finish(item)
+
+    def _embed(self) -> None:
+        """Embed what is queued, and finish the items that are then whole."""
+        batch, self._batch = self._batch, []
+        batch = [(item, facet) for item, facet in batch if item.error is None]
+        for kind in dict.fromkeys(facet.kind for _, facet in batch):
+            self._embed_alike(kind, [pair for pair in batch if pair[1].kind == kind])
+        for item in dict.fromkeys(item for item, _ in batch):
+            if item.whole and not item.waiting:
+                self._finish(item)
+        if len(self._ready) >= _COMMIT_ITEMS or time.monotonic() - self._committed_s > _COMMIT_S:
+            self._commit()
+
+    def _embed_alike(self, kind: str, pairs: list[tuple[Item, Facet]]) -> None:
+        for item, _ in pairs:
+            item.waiting -= 1
+        try:
+            vectors = self.embedder.embed([facet.part for _, facet in pairs]).vectors
+        except UnsupportedTask as error:
+            self._refused[kind] = str(error)
+            return
+        except TuttiError as error:
+            if len(pairs) == 1:
+                pairs[0][0].error = str(error)
+                return
+            for item, facet in pairs:  # one of them spoils it for all: find out which
+                item.waiting += 1
+                self._embed_alike(kind, [(item, facet)])
+            return
+        for (item, facet), vector in zip(pairs, vectors, strict=True):
+            if item.error is None:
+                number = len(item.rows)
+                item.rows.append(row_of(item.source, item.part, item.digest, item.size, facet, number, vector))
+
+    def _finish(self, item: Item) -> None:
+        if item.error is None and not item.rows:
+            refused = next(iter(self._refused.values()), None)
+            item.error = refused or f"{item.source.item} holds nothing that can be found."
+        if (
+            item.error is None
+            and item.source.path is not None
+            and not item.source.stamp.endswith(_stamp_or_none(item.source.path))
+        ):
+            item.error = f"{item.source.path} changed while it was read; run the command again."
+        if item.error is not None:
+            self.report.broken.append(Broken(item.source.item, item.error))
+        else:
+            self._ready.append(item)
+
+    def _commit(self) -> None:
+        """Write the finished items and tell of them."""
+        ready, self._ready = self._ready, []
+        self._committed_s = time.monotonic()
+        if not ready:
+            return
+        fresh = [item for item in ready if item.source.item not in self._known]
+        changed = [item for item in ready if item.source.item in self._known]
+        self.store.add([row for item in fresh for row in item.rows])
+        self.store.add([row for item in changed for row in item.rows], [item.source.item for item in changed])
+        self.report.added += len(fresh)
+        self.report.replaced += len(changed)
+        self.report.rows += sum(len(item.rows) for item in ready)
+        self._commits += 1
+        if self.told is not None:
+            self.told(self.report, [item.source.item for item in ready])
+        if self._commits % _COMPACT_COMMITS == 0:
+            self.store.compact()
+
+
+def read_item(source: Source, tools: Tools) -> Item | None:
+    """Read a source; None when it is of no kind that can be indexed. Small media are decoded, long ones prepared.
+
+    Raises:
+        InputError: It cannot be read.
+        CapacityError: It is over a budget.
+    """
+    described = passages(source.words, "text") if source.words else iter(())
+    if source.path is None:
+        if not source.words:
+            raise InputError("The row has neither a medium nor words.")
+        digest = Text(source.words).digest
+        return Item(source=source, part=None, digest=digest, size=0, facets=described)
+    part = _part(source.path)
+    if part is None:
+        return None
+    found = _both(facets(part, tools), described)
+    size = _size(source.path)
+    if size <= _SMALL and (not isinstance(part, Video) or is_animation(part, tools.streaming)):
+        found = iter(list(found))
+    return Item(source=source, part=part, digest=part.digest, size=size, facets=found)
+
+
+def _part(path: str) -> Part | None:
+    suffix = Path(path).suffix.lower()
+    if suffix in _TEXTS:
+        return text_of(path)
+    if suffix not in _MEDIA:
+        with Path(path).open("rb") as file:
+            if sniff(file) is None:
+                return None
+    return wrap(path)
+
+
+def _both(one: Iterator[Facet], other: Iterator[Facet]) -> Iterator[Facet]:
+    yield from one
+    yield from other
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from None
+
+
+def _stamp_or_none(path: str) -> str:
+    try:
+        return stamp_of(path)
+    except InputError:
+        return "gone"

@@ -1,0 +1,308 @@
+"""A query over a table: what it asks for, the candidates by vector and by words, and one ranking of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tutti.content import Modality, Text
+from tutti.errors import InputError, UnsupportedTask
+from tutti.interfaces import Embedder
+from tutti.search import colours
+from tutti.search.facets import KINDS, Kind
+from tutti.search.fusion import Direction, compose, log_odds, probability, reciprocal_rank
+from tutti.search.rows import unpacked
+from tutti.search.store import Store, quoted
+from tutti.search.tuning import nearest
+from tutti.search.where import condition
+
+MODALITIES = ("text", "image", "audio", "video")
+_SAMPLE = 1024
+_MODALITY: dict[Kind, Modality] = {"picture": "image", "sound": "audio", "words": "text"}
+_BESIDES = {"vector": "_distance", "fts": "_score"}
+_SELECTED = (
+    *(
+        "id",
+        "item",
+        "path",
+        "modality",
+        "kind",
+        "start_s",
+        "end_s",
+        "shot",
+        "words",
+        "origin",
+        "lines",
+        "colours",
+        "palette",
+    ),
+    *("digest", "subject", "vector"),
+)
+COLOUR_WEIGHT, OTHER_COLOUR_WEIGHT = 3.0, 10.0
+"""A picture wholly of the colour asked for gains so many standard deviations; the latter beside `like`, as in "this,
+but in blue", where what is most alike has the wrong colour."""
+_BUT = re.compile(r"\b(this|that|it|but|and|in|like|the|a|an|one|colou?r|more|with|similar|same|as|only|of)\b")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A query with its vectors."""
+
+    text: str | None = None
+    text_vector: NDArray[np.float32] | None = None
+    """(D,); None where the text only names a colour beside `like`."""
+    like: tuple[tuple[Kind, NDArray[np.float32]], ...] = ()
+    """Kind and (D,) vector of each thing to be like."""
+    where: str | None = None
+    others: NDArray[np.float32] | None = None
+    """(W, D): words that mean something else than the text."""
+    modalities: tuple[str, ...] = ()
+    top: int = 10
+    hybrid: bool = True
+    per_item: int | None = 1
+    """Most results of one item; None for all of its moments."""
+
+    @property
+    def wishes(self) -> list[colours.ColourWish]:
+        """The colours it names."""
+        return colours.wishes(self.text) if self.text else []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """Something found."""
+
+    id: str
+    item: str
+    path: str | None
+    modality: str
+    kind: Kind
+    """Which part matched: what is seen, heard, or read."""
+    score: float
+    """From the fused ranks: 1 is first in every ranking."""
+    why: tuple[str, ...]
+    """Reasons, in words."""
+    fit: float | None = None
+    """Probability that it fits the words of the query rather than others; None without words."""
+    start_s: float | None = None
+    end_s: float | None = None
+    words: str | None = None
+    boxes: tuple[dict[str, Any], ...] = ()
+    """Lines of text read in the picture that hold a word of the query: text, box in pixels, confidence."""
+    colours: tuple[str, ...] = ()
+    columns: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, ready for JSON."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self.__dict__.items()}
+
+
+def only_colour(text: str) -> bool:
+    """Whether a text says nothing but a colour, as in "this, but in blue"."""
+    named = {wish.word for wish in colours.wishes(text)}
+    rest = [word for word in re.findall(r"[a-z]+", _BUT.sub(" ", text.lower())) if word not in named]
+    return bool(named) and not rest
+
+
+class Searcher:
+    """Answers queries over a table.
+
+    Args:
+        store: The table.
+        embedder: Whose space its vectors are points of.
+    """
+
+    def __init__(self, store: Store, embedder: Embedder) -> None:
+        self.store = store
+        self._sharpness = {kind: _sharpness(embedder, _MODALITY[kind]) for kind in KINDS}
+        self._samples: dict[Kind, NDArray[np.float32]] | None = None
+        self._sampled_at = -1
+
+    def search(self, wanted: Wanted) -> list[Hit]:
+        """The best first.
+
+        Raises:
+            InputError: `where` or a modality is not what is expected.
+        """
+        prefilter = self._filter(wanted)
+        rows: dict[str, dict[str, Any]] = {}
+        scores: dict[str, float] = {}
+        for kind in KINDS:
+            direction = self._direction(kind, wanted)
+            if direction is not None:
+                found = self._nearest(kind, direction, wanted, prefilter)
+                rows.update((row["id"], row) for row in found)
+                scores.update(self._scored(found, direction, wanted))
+        by_vector = sorted(scores, key=lambda key: -scores[key])
+        by_words: list[str] = []
+        if wanted.text and wanted.hybrid and wanted.text_vector is not None:
+            found = self._by_words(wanted, prefilter)
+            by_words = [row["id"] for row in found]
+            rows.update((row["id"], row) for row in found if row["id"] not in rows)
+        fused = reciprocal_rank([by_vector, by_words])
+        kept = self._kept(fused, rows, wanted)
+        return [self._hit(rows[key], fused[key], scores.get(key), key in by_words, wanted) for key in kept]
+
+    def sample(self, kind: Kind) -> NDArray[np.float32]:
+        """Vectors of some rows of a kind, (N, D) float32."""
+        if self._samples is None or self._sampled_at != self.store.table.version:
+            self._samples, self._sampled_at = self._draw(), self.store.table.version
+        return self._samples[kind]
+
+    def _draw(self) -> dict[Kind, NDArray[np.float32]]:
+        drawn: dict[Kind, NDArray[np.float32]] = {}
+        for kind in KINDS:
+            # A random stretch, not random rows: reading a million to draw a thousand costs seconds.
+            count = self.store.count(f"kind = '{kind}'")
+            query = self.store.table.search().where(f"kind = '{kind}'").select(["vector"]).limit(_SAMPLE)
+            start = int(np.random.default_rng(0).integers(0, max(1, count - _SAMPLE + 1)))
+            drawn[kind] = vectors_of(query.offset(start).to_arrow())
+        return drawn
+
+    def _direction(self, kind: Kind, wanted: Wanted) -> Direction | None:
+        vectors = [vector for _, vector in wanted.like]
+        if wanted.text_vector is not None:
+            vectors.append(wanted.text_vector)
+        sample = self.sample(kind)
+        return compose(vectors, [1.0] * len(vectors), sample) if vectors and len(sample) else None
+
+    def _filter(self, wanted: Wanted) -> str:
+        terms = ["NOT deleted"]
+        if unknown := [modality for modality in wanted.modalities if modality not in MODALITIES]:
+            raise InputError(f"There is no modality {unknown[0]!r}; expected some of: {', '.join(MODALITIES)}.")
+        if wanted.modalities:
+            terms.append(f"modality IN ({', '.join(map(quoted, wanted.modalities))})")
+        if wanted.where is not None:
+            terms.append(condition(wanted.where, self.store.columns()))
+        return " AND ".join(terms)
+
+    def _nearest(self, kind: Kind, direction: Direction, wanted: Wanted, prefilter: str) -> list[dict[str, Any]]:
+        most = max(100, 4 * wanted.top)
+        length = np.linalg.norm(direction.vector)
+        if not length:
+            return []
+        found: dict[str, dict[str, Any]] = {}
+        filters = [f"kind = '{kind}' AND {prefilter}"]
+        if kind == "picture":  # those of the colour might all be farther off than the nearest of any colour
+            filters += [f"{filters[0]} AND array_has(colours, '{wish.term}')" for wish in wanted.wishes]
+        for where in filters:
+            query = nearest(self.store, direction.vector / length).where(where, prefilter=True).limit(most)
+            found.update((row["id"], row) for row in self._run(query, "vector"))
+        return list(found.values())
+
+    def _by_words(self, wanted: Wanted, prefilter: str) -> list[dict[str, Any]]:
+        if not any(index.columns == ["words"] for index in self.store.table.list_indices()):
+            return []
+        query = self.store.table.search(wanted.text, query_type="fts", fts_columns="words")
+        return self._run(query.where(prefilter, prefilter=True).limit(max(100, 4 * wanted.top)), "fts")
+
+    def _run(self, query: Any, kind: str) -> list[dict[str, Any]]:
+        names = [*_SELECTED, *self.store.feed_columns(), _BESIDES[kind]]
+        try:
+            table = query.select(names).to_arrow()
+        except (ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0][:200]
+            raise InputError(
+                f"The database refuses the condition: {reason}; compare columns with values of their type."
+            ) from None
+        vectors = vectors_of(table)
+        rows: list[dict[str, Any]] = table.drop_columns(["vector"]).to_pylist()
+        for row, vector in zip(rows, vectors, strict=True):
+            row["vector"] = vector
+        return rows
+
+    def _scored(self, rows: Sequence[dict[str, Any]], direction: Direction, wanted: Wanted) -> dict[str, float]:
+        """Deviations above the sample, odds against other words, and colour, in one sum."""
+        if not rows:
+            return {}
+        vectors = np.stack([row["vector"] for row in rows])
+        scores = (direction.score(vectors) + self._odds(vectors, rows[0]["kind"], wanted)).tolist()
+        weight = OTHER_COLOUR_WEIGHT if wanted.like else COLOUR_WEIGHT
+        for wish in wanted.wishes:
+            for place, row in enumerate(rows):
+                if row["palette"]:
+                    scores[place] += weight * colours.closeness(unpacked(row["palette"]), wish)
+        return dict(zip((row["id"] for row in rows), scores, strict=True))
+
+    def _odds(self, vectors: NDArray[np.float32], kind: Kind, wanted: Wanted) -> NDArray[np.float32]:
+        if wanted.text_vector is None or wanted.others is None or not len(wanted.others):
+            return np.zeros(len(vectors), np.float32)
+        return log_odds(vectors, wanted.text_vector, wanted.others, self._sharpness[kind])
+
+    @staticmethod
+    def _kept(ranked: Iterable[str], rows: dict[str, dict[str, Any]], wanted: Wanted) -> list[str]:
+        """The first of each item, or its first few."""
+        counts: dict[str, int] = {}
+        kept = []
+        for key in ranked:
+            item = rows[key]["item"]
+            counts[item] = counts.get(item, 0) + 1
+            if wanted.per_item is None or counts[item] <= wanted.per_item:
+                kept.append(key)
+            if len(kept) >= wanted.top:
+                break
+        return kept
+
+    def _hit(self, row: dict[str, Any], fused: float, score: float | None, has_words: bool, wanted: Wanted) -> Hit:
+        fit = None
+        if wanted.text_vector is not None and wanted.others is not None and len(wanted.others):
+            fit = probability(float(self._odds(row["vector"][None], row["kind"], wanted)[0]))
+        lines = [
+            line for line in json.loads(row["lines"] or "[]") if wanted.text and shares_word(line["text"], wanted.text)
+        ]
+        return Hit(
+            **{
+                name: row[name]
+                for name in ("id", "item", "path", "modality", "kind", "start_s", "end_s", "words", "digest")
+            },
+            score=fused,
+            fit=fit,
+            why=tuple(_reasons(row, score, has_words, wanted)),
+            boxes=tuple(lines),
+            colours=tuple(row["colours"] or ()),
+            columns={name: row[name] for name in self.store.feed_columns() if row[name] is not None},
+        )
+
+
+def _sharpness(embedder: Embedder, modality: Modality) -> float:
+    try:
+        return embedder.sharpness(modality)
+    except UnsupportedTask:
+        return 1.0  # nothing of this modality is in the table, then
+
+
+def _reasons(row: dict[str, Any], score: float | None, has_words: bool, wanted: Wanted) -> Iterable[str]:
+    said = {"picture": "what is seen", "sound": "what is heard", "words": "what is read"}[row["kind"]]
+    if row["kind"] == "words" and row["origin"] not in (None, "text"):
+        said = f"what is {row['origin']}"
+    if score is not None:
+        yield f"{said} ({score:+.1f})"
+    if has_words:
+        yield f"its words match: {said}"
+    for wish in wanted.wishes:
+        if row["palette"] and (share := colours.closeness(unpacked(row["palette"]), wish)) >= 0.05:
+            yield f"{share:.0%} {wish.word}"
+
+
+def shares_word(text: str, query: str) -> bool:
+    """Whether two texts have a word in common."""
+    return bool(set(re.findall(r"\w+", text.lower())) & set(re.findall(r"\w+", query.lower())))
+
+
+def vectors_of(table: Any) -> NDArray[np.float32]:
+    """The vectors of a result. Shapes: N rows → (N, D) float32."""
+    column = table["vector"].combine_chunks()
+    size = column.type.list_size
+    return np.asarray(column.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(-1, size)
+
+
+def embed_words(embedder: Any, words: Sequence[str]) -> NDArray[np.float32]:
+    """Vectors of words, (W, D) float32."""
+    return np.asarray(embedder.embed([Text(word) for word in words]).vectors, np.float32)

@@ -1,0 +1,294 @@
+"""The database: a LanceDB table a tenant, a row a facet. Every change is one commit, so that a kill leaves it whole.
+
+Layout: `DB/<tenant>/items.lance`. The schema's metadata tell which model made the vectors; a folder's lock file
+lets one process write at a time.
+"""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import fcntl
+import json
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from tutti.errors import CapacityError, InputError, MissingExtra
+
+FORMAT = 1
+"""Version of the layout; another one is refused."""
+_TABLE, _METADATA = "items", b"tutti"
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
+    ("id", pa.string()),
+    ("item", pa.string()),
+    ("path", pa.string()),
+    ("modality", pa.string()),
+    ("kind", pa.string()),
+    ("start_s", pa.float64()),
+    ("end_s", pa.float64()),
+    ("shot", pa.int32()),
+    ("words", pa.string()),
+    ("origin", pa.string()),
+    ("lines", pa.string()),
+    ("colours", pa.list_(pa.string())),
+    ("palette", pa.list_(pa.float32())),
+    ("thumbnail", pa.binary()),
+    ("digest", pa.string()),
+    ("stamp", pa.string()),
+    ("bytes", pa.int64()),
+    ("modified", pa.string()),
+    ("indexed", pa.string()),
+    ("subject", pa.string()),
+    ("deleted", pa.bool_()),
+)
+OWN_COLUMNS = frozenset(name for name, _ in _COLUMNS) | {"vector"}
+"""Names that a feed's columns may not have."""
+_HIDDEN = frozenset({"vector", "thumbnail", "palette", "lines", "stamp", "id"})
+_FEED_TYPES = {bool: pa.bool_(), int: pa.float64(), float: pa.float64(), str: pa.string()}
+"""Whole numbers become floats, so that a later 9.99 fits the column of an earlier 9."""
+
+
+class Identity(NamedTuple):
+    """Which space the vectors are points of."""
+
+    model: str
+    weights: str
+    """Digest of the model's weights."""
+    preprocessing: str
+    """Digest of what the model's inputs are made by."""
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the database holds of an item."""
+
+    stamp: str
+    digest: str
+    deleted: bool
+
+
+class Store:
+    """A tenant's table.
+
+    Args:
+        table: Open.
+        folder: The tenant's.
+        identity: From the table's metadata.
+    """
+
+    def __init__(self, table: Any, folder: Path, identity: Identity) -> None:
+        self.table, self.folder, self.identity = table, folder, identity
+
+    @classmethod
+    def open(cls, path: Path, tenant: str) -> Store:
+        """Open an existing database.
+
+        Raises:
+            InputError: There is none, it is damaged or of another version.
+            MissingExtra: LanceDB is not installed.
+        """
+        folder = tenant_folder(path, tenant)
+        if not (folder / f"{_TABLE}.lance").is_dir():
+            others = tenants(path)
+            hint = f"; its tenants are: {', '.join(others)}" if others else ""
+            what = f"{path} holds no database of tenant {tenant!r}{hint}" if others else f"{path} holds no database"
+            raise InputError(f"{what}; make one with: tutti index FOLDER --into {path}")
+        try:
+            table = _connect(folder).open_table(_TABLE)
+            metadata = json.loads((table.schema.metadata or {})[_METADATA])
+        except (ValueError, KeyError, RuntimeError, OSError) as error:
+            raise InputError(
+                f"{path} is not a database that Tutti wrote: {_first_line(error)}; index it anew."
+            ) from None
+        if metadata.get("format") != FORMAT:
+            raise InputError(
+                f"{path} has format {metadata.get('format')}; this version reads format {FORMAT}: index it anew."
+            )
+        return cls(table, folder, Identity(*(metadata[name] for name in Identity._fields)))
+
+    @classmethod
+    def create(cls, path: Path, tenant: str, identity: Identity) -> Store:
+        """Make an empty database, or open the one that is there.
+
+        Raises:
+            InputError: It cannot be written there, or the one there was made by another model.
+        """
+        folder = tenant_folder(path, tenant)
+        if not (folder / f"{_TABLE}.lance").is_dir():
+            fields = [*_COLUMNS, ("vector", pa.list_(pa.float32(), identity.dimension))]
+            metadata = {_METADATA: json.dumps({"format": FORMAT, **identity._asdict()})}
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                with writing(folder):
+                    _connect(folder).create_table(_TABLE, schema=pa.schema(fields, metadata=metadata), exist_ok=True)
+            except OSError as error:
+                raise InputError(f"Cannot make a database in {path}: {error.strerror or error}.") from None
+        store = cls.open(path, tenant)
+        store.check(identity)
+        return store
+
+    def check(self, identity: Identity) -> None:
+        """Refuse another model than the one that made the vectors.
+
+        Raises:
+            InputError: Weights or preprocessing differ.
+        """
+        own = self.identity
+        for name in ("weights", "preprocessing", "dimension"):
+            if getattr(own, name) != getattr(identity, name):
+                had, given = str(getattr(own, name))[:12], str(getattr(identity, name))[:12]
+                raise InputError(
+                    f"This database was made with {own.model} ({name} {had}), and {identity.model} ({name} {given}) "
+                    "was given; name the first with --model, or index anew."
+                )
+
+    def columns(self) -> dict[str, pa.DataType]:
+        """Columns that a condition may name, with their types."""
+        return {field.name: field.type for field in self.table.schema if field.name not in _HIDDEN}
+
+    def feed_columns(self) -> list[str]:
+        """The columns that came with feeds."""
+        return [field.name for field in self.table.schema if field.name not in OWN_COLUMNS]
+
+    def count(self, condition: str | None = None) -> int:
+        """How many rows there are."""
+        return int(self.table.count_rows(condition))
+
+    def known(self) -> dict[str, Known]:
+        """What is there, by item."""
+        rows = self.table.search().select(["item", "stamp", "digest", "deleted"]).to_batches()
+        found: dict[str, Known] = {}
+        for batch in rows:
+            for item, stamp, digest, deleted in zip(*(column.to_pylist() for column in batch.columns[:4]), strict=True):
+                found[item] = Known(stamp, digest, deleted)
+        return found
+
+    def add(self, rows: Sequence[Mapping[str, Any]], replacing: Sequence[str] = ()) -> None:
+        """Write rows in one commit; those of the items that they replace go in the same one.
+
+        Raises:
+            CapacityError: The disk is full.
+            InputError: A feed's column has another type than before.
+        """
+        if not rows:
+            return
+        with _plainly(self.folder):
+            self._add_columns(rows)
+            table = pa.Table.from_pylist(list(rows), schema=self.table.schema)
+            if not replacing:
+                self.table.add(table)
+                return
+            old = " , ".join(map(quoted, replacing))
+            merge = self.table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+            merge.when_not_matched_by_source_delete(f"item IN ({old})").execute(table)
+
+    def _add_columns(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        have = {field.name for field in self.table.schema}
+        fresh: dict[str, pa.DataType] = {}
+        for row in rows:
+            for name, value in row.items():
+                if name not in have and value is not None:
+                    fresh.setdefault(name, _FEED_TYPES[type(value)])
+        if fresh:
+            self.table.add_columns([pa.field(name, kind) for name, kind in fresh.items()])
+
+    def mark(self, items: Sequence[str], *, deleted: bool) -> None:
+        """Mark items as gone, or as there again."""
+        for start in range(0, len(items), 500):
+            some = ", ".join(map(quoted, items[start : start + 500]))
+            with _plainly(self.folder):
+                self.table.update(where=f"item IN ({some})", values={"deleted": deleted})
+
+    def touch(self, item: str, stamp: str) -> None:
+        """Note that an item with a new time of change has its old content."""
+        with _plainly(self.folder):
+            self.table.update(where=f"item = {quoted(item)}", values={"stamp": stamp, "deleted": False})
+
+    def delete(self, condition: str) -> None:
+        """Take rows out, and every trace of them: old versions and the files that hold them go, too."""
+        with _plainly(self.folder):
+            self.table.delete(condition)
+            self.compact(keep=datetime.timedelta(microseconds=1))
+
+    def compact(self, keep: datetime.timedelta = datetime.timedelta(minutes=10)) -> None:
+        """Join small files, bring indexes up to date, and drop versions older than a time."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # it warns of readers of old versions; ours read the latest
+            self.table.optimize(cleanup_older_than=keep, delete_unverified=keep < datetime.timedelta(minutes=1))
+
+
+def tenant_folder(path: Path, tenant: str) -> Path:
+    """Where a tenant's table lies.
+
+    Raises:
+        InputError: The name could leave the database's folder, or the database's place is a file.
+    """
+    if not _TENANT.fullmatch(tenant):
+        raise InputError(f"The tenant {tenant!r} was named; expected up to 64 letters, digits, dots, - and _.")
+    if path.is_file():
+        raise InputError(f"{path} is a file; expected the folder of a database.")
+    return path / tenant
+
+
+def tenants(path: Path) -> list[str]:
+    """The tenants of a database."""
+    return sorted(folder.parent.name for folder in path.glob(f"*/{_TABLE}.lance")) if path.is_dir() else []
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Hold the lock of a tenant; the system lets it go when the process ends, however it ends.
+
+    Raises:
+        InputError: Another process writes.
+    """
+    with (folder / ".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"Another process is writing to {folder}; wait until it has ended.") from None
+        yield
+
+
+def quoted(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _connect(folder: Path) -> Any:
+    try:
+        import lancedb
+    except ImportError:
+        raise MissingExtra("Search", "search") from None
+    return lancedb.connect(folder)
+
+
+@contextmanager
+def _plainly(folder: Path) -> Iterator[None]:
+    """Turn the database's errors into sentences."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, pa.ArrowException) as error:
+        text = str(error)
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+        if full or any(sign in text for sign in ("No space left", "os error 28", "File too large", "os error 27")):
+            raise CapacityError(
+                f"There is no room left to write to {folder}; free some and run the same command again: "
+                "what was reported as indexed is safe."
+            ) from None
+        if isinstance(error, (pa.ArrowInvalid, pa.ArrowTypeError)):
+            raise InputError(f"A column of the feed has another type than before: {_first_line(error)}.") from None
+        raise
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".")

@@ -1,0 +1,39 @@
+"""Indexes of the table: full text over words, and one over vectors once an exact scan would take too long."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tutti.search.store import Store
+
+EXACT_ROWS = 100_000
+"""Up to so many rows every query is an exact scan; beyond, cells are scanned. By measurement: docs/decisions/0056."""
+_ROWS_A_CELL = 1000
+_PROBED = 24
+"""Cells that a query looks into."""
+_REFINE = 4
+"""Times as many candidates as asked for are compared by their whole vectors."""
+
+
+def tune(store: Store) -> None:
+    """Make the indexes that the size of the table asks for; `compact` brings old ones up to date."""
+    from lancedb.index import FTS, IvfSq
+
+    indexed = {tuple(index.columns) for index in store.table.list_indices()}
+    if ("words",) not in indexed and store.count("words IS NOT NULL"):
+        store.table.create_index("words", config=FTS())
+    rows = store.count()
+    if ("vector",) not in indexed and rows > EXACT_ROWS:
+        cells = max(16, rows // _ROWS_A_CELL)
+        store.table.create_index("vector", config=IvfSq(distance_type="cosine", num_partitions=cells))
+
+
+def nearest(store: Store, vector: NDArray[np.float32]) -> Any:
+    """A query for the nearest rows by cosine: exact on a small table, through the index on a large one."""
+    query = store.table.search(vector, vector_column_name="vector").distance_type("cosine")
+    if any(index.columns == ["vector"] for index in store.table.list_indices()):
+        query = query.nprobes(_PROBED).refine_factor(_REFINE)
+    return query

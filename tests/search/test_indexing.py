@@ -1,0 +1,180 @@
+"""Indexing: what is new, changed, gone, broken; what the database remembers; what is refused."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.search.players import Space, Speaker, picture, recording
+from tutti.errors import InputError
+from tutti.search import Index
+from tutti.search.store import Store, writing
+
+
+def names(index: Index, condition: str = "NOT deleted") -> list[str]:
+    rows = index.store.table.search().where(condition).select(["item"]).to_arrow()["item"].to_pylist()
+    return sorted(Path(item).name for item in rows)
+
+
+def test_a_folder_is_indexed_once(folder: Path, index: Index, space: Speaker) -> None:
+    report = index.add(folder)
+    assert (report.added, report.unchanged, report.other) == (9, 0, 1)
+    assert [Path(one.item).name for one in report.broken] == ["broken.png"]
+    assert "damaged or cut off" in report.broken[0].reason
+    space.calls.clear()
+    again = index.add(folder)
+    assert (again.added, again.replaced, again.unchanged) == (0, 0, 9)
+    assert space.calls == [1]  # the one that tells the dimension
+    assert len(names(index)) == 9
+
+
+def test_changed_is_replaced_gone_is_marked_and_back_is_back(folder: Path, index: Index) -> None:
+    index.add(folder)
+    picture(folder / "0_red.png", "blue", seed=77)
+    (folder / "1_green.png").rename(folder.parent / "away.png")
+    report = index.add(folder)
+    assert (report.added, report.replaced, report.deleted) == (0, 1, 1)
+    assert "1_green.png" not in names(index)
+    assert names(index, "deleted") == ["1_green.png"]
+    assert all(hit.path != str(folder / "1_green.png") for hit in index.search("green", top=50))
+    best = {hit.path for hit in index.search("blue", top=3, modality="image")}
+    assert best == {str(folder / name) for name in ("0_red.png", "2_blue.png", "5_blue.png")}
+    (folder.parent / "away.png").rename(folder / "1_green.png")
+    assert index.add(folder).deleted == 0
+    assert "1_green.png" in names(index)
+
+
+def test_a_file_with_a_new_time_and_its_old_content_is_not_embedded_again(
+    folder: Path, index: Index, space: Speaker
+) -> None:
+    index.add(folder)
+    os.utime(folder / "0_red.png", (1, 1))
+    space.calls.clear()
+    report = index.add(folder)
+    assert (report.replaced, report.unchanged) == (0, 9)
+    assert space.calls == [1]
+    assert index.add(folder).unchanged == 9
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_indexed(
+    folder: Path, index: Index, space: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed = space.embed
+
+    def meanwhile(parts: list) -> object:
+        picture(folder / "0_red.png", "green", seed=99)
+        return embed(parts)
+
+    monkeypatch.setattr(space, "embed", meanwhile)
+    report = index.add(folder)
+    assert any(
+        one.reason.endswith("0_red.png changed while it was read; run the command again.") for one in report.broken
+    )
+    assert "0_red.png" not in names(index)
+
+
+def test_what_the_model_does_not_take_is_said(folder: Path, tmp_path: Path) -> None:
+    index = Index(tmp_path / "db", Space(hears=False))
+    report = index.add(folder)
+    assert report.added == 7
+    assert "space takes text and image, and was given audio." in {one.reason for one in report.broken}
+
+
+def test_a_batch_with_a_spoiled_part_loses_only_that_part(
+    folder: Path, index: Index, space: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = space._place
+
+    def picky(part: object) -> object:
+        if getattr(part, "modality", "") == "text" and "parrot" in part.text:  # type: ignore[attr-defined]
+            raise InputError("No parrots.")
+        return place(part)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(space, "_place", picky)
+    report = index.add(folder)
+    assert report.added == 8
+    assert "No parrots." in {one.reason for one in report.broken}
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda at: None, "does not exist; expected a folder with media"),
+        (lambda at: at.mkdir(), "holds no files; expected media"),
+        (lambda at: (at.mkdir(), (at / "a.bin").write_bytes(bytes(9))), "holds no file that can be indexed"),
+        (
+            lambda at: (at.mkdir(), (at / "a.jpg").write_bytes(bytes(9))),
+            "holds no file that can be indexed: .*a.jpg is not a",
+        ),
+    ],
+)
+def test_nothing_to_index_is_said(make: object, said: str, tmp_path: Path, index: Index) -> None:
+    make(tmp_path / "source")  # type: ignore[operator]
+    with pytest.raises(InputError, match=said):
+        index.add(tmp_path / "source")
+
+
+def test_a_database_of_another_model_is_refused(folder: Path, tmp_path: Path, index: Index) -> None:
+    index.add(folder)
+    other = Index(tmp_path / "db", Space(name="other", weights="w2"))
+    for attempt in (lambda: other.search("red"), lambda: other.add(folder)):
+        with pytest.raises(
+            InputError, match=r"^This database was made with space \(weights w1\), and other \(weights w2\)"
+        ):
+            attempt()
+
+
+def test_no_database_a_foreign_one_and_one_of_another_version(folder: Path, tmp_path: Path, index: Index) -> None:
+    with pytest.raises(InputError, match=r"holds no database; make one with: tutti index FOLDER --into"):
+        index.search("red")
+    index.add(folder)
+    with pytest.raises(InputError, match=r"holds no database of tenant 'anna'; its tenants are: default;"):
+        Index(tmp_path / "db", Speaker(), tenant="anna").search("red")
+    table = index.store.table
+    table.replace_field_metadata  # noqa: B018 - the table is real
+    shutil.rmtree(tmp_path / "db" / "default" / "items.lance" / "_versions")
+    with pytest.raises(InputError, match="is not a database that Tutti wrote"):
+        Index(tmp_path / "db", Speaker()).search("red")
+
+
+def test_one_process_writes_at_a_time(folder: Path, index: Index) -> None:
+    index.add(folder)
+    store = Store.open(index.path, "default")
+    with writing(store.folder), pytest.raises(InputError, match="Another process is writing to"):
+        index.add(folder)
+
+
+@pytest.mark.parametrize("tenant", ["../other", "", "a/b", ".hidden", "x" * 65])
+def test_a_tenant_cannot_leave_the_database(tenant: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="was named; expected up to 64 letters"):
+        Index(tmp_path / "db", Speaker(), tenant=tenant).search("red")
+
+
+def test_tenants_never_see_one_another(folder: Path, tmp_path: Path) -> None:
+    one, other = (Index(tmp_path / "db", Speaker(), tenant=name) for name in ("one", "other"))
+    one.add(folder)
+    (tmp_path / "else").mkdir()
+    recording(tmp_path / "else" / "x.wav", "middle")
+    other.add(tmp_path / "else")
+    assert [Path(hit.item).name for hit in other.search("red", top=50)] == ["x.wav"]
+    assert all("else" not in hit.item for hit in one.search("middle", top=50))
+
+
+def test_forgetting_leaves_no_trace(folder: Path, tmp_path: Path, index: Index) -> None:
+    index.add(folder)
+    (tmp_path / "case").mkdir()
+    picture(tmp_path / "case" / "secret.png", "yellow", seed=123)
+    index.add(tmp_path / "case", subject="case-17")
+    secret = str(tmp_path / "case" / "secret.png").encode()
+    files = [file for file in (tmp_path / "db").rglob("*") if file.is_file()]
+    assert any(secret in file.read_bytes() for file in files)  # else the check below could not fail
+    done = index.forget("case-17")
+    assert (done.items, done.rows) == (1, 1)
+    assert done.checked_bytes > 0
+    assert not any(secret in file.read_bytes() for file in (tmp_path / "db").rglob("*") if file.is_file())
+    assert len(names(index)) == 9
+    with pytest.raises(InputError, match="There is nothing of the subject 'case-17'"):
+        index.forget("case-17")
