@@ -121,6 +121,7 @@ def given(processor: Any, turns: Sequence[tuple[str, Sequence[Any]]], **options:
     arrays = (np.asarray(piece) for _, pieces in turns for piece in pieces if not isinstance(piece, str))
     pictures = [Image.fromarray(array) for array in arrays]
     text = processor.apply_chat_template(messages(turns), add_generation_prompt=True)
+    options["add_special_tokens"] = not text.startswith("<s>")  # as `apply_chat_template` with `tokenize` does
     return dict(processor(text=text, images=pictures or None, return_tensors="pt", **options))
 
 

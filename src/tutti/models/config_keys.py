@@ -40,6 +40,8 @@ _GENERATION_KEYS = frozenset(
 
 IGNORED_KEYS = _GENERATION_KEYS | frozenset(
     {
+        "_attn_implementation_autoset",
+        "_flash_attn_2_enabled",
         "_name_or_path",
         "architectures",
         "attention_dropout",
@@ -53,8 +55,10 @@ IGNORED_KEYS = _GENERATION_KEYS | frozenset(
         "id2label",
         "initializer_factor",
         "initializer_range",
+        "is_llama_config",
         "label2id",
         "model_type",
+        "neftune_noise_alpha",
         "output_attentions",
         "output_hidden_states",
         "pad_token_id",
@@ -70,6 +74,7 @@ IGNORED_KEYS = _GENERATION_KEYS | frozenset(
         "tokenizer_class",
         "torch_dtype",
         "torchscript",
+        "transformers.js_config",
         "transformers_version",
         "use_bfloat16",
         "use_cache",

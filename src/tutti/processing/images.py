@@ -182,6 +182,16 @@ def center_crop(picture: Pixels, height: int, width: int) -> Pixels:
     return out
 
 
+def cut(picture: Pixels, side: int) -> list[Pixels]:
+    """Tiles row by row. Shapes: (H, W, 3), both multiples of `side` → (side, side, 3) each."""
+    height, width = picture.shape[:2]
+    return [
+        picture[top : top + side, left : left + side]
+        for top in range(0, height, side)
+        for left in range(0, width, side)
+    ]
+
+
 def _margin(side: int, target: int) -> int:
     """Where a centred window starts, rounded down as in the reference; negative where the window is the larger."""
     return (side - target) // 2

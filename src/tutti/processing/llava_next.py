@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.errors import UnsupportedConfig
-from tutti.processing.images import ImageProcessor, resize
+from tutti.processing.images import ImageProcessor, cut, resize
 from tutti.processing.prompt import MediaInput, media_digest
 from tutti.processing.vision import VisionProcessor
 
@@ -82,13 +82,3 @@ def fit(picture: Pixels, height: int, width: int, resample: int) -> Pixels:
     top, left = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
     out[top : top + small.shape[0], left : left + small.shape[1]] = small
     return out
-
-
-def cut(picture: Pixels, side: int) -> list[Pixels]:
-    """Tiles row by row. Shapes: (H, W, 3), both multiples of `side` → (side, side, 3) each."""
-    height, width = picture.shape[:2]
-    return [
-        picture[top : top + side, left : left + side]
-        for top in range(0, height, side)
-        for left in range(0, width, side)
-    ]

@@ -88,17 +88,27 @@ class Words:
     def __init__(self, tokenizer: Tokenizer, more: Sequence[str] = ()) -> None:
         self._tokenizer = tokenizer
         self._special = re.compile("|".join(map(re.escape, (*tokenizer.special_tokens, *more))) or "(?!)")
+        self.media: list[MediaInput] = []
+        """Media that were hidden."""
         self._spelled: list[str] = []
         self._nonce = secrets.token_hex(8)
 
-    def hide(self, text: str) -> str:
-        """The text with marks in the place of special tokens."""
+    def hide(self, piece: str | MediaInput) -> str:
+        """The text with marks in the place of special tokens; of a medium nothing but a mark."""
+        if not isinstance(piece, str):
+            self.media.append(piece)
+            return f"{self._nonce}m{len(self.media) - 1}m"
 
         def mark(found: re.Match[str]) -> str:
             self._spelled.append(found.group())
             return f"{self._nonce}x{len(self._spelled) - 1}x"
 
-        return self._special.sub(mark, text)
+        return self._special.sub(mark, piece)
+
+    @property
+    def places(self) -> str:
+        """Regular expression of the marks of media, whose group is the number in `media`."""
+        return f"{self._nonce}m([0-9]+)m"
 
     def encode(self, rendered: str, *, add_special: bool = False) -> list[tuple[list[int], bool]]:
         """Token ids piece by piece, and of each whether its special tokens are the template's.

@@ -7,6 +7,7 @@ We differ in: special tokens, and placeholders, that people spell out in their t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,10 +33,9 @@ class VisionProcessor(TextProcessor):
         return self.image_token * medium.tokens, [medium]
 
     def content(self, pieces: Sequence[str | MediaInput], words: Words) -> Any:
-        """A turn as multimodal templates expect it."""
+        """A turn as multimodal templates expect it. For what is no image they have no place, so it stands as text."""
         return [
-            {"type": "text", "text": words.hide(piece)} if isinstance(piece, str) else {"type": piece.modality}
-            for piece in pieces
+            {"type": "image"} if _is_image(piece) else {"type": "text", "text": words.hide(piece)} for piece in pieces
         ]
 
     def continued(self, pieces: Sequence[str | MediaInput]) -> str:
@@ -54,25 +54,29 @@ class VisionProcessor(TextProcessor):
         check_turns(self.chat, ["\n".join(piece for piece in pieces if isinstance(piece, str)) for _, pieces in turns])
         words = Words(self.tokenizer, (self.image_token,))
         if self.chat is None:
-            rendered = self.continued([words.hide(item) if isinstance(item, str) else item for item in turns[0][1]])
+            text = self.continued([item if _is_image(item) else words.hide(item) for item in turns[0][1]])
         else:
-            rendered = self.chat.render(
-                [{"role": role, "content": self.content(pieces, words)} for role, pieces in turns]
-            )
-        media = [piece for _, pieces in turns for piece in pieces if isinstance(piece, MediaInput)]
-        around = rendered.split(self.image_token)
-        if len(around) != len(media) + 1:
+            text = self.chat.render([{"role": role, "content": self.content(pieces, words)} for role, pieces in turns])
+        images = [piece for _, pieces in turns for piece in pieces if isinstance(piece, MediaInput) and _is_image(piece)]
+        text, media = self._expanded(text, words, images)
+        bos = self.chat.special_tokens.get("bos_token") if self.chat else None
+        return self._placed(words.encode(text, add_special=not (bos and text.startswith(bos))), media)
+
+    def _expanded(self, text: str, words: Words, images: Sequence[MediaInput]) -> tuple[str, list[MediaInput]]:
+        """Write out what stands for each medium, in the order in which they stand in the text."""
+        around = re.split(f"{re.escape(self.image_token)}|{words.places}", text)
+        if (places := around[1::2].count(None)) != len(images):
             raise InputError(
-                f"The chat template has places for {len(around) - 1} of {len(media)} media; "
+                f"The chat template has places for {places} of {len(images)} images; "
                 "it is of another model, or does not take them in such turns."
             )
-        expansions = [self.written(medium) for medium in media]
-        text = "".join(
-            piece for pair in zip(around, [*(text for text, _ in expansions), ""], strict=True) for piece in pair
-        )
-        bos = self.chat.special_tokens.get("bos_token") if self.chat else None
-        pieces = words.encode(text, add_special=not (bos and text.startswith(bos)))
-        return self._placed(pieces, [medium for _, parts in expansions for medium in parts])
+        media: list[MediaInput] = []
+        pieces, left = [around[0]], iter(images)
+        for number, behind in zip(around[1::2], around[2::2], strict=True):
+            written, parts = self.written(next(left) if number is None else words.media[int(number)])
+            pieces += [written, behind]
+            media += parts
+        return "".join(pieces), media
 
     def _placed(self, pieces: list[tuple[list[int], bool]], media: Sequence[MediaInput]) -> Prompt:
         """Find the placeholders of the template, and give each medium as many as it takes, in order."""
@@ -83,3 +87,7 @@ class VisionProcessor(TextProcessor):
         if len(places) != firsts[-1]:
             raise InputError(f"The prompt has {len(places)} places for {firsts[-1]} tokens of media; expected as many.")
         return Prompt(ids, tuple(media), tuple(int(places[first]) for first in firsts[:-1]))
+
+
+def _is_image(piece: str | MediaInput) -> bool:
+    return isinstance(piece, MediaInput) and piece.modality == "image"

@@ -12,6 +12,7 @@ from typing import Any
 from tutti.checkpoints.families import (
     clip,
     idefics,
+    idefics3,
     imagebind,
     llama,
     llava,
@@ -25,12 +26,14 @@ from tutti.errors import UnsupportedConfig
 FAMILIES: Mapping[str, Family] = {
     "clip": clip.FAMILY,
     "idefics": idefics.FAMILY,
+    "idefics3": idefics3.FAMILY,
     "imagebind": imagebind.FAMILY,
     "llama": llama.FAMILY,
     "llava": llava.FAMILY,
     "llava_next": llava_next.FAMILY,
     "mllama": mllama.FAMILY,
     "mistral": llama.FAMILY,
+    "smolvlm": idefics3.FAMILY,
     "tutti_omni": tutti_omni.FAMILY,
 }
 """`model_type` → family."""

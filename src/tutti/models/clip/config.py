@@ -10,7 +10,7 @@ from tutti.errors import UnsupportedConfig
 from tutti.models.config_keys import IGNORED_KEYS
 
 TASKS = ("embed", "classify")
-ACTIVATIONS = ("gelu", "quick_gelu")
+ACTIVATIONS = ("gelu", "gelu_pytorch_tanh", "quick_gelu")
 """Values of `hidden_act` that are computed."""
 
 _FIXED: Mapping[str, Any] = {"num_channels": 3, "pruned_heads": {}}
@@ -31,14 +31,14 @@ class TowerConfig:
     num_attention_heads: int
     """H, a divisor of D."""
     hidden_act: str = "quick_gelu"
-    """`quick_gelu` or `gelu`."""
+    """One of `ACTIVATIONS`."""
     layer_norm_eps: float = 1e-5
     """Added to the variance in every norm."""
 
     def __post_init__(self) -> None:
         _check_numbers(self)
         if self.hidden_act not in ACTIVATIONS:
-            raise UnsupportedConfig(f"hidden_act is {self.hidden_act!r}; computed are {' and '.join(ACTIVATIONS)}.")
+            raise UnsupportedConfig(f"hidden_act is {self.hidden_act!r}; computed are {', '.join(ACTIVATIONS)}.")
         if self.hidden_size % self.num_attention_heads:
             raise UnsupportedConfig(
                 f"hidden_size is {self.hidden_size} and num_attention_heads is {self.num_attention_heads}; "
@@ -109,7 +109,7 @@ class CLIPVisionConfig(TowerConfig):
         Raises:
             UnsupportedConfig: A key is unknown, or a value is one that the tower does not compute.
         """
-        return _read_tower(cls, values, "vision_config")
+        return read_tower(cls, values, "vision_config")
 
     @property
     def patches(self) -> int:
@@ -161,7 +161,7 @@ class CLIPConfig:
         own = {"projection_dim", "logit_scale_init_value"}
         _check_keys(values, known | own, "The clip configuration")
         return cls(
-            text=_read_tower(CLIPTextConfig, _tower_values(values, "text_config"), "text_config"),
+            text=read_tower(CLIPTextConfig, _tower_values(values, "text_config"), "text_config"),
             vision=CLIPVisionConfig.from_hf(_tower_values(values, "vision_config")),
             **{key: values[key] for key in own if values.get(key) is not None},
         )
@@ -189,7 +189,12 @@ def _tower_values(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found
 
 
-def _read_tower(kind: type[_TowerT], values: Mapping[str, Any], where: str) -> _TowerT:
+def read_tower(kind: type[_TowerT], values: Mapping[str, Any], where: str) -> _TowerT:
+    """Read the configuration of a tower, also of families with blocks like these.
+
+    Raises:
+        UnsupportedConfig: A key is unknown, or a value is one that the tower does not compute.
+    """
     known = {field.name for field in fields(kind)}
     # The model's own projection_dim counts; a tower's is for towers that are used alone.
     _check_keys(values, known | {"projection_dim"} | _FIXED.keys(), where)

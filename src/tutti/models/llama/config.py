@@ -32,6 +32,8 @@ _LEFT_OUT: Mapping[str, Mapping[str, Any]] = {
 }
 """`model_type` → what a `text_config` may leave out: the sizes of the first model of that name."""
 _MISTRAL_WINDOW = 4096
+_FIXED: Mapping[str, Any] = {"hidden_act": "silu", "rope_interleaved": False}
+"""Keys that may hold this value only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +98,9 @@ class LlamaConfig:
         known = {field.name for field in fields(cls)}
         values = {key: value for key, value in values.items() if key in known or key not in IGNORED_KEYS}
         values["sliding_window"] = window
-        if (activation := values.pop("hidden_act", "silu")) != "silu":
-            raise UnsupportedConfig(f"hidden_act is {activation!r}; this decoder computes 'silu' only.")
+        for key, expected in _FIXED.items():
+            if (found := values.pop(key, expected)) != expected:
+                raise UnsupportedConfig(f"{key} is {found!r}; this decoder computes {expected!r} only.")
         rope = dict(values.pop("rope_parameters", None) or {})
         values["rope_theta"] = rope.pop("rope_theta", values.get("rope_theta", 10000.0))
         values["rope_scaling"] = _rope_scaling(values.get("rope_scaling") or rope)
