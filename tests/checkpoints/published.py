@@ -1,0 +1,177 @@
+"""`config.json` of published vision-language checkpoints: every key that says something, as their authors wrote it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_CLIP_L_336 = {
+    "hidden_size": 1024, "image_size": 336, "intermediate_size": 4096, "model_type": "clip_vision_model",
+    "num_attention_heads": 16, "num_hidden_layers": 24, "patch_size": 14, "projection_dim": 768, "vocab_size": 32000,
+}  # fmt: skip
+_VICUNA_7B = {
+    "_name_or_path": "lmsys/vicuna-7b-v1.5", "architectures": ["LlamaForCausalLM"], "max_position_embeddings": 4096,
+    "model_type": "llama", "rms_norm_eps": 1e-05, "torch_dtype": "float16", "vocab_size": 32064,
+}  # fmt: skip
+_VICUNA_13B = {
+    **_VICUNA_7B, "_name_or_path": "lmsys/vicuna-13b-v1.5", "hidden_size": 5120, "intermediate_size": 13824,
+    "num_attention_heads": 40, "num_hidden_layers": 40, "num_key_value_heads": 40,
+}  # fmt: skip
+_MISTRAL_7B = {
+    "_name_or_path": "mistralai/Mistral-7B-Instruct-v0.2", "architectures": ["MistralForCausalLM"],
+    "intermediate_size": 14336, "max_position_embeddings": 32768, "model_type": "mistral", "num_key_value_heads": 8,
+    "rms_norm_eps": 1e-05, "rope_theta": 1000000.0, "sliding_window": None, "torch_dtype": "bfloat16",
+    "vocab_size": 32064,
+}  # fmt: skip
+_YI_34B = {
+    "_name_or_path": "NousResearch/Nous-Hermes-2-Yi-34B", "architectures": ["LlamaForCausalLM"], "eos_token_id": 7,
+    "hidden_size": 7168, "intermediate_size": 20480, "max_position_embeddings": 4096, "model_type": "llama",
+    "num_attention_heads": 56, "num_hidden_layers": 60, "num_key_value_heads": 8, "pad_token_id": 0,
+    "rms_norm_eps": 1e-05, "rope_theta": 5000000.0, "torch_dtype": "bfloat16", "use_cache": False, "vocab_size": 64064,
+}  # fmt: skip
+_LLAVA = {
+    "architectures": ["LlavaForConditionalGeneration"], "ignore_index": -100, "image_token_index": 32000,
+    "model_type": "llava", "pad_token_id": 32001, "projector_hidden_act": "gelu", "tie_word_embeddings": False,
+    "torch_dtype": "float16", "transformers_version": "4.36.0.dev0", "vision_config": _CLIP_L_336,
+    "vision_feature_layer": -2, "vision_feature_select_strategy": "default", "vocab_size": 32064,
+}  # fmt: skip
+_NEXT = {
+    **_LLAVA, "architectures": ["LlavaNextForConditionalGeneration"], "model_type": "llava_next",
+    "image_grid_pinpoints": [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]],
+    "transformers_version": "4.39.0.dev0", "use_image_newline_parameter": True,
+}  # fmt: skip
+_IDEFICS_TEXT = {
+    "_flash_attn_2_enabled": True, "architectures": ["VLlama3ForCausalLM"], "is_llama_config": True,
+    "model_type": "llama", "neftune_noise_alpha": 0.0, "pad_token_id": 2, "qk_layer_norms": False,
+    "rms_norm_eps": 1e-05, "torch_dtype": "bfloat16", "use_resampler": False,
+    "perceiver_config": {"model_type": "vllama3", "resampler_depth": 6, "resampler_n_latents": 64},
+}  # fmt: skip
+_SMOL_TOP = {
+    "model_type": "idefics3", "pad_token_id": 128002, "tie_word_embeddings": False, "torch_dtype": "bfloat16",
+    "transformers_version": "4.46.0", "use_cache": True, "use_reentrant_checkpointing": False,
+}  # fmt: skip
+_SIGLIP_B_512 = {
+    "hidden_size": 768, "image_size": 512, "max_image_size": {"longest_edge": 512}, "model_type": "idefics3_vision",
+    "num_attention_heads": 12, "patch_size": 16, "size": {"longest_edge": 2048}, "tie_word_embeddings": False,
+    "use_base_siglip": True,
+}  # fmt: skip
+_SIGLIP_SO = {
+    "hidden_size": 1152, "image_size": 384, "intermediate_size": 4304, "max_image_size": {"longest_edge": 384},
+    "model_type": "idefics3", "num_attention_heads": 16, "num_hidden_layers": 27, "patch_size": 14,
+    "size": {"longest_edge": 1920}, "tie_word_embeddings": False, "use_base_siglip": False,
+}  # fmt: skip
+_SMOL_SIZES = {"head_dim": 64, "max_position_embeddings": 8192, "mlp_bias": False, "rope_interleaved": False}
+_SMOL_256M = {
+    **_IDEFICS_TEXT, **_SMOL_SIZES, "hidden_size": 576, "intermediate_size": 1536, "num_attention_heads": 9,
+    "num_hidden_layers": 30, "num_key_value_heads": 3, "pixel_shuffle_factor": 4, "rope_theta": 100000,
+    "transformers.js_config": {"kv_cache_dtype": {"fp16": "float16"}}, "vocab_size": 49280,
+}  # fmt: skip
+_SMOL_500M = {
+    **_SMOL_256M, "hidden_size": 960, "intermediate_size": 2560, "num_attention_heads": 15, "num_hidden_layers": 32,
+    "num_key_value_heads": 5,
+}  # fmt: skip
+_SMOL_2B = {
+    **_IDEFICS_TEXT, **_SMOL_SIZES, "hidden_size": 2048, "intermediate_size": 8192, "max_position_embeddings": 16384,
+    "num_attention_heads": 32, "num_hidden_layers": 24, "num_key_value_heads": 32, "rope_theta": 273768.0,
+    "vocab_size": 49155,
+}  # fmt: skip
+
+PUBLISHED: dict[str, tuple[dict[str, Any], float, int, int]] = {
+    "llava-hf/llava-1.5-7b-hf": (_LLAVA | {"text_config": _VICUNA_7B}, 7.063, 576, 4096),
+    "llava-hf/llava-1.5-13b-hf": (_LLAVA | {"text_config": _VICUNA_13B}, 13.351, 576, 4096),
+    "llava-hf/bakLlava-v1-hf": (
+        _LLAVA | {"text_config": {**_MISTRAL_7B, "rope_theta": 10000.0, "sliding_window": 4096}}, 7.567, 576, 32768,
+    ),
+    "llava-hf/llava-v1.6-vicuna-7b-hf": (_NEXT | {"text_config": _VICUNA_7B}, 7.063, 2928, 4096),
+    "llava-hf/llava-v1.6-vicuna-13b-hf": (_NEXT | {"text_config": _VICUNA_13B}, 13.351, 2928, 4096),
+    "llava-hf/llava-v1.6-mistral-7b-hf": (_NEXT | {"text_config": _MISTRAL_7B}, 7.567, 2928, 32768),
+    "llava-hf/llava-v1.6-34b-hf": (
+        _NEXT | {"text_config": _YI_34B, "image_token_index": 64000, "pad_token_id": 64001}, 34.752, 2928, 4096,
+    ),
+    "HuggingFaceTB/SmolVLM-256M-Instruct": (
+        _SMOL_TOP | {
+            "image_seq_len": 64, "image_token_id": 49190, "scale_factor": 4, "text_config": _SMOL_256M,
+            "vision_config": _SIGLIP_B_512, "vocab_size": 49280,
+        }, 0.256, 64, 8192,
+    ),
+    "HuggingFaceTB/SmolVLM-500M-Instruct": (
+        _SMOL_TOP | {
+            "image_token_id": 49190, "scale_factor": 4, "text_config": _SMOL_500M, "vision_config": _SIGLIP_B_512,
+        }, 0.507, 64, 8192,
+    ),
+    "HuggingFaceTB/SmolVLM-Instruct": (
+        _SMOL_TOP | {
+            "image_seq_len": 81, "image_token_id": 49153, "scale_factor": 3, "text_config": _SMOL_2B,
+            "vision_config": _SIGLIP_SO, "vocab_size": 49155,
+        }, 2.246, 81, 16384,
+    ),
+    "HuggingFaceTB/SmolVLM2-500M-Video-Instruct": (
+        _SMOL_TOP | {
+            "model_type": "smolvlm", "image_token_id": 49190, "scale_factor": 4, "text_config": _SMOL_500M,
+            "vision_config": {**_SIGLIP_B_512, "model_type": "smolvlm_vision", "use_base_siglip": False},
+        }, 0.507, 64, 8192,
+    ),
+    "HuggingFaceTB/SmolVLM2-2.2B-Instruct": (
+        _SMOL_TOP | {
+            "model_type": "smolvlm", "image_token_id": 49190, "scale_factor": 3,
+            "text_config": {**_SMOL_2B, "max_position_embeddings": 8192, "rope_theta": 130000, "vocab_size": 49280},
+            "vision_config": {**_SIGLIP_SO, "model_type": "smolvlm_vision"},
+        }, 2.247, 81, 8192,
+    ),
+    "HuggingFaceM4/Idefics3-8B-Llama3": (
+        _SMOL_TOP | {
+            "image_seq_len": 169, "image_token_id": 128257, "scale_factor": 2,
+            "text_config": {
+                **_IDEFICS_TEXT, "hidden_size": 4096, "intermediate_size": 14336, "max_position_embeddings": 10240,
+                "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 8, "pad_token_id": 128002,
+                "rope_theta": 500000.0, "vocab_size": 128259,
+            },
+            "vision_config": {**_SIGLIP_SO, "image_size": 364},
+        }, 8.462, 169, 10240,
+    ),
+}  # fmt: skip
+"""Id → configuration, parameters in thousand millions, tokens of a picture (at most) or of a tile, context length."""
+
+_CLIP_336 = {
+    "crop_size": {"height": 336, "width": 336}, "do_center_crop": True, "do_convert_rgb": True, "do_normalize": True,
+    "do_rescale": True, "do_resize": True, "image_mean": [0.48145466, 0.4578275, 0.40821073],
+    "image_processor_type": "CLIPImageProcessor", "image_std": [0.26862954, 0.26130258, 0.27577711],
+    "processor_class": "LlavaProcessor", "resample": 3, "rescale_factor": 0.00392156862745098,
+    "size": {"shortest_edge": 336},
+}  # fmt: skip
+_TILES = {
+    "do_convert_rgb": True, "do_image_splitting": True, "do_normalize": True, "do_pad": True, "do_rescale": True,
+    "do_resize": True, "image_mean": [0.5, 0.5, 0.5], "image_processor_type": "Idefics3ImageProcessor",
+    "image_std": [0.5, 0.5, 0.5], "max_image_size": {"longest_edge": 512}, "processor_class": "Idefics3Processor",
+    "resample": 1, "rescale_factor": 0.00392156862745098, "size": {"longest_edge": 2048},
+}  # fmt: skip
+SETTINGS: list[tuple[str, dict[str, Any], int, int]] = [
+    ("llava-hf/llava-1.5-7b-hf", _CLIP_336, 0, 336),
+    (
+        "llava-hf/llava-v1.6-mistral-7b-hf",
+        {
+            **_CLIP_336, "aspect_ratio_setting": "anyres", "do_pad": True,
+            "image_grid_pinpoints": [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]],
+            "image_processor_type": "LlavaNextImageProcessor", "processor_class": "LlavaNextProcessor",
+        },
+        5, 336,
+    ),
+    ("HuggingFaceTB/SmolVLM-256M-Instruct", _TILES, 13, 512),
+    (
+        "HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
+        {**_TILES, "video_sampling": {"fps": 1, "max_frames": 64, "video_size": {"longest_edge": 512}}},
+        13, 512,
+    ),
+    (
+        "HuggingFaceTB/SmolVLM2-2.2B-Instruct",
+        {
+            **_TILES, "max_image_size": {"longest_edge": 384}, "size": {"longest_edge": 1536},
+            "video_sampling": {"fps": 1, "max_frames": 64, "video_size": {"longest_edge": 384}},
+        },
+        13, 384,
+    ),
+    (
+        "HuggingFaceM4/Idefics3-8B-Llama3",
+        {**_TILES, "max_image_size": {"longest_edge": 364}, "size": {"longest_edge": 1456}}, 13, 364,
+    ),
+]  # fmt: skip
+"""Id, `preprocessor_config.json`, tiles that a picture of 640 x 480 becomes (0: it is one square), their side."""

@@ -1,0 +1,92 @@
+"""What published checkpoints say of themselves is read; their weights are not here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from tests.checkpoints.published import PUBLISHED, SETTINGS
+from tests.parity.written import tokenizer
+from tutti.checkpoints.families import FAMILIES, find_family
+from tutti.errors import UnsupportedConfig
+
+
+@pytest.mark.parametrize(("values", "billions", "tokens", "context"), PUBLISHED.values(), ids=PUBLISHED.keys())
+def test_a_published_configuration_is_read(values: dict[str, Any], billions: float, tokens: int, context: int) -> None:
+    config = find_family(values).config(values)
+    assert config.parameters() / 1e9 == pytest.approx(billions, abs=0.0006)
+    assert config.text.max_position_embeddings == context
+    assert tokens in (getattr(config, name, None) for name in ("tile_tokens", "tower_tokens")) or (
+        config.most_picture_tokens() == tokens
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["llava-hf/llava-1.5-7b-hf", "llava-hf/llava-v1.6-34b-hf", "HuggingFaceTB/SmolVLM-Instruct"]
+)
+def test_parameters_are_those_of_the_model(name: str) -> None:
+    values = PUBLISHED[name][0]
+    family = FAMILIES[values["model_type"]]
+    config = family.config(values)
+    with torch.device("meta"):
+        model = family.model(config)
+    assert sum(parameter.numel() for parameter in model.parameters()) == config.parameters()
+
+
+@pytest.mark.parametrize("name", ["llava-hf/llava-1.5-7b-hf", "HuggingFaceTB/SmolVLM-256M-Instruct"])
+@torch.inference_mode()
+def test_flops_of_a_picture_are_those_of_its_products(name: str) -> None:
+    values = PUBLISHED[name][0]
+    small = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 3, "num_key_value_heads": 2}
+    values = {**values, "text_config": {**values["text_config"], **small}}
+    tower = {key: small[key] for key in small if key != "num_key_value_heads"}
+    values["vision_config"] = {**values["vision_config"], **tower, "image_size": 112}
+    family = FAMILIES[values["model_type"]]
+    config = family.config(values)
+    model: Any = family.model(config)
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        model.see(torch.zeros(1, 3, 112, 112))
+    stated = config.tower_flops() if values["model_type"] == "llava" else config.tile_flops()
+    assert stated == counter.get_total_flops()
+
+
+@pytest.mark.parametrize(("name", "settings", "tiles", "side"), SETTINGS)
+def test_published_settings_of_pictures_are_read(
+    tmp_path: Path, name: str, settings: dict[str, Any], tiles: int, side: int
+) -> None:
+    values = dict(PUBLISHED[name][0])
+    words = tokenizer(["<image>"])
+    key = "image_token_id" if "image_token_id" in values else "image_token_index"
+    values[key] = words.convert_tokens_to_ids("<image>")
+    (tmp_path / "tokenizer.json").write_text(words.backend_tokenizer.to_str())
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    family = find_family(values)
+    config = family.config(values)
+    processor: Any = family.processor(config, tmp_path)
+    made = processor.picture(np.zeros((480, 640, 3), np.uint8))
+    assert made.arrays["pixel_values"].shape == ((tiles, 3, side, side) if tiles else (3, side, side))
+    facts = family.facts(config, tmp_path)
+    assert made.tokens <= facts.media_tokens["image"]["picture"]
+    assert ("video" in facts.media_tokens) == hasattr(processor, "film") == ("video_sampling" in settings)
+
+
+def test_an_unknown_key_is_refused_wherever_it_stands() -> None:
+    values = PUBLISHED["llava-hf/llava-1.5-7b-hf"][0]
+    for where in ("text_config", "vision_config", None):
+        changed = {**values, where: {**values[where], "new": 1}} if where else {**values, "new": 1}
+        with pytest.raises(UnsupportedConfig, match="has the unknown key 'new'"):
+            find_family(changed).config(changed)
+
+
+def test_a_quantized_checkpoint_of_another_kind_is_refused_by_name() -> None:
+    values = {**PUBLISHED["llava-hf/llava-1.5-7b-hf"][0], "quantization_config": {"quant_method": "awq"}}
+    with pytest.raises(UnsupportedConfig, match="has the unknown key 'quantization_config'"):
+        find_family(values).config(values)
