@@ -214,8 +214,8 @@ def video(seconds: float, rate: float) -> Video:
 @pytest.mark.parametrize(("seconds", "rate"), [(0.25, 4), (1, 10), (3, 8), (5.5, 6), (9, 3), (8, 0.5), (30, 2)])
 def test_frames_are_chosen_and_written_as_theirs(plain: Saved, seconds: float, rate: float) -> None:
     processor = checkpoints.load(plain.folder).processor
-    clip = decode_video(video(seconds, rate), Limits(), processor.choice)
-    made = processor.film(clip.frames, clip.times_s, clip.duration_s)
+    clip = decode_video(video(seconds, rate), Limits(), processor.frame_choice)
+    made = processor.video(clip)
     sampler = SimpleNamespace(num_frames=SAMPLING["max_frames"], fps=SAMPLING["fps"])
     metadata = _Metadata(fps=rate, duration=clip.duration_s, total_num_frames=round(seconds * rate))
     chosen = SmolVLMVideoProcessor.sample_frames(sampler, metadata)
@@ -239,7 +239,7 @@ def test_frames_are_chosen_and_written_as_theirs(plain: Saved, seconds: float, r
     images = Idefics3ImageProcessorPil(
         size=SAMPLING["video_size"], max_image_size={"longest_edge": 28}, do_image_splitting=False
     )
-    pixels = images(list(clip.frames[np.unique(clip.times_s, return_index=True)[1]]), return_tensors="np")
+    pixels = images(list(clip.frames), return_tensors="np")
     np.testing.assert_allclose(made.arrays["pixel_values"], pixels["pixel_values"][0], atol=2 / 255)
 
 

@@ -57,7 +57,9 @@ class VisionProcessor(TextProcessor):
             text = self.continued([item if _is_image(item) else words.hide(item) for item in turns[0][1]])
         else:
             text = self.chat.render([{"role": role, "content": self.content(pieces, words)} for role, pieces in turns])
-        images = [piece for _, pieces in turns for piece in pieces if isinstance(piece, MediaInput) and _is_image(piece)]
+        images = [
+            piece for _, pieces in turns for piece in pieces if isinstance(piece, MediaInput) and _is_image(piece)
+        ]
         text, media = self._expanded(text, words, images)
         bos = self.chat.special_tokens.get("bos_token") if self.chat else None
         return self._placed(words.encode(text, add_special=not (bos and text.startswith(bos))), media)
