@@ -40,6 +40,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-body-mb", type=positive(float), metavar="N", help="largest request (default: 32)")
     parser.add_argument(
+        "--allow-media-domain",
+        action="append",
+        metavar="NAME",
+        help="fetch media from this domain; may be repeated (default: from none)",
+    )
+    parser.add_argument("--media-root", type=Path, metavar="DIR", help="open files named in requests below this folder")
+    parser.add_argument(
         "--drain-seconds", type=positive(float), default=30.0, metavar="S", help="longest wait at the end (default: 30)"
     )
 
@@ -83,15 +90,19 @@ def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) -> None:
     import tutti
-    from tutti.media import Limits
+    from tutti.media import Fetcher, Limits, MediaRoot
     from tutti.serve import logs
     from tutti.serve.running import make_server, run_announced
     from tutti.serve.sources import Sources
     from tutti.settings import read_settings
 
+    sizes = Limits.from_settings(read_settings())
+    domains, folder = arguments.allow_media_domain, arguments.media_root
+    sources = Sources(
+        sizes, Fetcher(domains, sizes) if domains else None, MediaRoot(folder, sizes) if folder is not None else None
+    )
     model = tutti.load(arguments.model)
     name = arguments.name or model.name.rstrip("/").rpartition("/")[2]
-    sources = Sources(Limits.from_settings(read_settings()))
     server = make_server(model.provider, name, place, keys, limits, sources)
     logs.configure()
 

@@ -7,6 +7,7 @@ from tutti._lazy import doors
 if TYPE_CHECKING:
     from tutti.media.audio import Sound as Sound
     from tutti.media.audio import decode_audio as decode_audio
+    from tutti.media.fetch import Fetcher as Fetcher
     from tutti.media.frames import FrameChoice as FrameChoice
     from tutti.media.frames import SceneChanges as SceneChanges
     from tutti.media.frames import UniformFrames as UniformFrames
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tutti.media.limits import Limits as Limits
     from tutti.media.measuring import Size as Size
     from tutti.media.measuring import measure as measure
+    from tutti.media.roots import MediaRoot as MediaRoot
     from tutti.media.sensors import decode_depth as decode_depth
     from tutti.media.sensors import decode_motion as decode_motion
     from tutti.media.sensors import decode_thermal as decode_thermal
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
 
 _DOORS = {
     "Clip": "tutti.media.video:Clip",
+    "Fetcher": "tutti.media.fetch:Fetcher",
     "FrameChoice": "tutti.media.frames:FrameChoice",
     "Limits": "tutti.media.limits:Limits",
+    "MediaRoot": "tutti.media.roots:MediaRoot",
     "SceneChanges": "tutti.media.frames:SceneChanges",
     "Size": "tutti.media.measuring:Size",
     "Sound": "tutti.media.audio:Sound",

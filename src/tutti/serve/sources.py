@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tutti.content import Audio, Image, Media, Modality, Part, Text, Video, data_url_bytes
 from tutti.errors import InputError
-from tutti.media import Limits, measure, wrap
+from tutti.media import Fetcher, Limits, MediaRoot, measure, wrap
 from tutti.serve.limits import Cost
 
 _KINDS = {"image": Image, "audio": Audio, "video": Video}
@@ -17,10 +17,12 @@ class Sources:
 
     Args:
         limits: Budgets that the headers of media are held to.
+        fetcher: Fetches remote addresses, if any are allowed.
+        root: The folder whose files may be named, if any.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, limits: Limits, fetcher: Fetcher | None = None, root: MediaRoot | None = None) -> None:
+        self.limits, self._fetcher, self._root = limits, fetcher, root
 
     def open(self, address: str, modality: Modality | None) -> Part:
         """The medium at an address.
@@ -55,11 +57,15 @@ class Sources:
     def _content(self, address: str) -> bytes:
         if address.startswith("data:"):
             return data_url_bytes(address)
-        if address.lower().startswith(("http://", "https://")):
+        if address.lower().startswith(("http:", "https:")):
+            if self._fetcher is not None:
+                return self._fetcher.fetch(address)
             raise InputError(
                 "A remote address was given, and this server fetches none; send the medium as a data: URL, or start "
                 "the server with --allow-media-domain."
             )
+        if self._root is not None:
+            return self._root.read(address)
         raise InputError(
             "A path was given, and this server opens none; send the medium as a data: URL, or start the server "
             "with --media-root."
