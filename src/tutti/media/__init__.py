@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tutti.media.sensors import decode_thermal as decode_thermal
     from tutti.media.video import Clip as Clip
     from tutti.media.video import decode_video as decode_video
+    from tutti.media.workers import Workers as Workers
     from tutti.media.wrapping import wrap as wrap
 
 _DOORS = {
@@ -35,6 +36,7 @@ _DOORS = {
     "Sound": "tutti.media.audio:Sound",
     "UniformFrames": "tutti.media.frames:UniformFrames",
     "WindowEnds": "tutti.media.frames:WindowEnds",
+    "Workers": "tutti.media.workers:Workers",
     "decode_audio": "tutti.media.audio:decode_audio",
     "decode_depth": "tutti.media.sensors:decode_depth",
     "decode_image": "tutti.media.images:decode_image",

@@ -60,6 +60,8 @@ def decode_audio(part: Audio, limits: Limits) -> Sound:
     array = array_of(part)
     if array is not None:
         return _from_array(array, part.sample_rate_hz, limits)
+    if limits.workers is not None:
+        return limits.workers.sound(part, limits)
     with opened(part, limits) as file:
         return _decode(file, part, limits)
 

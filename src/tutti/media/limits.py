@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tutti.errors import CapacityError
 from tutti.settings import Settings
+
+if TYPE_CHECKING:
+    from tutti.media.workers import Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +23,8 @@ class Limits:
     """Longest recording or video, in seconds."""
     max_bytes: int = Settings.max_bytes
     """Largest file that is read, and largest sound once decoded, in bytes."""
+    workers: Workers | None = field(default=None, compare=False)
+    """Processes that decode sound and video; None decodes them in this one."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Limits:

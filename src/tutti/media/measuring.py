@@ -41,6 +41,8 @@ def measure(part: Media, limits: Limits) -> Size:
         InputError: It is missing, damaged, or of a format that is not read.
         CapacityError: The header says more than allowed.
     """
+    if limits.workers is not None and not isinstance(part, Image):
+        return limits.workers.size(part, limits)
     with opened(part, limits) as file:
         size = file.seek(0, io.SEEK_END)
         found = sniff.sniff(file)

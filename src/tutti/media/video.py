@@ -53,6 +53,8 @@ def decode_video(part: Video, limits: Limits, choice: FrameChoice | None = None)
     array = array_of(part)
     if array is not None:
         return _clip(ArrayReel(array, part.frames_per_s, limits), choice)
+    if limits.workers is not None:
+        return limits.workers.clip(part, limits, choice)
     with opened(part, limits) as file:
         found = sniff.sniff(file)
         if found in (sniff.GIF, sniff.WEBP):

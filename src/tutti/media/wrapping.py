@@ -59,15 +59,22 @@ def wrap(
             f"A {type(value).__name__} was given as a medium; expected a path, bytes, a data: URL or a numpy array."
         )
     parts: dict[str, Part] = {"image": Image(value), "audio": Audio(value), "video": Video(value)}
+    return parts[modality_of(value, limits or Limits.from_settings(read_settings()))]
+
+
+def modality_of(value: str | os.PathLike[str] | bytes, limits: Limits) -> Modality:
+    """What encoded content is. Errors as for `wrap`."""
+    if limits.workers is not None:
+        return limits.workers.modality(value, limits)
     probe = _Medium(value)
-    with opened(probe, limits or Limits.from_settings(read_settings())) as file:
+    with opened(probe, limits) as file:
         found = sniff(file)
         if found is None:
             raise InputError(
                 f"{probe.name} is not a medium that Tutti reads: {describe(file)}; "
                 f"expected {PICTURES}; {SOUNDS}; or {FILMS}."
             )
-        return parts[_modality(file, found, probe.name)]
+        return _modality(file, found, probe.name)
 
 
 def _modality(file: BinaryIO, found: Format, name: str) -> Modality:
