@@ -5,7 +5,7 @@ Implementations: `tutti.providers` (Responder, Embedder). Test doubles need no b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from tutti.content import (
@@ -64,6 +64,15 @@ class Transcriber(Protocol):
 
     def transcribe(self, audio: Audio) -> Sequence[Segment]:
         """The speech as segments in order of time."""
+        ...
+
+
+@runtime_checkable
+class Observable(Protocol):
+    """Tells how it fares, for whoever watches over it."""
+
+    def stats(self) -> Mapping[str, float]:
+        """Names → numbers; those ending in `_total` only grow."""
         ...
 
 

@@ -28,10 +28,12 @@ class Settings:
     keys_file: str = "~/.config/tutti/keys.toml"
     """`TUTTI_KEYS_FILE`: keys of hosted models that are not in the environment; mode 0600."""
     cache_folder: str = "~/.cache/tutti"
-    """`TUTTI_CACHE_FOLDER`: where answers of hosted models are kept when that is asked for, and what was found in
-    long videos."""
+    """`TUTTI_CACHE_FOLDER`: where what was found in long videos is kept, and, when that is asked for, answers of hosted
+    models and embeddings of media."""
     api_keys: str | None = None
     """`TUTTI_API_KEYS`: keys that `tutti serve` takes beside those of its file, as TENANT:KEY,TENANT:KEY."""
+    embedding_bytes: int | None = None
+    """`TUTTI_EMBEDDING_BYTES`: most bytes of embeddings of media that outlive the process; None keeps none."""
     max_pixels: int = 128_000_000
     """`TUTTI_MAX_PIXELS`: most pixels of one picture, or of all the frames kept from one video."""
     max_seconds: float = 1800.0
@@ -56,6 +58,7 @@ def read_settings() -> Settings:
         keys_file=os.environ.get("TUTTI_KEYS_FILE") or default.keys_file,
         cache_folder=os.environ.get("TUTTI_CACHE_FOLDER") or default.cache_folder,
         api_keys=os.environ.get("TUTTI_API_KEYS") or None,
+        embedding_bytes=_whole("TUTTI_EMBEDDING_BYTES", 1) if os.environ.get("TUTTI_EMBEDDING_BYTES") else None,
         max_pixels=_whole("TUTTI_MAX_PIXELS", default.max_pixels),
         max_seconds=_number("TUTTI_MAX_SECONDS", default.max_seconds),
         max_stream_seconds=_number("TUTTI_MAX_STREAM_SECONDS", default.max_stream_seconds),

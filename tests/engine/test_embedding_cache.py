@@ -18,7 +18,7 @@ def test_what_was_put_is_found_and_counted() -> None:
     found = cache.get(key("a"))
     assert found is not None
     assert torch.equal(found, torch.ones(2, 3))
-    assert (cache.hits, cache.misses, cache.bytes, len(cache)) == (1, 1, 24, 1)
+    assert (cache.hits, cache.misses, cache.held_bytes, len(cache)) == (1, 1, 24, 1)
 
 
 def test_the_least_recently_used_goes_first() -> None:
@@ -28,21 +28,21 @@ def test_the_least_recently_used_goes_first() -> None:
     cache.get(key("a"))
     cache.put(key("d"), torch.ones(2))
     assert [cache.get(key(name)) is not None for name in "abcd"] == [True, False, True, True]
-    assert cache.bytes == 24
+    assert cache.held_bytes == 24
 
 
 def test_what_is_too_large_is_not_kept_and_drops_nothing() -> None:
     cache = EmbeddingCache(max_bytes=16)
     cache.put(key("small"), torch.ones(2))
     cache.put(key("large"), torch.ones(5))
-    assert (len(cache), cache.bytes) == (1, 8)
+    assert (len(cache), cache.held_bytes) == (1, 8)
 
 
 def test_putting_again_does_not_count_twice() -> None:
     cache = EmbeddingCache()
     cache.put(key("a"), torch.ones(2))
     cache.put(key("a"), torch.ones(3))
-    assert (len(cache), cache.bytes) == (1, 12)
+    assert (len(cache), cache.held_bytes) == (1, 12)
 
 
 def test_a_view_does_not_keep_its_whole_alive() -> None:
@@ -79,5 +79,5 @@ def test_threads_leave_the_account_right() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert cache.bytes == sum(entry.numel() * 4 for entry in cache._entries.values()) <= 40
+    assert cache.held_bytes == sum(entry.numel() * 4 for entry in cache._entries.values()) <= 40
     assert cache.hits + cache.misses == 800

@@ -1,10 +1,16 @@
-"""Embeddings of media that were encoded before, so that a second question on the same medium encodes nothing."""
+"""Embeddings of media that were encoded before, so that a second question on the same medium encodes nothing.
+
+What goes first when there is no room is what costs least to compute again for the bytes it takes, and of those, what
+was not used for longest. Source: GreedyDual-Size: Cao and Irani 1997, section 3.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import threading
-from collections import OrderedDict
+from itertools import count
+from typing import Protocol
 
 from torch import Tensor
 
@@ -26,23 +32,103 @@ def embedding_key(tenant: str, modality: str, digest: str, weights_digest: str) 
     return key.digest()
 
 
-class EmbeddingCache:
-    """A bounded store, least recently used out first. Safe to share between threads and engines.
+class Worth:
+    """Which of many entries goes first: the account behind a bounded store.
 
     Args:
-        max_bytes: Most bytes of embeddings kept; a larger embedding is not kept at all.
+        max_bytes: Most bytes of all entries together.
     """
 
-    def __init__(self, max_bytes: int = 256 * 2**20) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.bytes = 0
-        """Bytes held now."""
+        """Bytes of all entries."""
+        self._entries: dict[bytes, tuple[int, float]] = {}
+        self._ranks: dict[bytes, tuple[float, int]] = {}
+        self._heap: list[tuple[float, int, bytes]] = []
+        self._inflation = 0.0  # rises to the worth of what was dropped, so that old worth fades
+        self._uses = count()
+
+    def add(self, key: bytes, size: int, seconds: float) -> list[bytes]:
+        """Enter an entry of `size` bytes that took `seconds` to compute.
+
+        Returns:
+            The keys of the entries that have to go for it; its own if it alone is too large.
+        """
+        self.remove(key)
+        self._entries[key] = (size, seconds / max(1, size))
+        self.bytes += size
+        self.use(key)
+        dropped = [key] if size > self.max_bytes else []
+        while self.bytes - (size if dropped[:1] == [key] else 0) > self.max_bytes:
+            dropped.append(self._least())
+            self._inflation = self._ranks[dropped[-1]][0]
+            self.remove(dropped[-1])
+        if dropped[:1] == [key]:
+            self.remove(key)
+        return dropped
+
+    def use(self, key: bytes) -> None:
+        """Count an entry as used just now."""
+        rank = (self._inflation + self._entries[key][1], next(self._uses))
+        self._ranks[key] = rank
+        heapq.heappush(self._heap, (*rank, key))
+        if len(self._heap) > 64 + 4 * len(self._ranks):  # mostly ranks that are no longer true
+            self._heap = [(*rank, key) for key, rank in self._ranks.items()]
+            heapq.heapify(self._heap)
+
+    def remove(self, key: bytes) -> None:
+        """Forget an entry, if there is one."""
+        if key in self._entries:
+            self.bytes -= self._entries.pop(key)[0]
+            del self._ranks[key]
+
+    def _least(self) -> bytes:
+        while True:
+            worth, use, key = heapq.heappop(self._heap)
+            if self._ranks.get(key) == (worth, use):
+                return key
+
+
+class Shelf(Protocol):
+    """A second place, larger and slower, that outlives the process. Implementation: `tutti.engine.embedding_shelf`."""
+
+    def get(self, key: bytes) -> tuple[Tensor, float] | None:
+        """The embedding kept under this key and the seconds it took to compute, or None."""
+        ...
+
+    def put(self, key: bytes, embedding: Tensor, seconds: float) -> None:
+        """Keep an embedding."""
+        ...
+
+
+class EmbeddingCache:
+    """A bounded store in memory, and behind it perhaps one on disk. Safe to share between threads and engines.
+
+    Args:
+        max_bytes: Most bytes of embeddings kept in memory; a larger embedding is not kept there at all.
+        shelf: The store behind it.
+    """
+
+    def __init__(self, max_bytes: int = 64 * 2**20, shelf: Shelf | None = None) -> None:
         self.hits = 0
         """Look-ups that found something."""
         self.misses = 0
         """Look-ups that found nothing."""
-        self._entries: OrderedDict[bytes, Tensor] = OrderedDict()
+        self._shelf = shelf
+        self._worth = Worth(max_bytes)
+        self._entries: dict[bytes, Tensor] = {}
         self._lock = threading.Lock()
+
+    @property
+    def max_bytes(self) -> int:
+        """Most bytes held in memory."""
+        return self._worth.max_bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes held in memory now."""
+        return self._worth.bytes
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -51,24 +137,29 @@ class EmbeddingCache:
         """The embedding (N, D) kept under this key, or None."""
         with self._lock:
             found = self._entries.get(key)
-            if found is None:
+            if found is not None:
+                self.hits += 1
+                self._worth.use(key)
+                return found
+        shelved = self._shelf.get(key) if self._shelf is not None else None
+        with self._lock:
+            if shelved is None:
                 self.misses += 1
                 return None
             self.hits += 1
-            self._entries.move_to_end(key)
-            return found
+            self._keep(key, *shelved)
+            return shelved[0]
 
-    def put(self, key: bytes, embedding: Tensor) -> None:
-        """Keep an embedding (N, D), and drop the least recently used ones until all fit."""
-        size = embedding.numel() * embedding.element_size()
+    def put(self, key: bytes, embedding: Tensor, seconds: float = 0.0) -> None:
+        """Keep an embedding (N, D) that took `seconds` to compute; others give way until all fit."""
+        # A view would keep alive the whole tensor that it looks into, which the budget does not count.
+        embedding = embedding.detach().clone()
         with self._lock:
-            if (old := self._entries.pop(key, None)) is not None:
-                self.bytes -= old.numel() * old.element_size()
-            if size > self.max_bytes:
-                return
-            # A view would keep alive the whole tensor that it looks into, which the budget does not count.
-            self._entries[key] = embedding.detach().clone()
-            self.bytes += size
-            while self.bytes > self.max_bytes:
-                _, dropped = self._entries.popitem(last=False)
-                self.bytes -= dropped.numel() * dropped.element_size()
+            self._keep(key, embedding, seconds)
+        if self._shelf is not None:
+            self._shelf.put(key, embedding, seconds)
+
+    def _keep(self, key: bytes, embedding: Tensor, seconds: float) -> None:
+        self._entries[key] = embedding
+        for dropped in self._worth.add(key, embedding.numel() * embedding.element_size(), seconds):
+            del self._entries[dropped]

@@ -77,6 +77,10 @@ class Engine:
         self._detokenize = detokenize
         self._requests: dict[int, Request] = {}
         self._arrivals = 0
+        self.steps = 0
+        """Steps that computed something."""
+        self.step_sequences = 0
+        """Sequences of all those steps; divided by them, the mean size of a batch."""
         # Guards all of the above except while `_stepping`, when the scheduler and the runner are the stepping thread's.
         self._news = threading.Condition()
         self._stepping = False
@@ -208,6 +212,8 @@ class Engine:
         work = [one for one in self.scheduler.schedule() if self._prepare(one)]
         if not work:
             return
+        self.steps += 1
+        self.step_sequences += len(work)
         try:
             logits = self._runner.run(work)
         except Exception as error:  # noqa: BLE001 - whatever a model raises belongs to those whose tokens it was given

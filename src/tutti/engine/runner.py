@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from collections.abc import Sequence as Items
 from itertools import pairwise
@@ -235,9 +236,10 @@ class Runner:
         found = self.embeddings.get(key)
         if found is not None:
             return found
+        begun = time.perf_counter()
         arrays = {name: torch.tensor(array, device=self._device) for name, array in medium.arrays.items()}
         encoded = self.model.encode_media(medium.modality, arrays)
-        self.embeddings.put(key, encoded)
+        self.embeddings.put(key, encoded, time.perf_counter() - begun)
         return encoded
 
     def _key(self, sequence: Sequence, number: int) -> bytes:

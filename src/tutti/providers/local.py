@@ -5,8 +5,11 @@ Tensors live below this file; what leaves it is content and numpy.
 
 from __future__ import annotations
 
+import hashlib
+import pickle
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
@@ -36,7 +39,7 @@ from tutti.content import (
     Usage,
     Video,
 )
-from tutti.engine import Engine
+from tutti.engine import DiskShelf, EmbeddingCache, Engine
 from tutti.engine.runner import Decoder
 from tutti.engine.sampling import Constraint
 from tutti.errors import UnsupportedTask
@@ -100,9 +103,10 @@ class Local:
         name: What reports call it.
         loaded: The checkpoint.
         limits: Budgets for decoding.
+        shelf: Where embeddings of media outlive the process, if anywhere.
     """
 
-    def __init__(self, name: str, loaded: checkpoints.Loaded, limits: Limits) -> None:
+    def __init__(self, name: str, loaded: checkpoints.Loaded, limits: Limits, shelf: DiskShelf | None = None) -> None:
         self.name = name
         self.limits = limits
         self.processor = loaded.processor
@@ -190,11 +194,15 @@ class LocalEmbedder(Local):
 class LocalResponder(Local):
     """A checkpoint with a decoder, ready to answer; arguments as for `Local`."""
 
-    def __init__(self, name: str, loaded: checkpoints.Loaded, limits: Limits) -> None:
+    def __init__(self, name: str, loaded: checkpoints.Loaded, limits: Limits, shelf: DiskShelf | None = None) -> None:
         super().__init__(name, loaded, limits)
         self.prompter = cast("_Prompter", loaded.processor)
         self.engine = Engine(
-            cast("Decoder", self.model), eos_ids=self.prompter.eos_ids, detokenize=self.prompter.decode
+            cast("Decoder", self.model),
+            eos_ids=self.prompter.eos_ids,
+            detokenize=self.prompter.decode,
+            embedding_cache=EmbeddingCache(shelf=shelf),
+            weights_digest=_weights_digest(self.model) if shelf is not None else "",
         )
         self._json: JsonVocabulary | None = None
         """Made when a request first asks for JSON."""
@@ -231,6 +239,20 @@ class LocalResponder(Local):
             )
         )
 
+    def stats(self) -> dict[str, float]:
+        """How the engine fares."""
+        engine = self.engine
+        return {
+            "engine_running": len(engine.scheduler.running),
+            "engine_waiting": len(engine.scheduler.waiting),
+            "engine_steps_total": engine.steps,
+            "engine_step_sequences_total": engine.step_sequences,
+            "engine_preemptions_total": engine.scheduler.preemptions,
+            "embedding_cache_hits_total": engine.embedding_cache.hits,
+            "embedding_cache_misses_total": engine.embedding_cache.misses,
+            "embedding_cache_bytes": engine.embedding_cache.held_bytes,
+        }
+
     def _constraint(self, schema: str | None) -> Constraint | None:
         if schema is None:
             return None
@@ -264,8 +286,16 @@ _KINDS: tuple[tuple[frozenset[str], type[LocalResponder | LocalEmbedder]], ...] 
 """Tasks → what serves them; the first that fits."""
 
 
-def load_local(name: str, settings: Settings, quantize: str | None = None) -> LocalResponder | LocalEmbedder:
+def load_local(
+    name: str, settings: Settings, quantize: str | None = None, limits: Limits | None = None
+) -> LocalResponder | LocalEmbedder:
     """Load a checkpoint by built-in name, folder or hub id.
+
+    Args:
+        name: Which.
+        settings: Of the environment.
+        quantize: Weights of so many bits.
+        limits: Budgets for decoding; those of the settings if None.
 
     Raises:
         CheckpointError: There is none, or it is not what it claims to be.
@@ -277,10 +307,28 @@ def load_local(name: str, settings: Settings, quantize: str | None = None) -> Lo
     if hasattr(loaded.processor, "hears"):
         for tasks, kind in _KINDS:
             if tasks <= set(loaded.info.tasks):
-                return kind(name, loaded, Limits.from_settings(settings))
+                return kind(name, loaded, limits or Limits.from_settings(settings), _shelf(settings))
     raise UnsupportedTask(
         f"{name} is of family {loaded.info.family}, which is read but not yet served; use tutti-mini."
     )
+
+
+def _shelf(settings: Settings) -> DiskShelf | None:
+    if settings.embedding_bytes is None:
+        return None
+    return DiskShelf(Path(settings.cache_folder).expanduser() / "embeddings", settings.embedding_bytes)
+
+
+def _weights_digest(model: torch.nn.Module) -> str:
+    """SHA-256 over names, types, shapes and bytes of all weights: embeddings on disk outlive a change of them."""
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        digest.update(f"{name}\0{getattr(value, 'dtype', type(value))}\0{getattr(value, 'shape', ())}\0".encode())
+        if isinstance(value, torch.Tensor):
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        else:  # packed by a library, which gives its own form of the bytes
+            digest.update(pickle.dumps(value))
+    return digest.hexdigest()
 
 
 def _tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, torch.Tensor]:

@@ -11,11 +11,16 @@ from tutti.providers.model import Model
 from tutti.settings import HOSTED, Settings, read_settings
 
 if TYPE_CHECKING:
+    from tutti.media import Limits
     from tutti.providers.hosted import HostedOptions
 
 
 def load(
-    name: str | PathLike[str] | None = None, *, quantize: str | None = None, hosted: HostedOptions | None = None
+    name: str | PathLike[str] | None = None,
+    *,
+    quantize: str | None = None,
+    hosted: HostedOptions | None = None,
+    limits: Limits | None = None,
 ) -> Model:
     """Load a model.
 
@@ -25,6 +30,7 @@ def load(
             tutti-mini.
         quantize: Weights of so many bits ("int8", "int4"); None keeps them as they are.
         hosted: How hosted models are called.
+        limits: Budgets for decoding media, and perhaps processes to do it in; those of the environment if None.
 
     Raises:
         CheckpointError: There is no such model, or its folder is not what it claims to be.
@@ -39,10 +45,10 @@ def load(
     if is_hosted(wanted):
         if quantize is not None:
             raise InputError(f"quantize was given for {wanted}, whose weights are elsewhere; leave it out.")
-        return Model(_hosted(wanted, provider, model, settings, hosted))
+        return Model(_hosted(wanted, provider, model, settings, hosted, limits))
     from tutti.providers.local import load_local
 
-    return Model(load_local(wanted, settings, quantize=quantize))
+    return Model(load_local(wanted, settings, quantize=quantize, limits=limits))
 
 
 def is_hosted(name: str) -> bool:
@@ -52,13 +58,13 @@ def is_hosted(name: str) -> bool:
 
 
 def _hosted(
-    wanted: str, provider: str, model: str, settings: Settings, hosted: HostedOptions | None
+    wanted: str, provider: str, model: str, settings: Settings, hosted: HostedOptions | None, limits: Limits | None
 ) -> Responder | Embedder:
     from tutti.media import Limits
     from tutti.providers.hosted import HostedOptions
     from tutti.providers.keys import Key, find_key
 
-    options, limits = hosted or HostedOptions(), Limits.from_settings(settings)
+    options, limits = hosted or HostedOptions(), limits or Limits.from_settings(settings)
     if provider in ("http", "https"):
         from tutti.providers.openai import OpenAI
 
