@@ -27,6 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = _EPILOG
     add_model(parser)
+    parser.add_argument("--quantize", metavar="KIND", help="weights of so many bits: int8 or int4")
     add_json(parser, "one JSON object when the server is ready")
     parser.add_argument("--name", help="what clients call the model (default: the last word of its name)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
@@ -46,6 +47,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="fetch media from this domain; may be repeated (default: from none)",
     )
     parser.add_argument("--media-root", type=Path, metavar="DIR", help="open files named in requests below this folder")
+    parser.add_argument(
+        "--decode-workers",
+        type=positive(int),
+        default=2,
+        metavar="N",
+        help="processes for sound and video (default: 2)",
+    )
     parser.add_argument(
         "--drain-seconds", type=positive(float), default=30.0, metavar="S", help="longest wait at the end (default: 30)"
     )
@@ -89,19 +97,25 @@ def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) -> None:
+    from dataclasses import replace
+
     import tutti
-    from tutti.media import Fetcher, Limits, MediaRoot
+    from tutti.media import Fetcher, Limits, MediaRoot, Workers
     from tutti.serve import logs
     from tutti.serve.running import make_server, run_announced
     from tutti.serve.sources import Sources
     from tutti.settings import read_settings
 
-    sizes = Limits.from_settings(read_settings())
+    workers = Workers(arguments.decode_workers)
+    sizes = limits.of_media(replace(Limits.from_settings(read_settings()), workers=workers))
+    fetched = replace(sizes, max_bytes=limits.request.bytes)
     domains, folder = arguments.allow_media_domain, arguments.media_root
     sources = Sources(
-        sizes, Fetcher(domains, sizes) if domains else None, MediaRoot(folder, sizes) if folder is not None else None
+        sizes,
+        Fetcher(domains, fetched) if domains else None,
+        MediaRoot(folder, fetched) if folder is not None else None,
     )
-    model = tutti.load(arguments.model)
+    model = tutti.load(arguments.model, quantize=arguments.quantize, limits=sizes)
     name = arguments.name or model.name.rstrip("/").rpartition("/")[2]
     server = make_server(model.provider, name, place, keys, limits, sources)
     logs.configure()
@@ -113,7 +127,11 @@ def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) ->
             who = f"for holders of {len(keys)} keys" if len(keys) else "for this machine only"
             note(f"{name} answers at {url}/v1, {who}; the pages are at {url}/docs. Ctrl-C stops it.")
 
-    if not run_announced(server, ready):
+    try:
+        listened = run_announced(server, ready)
+    finally:
+        workers.close()
+    if not listened:
         raise InputError(f"Port {place.port} of {place.host} is not free; give another with --port.")
 
 

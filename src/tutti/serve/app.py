@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException as FrameworkError
 
 from tutti import __version__
 from tutti.errors import TuttiError
-from tutti.serve import schemas
+from tutti.serve import pages, schemas
 from tutti.serve.errors import (
     Refusal,
     kind_of,
@@ -68,6 +68,7 @@ def create_app(service: Service, keys: Keys) -> FastAPI:
     )
     app.state.service, app.state.admission = service, service.admission
     app.include_router(Routes(service).router())
+    app.include_router(pages.router())
     app.add_middleware(Gate, keys=keys, admission=service.admission, metrics=service.metrics)
     _handle_errors(app, service)
     return app

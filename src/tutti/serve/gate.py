@@ -15,9 +15,10 @@ from tutti.serve.errors import Kind, Refusal, respond_to
 from tutti.serve.keys import Keys
 from tutti.serve.limits import Admission
 from tutti.serve.metrics import Metrics
+from tutti.serve.pages import PATHS
 from tutti.serve.responses import ClientGone
 
-PUBLIC = frozenset({"/health", "/docs", "/docs/page.js", "/docs/page.css", "/openapi.json"})
+PUBLIC = frozenset({"/health", "/openapi.json", *PATHS})
 """Paths that need no key, for reading only. All others do, those that do not exist among them."""
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _NO_KEY = Kind(401, "invalid_request_error", "invalid_api_key")

@@ -9,8 +9,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
+from tutti.media import Limits
 from tutti.serve.errors import Kind, Refusal
 
 _TOO_LARGE = Kind(413, "invalid_request_error", "over_limit")
@@ -63,6 +64,14 @@ class ServerLimits:
     """Most requests a minute and tenant; 0 is as many as like."""
     burst: int = 20
     """How many of those may come at once."""
+
+    def of_media(self, limits: Limits) -> Limits:
+        """The budgets of one medium, which may not take more than a request may: headers can lie, or tell nothing."""
+        return replace(
+            limits,
+            max_pixels=min(limits.max_pixels, self.request.pixels),
+            max_seconds=min(limits.max_seconds, self.request.seconds),
+        )
 
 
 class _Bucket:

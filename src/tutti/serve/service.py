@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from tutti.content import Answer, Audio, Embeddings, Event, Finished, Message, Part, SamplingOptions, Segment
 from tutti.errors import UnsupportedTask
-from tutti.interfaces import Embedder, Responder, Transcriber
+from tutti.interfaces import Embedder, Observable, Responder, Transcriber
 from tutti.serve import dialect, schemas
 from tutti.serve.bridge import Stream
 from tutti.serve.errors import Kind, Refusal
@@ -150,8 +150,7 @@ class Service:
         return parts, self.sources.cost(parts) + Cost(tokens=dialect.text_tokens(texts(parts)))
 
     def _stats(self) -> Mapping[str, float]:
-        told = getattr(self.model, "stats", None)
-        return told() if callable(told) else {}
+        return self.model.stats() if isinstance(self.model, Observable) else {}
 
     async def _on(self, threads: ThreadPoolExecutor, job: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(threads, job)
