@@ -48,8 +48,7 @@ settings of the environment:
   TUTTI_SERVER_API_KEY   key for servers in OpenAI's dialect
   TUTTI_CACHE_FOLDER what --cache keeps, and what was found in long videos (~/.cache/tutti)
   TUTTI_API_KEYS     keys that `tutti serve` takes, as TENANT:KEY,TENANT:KEY
-  TUTTI_CACHE_DIR    where embeddings of media are kept beyond the process (nowhere)
-  TUTTI_CACHE_BYTES  of that folder (1,000 million)
+  TUTTI_EMBEDDING_BYTES  of embeddings of media kept there beyond the process (none)
   TUTTI_MAX_PIXELS   of one picture, or of all frames kept from a video (128 million)
   TUTTI_MAX_SECONDS  of a recording or video (1,800)
   TUTTI_MAX_BYTES    of a file (512 million)
