@@ -103,6 +103,8 @@ def test_both_forms_of_rotary_settings_are_read(rope: dict[str, Any], scaling: R
             {"num_key_value_heads": 3},
             "num_attention_heads is 4 and num_key_value_heads is 3; expected the second to divide the first.",
         ),
+        ({"num_attention_heads": "4"}, "num_attention_heads is '4'; expected a whole number from 1 on."),
+        ({"head_dim": 8, "num_hidden_layers": 0}, "num_hidden_layers is 0; expected a whole number from 1 on."),
         ({"head_dim": 7}, "head_dim is 7; expected an even number, since rotary positions turn pairs."),
         (
             {"rope_parameters": {"rope_theta": 1e4, "rope_type": "linear"}},

@@ -95,7 +95,7 @@ class PagedAttend:
         for one in self._looks:
             keys = _join([memory.keys[layer][:states] for memory, states in one.media])
             values = _join([memory.values[layer][:states] for memory, states in one.media])
-            out[:, one.start : one.stop] = attention(query[:, one.start : one.stop], keys[None], values[None])
+            out[:, one.start : one.stop] = _attend_all(query[:, one.start : one.stop], keys[None], values[None])
         return out
 
 
@@ -105,7 +105,7 @@ def _join(pieces: list[Tensor]) -> Tensor:
 
 def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, window: int | None) -> Tensor:
     """Shapes: query (1, T, H, E), keys and values (1, context, K, E) → (1, T, H, E)."""
-    tokens, heads, width = query.shape[1:]
+    tokens = query.shape[1]
     if window is not None and window < keys.shape[1]:
         if tokens == 1:
             keys, values = keys[:, -window:], values[:, -window:]
@@ -113,7 +113,16 @@ def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, wi
             mask = window_mask(tokens, keys.shape[1], window, query.device)
     if tokens > 1:
         return attention(query, keys, values, mask=mask, causal=mask is None)
-    # One query sees everything: the heads of a group stand as so many queries before their shared keys, unmasked.
-    grouped = query.reshape(1, keys.shape[2], -1, width)
+    return _attend_all(query, keys, values)
+
+
+def _attend_all(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Every query sees every key, so the heads of a group stand as further queries before their shared keys.
+
+    Shapes: query (1, T, H, E), keys and values (1, N, K, E) → (1, T, H, E).
+    """
+    _, tokens, heads, width = query.shape
+    shared = keys.shape[2]
+    grouped = query.reshape(1, tokens, shared, -1, width).transpose(1, 2).flatten(2, 3)
     out = F.scaled_dot_product_attention(grouped, keys.transpose(1, 2), values.transpose(1, 2))
-    return out.reshape(1, 1, heads, width)
+    return out.reshape(1, shared, tokens, -1, width).transpose(1, 2).reshape(1, tokens, heads, width)

@@ -106,8 +106,10 @@ class LlamaConfig:
         values["rope_scaling"] = _rope_scaling(values.get("rope_scaling") or rope)
         if values.get("num_key_value_heads") is None:
             values["num_key_value_heads"] = values.get("num_attention_heads")
-        if values.get("head_dim") is None and values.get("num_attention_heads"):
-            values["head_dim"] = values.get("hidden_size", 0) // values["num_attention_heads"]
+        width, heads = values.get("hidden_size"), values.get("num_attention_heads")
+        if values.get("head_dim") is None and width is not None and heads is not None:
+            _check_sizes({"hidden_size": width, "num_attention_heads": heads})
+            values["head_dim"] = width // heads
         _check_keys(cls, values, "The llama configuration")
         return cls(**values)
 
@@ -124,6 +126,7 @@ class LlamaConfig:
         return cls.from_hf({**_LEFT_OUT[kind], **values})
 
     def __post_init__(self) -> None:
+        _check_sizes({field.name: getattr(self, field.name) for field in fields(self) if field.type == "int"})
         if self.num_attention_heads % self.num_key_value_heads:
             raise UnsupportedConfig(
                 f"num_attention_heads is {self.num_attention_heads} and num_key_value_heads is "
@@ -165,6 +168,12 @@ class LlamaConfig:
     def kv_bytes_per_token(self, bytes_per_value: int = 4) -> int:
         """Bytes of keys and values that one token of context takes."""
         return 2 * self.num_hidden_layers * self.num_key_value_heads * self.head_dim * bytes_per_value
+
+
+def _check_sizes(sizes: Mapping[str, Any]) -> None:
+    for name, value in sizes.items():
+        if type(value) is not int or value < 1:
+            raise UnsupportedConfig(f"{name} is {value!r}; expected a whole number from 1 on.")
 
 
 def _window(values: Mapping[str, Any]) -> int | None:

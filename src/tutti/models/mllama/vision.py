@@ -178,7 +178,6 @@ class MllamaVisionModel(nn.Module):
     @staticmethod
     def _mask(aspect_ratio_mask: Tensor, count: int, aligned: int) -> Tensor:
         """Only empty states do not look at empty states. Shapes: (B, tiles) → (B, 1, N, N) bool."""
-        filled = aspect_ratio_mask.bool()[..., None].expand(-1, -1, aligned).clone()
-        filled[..., count:] = False
-        filled = filled.flatten(1)
+        real = torch.arange(aligned, device=aspect_ratio_mask.device) < count
+        filled = (aspect_ratio_mask.bool()[..., None] & real).flatten(1)
         return (filled[:, :, None] | filled[:, None])[:, None]
