@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image as pillow
 
 from tests.models import bind
 from tutti import checkpoints
+from tutti.cli.main import main
 from tutti.content import Audio, Depth, Image, Media, Motion, Thermal, Video
 from tutti.errors import CapacityError, InputError, UnsupportedTask
 from tutti.providers import Model, load
@@ -139,3 +141,24 @@ def test_a_checkpoint_without_a_tokenizer_reads_no_text(tmp_path: Path) -> None:
     assert mute.embed([media(1)[0]]).shape == (1, 12)
     with pytest.raises(UnsupportedTask, match=r"has no tokenizer\.json and so reads no text; copy that of a CLIP"):
         mute.embed(["a dog"])
+
+
+def test_the_shell_takes_readings_of_sensors(
+    folder: Path, model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readings = np.random.default_rng(5).normal(size=(20, 6)).astype(np.float32)
+    np.savetxt(tmp_path / "walk.csv", readings, delimiter=",")
+    assert main(["embed", f"motion@5:{tmp_path / 'walk.csv'}", "a dog", "--model", str(folder), "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["modality"] for line in lines] == ["motion", "text"]
+    expected = model.embed([Motion(tmp_path / "walk.csv", sample_rate_hz=5)])[0]
+    np.testing.assert_allclose(lines[0]["vector"], expected, atol=1e-5)
+    classify = ["classify", f"motion@5:{tmp_path / 'walk.csv'}", "--labels", "a dog,a car", "--model", str(folder)]
+    assert main(classify) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    for words, sentence in {
+        f"motion@0:{tmp_path / 'walk.csv'}": "motion@0 is no rate; expected readings a second",
+        "depth:none.png": "none.png: no such file; give the path of readings, as in depth:room.png",
+    }.items():
+        assert main(["embed", words, "--model", str(folder)]) == 2
+        assert sentence in capsys.readouterr().err

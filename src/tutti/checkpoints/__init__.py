@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 from tutti._lazy import doors
 
 if TYPE_CHECKING:
+    from tutti.checkpoints.conversion import convert as convert
     from tutti.checkpoints.fingerprints import digests as digests
     from tutti.checkpoints.inspection import CheckpointInfo as CheckpointInfo
     from tutti.checkpoints.inspection import inspect as inspect
     from tutti.checkpoints.loading import Loaded as Loaded
     from tutti.checkpoints.loading import LoadReport as LoadReport
     from tutti.checkpoints.loading import load as load
+    from tutti.checkpoints.merging import merge as merge
     from tutti.checkpoints.saving import save as save
 
 # No module here is named as a function: importing `checkpoints.load` as a module would hide the function of that name.
@@ -18,9 +20,11 @@ _DOORS = {
     "CheckpointInfo": "tutti.checkpoints.inspection:CheckpointInfo",
     "LoadReport": "tutti.checkpoints.loading:LoadReport",
     "Loaded": "tutti.checkpoints.loading:Loaded",
+    "convert": "tutti.checkpoints.conversion:convert",
     "digests": "tutti.checkpoints.fingerprints:digests",
     "inspect": "tutti.checkpoints.inspection:inspect",
     "load": "tutti.checkpoints.loading:load",
+    "merge": "tutti.checkpoints.merging:merge",
     "save": "tutti.checkpoints.saving:save",
 }
 

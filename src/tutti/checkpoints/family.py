@@ -57,6 +57,13 @@ class Family:
                 return ours.format(*found.groups())
         return name
 
+    def name_elsewhere(self, name: str) -> str:
+        """What the reference calls a weight of the model in memory: the first of the other names."""
+        for theirs, ours in self.renames:
+            if found := re.fullmatch(re.escape(ours).replace(r"\{\}", "(.+)"), name):
+                return theirs.format(*found.groups())
+        return name
+
 
 def read_config(folder: Path) -> dict[str, Any]:
     """`config.json` of a checkpoint.

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from tutti.checkpoints.adapters import attach_adapter, check_adapter, read_adapter
 from tutti.checkpoints.families import find_family
 from tutti.checkpoints.family import Family, read_config
 from tutti.checkpoints.headers import Entry, read_folder
@@ -60,6 +61,8 @@ class LoadReport:
     """Weights that the checkpoint lacks and the caller allowed to start afresh."""
     ignored: tuple[str, ...]
     """Tensors of the checkpoint that the model computes by itself, as its family lists them (`computed`)."""
+    adapted: tuple[str, ...]
+    """Layers that an adapter changes."""
     seconds: float
     """Wall time."""
     bytes: int
@@ -83,6 +86,7 @@ def load(
     *,
     dtype: str = "float32",
     quantize: str | None = None,
+    adapter: str | PathLike[str] | None = None,
     new_weights: tuple[str, ...] = (),
 ) -> Loaded:
     """Load a checkpoint.
@@ -91,6 +95,7 @@ def load(
         path: A folder, a built-in name or a hub id.
         dtype: Precision of the floating-point weights: float32, float16 or bfloat16. Whole numbers keep their type.
         quantize: Not available yet; None.
+        adapter: A folder or hub id of a LoRA adapter in the PEFT layout, to put beside the layers that it changes.
         new_weights: Names of weights, or of modules, that start afresh where the checkpoint lacks them. The model is
             then built a second time in memory, to draw their first values as its constructor does.
 
@@ -113,6 +118,9 @@ def load(
     stored = read_folder(folder)
     with torch.device("meta"), _Hollow():
         model = family.model(config)
+    lora = None if adapter is None else read_adapter(adapter, family)
+    if lora is not None:
+        check_adapter(lora, model)
     tied: Mapping[str, str] = getattr(model, "tied", {})
     computed: Collection[str] = getattr(model, "computed", ())
     named = _name(stored, family)
@@ -127,11 +135,14 @@ def load(
         model.load_state_dict({name: drawn[name] for name in fresh}, strict=False, assign=True)
     _tie(model, tied, entries)
     _check_filled(model)
+    if lora is not None:
+        attach_adapter(model, lora, DTYPES[dtype])
     report = LoadReport(
         loaded=len(entries),
         cast=dict(casts),
         newly_initialized=fresh,
         ignored=tuple(entry.name for name, entry in named.items() if name in computed),
+        adapted=tuple(lora.layers) if lora else (),
         seconds=time.perf_counter() - begun,
         bytes=sum(entry.end - entry.start for entry in entries.values()),
     )

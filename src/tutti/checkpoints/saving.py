@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
@@ -15,13 +13,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from tutti.checkpoints.folders import replace_folder
 from tutti.checkpoints.headers import INDEX, PICKLES, SINGLE
 from tutti.checkpoints.loading import DTYPES
-from tutti.errors import CheckpointError, InputError
+from tutti.errors import InputError
+from tutti.models.layers.lora import LoRALinear
 
 _METADATA = {"format": "pt"}
-_OWN_ENDINGS = (".safetensors", ".json", ".txt", ".model", ".jinja", ".md")
-"""What a checkpoint folder may hold to be replaced without asking."""
 
 
 def save(
@@ -52,26 +50,13 @@ def save(
         CheckpointError: There is a folder of something else in the place.
     """
     _check_arguments(config, files, dtype)
-    target = Path(path)
-    _check_replaceable(target)
-    tensors = dict(_tensors(model, DTYPES[dtype] if dtype else None))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        (scratch / "new").mkdir()  # mkdtemp's own folder is closed to everyone else, and would stay so
-        _write_weights(scratch / "new", tensors, max_shard_bytes)
-        (scratch / "new" / "config.json").write_text(json.dumps(dict(config), indent=1) + "\n", encoding="utf-8")
+    if any(isinstance(module, LoRALinear) for module in model.modules()):
+        raise InputError("An adapter is attached to the model; merge it, or save the adapter alone.")
+    with replace_folder(Path(path), "config.json") as folder:
+        _write_weights(folder, dict(_tensors(model, DTYPES[dtype] if dtype else None)), max_shard_bytes)
+        (folder / "config.json").write_text(json.dumps(dict(config), indent=1) + "\n", encoding="utf-8")
         for name, content in files.items():
-            (scratch / "new" / name).write_bytes(content.encode() if isinstance(content, str) else content)
-        if target.exists():
-            target.rename(scratch / "old")
-        (scratch / "new").rename(target)
-    except BaseException:
-        if (scratch / "old").exists() and not target.exists():
-            (scratch / "old").rename(target)
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
-    shutil.rmtree(scratch, ignore_errors=True)
+            (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def _check_arguments(config: Mapping[str, Any], files: Mapping[str, bytes | str], dtype: str | None) -> None:
@@ -83,24 +68,6 @@ def _check_arguments(config: Mapping[str, Any], files: Mapping[str, bytes | str]
         taken = name in ("config.json", INDEX) or name.endswith((".safetensors", *PICKLES))
         if taken or name in ("", "..") or Path(name).name != name:
             raise InputError(f"A checkpoint cannot hold a further file named {name!r}; expected e.g. tokenizer.json.")
-
-
-def _check_replaceable(target: Path) -> None:
-    """Only a checkpoint, or the place for one, may be overwritten."""
-    if not target.exists():
-        return
-    inside = list(target.iterdir()) if target.is_dir() and not target.is_symlink() else None
-    if inside is None or not all(_belongs(file) for file in inside) or not _is_place({file.name for file in inside}):
-        raise CheckpointError(f"{target} exists and is not a checkpoint; it is left alone: choose another folder.")
-
-
-def _belongs(file: Path) -> bool:
-    return file.is_file() and (file.suffix in _OWN_ENDINGS or file.name.startswith(("LICENSE", ".")))
-
-
-def _is_place(names: set[str]) -> bool:
-    """Whether a folder of such files is a checkpoint, empty, or holds the card of one to come."""
-    return "config.json" in names or names <= {"README.md"}
 
 
 def _tensors(model: nn.Module, dtype: torch.dtype | None) -> Iterator[tuple[str, Tensor]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tutti.cli.options import add_json, add_model, print_json
+from tutti.cli.options import SENSORS_HELP, add_json, add_model, print_json, sensor
 from tutti.errors import InputError
 
 _EPILOG = """examples:
@@ -16,7 +16,9 @@ _EPILOG = """examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = _EPILOG
-    parser.add_argument("medium", metavar="MEDIA", help="path or data: URL of a picture, recording or video")
+    parser.add_argument(
+        "medium", metavar="MEDIA", help=f"path or data: URL of a picture, recording or video, or {SENSORS_HELP}"
+    )
     parser.add_argument("--labels", required=True, metavar="A,B,C", help="two labels or more, separated by commas")
     add_model(parser)
     add_json(parser)
@@ -35,11 +37,11 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"--labels is {arguments.labels!r}; expected every label once.")
     from tutti.providers.model import as_medium
 
-    medium = as_medium(arguments.medium)
+    medium = sensor(arguments.medium) or as_medium(arguments.medium)
 
     import tutti
 
-    model = tutti.load(arguments.model)
+    model = tutti.load(arguments.model, adapter=arguments.adapter)
     scores = dict(sorted(model.classify(medium, labels).items(), key=lambda item: -item[1]))
     if arguments.json:
         print_json({"input": arguments.medium, "model": model.name, "label": next(iter(scores)), "scores": scores})

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tutti.cli.options import add_json, add_model, note, print_json
+from tutti.cli.options import SENSORS_HELP, add_json, add_model, note, print_json, sensor
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ _EPILOG = """examples:
   tutti embed "a dog" photo.jpg bark.wav          how near each is to each
   tutti embed photo.jpg --json > photo.jsonl      the vectors, one object a line
   tutti embed --text dog.jpg                      the words, not the file
+  tutti embed "a kitchen" depth:room.png --model path/to/imagebind
 """
 _ADDRESSES = ("data:", "http://", "https://")
 """What is a medium, or is refused as one, and never words."""
@@ -25,7 +26,9 @@ _ADDRESSES = ("data:", "http://", "https://")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = _EPILOG
-    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="words, or the path or data: URL of a medium")
+    parser.add_argument(
+        "inputs", metavar="INPUT", nargs="+", help=f"words, the path or data: URL of a medium, or {SENSORS_HELP}"
+    )
     parser.add_argument("--text", action="store_true", help="take every INPUT as words, even if it names a file")
     add_model(parser)
     add_json(parser, "one JSON object a line, one for each INPUT,")
@@ -41,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     import tutti
 
-    model = tutti.load(arguments.model)
+    model = tutti.load(arguments.model, adapter=arguments.adapter)
     vectors = model.embed(parts)
     if arguments.json:
         for text, part, vector in zip(arguments.inputs, parts, vectors, strict=True):
@@ -56,6 +59,8 @@ def _part(text: str, is_text: bool) -> Part:
 
     if not text.strip():
         raise InputError("An input is empty; expected words or the path of a medium.")
+    if not is_text and (readings := sensor(text)) is not None:
+        return readings
     if is_text or not _names_file(text):
         return Text(text)
     from tutti.media import wrap

@@ -47,7 +47,7 @@ def load_with_fallback(arguments: argparse.Namespace) -> Model:
     import tutti
 
     options = hosted_options(arguments)
-    model = tutti.load(arguments.model, hosted=options)
+    model = tutti.load(arguments.model, adapter=arguments.adapter, hosted=options)
     if not arguments.fallback:
         return model
     from tutti.providers.fallback import Fallback

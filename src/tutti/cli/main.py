@@ -21,6 +21,7 @@ from tutti.errors import CapacityError, InputError, ProviderError, TuttiError
 COMMANDS = {
     "ask": ("tutti.cli.ask", "Answer a question, with pictures, recordings or videos to look at."),
     "classify": ("tutti.cli.classify", "Say which of your labels fits a medium, and how well each does."),
+    "convert": ("tutti.cli.convert", "Turn the official ImageBind .pth into a safetensors folder."),
     "embed": ("tutti.cli.embed", "Place texts and media in the shared space and compare them."),
     "serve": ("tutti.cli.serve", "Serve a model over HTTP, in the OpenAI dialect."),
     "index": (
@@ -28,6 +29,7 @@ COMMANDS = {
         "Index a folder or a product feed, so that everything in it can be searched and asked about.",
     ),
     "search": ("tutti.cli.search", "Find pictures, sounds, videos and texts by words or by something alike."),
+    "merge": ("tutti.cli.merge", "Merge a LoRA adapter into its model: a plain checkpoint."),
     "models": ("tutti.cli.models", "List the built-in models and the ways to name others."),
     "evaluate": (
         "tutti.cli.evaluate",

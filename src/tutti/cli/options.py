@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tutti.errors import InputError
+
+if TYPE_CHECKING:
+    from tutti.content import Media
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -17,11 +24,46 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="a built-in name, checkpoint folder, hub id, openai:, anthropic: or gemini:MODEL, or http://HOST/v1#MODEL "
         "(default: TUTTI_MODEL, else tutti-mini)",
     )
+    parser.add_argument("--adapter", metavar="FOLDER", help="a LoRA adapter in the PEFT layout, trained on the model")
 
 
 def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object") -> None:
     """Add `--json`."""
     parser.add_argument("--json", action="store_true", help=f"print {what} and nothing else on stdout")
+
+
+SENSORS_HELP = "readings of sensors as depth:FILE, thermal:FILE or motion@HZ:FILE"
+
+
+def sensor(text: str) -> Media | None:
+    """Readings named as `depth:FILE`, `thermal:FILE`, `motion:FILE` or `motion@200:FILE`; None for anything else.
+
+    Their files do not tell what they hold, as pictures and recordings do.
+
+    Raises:
+        InputError: There is no such file.
+    """
+    found = re.fullmatch(r"(depth|thermal|motion(?:@([0-9.]+))?):(.+)", text, re.DOTALL)
+    if found is None:
+        return None
+    from tutti.content import Depth, Motion, Thermal
+
+    kind, rate, path = found.groups()
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file; give the path of readings, as in depth:room.png.")
+    if kind == "depth":
+        return Depth(path)
+    return Thermal(path) if kind == "thermal" else Motion(path, sample_rate_hz=_rate(rate) if rate else None)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not rate > 0:
+        raise InputError(f"motion@{text} is no rate; expected readings a second, as in motion@200:walk.csv.")
+    return rate
 
 
 def positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -115,7 +115,7 @@ def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) ->
         Fetcher(domains, fetched) if domains else None,
         MediaRoot(folder, fetched) if folder is not None else None,
     )
-    model = tutti.load(arguments.model, quantize=arguments.quantize, limits=sizes)
+    model = tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter, limits=sizes)
     name = arguments.name or model.name.rstrip("/").rpartition("/")[2]
     server = make_server(model.provider, name, place, keys, limits, sources)
     logs.configure()

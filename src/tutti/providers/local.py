@@ -9,6 +9,7 @@ import hashlib
 import pickle
 import time
 from collections.abc import Iterator, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -53,6 +54,7 @@ from tutti.media import (
     decode_thermal,
     decode_video,
 )
+from tutti.models.layers.lora import LoRALinear
 from tutti.processing.prompt import MediaInput, Prompt
 from tutti.processing.tokenizer import Tokenizer
 from tutti.settings import Settings
@@ -160,8 +162,13 @@ class LocalEmbedder(Local):
         return self.space.sharpness(modality)
 
     def fingerprint(self) -> tuple[str, str]:
-        """Digests of the weights, and of what makes the model's inputs."""
-        return checkpoints.digests(self.name)
+        """Digests of the weights, an adapter's included, and of what makes the model's inputs."""
+        weights, inputs = checkpoints.digests(self.name)
+        adapted = [layer for layer in self.model.modules() if isinstance(layer, LoRALinear)]
+        if adapted:
+            changes = torch.nn.ModuleList(part for layer in adapted for part in (layer.lora_A, layer.lora_B))
+            weights = hashlib.sha256(f"{weights}\0{_weights_digest(changes)}".encode()).hexdigest()
+        return weights, inputs
 
     def embed(self, parts: Sequence[Part]) -> Embeddings:
         """One unit vector a part, in the order given. Parts of one shape are computed together.
@@ -287,7 +294,11 @@ _KINDS: tuple[tuple[frozenset[str], type[LocalResponder | LocalEmbedder]], ...] 
 
 
 def load_local(
-    name: str, settings: Settings, quantize: str | None = None, limits: Limits | None = None
+    name: str,
+    settings: Settings,
+    quantize: str | None = None,
+    adapter: str | PathLike[str] | None = None,
+    limits: Limits | None = None,
 ) -> LocalResponder | LocalEmbedder:
     """Load a checkpoint by built-in name, folder or hub id.
 
@@ -295,6 +306,7 @@ def load_local(
         name: Which.
         settings: Of the environment.
         quantize: Weights of so many bits.
+        adapter: A LoRA adapter in the PEFT layout.
         limits: Budgets for decoding; those of the settings if None.
 
     Raises:
@@ -303,7 +315,7 @@ def load_local(
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    loaded = checkpoints.load(name, quantize=quantize)
+    loaded = checkpoints.load(name, quantize=quantize, adapter=adapter)
     if hasattr(loaded.processor, "hears"):
         for tasks, kind in _KINDS:
             if tasks <= set(loaded.info.tasks):

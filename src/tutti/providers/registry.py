@@ -19,6 +19,7 @@ def load(
     name: str | PathLike[str] | None = None,
     *,
     quantize: str | None = None,
+    adapter: str | PathLike[str] | None = None,
     hosted: HostedOptions | None = None,
     limits: Limits | None = None,
 ) -> Model:
@@ -29,6 +30,7 @@ def load(
             `gemini:MODEL`, or `http://HOST:PORT/v1#MODEL` for a server in OpenAI's dialect; None takes `TUTTI_MODEL` or
             tutti-mini.
         quantize: Weights of so many bits ("int8", "int4"); None keeps them as they are.
+        adapter: A folder or hub id of a LoRA adapter in the PEFT layout that was trained on the model.
         hosted: How hosted models are called.
         limits: Budgets for decoding media, and perhaps processes to do it in; those of the environment if None.
 
@@ -45,10 +47,12 @@ def load(
     if is_hosted(wanted):
         if quantize is not None:
             raise InputError(f"quantize was given for {wanted}, whose weights are elsewhere; leave it out.")
+        if adapter is not None:
+            raise InputError(f"An adapter was given for {wanted}, whose weights are elsewhere; leave it out.")
         return Model(_hosted(wanted, provider, model, settings, hosted, limits))
     from tutti.providers.local import load_local
 
-    return Model(load_local(wanted, settings, quantize=quantize, limits=limits))
+    return Model(load_local(wanted, settings, quantize=quantize, adapter=adapter, limits=limits))
 
 
 def is_hosted(name: str) -> bool:

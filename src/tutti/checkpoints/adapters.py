@@ -1,0 +1,307 @@
+"""LoRA adapters in the PEFT layout: read, attach, merge, save.
+
+Layout: a folder with `adapter_config.json` and `adapter_model.safetensors`, as `peft` writes them. Which layers change
+is taken from the names of the weights; `target_modules` has to agree where it is a list. Where it is a pattern it is
+not run: one can be written that never ends.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from tutti.checkpoints.family import Family
+from tutti.checkpoints.folders import replace_folder
+from tutti.checkpoints.headers import PICKLES, Entry, read_header, read_json
+from tutti.checkpoints.places import find_folder
+from tutti.errors import (
+    CheckpointError,
+    InputError,
+    ShapeMismatch,
+    UnexpectedWeights,
+    UnsafeCheckpoint,
+    UnsupportedConfig,
+)
+from tutti.models.layers.lora import LoRALinear
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+
+_FIXED: Mapping[str, tuple[Any, ...]] = {
+    "peft_type": ("LORA",),
+    "bias": ("none",),
+    "init_lora_weights": (True, False, "gaussian"),
+}
+"""Keys that may hold these values only; other first values change the base model, too."""
+_NAMES = frozenset(
+    "auto_mapping base_model_name_or_path inference_mode lora_dropout megatron_core peft_version qalora_group_size "
+    "revision runtime_config task_type".split()
+)
+"""Keys that change nothing when the model answers."""
+_WEIGHT = re.compile(r"base_model\.model\.(.+)\.lora_([AB])(?:\.default)?\.weight")
+_SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterConfig:
+    """What `adapter_config.json` says."""
+
+    r: int
+    """Width between A and B."""
+    lora_alpha: float
+    """Strength of the change, before it is divided by the rank."""
+    target_modules: tuple[str, ...] | str
+    """Last parts of the names of the layers that change, or a pattern."""
+    use_rslora: bool = False
+    """Whether the strength is divided by the root of the rank."""
+    base_model: str | None = None
+    """What it was trained on, as its author calls it."""
+
+    def __post_init__(self) -> None:
+        if type(self.r) is not int or self.r < 1:
+            raise UnsupportedConfig(f"r is {self.r!r}; expected a whole number from 1 on.")
+        if type(self.lora_alpha) not in (int, float) or not math.isfinite(self.lora_alpha):
+            raise UnsupportedConfig(f"lora_alpha is {self.lora_alpha!r}; expected a number.")
+        names = (self.target_modules,) if isinstance(self.target_modules, str) else self.target_modules
+        if not names or not all(isinstance(name, str) and name for name in names):
+            raise UnsupportedConfig(f"target_modules is {self.target_modules!r}; expected names of layers.")
+
+    @property
+    def scale(self) -> float:
+        """Factor of the change."""
+        return self.lora_alpha / (math.sqrt(self.r) if self.use_rslora else self.r)
+
+    @classmethod
+    def from_peft(cls, values: Mapping[str, Any]) -> AdapterConfig:
+        """Read `adapter_config.json`. Whatever it switches on that is not computed here is refused.
+
+        Raises:
+            UnsupportedConfig: It is not of LoRA, lacks something, or asks for more.
+        """
+        for key, allowed in _FIXED.items():
+            if values.get(key, allowed[0]) not in allowed:
+                raise UnsupportedConfig(f"{CONFIG} has {key} {values[key]!r}; computed is {allowed[0]!r}.")
+        own = {"r", "lora_alpha", "target_modules", "use_rslora"}
+        # Switched off, in PEFT's files, is null, false or empty.
+        further = {key for key, value in values.items() if value} - own - _FIXED.keys() - _NAMES
+        if further:
+            key = min(further)
+            raise UnsupportedConfig(f"{CONFIG} sets {key} to {values[key]!r}, which is not computed here.")
+        if lacking := sorted({"r", "lora_alpha", "target_modules"} - {*values}):
+            raise UnsupportedConfig(f"{CONFIG} lacks {lacking[0]!r}.")
+        targets, base = values["target_modules"], values.get("base_model_name_or_path")
+        return cls(
+            r=values["r"],
+            lora_alpha=values["lora_alpha"],
+            target_modules=tuple(targets) if isinstance(targets, list) else targets,
+            use_rslora=values.get("use_rslora") is True,
+            base_model=base if isinstance(base, str) else None,
+        )
+
+    def to_peft(self) -> dict[str, Any]:
+        """What `peft` reads."""
+        targets = self.target_modules
+        return {
+            "peft_type": "LORA",
+            "base_model_name_or_path": self.base_model,
+            "r": self.r,
+            "lora_alpha": self.lora_alpha,
+            "target_modules": targets if isinstance(targets, str) else list(targets),
+            "use_rslora": self.use_rslora,
+            "bias": "none",
+            "fan_in_fan_out": False,
+            "inference_mode": True,
+        }
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Adapter:
+    """An adapter's folder, its header read and its weights not."""
+
+    config: AdapterConfig
+    layers: Mapping[str, tuple[Entry, Entry]]
+    """Name of a layer in the model → A and B."""
+
+
+def read_adapter(path: str | PathLike[str], family: Family) -> Adapter:
+    """Read an adapter's configuration and header.
+
+    Args:
+        path: A folder or a hub id.
+        family: Of the model that it is for; names of other layouts become those of the model.
+
+    Raises:
+        CheckpointError: There is no such adapter, or it is damaged.
+        UnsafeCheckpoint: Its weights are a pickle.
+        UnsupportedConfig: It is not one of LoRA, or asks for what is not computed here.
+    """
+    folder = find_folder(path)
+    if not (folder / CONFIG).is_file():
+        raise CheckpointError(f"{folder} has no {CONFIG}; expected an adapter in the PEFT layout.")
+    config = AdapterConfig.from_peft(read_json(folder / CONFIG))
+    if not (folder / WEIGHTS).is_file():
+        if pickles := sorted(file.name for file in folder.iterdir() if file.suffix.lower() in PICKLES):
+            raise UnsafeCheckpoint(
+                f"{folder} holds its weights as a pickle ({pickles[0]}), which can run code when it is read; "
+                f"expected {WEIGHTS}."
+            )
+        raise CheckpointError(f"{folder} has no {WEIGHTS}; expected an adapter in the PEFT layout.")
+    found: dict[str, dict[str, Entry]] = {}
+    for name, entry in read_header(folder / WEIGHTS).items():
+        parts = _WEIGHT.fullmatch(name)
+        if parts is None:
+            raise UnexpectedWeights(f"{WEIGHTS} holds {name!r}; expected LoRA's A and B of linear layers only.")
+        layer = family.name_in_model(f"{parts[1]}.weight").removesuffix(".weight")
+        found.setdefault(layer, {})[parts[2]] = entry
+    if half := [layer for layer, pair in found.items() if len(pair) < 2]:
+        raise CheckpointError(f"{WEIGHTS} holds only one of A and B for {half[0]}; it is damaged: fetch it again.")
+    adapter = Adapter(config=config, layers={layer: (pair["A"], pair["B"]) for layer, pair in found.items()})
+    _check_targets(adapter)
+    return adapter
+
+
+def _check_targets(adapter: Adapter) -> None:
+    """The weights must be those of the layers that the configuration names."""
+    if not adapter.layers:
+        raise CheckpointError(f"{WEIGHTS} holds no weights.")
+    targets = adapter.config.target_modules
+    if isinstance(targets, str):
+        return
+    for target in targets:
+        if not any(_is_target(layer, (target,)) for layer in adapter.layers):
+            raise CheckpointError(f"{CONFIG} names {target!r} in target_modules, but {WEIGHTS} has no weights for it.")
+    if others := [layer for layer in adapter.layers if not _is_target(layer, targets)]:
+        raise CheckpointError(f"{WEIGHTS} has weights for {others[0]}, which target_modules of {CONFIG} does not name.")
+
+
+def _is_target(layer: str, targets: Collection[str]) -> bool:
+    return any(layer == target or layer.endswith(f".{target}") for target in targets)
+
+
+def check_adapter(adapter: Adapter, model: nn.Module) -> None:
+    """Whether an adapter fits a model, which may be on `meta`.
+
+    Raises:
+        UnexpectedWeights: The model lacks a layer that it changes.
+        ShapeMismatch: A layer has other sizes.
+    """
+    modules = dict(model.named_modules())
+    linear = {name: module for name, module in modules.items() if isinstance(module, nn.Linear)}
+    if absent := [layer for layer in adapter.layers if layer not in linear]:
+        shown = ", ".join(absent[:_SHOWN]) + (f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else "")
+        raise UnexpectedWeights(
+            f"The adapter changes {len(absent)} layer{'s' * (len(absent) != 1)} that the model lacks ({shown}); "
+            "it was made for another model."
+        )
+    rank = adapter.config.r
+    for layer, (down, up) in adapter.layers.items():
+        rows, columns = linear[layer].out_features, linear[layer].in_features
+        if down.shape != (rank, columns) or up.shape != (rows, rank):
+            raise ShapeMismatch(
+                f"The adapter has A {list(down.shape)} and B {list(up.shape)} for {layer}, where rank {rank} and the "
+                f"model's {[rows, columns]} need {[rank, columns]} and {[rows, rank]}; it was made for another model."
+            )
+        if not (down.floating and up.floating):
+            raise CheckpointError(f"The adapter stores {layer} as {down.dtype} and {up.dtype}; expected floats.")
+
+
+def attach_adapter(model: nn.Module, adapter: Adapter, dtype: torch.dtype = torch.float32) -> None:
+    """Put an adapter beside the layers of a model that it changes. `check_adapter` comes first.
+
+    Raises:
+        CheckpointError: Its weights cannot be read.
+    """
+    file = next(iter(adapter.layers.values()))[0].file
+    try:
+        with safe_open(file, framework="pt") as tensors:
+            for layer, (down, up) in adapter.layers.items():
+                lora = _wrap(model, layer, (up.shape[0], down.shape[1]), adapter.config)
+                for part, entry in ((lora.lora_A, down), (lora.lora_B, up)):
+                    part.weight = nn.Parameter(tensors.get_tensor(entry.name).to(dtype), requires_grad=False)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{file.name} cannot be read: {error}.") from None
+
+
+def new_adapter(model: nn.Module, config: AdapterConfig) -> list[str]:
+    """Put a fresh adapter, which changes nothing yet, beside all linear layers that `target_modules` names.
+
+    Returns:
+        The layers. Only the adapter's weights are left to be trained.
+
+    Raises:
+        InputError: There is no such layer, or `target_modules` is a pattern.
+    """
+    if isinstance(config.target_modules, str):
+        raise InputError(f"target_modules is {config.target_modules!r}; expected a list of names of layers.")
+    linear = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    chosen = [(name, module) for name, module in linear if _is_target(name, config.target_modules)]
+    if not chosen:
+        raise InputError(f"The model has no linear layer named {' or '.join(config.target_modules)}.")
+    model.requires_grad_(False)
+    for name, module in chosen:
+        lora = _wrap(model, name, (module.out_features, module.in_features), config)
+        lora.to(module.weight.device)
+    return [name for name, _ in chosen]
+
+
+def _wrap(model: nn.Module, layer: str, shape: tuple[int, int], config: AdapterConfig) -> LoRALinear:
+    parent, _, attribute = layer.rpartition(".")
+    lora = LoRALinear(model.get_submodule(layer), shape, config.r, config.scale)
+    setattr(model.get_submodule(parent), attribute, lora)
+    return lora.train(model.training)
+
+
+def merge_adapter(model: nn.Module) -> int:
+    """Add every attached change to its layer's weight, in place; the model is plain again afterwards.
+
+    Returns:
+        How many layers changed.
+
+    Raises:
+        InputError: A layer is quantized, or its weight is another part's, too.
+    """
+    tied: Mapping[str, str] = getattr(model, "tied", {})
+    changed = {name: module for name, module in model.named_modules() if isinstance(module, LoRALinear)}
+    for name, lora in changed.items():
+        if type(lora.base_layer) is not nn.Linear:
+            raise InputError(f"{name} is quantized and cannot be merged into; load the model without quantize.")
+        if f"{name}.weight" in {*tied, *tied.values()}:
+            raise InputError(f"{name} shares its weight with the token table, which merging would change; attach only.")
+    for name, lora in changed.items():
+        parent, _, attribute = name.rpartition(".")
+        base = cast("nn.Linear", lora.base_layer)
+        whole = (base.weight.detach().float() + lora.change()).to(base.weight.dtype)
+        base.weight = nn.Parameter(whole, requires_grad=base.weight.requires_grad)
+        setattr(model.get_submodule(parent), attribute, base)
+    return len(changed)
+
+
+def save_adapter(model: nn.Module, path: str | PathLike[str], config: AdapterConfig, family: Family) -> None:
+    """Write the adapter that is attached to a model, as `peft` would for the model's class in the reference.
+
+    Raises:
+        InputError: There is none.
+        CheckpointError: There is a folder of something else in the place.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, LoRALinear):
+            layer = family.name_elsewhere(f"{name}.weight").removesuffix(".weight")
+            for part in ("lora_A", "lora_B"):
+                weight = module.get_submodule(part).get_parameter("weight")
+                tensors[f"base_model.model.{layer}.{part}.weight"] = weight.detach().cpu().contiguous()
+    if not tensors:
+        raise InputError("The model has no adapter attached; there is nothing to save.")
+    with replace_folder(Path(path), CONFIG) as folder:
+        save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+        (folder / CONFIG).write_text(json.dumps(config.to_peft(), indent=1) + "\n", encoding="utf-8")

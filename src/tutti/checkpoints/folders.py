@@ -1,0 +1,56 @@
+"""Folders that are written whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tutti.errors import CheckpointError
+
+_OWN_ENDINGS = (".safetensors", ".json", ".txt", ".model", ".jinja", ".md")
+"""What a checkpoint folder may hold to be replaced without asking."""
+
+
+@contextmanager
+def replace_folder(target: Path, mark: str) -> Iterator[Path]:
+    """An empty folder that takes the place of `target` at the end, or leaves no trace if something goes wrong.
+
+    Args:
+        target: The place.
+        mark: The file by which a folder that may be replaced is known.
+
+    Raises:
+        CheckpointError: There is a folder of something else in the place.
+    """
+    _check_replaceable(target, mark)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        (scratch / "new").mkdir()  # mkdtemp's own folder is closed to everyone else, and would stay so
+        yield scratch / "new"
+        if target.exists():
+            target.rename(scratch / "old")
+        (scratch / "new").rename(target)
+    except BaseException:
+        if (scratch / "old").exists() and not target.exists():
+            (scratch / "old").rename(target)
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _check_replaceable(target: Path, mark: str) -> None:
+    """Only a checkpoint, or the place for one, may be overwritten: empty, or with the card of one to come."""
+    if not target.exists():
+        return
+    inside = list(target.iterdir()) if target.is_dir() and not target.is_symlink() else None
+    names = {file.name for file in inside or ()}
+    if inside is None or not all(map(_belongs, inside)) or not (mark in names or names <= {"README.md"}):
+        raise CheckpointError(f"{target} exists and is not a checkpoint; it is left alone: choose another folder.")
+
+
+def _belongs(file: Path) -> bool:
+    return file.is_file() and (file.suffix in _OWN_ENDINGS or file.name.startswith(("LICENSE", ".")))

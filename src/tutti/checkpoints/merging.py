@@ -1,0 +1,66 @@
+"""An adapter merged into its model: a plain checkpoint, that needs no adapter any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+
+from tutti.checkpoints.adapters import attach_adapter, check_adapter, merge_adapter, read_adapter
+from tutti.checkpoints.families import find_family
+from tutti.checkpoints.family import read_config
+from tutti.checkpoints.headers import INDEX
+from tutti.checkpoints.inspection import inspect
+from tutti.checkpoints.loading import load
+from tutti.checkpoints.saving import save
+from tutti.errors import InputError
+
+_PRECISIONS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float32"}
+
+
+def merge(model: str | PathLike[str], adapter: str | PathLike[str], into: str | PathLike[str]) -> int:
+    """Write a checkpoint of a model with an adapter merged into its weights, in the precision that it is stored in.
+
+    Args:
+        model: A folder, a built-in name or a hub id.
+        adapter: A folder or hub id in the PEFT layout.
+        into: The folder to be written; a checkpoint that is there is replaced.
+
+    Returns:
+        How many layers changed.
+
+    Raises:
+        CheckpointError: The model or the adapter is not what it claims to be, they do not fit one another, or there is
+            something else in the place.
+        InputError: A layer cannot be merged into, or `into` is the model itself.
+    """
+    info = inspect(model)
+    folder = Path(info.path)
+    if Path(into).resolve() == folder.resolve():
+        raise InputError(f"{into} is the model itself; write the merged checkpoint into another folder.")
+    values = read_config(folder)
+    lora = read_adapter(adapter, find_family(values))
+    plain = load(model, dtype=_precision(info.dtype_bytes)).model
+    check_adapter(lora, plain)
+    attach_adapter(plain, lora)  # in float32, so that the sum is rounded once
+    changed = merge_adapter(plain)
+    save(plain, into, values, _other_files(folder))
+    return changed
+
+
+def _precision(dtype_bytes: Mapping[str, int]) -> str:
+    """What most of the floating-point weights are stored in."""
+    floats = {_PRECISIONS[name]: size for name, size in dtype_bytes.items() if name in _PRECISIONS}
+    return max(floats, key=lambda name: floats[name], default="float32")
+
+
+def _other_files(folder: Path) -> dict[str, bytes]:
+    """Whatever a checkpoint holds beside its weights and `config.json`, but for what may run code."""
+    kept = (".json", ".txt", ".model", ".jinja", ".md")
+    return {
+        file.name: file.read_bytes()
+        for file in folder.iterdir()
+        if file.is_file()
+        and (file.suffix in kept or file.name.startswith("LICENSE"))
+        and file.name not in ("config.json", INDEX)
+    }
