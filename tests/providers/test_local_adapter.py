@@ -10,7 +10,7 @@ import torch
 
 import tutti
 from tutti import checkpoints
-from tutti.checkpoints.adapters import AdapterConfig, new_adapter, save_adapter
+from tutti.checkpoints.adapters import AdapterConfig, merge_adapter, new_adapter, save_adapter
 from tutti.checkpoints.families import FAMILIES
 from tutti.cli.main import main
 from tutti.errors import CheckpointError
@@ -26,7 +26,7 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = AdapterConfig(r=4, lora_alpha=8, target_modules=("v_proj", "down_proj"), base_model="tutti-mini")
     torch.manual_seed(0)
     for layer in new_adapter(model, config):
-        torch.nn.init.normal_(model.get_submodule(layer).lora_B.weight, std=0.2)
+        torch.nn.init.normal_(model.get_submodule(layer).lora_B.weight, std=0.7)
     path = tmp_path_factory.mktemp("lora") / "adapter"
     save_adapter(model, path, config, FAMILIES["tutti_omni"])
     return path
@@ -51,13 +51,10 @@ def test_attached_and_merged_answer_alike_and_otherwise_than_plain(
 
 
 @torch.inference_mode()
-def test_attached_is_merged_within_a_hundred_thousandth(adapter: Path, tmp_path: Path) -> None:
+def test_attached_is_merged_within_a_hundred_thousandth(adapter: Path) -> None:
     loaded = checkpoints.load("tutti-mini", adapter=adapter)
-    checkpoints.merge("tutti-mini", adapter, tmp_path / "merged")
     ids = torch.arange(40, 60)[None]
     attached = loaded.model(ids).logits
-    from tutti.checkpoints.adapters import merge_adapter
-
     merge_adapter(loaded.model)
     torch.testing.assert_close(loaded.model(ids).logits, attached, atol=1e-5, rtol=1e-5)
 
