@@ -92,7 +92,7 @@ def test_model_name_is_passed_to_load(monkeypatch: pytest.MonkeyPatch) -> None:
     import tutti
 
     names: list[str | None] = []
-    monkeypatch.setattr(tutti, "load", lambda name=None: names.append(name) or FakeModel(), raising=False)
+    monkeypatch.setattr(tutti, "load", lambda name=None, **_: names.append(name) or FakeModel(), raising=False)
     assert main(["ask", "What?"]) == 0
     assert main(["ask", "What?", "--model", "folder/of/mine"]) == 0
     assert names == [None, "folder/of/mine"]
@@ -125,6 +125,6 @@ def test_a_wrong_path_fails_before_the_model_is_loaded(
 ) -> None:
     import tutti
 
-    monkeypatch.setattr(tutti, "load", lambda *_: pytest.fail("the model was loaded"), raising=False)
+    monkeypatch.setattr(tutti, "load", lambda *_, **__: pytest.fail("the model was loaded"), raising=False)
     assert main(["ask", "What?", "nowhere.jpg"]) == 2
     assert "nowhere.jpg" in capsys.readouterr().err
