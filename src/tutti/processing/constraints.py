@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from tutti.errors import InputError
 from tutti.processing.tokenizer import Tokenizer
 
+_FOLLOWED = frozenset(",:;")
+"""Marks behind which a word has a space before it."""
 _RESERVED = re.compile(r"\[unused\d+\]")
 """Places that a vocabulary keeps free; they are no text."""
 _LARGEST_SCHEMA = 32_768
@@ -174,7 +176,7 @@ class JsonConstraint:
 
 def _spaces(piece: str) -> bool:
     """Whether a word after this piece has a space before it."""
-    return piece[-1:].isalnum() or piece in (",", ":", ";")
+    return piece[-1:].isalnum() or piece[-1:] in _FOLLOWED
 
 
 def _begins_word(piece: str) -> bool:
