@@ -32,6 +32,7 @@ from tutti.serve.keys import Keys
 from tutti.serve.limits import ServerLimits
 from tutti.serve.running import Place, Server, make_server
 from tutti.serve.sources import Sources
+from tutti.serve.telemetry import Telemetry
 
 DECODERS: dict[str, Callable[..., object]] = {"image": decode_image, "audio": decode_audio, "video": decode_video}
 
@@ -122,6 +123,7 @@ def served(
     limits: ServerLimits | None = None,
     sources: Sources | None = None,
     drain_seconds: float = 5.0,
+    telemetry: Telemetry | None = None,
 ) -> Iterator[Server]:
     """A server on a port of its own, on a thread; stopped at the end."""
     server = make_server(
@@ -131,6 +133,7 @@ def served(
         keys or Keys({}),
         limits or ServerLimits(),
         sources or Sources(Limits()),
+        telemetry,
     )
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -30,6 +30,7 @@ COMMANDS = {
     ),
     "search": ("tutti.cli.search", "Find pictures, sounds, videos and texts by words or by something alike."),
     "merge": ("tutti.cli.merge", "Merge a LoRA adapter into its model: a plain checkpoint."),
+    "bench": ("tutti.cli.bench", "Measure how fast a model or a server answers when several ask at once."),
     "models": ("tutti.cli.models", "List the built-in models and the ways to name others."),
     "evaluate": (
         "tutti.cli.evaluate",

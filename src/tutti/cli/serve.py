@@ -54,6 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes for sound and video (default: 2)",
     )
+    parser.add_argument("--otel", action="store_true", help="send spans to where OTEL_EXPORTER_OTLP_ENDPOINT says")
     parser.add_argument(
         "--drain-seconds", type=positive(float), default=30.0, metavar="S", help="longest wait at the end (default: 30)"
     )
@@ -104,6 +105,7 @@ def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) ->
     from tutti.serve import logs
     from tutti.serve.running import make_server, run_announced
     from tutti.serve.sources import Sources
+    from tutti.serve.telemetry import from_environment
     from tutti.settings import read_settings
 
     workers = Workers(arguments.decode_workers)
@@ -115,9 +117,10 @@ def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) ->
         Fetcher(domains, fetched) if domains else None,
         MediaRoot(folder, fetched) if folder is not None else None,
     )
+    telemetry = from_environment() if arguments.otel else None
     model = tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter, limits=sizes)
     name = arguments.name or model.name.rstrip("/").rpartition("/")[2]
-    server = make_server(model.provider, name, place, keys, limits, sources)
+    server = make_server(model.provider, name, place, keys, limits, sources, telemetry)
     logs.configure()
 
     def ready(url: str) -> None:

@@ -19,6 +19,7 @@ from tutti.serve.keys import Keys
 from tutti.serve.limits import ServerLimits
 from tutti.serve.service import Service
 from tutti.serve.sources import Sources
+from tutti.serve.telemetry import Telemetry
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _HEAD_SECONDS = 10.0
@@ -80,6 +81,7 @@ def make_server(
     keys: Keys,
     limits: ServerLimits,
     sources: Sources,
+    telemetry: Telemetry | None = None,
 ) -> Server:
     """A server, ready to run.
 
@@ -90,12 +92,13 @@ def make_server(
         keys: Who may ask.
         limits: How much is taken on.
         sources: Opens media.
+        telemetry: Makes spans; none if not given.
 
     Raises:
         InputError: It would be open to others without a key.
     """
     check_place(place, keys)
-    service = Service(model, name, limits, sources)
+    service = Service(model, name, limits, sources, telemetry)
     config = uvicorn.Config(
         create_app(service, keys),
         host=place.host,

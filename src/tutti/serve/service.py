@@ -19,6 +19,7 @@ from tutti.serve.errors import Kind, Refusal
 from tutti.serve.limits import Admission, Cost, ServerLimits
 from tutti.serve.metrics import Metrics
 from tutti.serve.sources import Sources, texts
+from tutti.serve.telemetry import Telemetry
 
 T = TypeVar("T")
 _PREPARERS = 4
@@ -33,13 +34,20 @@ class Service:
         name: What clients call it.
         limits: How much is taken on.
         sources: Opens media.
+        telemetry: Makes spans; none if not given.
     """
 
     def __init__(
-        self, model: Responder | Embedder | Transcriber, name: str, limits: ServerLimits, sources: Sources
+        self,
+        model: Responder | Embedder | Transcriber,
+        name: str,
+        limits: ServerLimits,
+        sources: Sources,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.model, self.name, self.sources = model, name, sources
         self.created = int(time.time())
+        self._telemetry = telemetry or Telemetry()
         self.admission = Admission(limits)
         self.metrics = Metrics(self.admission, self._stats)
         self._answerers = ThreadPoolExecutor(limits.max_running, "tutti-answer")
@@ -80,7 +88,12 @@ class Service:
         begun = time.perf_counter()
         turns, cost = await self._on(self._preparers, partial(self._conversation, body, options))
         choices = dialect.choice_options(options, body.n or 1)
-        with self.admission.admitted(cost, len(choices)):
+        parts = [part for turn in turns for part in turn.parts]
+        with (
+            self.admission.admitted(cost, len(choices)),
+            self._telemetry.span("chat", self.name, parts, options) as span,
+        ):
+            answers: list[Answer] = []
             self.metrics.admitted(cost)
             stream = Stream(self._answerers, [partial(responder.stream, turns, choice) for choice in choices])
             firsts: dict[int, float] = {}
@@ -92,6 +105,8 @@ class Service:
                         self.metrics.first_token(now - begun)
                     if isinstance(event, Finished):
                         self.metrics.answered(event.answer.usage, now - firsts[index])
+                        answers.append(event.answer)
+                        span.answered(answers)
                     yield index, event
 
     async def answers(self, body: schemas.ChatRequest, options: SamplingOptions) -> list[Answer]:
@@ -115,7 +130,7 @@ class Service:
         if not isinstance(embedder, Embedder):
             raise UnsupportedTask(f"{self.name} does not embed; tutti-mini does.")
         parts, cost = await self._on(self._preparers, partial(self._parts, body))
-        with self.admission.admitted(cost):
+        with self.admission.admitted(cost), self._telemetry.span("embeddings", self.name, parts):
             self.metrics.admitted(cost)
             return await self._on(self._answerers, partial(embedder.embed, parts))
 
@@ -135,7 +150,7 @@ class Service:
             )
         audio = Audio(content)
         cost = await self._on(self._preparers, partial(self.sources.cost, [audio]))
-        with self.admission.admitted(cost):
+        with self.admission.admitted(cost), self._telemetry.span("transcription", self.name, [audio]):
             self.metrics.admitted(cost)
             return await self._on(self._answerers, partial(transcriber.transcribe, audio))
 

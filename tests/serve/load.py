@@ -1,0 +1,170 @@
+"""Many clients with a mixture of requests: words, pictures, sounds, videos, bad ones, and some who leave.
+
+Used by the load test, and by hand for a soak of ten thousand against a server that runs already:
+
+    python -m tests.serve.load http://127.0.0.1:8000 --requests 10000 --clients 32 --pid PID
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import http.client
+import json
+import os
+import random
+import socket
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+KINDS = ("text", "stream", "picture", "sound", "video", "embedding", "bad", "broken", "leaves", "leaves early")
+_WEIGHTS = (20, 15, 15, 8, 4, 10, 10, 6, 8, 4)
+GOOD = {"text", "stream", "picture", "sound", "video", "embedding"}
+_CHAT = "/v1/chat/completions"
+
+
+class Load:
+    """Clients of one server."""
+
+    def __init__(self, url: str, media: Path, clients: int, pid: int | None = None) -> None:
+        self.host = url.removeprefix("http://")
+        self.clients, self.pid = clients, pid or os.getpid()
+        self.outcomes: Counter[tuple[str, int]] = Counter()
+        self.lost: list[str] = []
+        self.seconds: list[float] = []
+        self.memories: list[tuple[int, int]] = []
+        self._done = 0
+        self._lock = threading.Lock()
+        self._media = {
+            "picture": _part("image_url", "image/png", media / "picture.png"),
+            "sound": _part("audio_url", "audio/ogg", media / "recording.ogg"),
+            "video": _part("video_url", "video/mp4", media / "video.mp4"),
+        }
+
+    def run(self, requests: int, seed: int = 0) -> None:
+        """Send so many requests, each client the next as soon as it has its answer."""
+        self.outcomes.clear()
+        self.seconds.clear()
+        kinds = random.Random(seed).choices(KINDS, _WEIGHTS, k=requests)
+        left = iter(enumerate(kinds))
+
+        def work() -> None:
+            while (job := next(left, None)) is not None:
+                begun = time.perf_counter()
+                try:
+                    status = self._one(job[1], job[0])
+                except (OSError, http.client.HTTPException, ValueError) as error:
+                    status = -1
+                    self.lost.append(f"{job[1]}: {type(error).__name__} {error}")
+                with self._lock:
+                    self.outcomes[job[1], status] += 1
+                    self.seconds.append(time.perf_counter() - begun)
+                    self._done += 1
+                    if self._done % 100 == 0:
+                        self.memories.append((self._done, self.memory()))
+
+        threads = [threading.Thread(target=work) for _ in range(self.clients)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def check(self) -> None:
+        """Nothing is lost: good ones are answered, bad ones told so, and nobody gets a 500."""
+        assert self.lost == []
+        for (kind, status), count in self.outcomes.items():
+            if kind in GOOD:
+                assert status in (200, 503), (kind, status, count)
+            elif kind in ("bad", "broken"):
+                assert status in (400, 413), (kind, status, count)
+        assert any(status == 200 for _, status in self.outcomes)
+
+    def memory(self) -> int:
+        """Resident bytes of the server's process."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def slope(self) -> float:
+        """Bytes that memory grows a request, by least squares over the second half."""
+        points = self.memories[len(self.memories) // 2 :]
+        if len(points) < 3:
+            return 0.0
+        mean = [sum(values) / len(points) for values in zip(*points, strict=True)]
+        above = sum((x - mean[0]) * (y - mean[1]) for x, y in points)
+        return above / sum((x - mean[0]) ** 2 for x, _ in points)
+
+    def report(self) -> dict[str, Any]:
+        """What came of it."""
+        ordered = sorted(self.seconds)
+        return {
+            "requests": len(ordered),
+            "outcomes": {f"{kind} {status}": count for (kind, status), count in sorted(self.outcomes.items())},
+            "lost": len(self.lost),
+            "p50_s": round(ordered[len(ordered) // 2], 3),
+            "p99_s": round(ordered[int(len(ordered) * 0.99)], 3),
+            "memory_mb": round(self.memory() / 2**20, 1),
+            "memory_slope_bytes_a_request": round(self.slope(), 1),
+        }
+
+    def _one(self, kind: str, number: int) -> int:
+        if kind == "embedding":
+            return self._post("/v1/embeddings", json.dumps({"input": f"number {number}"}).encode())
+        if kind == "bad":
+            wrong = [b"{", b"[]", b'{"messages": 1}', b'{"messages": [{"role": "x", "content": "a"}]}', b"\xff" * 20]
+            return self._post(_CHAT, wrong[number % len(wrong)])
+        if kind == "broken":
+            url = (
+                "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes([number % 256]) * 99).decode()
+            )
+            return self._post(_CHAT, _chat([{"type": "image_url", "image_url": {"url": url}}]))
+        words = {"type": "text", "text": f"What is number {number}?"}
+        parts = [words, *([self._media[kind]] if kind in self._media else [])]
+        body = _chat(parts, stream=kind in ("stream", "leaves"))
+        if kind.startswith("leaves"):
+            return self._leave(body, early=kind == "leaves early")
+        return self._post(_CHAT, body)
+
+    def _post(self, path: str, body: bytes) -> int:
+        line = http.client.HTTPConnection(self.host, timeout=300)
+        try:
+            line.request("POST", path, body, {"content-type": "application/json"})
+            answer = line.getresponse()
+            content = answer.read()
+            if answer.status == 200 and b"data: " in content[:6] and not content.endswith(b"data: [DONE]\n\n"):
+                raise ValueError(f"the stream has no end: {content[-200:]!r}")
+            return answer.status
+        finally:
+            line.close()
+
+    def _leave(self, body: bytes, early: bool) -> int:
+        host, port = self.host.split(":")
+        with socket.create_connection((host, int(port)), timeout=300) as line:
+            head = f"POST {_CHAT} HTTP/1.1\r\nhost: {self.host}\r\ncontent-type: application/json\r\n"
+            line.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode())
+            line.sendall(body[: len(body) // 2] if early else body)
+            if not early:
+                line.recv(64)
+        return 0
+
+
+def _part(kind: str, form: str, path: Path) -> dict[str, Any]:
+    return {"type": kind, kind: {"url": f"data:{form};base64,{base64.b64encode(path.read_bytes()).decode()}"}}
+
+
+def _chat(parts: list[dict[str, Any]], stream: bool = False) -> bytes:
+    return json.dumps({"messages": [{"role": "user", "content": parts}], "stream": stream, "max_tokens": 8}).encode()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Soak a server that runs already.")
+    parser.add_argument("url")
+    parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--pid", type=int, required=True, help="the server's, whose memory is watched")
+    given_words = parser.parse_args()
+    soak = Load(given_words.url, Path("examples/media"), given_words.clients, given_words.pid)
+    soak.run(given_words.requests)
+    print(json.dumps(soak.report(), indent=2))
+    soak.check()

@@ -1,0 +1,263 @@
+"""A client that nobody here wrote, bodies that nobody would write, and many at once: the next good one succeeds."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from langchain_openai import ChatOpenAI, OpenAIEmbeddings
+
+import tutti
+from tests.serve.conftest import EXAMPLES
+from tests.serve.load import Load
+from tests.serve.players import Parrot, served
+from tests.serve.test_gate import asked, chat
+from tutti.cli.main import main
+from tutti.media import Limits
+from tutti.serve.app import create_app
+from tutti.serve.bench import Sample, measure_level
+from tutti.serve.keys import Keys
+from tutti.serve.limits import ServerLimits
+from tutti.serve.running import Server
+from tutti.serve.service import Service
+from tutti.serve.sources import Sources
+from tutti.serve.telemetry import Telemetry
+
+
+def test_langchain_asks_streams_and_embeds(server: Server, picture: dict[str, object]) -> None:
+    model = ChatOpenAI(model="parrot", base_url=f"{server.url}/v1", api_key="none", max_retries=0, temperature=0)  # type: ignore[arg-type]
+    question: Any = [("system", "Be brief."), ("human", [{"type": "text", "text": "look here"}, picture])]
+    answer = model.invoke(question)
+    assert answer.content == "look here [image]"
+    assert answer.usage_metadata is not None
+    assert answer.usage_metadata["output_tokens"] == 3
+    assert "".join(str(chunk.content) for chunk in model.stream(question)) == "look here [image]"
+    vectors = OpenAIEmbeddings(
+        model="parrot",
+        base_url=f"{server.url}/v1",
+        api_key="none",  # type: ignore[arg-type]
+        check_embedding_ctx_length=False,
+    ).embed_documents(["a", "b"])
+    assert [len(vector) for vector in vectors] == [4, 4]
+
+
+_SCALARS = (
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | st.text(max_size=8) | st.just([]) | st.just({})
+)
+_NAMES = [
+    "messages",
+    "role",
+    "content",
+    "type",
+    "text",
+    "image_url",
+    "url",
+    "input_audio",
+    "data",
+    "file",
+    "stream",
+    "n",
+]
+_NAMES += ["stop", "seed", "logprobs", "response_format", "json_schema", "schema", "name", "temperature", "max_tokens"]
+_VALUES = ["user", "system", "text", "image_url", "file", "json_schema", "data:;base64,AAAA", "http://a", "/etc/passwd"]
+_JSON = st.recursive(
+    _SCALARS | st.sampled_from(_VALUES),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES) | st.text(max_size=4), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+_GOOD = {
+    "messages": [
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "data:,"}}],
+        }
+    ],
+    "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}},
+    "stop": ["a"],
+    "stream": False,
+    "n": 1,
+}
+
+
+def _mutated(body: Any, seed: int, value: Any) -> Any:
+    """A good body with one of its values put out for another."""
+    body = json.loads(json.dumps(body))
+    places: list[tuple[Any, Any]] = []
+    queue = [body]
+    while queue:
+        one = queue.pop()
+        keys = range(len(one)) if isinstance(one, list) else list(one)
+        places += [(one, key) for key in keys]
+        queue += [one[key] for key in keys if isinstance(one[key], (list, dict))]
+    holder, key = places[seed % len(places)]
+    holder[key] = value
+    return body
+
+
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Server]:
+    with served(Parrot(), sources=Sources(Limits())) as server:
+        yield server
+
+
+@settings(
+    max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+)
+@given(
+    data=st.data(),
+    kind=st.sampled_from(["json", "mutation", "bytes"]),
+    path=st.sampled_from(["chat/completions", "embeddings"]),
+)
+def test_no_body_is_a_500(standing: Server, data: st.DataObject, kind: str, path: str) -> None:
+    if kind == "json":
+        body = json.dumps(data.draw(_JSON)).encode(errors="replace")
+    elif kind == "mutation":
+        body = json.dumps(_mutated(_GOOD, data.draw(st.integers(0, 99)), data.draw(_JSON))).encode(errors="replace")
+    else:
+        body = data.draw(st.binary(max_size=60))
+    status, _, content = asked(standing, "POST", f"/v1/{path}", body)
+    assert status < 500, (body, content)
+    if status != 200:
+        assert json.loads(content)["error"]["message"]
+    assert asked(standing, "POST", "/v1/chat/completions", chat("fine"))[0] == 200
+
+
+def test_the_openapi_document_is_kept_to() -> None:
+    """schemathesis makes requests of the document, good and bad, and holds the answers to it."""
+    service = Service(Parrot(), "parrot", ServerLimits(), Sources(Limits()))
+    schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(service, Keys({})))
+    tried = []
+
+    for result in schema.get_all_operations():
+        operation = result.ok()
+
+        @given(case=operation.as_strategy())
+        @settings(
+            max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+        )
+        def one(case: Any) -> None:
+            response = case.call(headers={"host": "localhost"})
+            tried.append(response.status_code)
+            assert response.status_code < 500, (case.body, response.text)
+            case.validate_response(response, checks=[schemathesis.checks.not_a_server_error])
+
+        one()
+    service.close()
+    assert 200 in tried
+    assert {400, 404} & {*tried}
+
+
+def test_many_at_once_with_disconnects_and_bad_ones() -> None:
+    with served(Parrot(seconds_a_word=0.001), limits=ServerLimits(max_running=8, max_waiting=200)) as server:
+        load = Load(server.url, EXAMPLES, clients=8)
+        load.run(160)
+        load.check()
+        wait_until_idle(server)
+        assert asked(server, "POST", "/v1/chat/completions", chat("fine"))[0] == 200
+
+
+@pytest.mark.slow
+def test_two_thousand_from_thirty_two_clients() -> None:
+    model = tutti.load()
+    with served(model.provider, limits=ServerLimits(max_waiting=200), drain_seconds=30) as server:
+        load = Load(server.url, EXAMPLES, clients=32)
+        load.run(200)
+        before = load.memory()
+        load.run(2000)
+        load.check()
+        wait_until_idle(server)
+        assert load.memory() - before < 100 * 2**20, "memory is flat"
+        print(load.report())
+
+
+def wait_until_idle(server: Server) -> None:
+    end = time.monotonic() + 60
+    while server.service.admission.answers or server.service.admission.bodies:
+        assert time.monotonic() < end, "something is still held"
+        time.sleep(0.02)
+
+
+def test_a_tenant_cannot_tell_from_time_what_another_sent(picture: dict[str, object]) -> None:
+    """Told by what was computed, which time follows: the same tenant finds its picture, another one does not."""
+    model = tutti.load()
+    keys = {"a": "tutti-" + "a" * 40, "b": "tutti-" + "b" * 40}
+    from tutti.serve.keys import digest
+
+    def cached(server: Server, tenant: str) -> tuple[int, int]:
+        body = {"messages": [{"role": "user", "content": [picture, {"type": "text", "text": "What is it?"}]}]}
+        headers = {"authorization": f"Bearer {keys[tenant]}"}
+        before = model.provider.stats()["embedding_cache_hits_total"]  # type: ignore[union-attr]
+        status, _, content = asked(server, "POST", "/v1/chat/completions", json.dumps(body).encode(), headers)
+        assert status == 200
+        hits = model.provider.stats()["embedding_cache_hits_total"] - before  # type: ignore[union-attr]
+        return json.loads(content)["usage"]["prompt_tokens_details"]["cached_tokens"], int(hits)
+
+    with served(model.provider, keys=Keys({digest(key): tenant for tenant, key in keys.items()})) as server:
+        assert cached(server, "a") == (0, 0)
+        assert cached(server, "a")[0] > 0
+        assert cached(server, "b") == (0, 0), "with one cache for all, this is what gives the other's picture away"
+        assert cached(server, "b")[0] > 0
+
+
+def test_spans_tell_of_media_by_digest_and_of_nothing_said(picture: dict[str, object]) -> None:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    kept = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    parrot = Parrot()
+    with served(parrot, telemetry=Telemetry(provider.get_tracer("test"))) as server:
+        body = {"messages": [{"role": "user", "content": [picture, {"type": "text", "text": "the secret"}]}]}
+        assert asked(server, "POST", "/v1/chat/completions", json.dumps(body).encode())[0] == 200
+        parrot.error = ZeroDivisionError("the secret")
+        assert asked(server, "POST", "/v1/chat/completions", json.dumps(body).encode())[0] == 500
+    good, bad = kept.get_finished_spans()
+    assert good.name == "chat parrot"
+    assert good.attributes is not None
+    assert bad.attributes is not None
+    assert good.attributes["gen_ai.usage.output_tokens"] == 3
+    assert good.attributes["tutti.media.digests"] == (tutti.Image((EXAMPLES / "picture.png").read_bytes()).digest,)
+    assert bad.attributes["error.type"] == "ZeroDivisionError"
+    assert "secret" not in good.to_json() + bad.to_json()
+
+
+def test_bench_measures_a_server_and_a_model(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = str(EXAMPLES / "picture.png")
+    words = ["bench", picture, "--requests", "6", "--concurrency", "1,3", "--question", "one two three"]
+    assert main([*words, "--url", f"{server.url}/v1", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["concurrency"] for line in lines] == [1, 3]
+    assert all(line["requests"] == 6 and line["failed"] == 0 for line in lines)
+    assert all({*line[name]} == {"p50", "p95", "p99"} for line in lines for name in ("first_token_ms", "per_token_ms"))
+    assert main([*words, "--max-tokens", "3"]) == 0
+    assert capsys.readouterr().out.count("\n") == 3
+    assert main(["bench", "--url", "nowhere"]) == 2
+    assert main(["bench", "--url", "http://127.0.0.1:9/v1"]) == 4
+    assert main(["bench", "--concurrency", "0"]) == 2
+
+
+def test_a_level_adds_up() -> None:
+    clock = threading.Lock()
+
+    def ask() -> Sample:
+        with clock:
+            time.sleep(0.01)
+        return Sample(first_s=0.1, total_s=0.4, tokens=4, prompt_tokens=10, cached_tokens=5)
+
+    level = measure_level(ask, 4, 8, images=1)
+    assert level.seconds >= 0.08
+    assert level.images_per_s == level.requests_per_s == 8 / level.seconds
+    assert level.cache_hit_ratio == 0.5
+    assert level.first_token_ms["p50"] == pytest.approx(100)
+    assert level.per_token_ms["p99"] == pytest.approx(100)
