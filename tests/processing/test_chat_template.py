@@ -40,6 +40,11 @@ def test_rendered_as_the_reference_does(prompted: bool) -> None:
     assert found == expected[0]
 
 
+def test_what_the_model_says_may_be_marked() -> None:
+    marked = "{% for m in messages %}{% generation %}{{ m.content | trim }}{% endgeneration %}.{% endfor %}"
+    assert ChatTemplate(marked).render(MESSAGES) == "the <dog> & 'é'.barks."
+
+
 def test_there_is_no_clock() -> None:
     assert "clock" not in ChatTemplate(TEMPLATE).render(MESSAGES)
 
@@ -103,6 +108,10 @@ def test_found_in_a_folder(tmp_path: Path) -> None:
     template = ChatTemplate.from_folder(tmp_path)
     assert template is not None
     assert template.render(MESSAGES) == "default"
+    (tmp_path / "chat_template.json").write_text(json.dumps({"chat_template": "{{ bos_token }}older"}))
+    template = ChatTemplate.from_folder(tmp_path)
+    assert template is not None
+    assert template.render(MESSAGES) == "<s>older"
     (tmp_path / "chat_template.jinja").write_text("{{ bos_token }}beside")
     template = ChatTemplate.from_folder(tmp_path)
     assert template is not None
