@@ -1,4 +1,4 @@
-"""`config.json` of published vision-language checkpoints: every key that says something, as their authors wrote it."""
+"""`config.json` of published vision-language checkpoints: their keys and sizes. Names of training paths are left out."""
 
 from __future__ import annotations
 

@@ -42,5 +42,5 @@ def test_a_folder_that_names_none_has_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["</s>", [2, None], 2.0, True])
 def test_what_is_no_token_is_refused(tmp_path: Path, value: object) -> None:
     (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": value}))
-    with pytest.raises(CheckpointError, match="eos_token_id is .*; expected a token id, or a list of them"):
+    with pytest.raises(CheckpointError, match=r"eos_token_id is .*; expected a token id, or a list of them"):
         end_tokens(tmp_path, {}.__getitem__)
