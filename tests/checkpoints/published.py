@@ -1,4 +1,4 @@
-"""`config.json` of published vision-language checkpoints: their keys and sizes. Names of training paths are left out."""
+"""`config.json` of published vision-language checkpoints: their keys and sizes, without the paths of training."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class LlavaNextForConditionalGeneration(LlavaForConditionalGeneration):
 
     def __init__(self, config: LlavaNextConfig) -> None:
         super().__init__(config)
-        self.image_newline = nn.Parameter(torch.randn(config.text.hidden_size) / config.text.hidden_size**0.5)
+        self.image_newline = nn.Parameter(torch.randn(config.text.hidden_size) * config.text.hidden_size**-0.5)
 
     def forward(  # type: ignore[override]
         self,
