@@ -157,6 +157,7 @@ def test_what_they_save_computes_the_same_here(saved: Saved) -> None:
     assert loaded.report.loaded == len(saved.model.state_dict())
     assert loaded.report.newly_initialized == ()
     assert (loaded.info.family, loaded.info.tasks, loaded.info.context_length) == ("clip", ("embed", "classify"), 40)
+    assert loaded.info.media_tokens == {"image": {"picture": saved.model.vision_model.embeddings.num_positions}}
 
 
 @torch.inference_mode()

@@ -223,9 +223,3 @@ def test_a_decoder_of_text_answers_until_its_end_token(tmp_path: Path) -> None:
     assert (given.text, given.finish_reason) == ("", "stop")
     said = sentence(lambda: load(tmp_path / "text").ask(QUESTION, pixels(1)))
     assert said == f"{tmp_path / 'text'} takes text, and was given image."
-
-
-@pytest.mark.parametrize("name", ["openai:gpt-4o", "anthropic:claude", "gemini:pro", "http://localhost:8000/v1#m"])
-def test_hosted_models_are_refused_in_a_sentence(name: str) -> None:
-    said = sentence(lambda: load(name))
-    assert said == f"{name!r} names a hosted model, which this version does not reach; use a local one."

@@ -30,7 +30,8 @@ class Facts:
     kv_bytes_per_token: int
     """Bytes of keys and values in float32."""
     media_tokens: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Modality → unit ("picture", "frame", "second", "recording") → tokens it takes in the decoder, at most."""
+    """Modality → unit ("picture", "frame", "second", "recording") → tokens it takes at most in the decoder, or
+    in its own trunk where there is none."""
     media_kv_bytes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """The same → bytes of keys and values in float32 beside the context, where text looks at media."""
 

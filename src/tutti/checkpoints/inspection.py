@@ -50,7 +50,8 @@ class CheckpointInfo:
     tasks: tuple[str, ...]
     """What the model can do."""
     media_tokens: Mapping[str, Mapping[str, float]]
-    """Modality → unit ("picture", "frame", "second", "recording") → tokens it takes in the decoder."""
+    """Modality → unit ("picture", "frame", "second", "recording") → tokens it takes in the decoder, or in its own
+    trunk where there is none."""
     media_kv_bytes: Mapping[str, Mapping[str, int]]
     """The same → bytes of keys and values in float32 beside the context, where text looks at media."""
     licence: str | None

@@ -21,7 +21,12 @@ def _config(values: Mapping[str, Any]) -> Any:
 def _facts(config: Any, _folder: Path) -> Facts:
     from tutti.models.clip.config import TASKS
 
-    return Facts(tasks=TASKS, context_length=config.text.max_position_embeddings, kv_bytes_per_token=0)
+    return Facts(
+        tasks=TASKS,
+        context_length=config.text.max_position_embeddings,
+        kv_bytes_per_token=0,
+        media_tokens={"image": {"picture": config.vision.tokens}},
+    )
 
 
 def _model(config: Any) -> nn.Module:
