@@ -1,24 +1,25 @@
 """What rooms may expect of one another, as Protocols: any object with the methods will do.
 
-Implementations: `tutti.providers` (Responder, Embedder). Test doubles need no base class.
+Implementations: `tutti.providers` (Responder, Embedder, Transcriber). Test doubles need no base class.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from tutti.content import (
-    Audio,
     Conversation,
     Embeddings,
     Event,
     Image,
+    Media,
     Modality,
     Part,
     SamplingOptions,
-    Segment,
     TextLine,
+    Transcript,
+    TranscriptionOptions,
     Usage,
 )
 
@@ -62,8 +63,18 @@ class Embedder(Protocol):
 class Transcriber(Protocol):
     """Writes down speech."""
 
-    def transcribe(self, audio: Audio) -> Sequence[Segment]:
-        """The speech as segments in order of time."""
+    @property
+    def name(self) -> str:
+        """What the model is called in transcripts and reports."""
+        ...
+
+    def transcribe(
+        self,
+        medium: Media,
+        options: TranscriptionOptions | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Transcript:
+        """The speech of a recording or of a video's sound; `progress` is told how much is done, from 0 to 1."""
         ...
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tutti.content import Answer, Event, Finished, Part, TextDelta, Usage
+from tutti.content import Answer, Event, Finished, Part, Segment, TextDelta, Transcript, Usage
 
 
 @dataclass
@@ -34,3 +34,18 @@ class FakeModel:
 
     def classify(self, medium: Part, labels: Sequence[str]) -> dict[str, float]:
         return {label: 2.0 * (index + 1) / (len(labels) * (len(labels) + 1)) for index, label in enumerate(labels)}
+
+    def transcribe(self, medium: Part, *, progress: Any = None, **options: Any) -> Transcript:
+        self.calls.append((progress, (medium,), options))
+        if progress:
+            progress(0.5)
+        segments = (Segment(start_s=0.0, end_s=1.25, text="A dog"), Segment(start_s=1.5, end_s=2.0, text="barks."))
+        return Transcript(
+            text="A dog barks.",
+            segments=segments,
+            model=self.name,
+            language="en",
+            task=options["task"] or "transcribe",
+            duration_s=3.0,
+            seconds=0.25,
+        )

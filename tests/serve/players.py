@@ -25,6 +25,8 @@ from tutti.content import (
     Text,
     TextDelta,
     TokenLogprob,
+    Transcript,
+    TranscriptionOptions,
     Usage,
 )
 from tutti.media import Limits, decode_audio, decode_image, decode_video
@@ -109,10 +111,21 @@ class Stenographer:
 
     name = "stenographer"
 
-    def transcribe(self, audio: Audio) -> Sequence[Segment]:
-        sound = decode_audio(audio, Limits())
-        half = sound.duration_s / 2
-        return [Segment(start_s=0, end_s=half, text=" good"), Segment(start_s=half, end_s=2 * half, text=" day")]
+    def transcribe(self, medium: Audio, options: TranscriptionOptions, progress: object = None) -> Transcript:
+        whole = decode_audio(medium, Limits()).duration_s
+        half = whole / 2
+        return Transcript(
+            text="good day",
+            segments=(
+                Segment(start_s=0, end_s=half, text="good"),
+                Segment(start_s=half, end_s=whole, text="day"),
+            ),
+            model=self.name,
+            language=options.language,
+            task="transcribe",
+            duration_s=whole,
+            seconds=0.0,
+        )
 
 
 @contextlib.contextmanager

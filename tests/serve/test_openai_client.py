@@ -179,11 +179,14 @@ def hearing() -> Iterator[openai.OpenAI]:
 def test_speech_is_written_down_in_every_form(hearing: openai.OpenAI) -> None:
     def transcribed(form: Any) -> Any:
         with (EXAMPLES / "recording.ogg").open("rb") as file:
-            return hearing.audio.transcriptions.create(model="stenographer", file=file, response_format=form)
+            return hearing.audio.transcriptions.create(
+                model="stenographer", file=file, response_format=form, language="en"
+            )
 
     assert transcribed("json").text == "good day"
     whole = transcribed("verbose_json")
-    assert [segment.text for segment in whole.segments] == [" good", " day"]
+    assert [segment.text for segment in whole.segments] == ["good", "day"]
+    assert whole.language == "en"
     assert whole.segments[1].end == whole.duration > whole.segments[0].end > 0
     assert transcribed("text") == "good day\n"
     assert transcribed("srt").startswith("1\n00:00:00,000 --> 00:00:0")

@@ -25,8 +25,8 @@ class Facts:
 
     tasks: tuple[str, ...]
     """What the model can do."""
-    context_length: int
-    """In tokens."""
+    context_length: int | None
+    """In tokens; None where there is no limit."""
     kv_bytes_per_token: int
     """Bytes of keys and values in float32."""
     media_tokens: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -76,7 +76,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{folder} has no config.json; expected a checkpoint in the Hugging Face layout.")
     for name in _CONFIGS:
-        values = _read_if_there(folder / name)
+        values = read_if_there(folder / name)
         if code := [key for key in _CODE_KEYS if values.get(key)]:
             raise UnsafeCheckpoint(
                 f"{name} asks to run code of the checkpoint's own ({code[0]}), which Tutti never does; "
@@ -98,9 +98,9 @@ def end_tokens(folder: Path, token_id: Callable[[str], int]) -> frozenset[int]:
     Raises:
         CheckpointError: What is named there is no token.
     """
-    config = _read_if_there(folder / "config.json")
+    config = read_if_there(folder / "config.json")
     text = config.get("text_config")
-    sources = (_read_if_there(folder / "generation_config.json"), config, text if isinstance(text, Mapping) else {})
+    sources = (read_if_there(folder / "generation_config.json"), config, text if isinstance(text, Mapping) else {})
     for found in (values.get("eos_token_id") for values in sources):
         ids = found if isinstance(found, list) else [found]
         if found is None or not ids:
@@ -114,19 +114,29 @@ def end_tokens(folder: Path, token_id: Callable[[str], int]) -> frozenset[int]:
 
 def special_token(folder: Path, name: str) -> str:
     """A token by its name in `tokenizer_config.json`, such as `bos_token`; nothing if there is none."""
-    token = _read_if_there(folder / "tokenizer_config.json").get(name)
+    token = read_if_there(folder / "tokenizer_config.json").get(name)
     token = token.get("content") if isinstance(token, Mapping) else token
     return token if isinstance(token, str) else ""
 
 
-def _read_if_there(file: Path) -> dict[str, Any]:
+def read_if_there(file: Path) -> dict[str, Any]:
+    """A JSON object of a checkpoint that need not have it; empty then."""
     return read_json(file) if file.is_file() else {}
 
 
 def image_settings(folder: Path) -> Mapping[str, Any]:
-    """`preprocessor_config.json`, or what newer checkpoints hold of it in `processor_config.json`."""
+    """How pictures are made ready: `preprocessor_config.json`, or its part of a newer `processor_config.json`."""
+    return _settings(folder, "image_processor")
+
+
+def sound_settings(folder: Path) -> Mapping[str, Any]:
+    """How recordings are made ready: `preprocessor_config.json`, or its part of a newer `processor_config.json`."""
+    return _settings(folder, "feature_extractor")
+
+
+def _settings(folder: Path, part: str) -> Mapping[str, Any]:
     if not (folder / "preprocessor_config.json").is_file() and (folder / "processor_config.json").is_file():
-        settings = read_json(folder / "processor_config.json").get("image_processor")
+        settings = read_json(folder / "processor_config.json").get(part)
         if isinstance(settings, Mapping):
             return settings
     return read_json(folder / "preprocessor_config.json")

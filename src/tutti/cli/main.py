@@ -37,6 +37,7 @@ COMMANDS = {
         "Measure models on examples of your own: quality with intervals, inventions, latency, cost.",
     ),
     "inspect": ("tutti.cli.inspect", "Read a checkpoint's headers: family, parameters, memory; loads nothing."),
+    "transcribe": ("tutti.cli.transcribe", "Write down the speech of a recording or a video, with its times."),
     "train": ("tutti.cli.train", "Run the training phases of a recipe."),
 }
 

@@ -27,7 +27,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--adapter", metavar="FOLDER", help="a LoRA adapter in the PEFT layout, trained on the model")
 
 
-def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object") -> None:
+def add_json(parser: argparse._ActionsContainer, what: str = "one JSON object") -> None:
     """Add `--json`."""
     parser.add_argument("--json", action="store_true", help=f"print {what} and nothing else on stdout")
 

@@ -11,7 +11,6 @@ from tutti.content.messages import (
     Message,
     Role,
     SamplingOptions,
-    Segment,
     TextDelta,
     TextLine,
     TokenLogprob,
@@ -31,6 +30,7 @@ from tutti.content.parts import (
     Video,
     data_url_bytes,
 )
+from tutti.content.speech import Segment, SpeechTask, Timestamps, Transcript, TranscriptionOptions
 
 __all__ = [
     "Answer",
@@ -52,11 +52,15 @@ __all__ = [
     "SamplingOptions",
     "Segment",
     "Source",
+    "SpeechTask",
     "Text",
     "TextDelta",
     "TextLine",
     "Thermal",
+    "Timestamps",
     "TokenLogprob",
+    "Transcript",
+    "TranscriptionOptions",
     "Usage",
     "Video",
     "data_url_bytes",

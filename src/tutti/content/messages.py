@@ -159,13 +159,4 @@ class TextLine:
     confidence: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """A stretch of speech."""
-
-    start_s: float
-    end_s: float
-    text: str
-
-
 Conversation: TypeAlias = Sequence[Message]

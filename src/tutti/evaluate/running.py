@@ -19,7 +19,7 @@ from tutti.evaluate.journal import Journal, Reply, request_digest
 from tutti.evaluate.metrics import Said, Score, score
 from tutti.evaluate.prompts import PLAIN, Variant, prompt
 from tutti.evaluate.suite import Case, Suite
-from tutti.interfaces import Embedder, Responder, TextReader
+from tutti.interfaces import Embedder, Responder, TextReader, Transcriber
 from tutti.media import wrap
 
 
@@ -36,7 +36,7 @@ class Candidate:
     """A model to be measured."""
 
     name: str
-    model: Responder | Embedder
+    model: Responder | Embedder | Transcriber
     fingerprint: str = ""
     """What tells two models of one name apart, such as a digest of the weights."""
     hosted: bool = False

@@ -104,18 +104,34 @@ class LogMel:
             InputError: The recording is empty, not mono or not finite.
             CapacityError: It is longer than `chunk_length`.
         """
-        if samples.ndim != 1 or not len(samples):
-            raise InputError(f"Expected mono samples, got an array of shape {samples.shape}.")
+        _check(samples)
         if len(samples) > self.max_samples:
             seconds = len(samples) / self.sampling_rate
             raise CapacityError(
                 f"The recording lasts {seconds:.1f} s; this model takes {self.chunk_length} s at a time: cut it."
             )
-        if not np.isfinite(samples).all():
-            raise InputError("The recording holds samples that are not finite numbers.")
         silence = self.padded_samples(len(samples)) - len(samples)
-        padded = np.pad(np.pad(samples.astype(np.float32), (0, silence)), self.n_fft // 2, mode="reflect")
-        out = self._log_energy(padded)
+        return self._transform(np.pad(samples.astype(np.float32), (0, silence)))
+
+    def whole(self, samples: Samples) -> NDArray[np.float32]:
+        """Transform a recording of any length as one, without silence behind it. The floor lies below its own maximum.
+
+        Args:
+            samples: (S,) float32 mono in [-1, 1] at `sampling_rate`.
+
+        Returns:
+            (M, S // hop_length) float32.
+
+        Raises:
+            InputError: The recording is shorter than a window, not mono or not finite.
+        """
+        _check(samples)
+        if len(samples) < self.n_fft:
+            raise InputError(f"The recording has {len(samples)} samples; expected {self.n_fft} or more.")
+        return self._transform(samples.astype(np.float32))
+
+    def _transform(self, samples: Samples) -> NDArray[np.float32]:
+        out = self._log_energy(np.pad(samples, self.n_fft // 2, mode="reflect"))
         np.maximum(out, out.max() - _DYNAMIC_RANGE, out=out)
         return np.ascontiguousarray(((out + 4.0) / 4.0).T)
 
@@ -132,6 +148,13 @@ class LogMel:
             energy = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ bank
             out[start : start + _CHUNK_FRAMES] = np.log10(np.maximum(energy, _FLOOR))
         return out
+
+
+def _check(samples: Samples) -> None:
+    if samples.ndim != 1 or not len(samples):
+        raise InputError(f"Expected mono samples, got an array of shape {samples.shape}.")
+    if not np.isfinite(samples).all():
+        raise InputError("The recording holds samples that are not finite numbers.")
 
 
 @lru_cache(maxsize=8)

@@ -57,6 +57,7 @@ from tutti.media import (
 from tutti.models.layers.lora import LoRALinear
 from tutti.processing.prompt import MediaInput, Prompt
 from tutti.processing.tokenizer import Tokenizer
+from tutti.providers.speech import LocalTranscriber
 from tutti.settings import Settings
 
 if TYPE_CHECKING:
@@ -285,10 +286,11 @@ class LocalModel(LocalResponder, LocalEmbedder):
     """A checkpoint with a shared space and a decoder, ready for both; arguments as for `Local`."""
 
 
-_KINDS: tuple[tuple[frozenset[str], type[LocalResponder | LocalEmbedder]], ...] = (
+_KINDS: tuple[tuple[frozenset[str], type[LocalResponder | LocalEmbedder | LocalTranscriber]], ...] = (
     (frozenset({"ask", "embed"}), LocalModel),
     (frozenset({"ask"}), LocalResponder),
     (frozenset({"embed"}), LocalEmbedder),
+    (frozenset({"transcribe"}), LocalTranscriber),
 )
 """Tasks → what serves them; the first that fits."""
 
@@ -299,7 +301,7 @@ def load_local(
     quantize: str | None = None,
     adapter: str | PathLike[str] | None = None,
     limits: Limits | None = None,
-) -> LocalResponder | LocalEmbedder:
+) -> LocalResponder | LocalEmbedder | LocalTranscriber:
     """Load a checkpoint by built-in name, folder or hub id.
 
     Args:

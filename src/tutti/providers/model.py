@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
-from tutti.content import Answer, Event, Finished, Media, Message, Part, SamplingOptions, Source, Text
+from tutti.content import (
+    Answer,
+    Event,
+    Finished,
+    Media,
+    Message,
+    Part,
+    SamplingOptions,
+    Source,
+    Text,
+    Timestamps,
+    Transcript,
+    TranscriptionOptions,
+)
 from tutti.errors import InputError, ProviderError, UnsupportedTask
-from tutti.interfaces import Embedder, Responder
+from tutti.interfaces import Embedder, Responder, Transcriber
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,10 +34,10 @@ class Model:
     """A loaded model.
 
     Args:
-        provider: What computes: a `Responder`, an `Embedder`, or both.
+        provider: What computes: a `Responder`, an `Embedder`, a `Transcriber`, or several of them.
     """
 
-    def __init__(self, provider: Responder | Embedder) -> None:
+    def __init__(self, provider: Responder | Embedder | Transcriber) -> None:
         self.provider = provider
 
     @property
@@ -125,6 +138,27 @@ class Model:
             raise UnsupportedTask(f"{self.name} does not answer questions; tutti-mini does.")
         return self.provider
 
+    def transcribe(
+        self, medium: Medium, *, progress: Callable[[float], None] | None = None, **options: Any
+    ) -> Transcript:
+        """Write down the speech of a recording, or of a video's sound.
+
+        Args:
+            medium: A path, a `data:` URL, bytes, samples with their rate in a `tutti.Audio`, or another part.
+            progress: Told how much is done, from 0 to 1.
+            options: Fields of `TranscriptionOptions`, such as `language="fr"`, `task="translate"`, `timestamps="word"`.
+
+        Raises:
+            InputError: The medium cannot be read or has no sound, or an option is unknown or out of range.
+            CapacityError: It is larger or longer than the budget.
+            UnsupportedTask: The model does not transcribe, or not so.
+        """
+        if not isinstance(self.provider, Transcriber):
+            raise UnsupportedTask(
+                f"{self.name} does not transcribe; Whisper and Wav2Vec2 checkpoints do, such as openai/whisper-base."
+            )
+        return self.provider.transcribe(as_medium(medium), _transcription_options(options), progress)
+
     def _embedder(self) -> Embedder:
         if not isinstance(self.provider, Embedder):
             raise UnsupportedTask(f"{self.name} does not embed; tutti-mini does.")
@@ -159,11 +193,27 @@ def _conversation(question: str | Sequence[Message], media: Sequence[Medium]) ->
 
 
 def _options(values: dict[str, Any]) -> SamplingOptions:
-    known = SamplingOptions.__dataclass_fields__
-    for name in values:
-        if name not in known:
-            raise InputError(f"Unknown option {name!r}; known are: {', '.join(known)}.")
+    _check_names(values, SamplingOptions)
     if isinstance(values.get("stop"), str):
         # Taken as it is, each of its letters would end the answer.
         values["stop"] = (values["stop"],)
     return SamplingOptions(**values)
+
+
+def _transcription_options(values: dict[str, Any]) -> TranscriptionOptions:
+    _check_names(values, TranscriptionOptions)
+    if isinstance(values.get("temperatures"), (int, float)):
+        values["temperatures"] = (float(values["temperatures"]),)
+    options = TranscriptionOptions(**values)
+    if options.timestamps not in get_args(Timestamps):
+        raise InputError(f"timestamps is {options.timestamps!r}; expected {', '.join(get_args(Timestamps))}.")
+    if not options.temperatures:
+        raise InputError("temperatures is empty; expected at least one, such as 0.")
+    return options
+
+
+def _check_names(values: dict[str, Any], options: type[SamplingOptions | TranscriptionOptions]) -> None:
+    known = options.__dataclass_fields__
+    for name in values:
+        if name not in known:
+            raise InputError(f"Unknown option {name!r}; known are: {', '.join(known)}.")

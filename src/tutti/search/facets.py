@@ -178,7 +178,7 @@ def heard(part: Audio | Video, tools: Tools, zero_s: float | None) -> Iterator[F
 def _said(pieces: list[NDArray[np.float32]], end_s: float, transcriber: Transcriber) -> Iterator[Facet]:
     samples = np.concatenate(pieces)
     start_s = end_s - len(samples) / RATE_HZ
-    for segment in transcriber.transcribe(Audio(samples, sample_rate_hz=RATE_HZ)):
+    for segment in transcriber.transcribe(Audio(samples, sample_rate_hz=RATE_HZ)).segments:
         times = {"start_s": start_s + segment.start_s, "end_s": start_s + segment.end_s}
         yield from passages(segment.text, "said", **times)
 

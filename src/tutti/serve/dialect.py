@@ -17,9 +17,9 @@ from tutti.content import (
     Modality,
     Part,
     SamplingOptions,
-    Segment,
     Text,
     TokenLogprob,
+    Transcript,
     Usage,
 )
 from tutti.errors import InputError
@@ -278,36 +278,21 @@ def _shortened(vectors: NDArray[np.float32], dimensions: int | None) -> NDArray[
     return unit
 
 
-def transcription(segments: Sequence[Segment], form: str) -> schemas.TranscriptionResponse | str:
+def transcription(told: Transcript, form: str) -> schemas.TranscriptionResponse | str:
     """Speech in one of the dialect's forms: `json`, `verbose_json`, `text`, `srt`, `vtt`."""
-    text = " ".join(segment.text.strip() for segment in segments)
     if form == "text":
-        return text + "\n"
+        return told.text + "\n"
     if form in ("srt", "vtt"):
-        return _subtitles(segments, form)
+        return told.to_srt() if form == "srt" else told.to_vtt()
     if form == "json":
-        return schemas.TranscriptionResponse(text=text)
+        return schemas.TranscriptionResponse(text=told.text)
     return schemas.TranscriptionResponse(
-        text=text,
-        task="transcribe",
-        duration=max((segment.end_s for segment in segments), default=0.0),
+        text=told.text,
+        task=told.task,
+        language=told.language,
+        duration=told.duration_s,
         segments=[
             schemas.SegmentBody(id=number, start=one.start_s, end=one.end_s, text=one.text)
-            for number, one in enumerate(segments)
+            for number, one in enumerate(told.segments)
         ],
     )
-
-
-def _subtitles(segments: Sequence[Segment], form: str) -> str:
-    mark = "," if form == "srt" else "."
-    blocks = ["WEBVTT"] if form == "vtt" else []
-    for number, one in enumerate(segments, 1):
-        times = f"{_clock(one.start_s, mark)} --> {_clock(one.end_s, mark)}"
-        blocks.append("\n".join([str(number)] * (form == "srt") + [times, one.text.strip()]))
-    return "\n\n".join(blocks) + "\n"
-
-
-def _clock(seconds: float, mark: str) -> str:
-    milliseconds = round(seconds * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}{mark}{rest % 1000:03d}"

@@ -11,7 +11,7 @@ from fastapi import File, Form, Request, UploadFile
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.routing import APIRoute, APIRouter
 
-from tutti.content import Answer, Event, Finished
+from tutti.content import Answer, Event, Finished, TranscriptionOptions
 from tutti.serve import dialect, logs, schemas
 from tutti.serve.errors import body_of, kind_of, message_of
 from tutti.serve.metrics import CONTENT_TYPE
@@ -89,12 +89,14 @@ class Routes:
         request: Request,
         file: Annotated[UploadFile, File(description="The recording")],
         model: Annotated[str | None, Form(max_length=256)] = None,
+        language: Annotated[str | None, Form(max_length=64)] = None,
         response_format: Annotated[TranscriptForm, Form()] = "json",
     ) -> Response:
         """Write down the speech in a recording."""
         self.service.check_model(model)
-        segments = await unless_gone(request.receive, self.service.transcribe(await file.read()))
-        told = dialect.transcription(segments, response_format)
+        options = TranscriptionOptions(language=language)
+        transcript = await unless_gone(request.receive, self.service.transcribe(await file.read(), options))
+        told = dialect.transcription(transcript, response_format)
         if isinstance(told, str):
             return PlainTextResponse(told)
         return JSONResponse(told.model_dump(exclude_none=True))

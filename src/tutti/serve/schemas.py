@@ -348,7 +348,8 @@ class TranscriptionResponse(BaseModel):
     """What was said; `verbose_json` has the times, too."""
 
     text: str
-    task: Literal["transcribe"] | None = None
+    task: Literal["transcribe", "translate"] | None = None
+    language: str | None = None
     duration: float | None = None
     segments: list[SegmentBody] | None = None
 

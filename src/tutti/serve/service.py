@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from functools import partial
 from typing import TypeVar
 
-from tutti.content import Answer, Audio, Embeddings, Event, Finished, Message, Part, SamplingOptions, Segment
+from tutti.content import (
+    Answer,
+    Audio,
+    Embeddings,
+    Event,
+    Finished,
+    Message,
+    Part,
+    SamplingOptions,
+    Transcript,
+    TranscriptionOptions,
+)
 from tutti.errors import UnsupportedTask
 from tutti.interfaces import Embedder, Observable, Responder, Transcriber
 from tutti.serve import dialect, schemas
@@ -134,7 +145,7 @@ class Service:
             self.metrics.admitted(cost)
             return await self._on(self._answerers, partial(embedder.embed, parts))
 
-    async def transcribe(self, content: bytes) -> Sequence[Segment]:
+    async def transcribe(self, content: bytes, options: TranscriptionOptions) -> Transcript:
         """The speech in a recording.
 
         Raises:
@@ -152,7 +163,7 @@ class Service:
         cost = await self._on(self._preparers, partial(self.sources.cost, [audio]))
         with self.admission.admitted(cost), self._telemetry.span("transcription", self.name, [audio]):
             self.metrics.admitted(cost)
-            return await self._on(self._answerers, partial(transcriber.transcribe, audio))
+            return await self._on(self._answerers, partial(transcriber.transcribe, audio, options))
 
     def _conversation(self, body: schemas.ChatRequest, options: SamplingOptions) -> tuple[list[Message], Cost]:
         turns = dialect.conversation(body.messages, self.sources.open)

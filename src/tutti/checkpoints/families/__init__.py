@@ -19,6 +19,8 @@ from tutti.checkpoints.families import (
     llava_next,
     mllama,
     tutti_omni,
+    wav2vec2,
+    whisper,
 )
 from tutti.checkpoints.family import Family
 from tutti.errors import UnsupportedConfig
@@ -35,6 +37,8 @@ FAMILIES: Mapping[str, Family] = {
     "mistral": llama.FAMILY,
     "smolvlm": idefics3.FAMILY,
     "tutti_omni": tutti_omni.FAMILY,
+    "wav2vec2": wav2vec2.FAMILY,
+    "whisper": whisper.FAMILY,
 }
 """`model_type` → family."""
 

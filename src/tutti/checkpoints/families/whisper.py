@@ -1,0 +1,55 @@
+"""Whisper: writes down speech, and says it in English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tutti.checkpoints.family import Facts, Family, read_if_there, sound_settings
+from tutti.checkpoints.headers import read_json
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def _config(values: Mapping[str, Any]) -> Any:
+    from tutti.models.whisper.config import WhisperConfig
+
+    return WhisperConfig.from_hf(values)
+
+
+def _facts(config: Any, folder: Path) -> Facts:
+    from tutti.models.whisper.config import TASKS
+
+    sound = sound_settings(folder)
+    frames_per_s = sound.get("sampling_rate", 16_000) / sound.get("hop_length", 160)
+    tokens = {"second": frames_per_s * config.max_source_positions / config.window_frames}
+    return Facts(
+        tasks=TASKS,
+        context_length=config.max_target_positions,
+        kv_bytes_per_token=config.kv_bytes_per_token(),
+        media_tokens={"audio": tokens, "video": tokens},
+    )
+
+
+def _model(config: Any) -> nn.Module:
+    from tutti.models.whisper.model import WhisperForConditionalGeneration
+
+    return WhisperForConditionalGeneration(config)
+
+
+def _processor(config: Any, folder: Path) -> object:
+    from tutti.processing.audio import LogMel
+    from tutti.processing.speech_tokens import SpeechTokens
+    from tutti.processing.tokenizer import Tokenizer
+    from tutti.processing.whisper import WhisperProcessor
+
+    tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
+    generation = read_if_there(folder / "generation_config.json")
+    tokens = SpeechTokens.from_config(generation, read_json(folder / "config.json"), tokenizer)
+    sounds = LogMel.from_config(sound_settings(folder))
+    return WhisperProcessor(tokenizer, sounds, tokens, config.num_mel_bins, config.window_frames)
+
+
+FAMILY = Family(config=_config, facts=_facts, model=_model, processor=_processor)

@@ -1,0 +1,177 @@
+"""Recordings of any length to segments: window after window, each beginning where the last one was sure to have ended.
+
+Source: Radford et al. 2022 (Whisper), section 3.8; reference implementation: `transformers`,
+`WhisperForConditionalGeneration.generate`, sequential long-form.
+We differ in: a recording ends where its sound ends, also where it is padded to a window; the reference goes on to write
+down the padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tutti.content import TranscriptionOptions
+from tutti.engine.speech_rules import SpeechRules
+from tutti.engine.speech_window import SpeechDecoder, SpeechWindow
+from tutti.models.layers.attention import MediaMemory
+from tutti.processing.speech_tokens import SpeechTokens
+
+TIMESTAMP_S = 0.02
+"""Seconds from one time token to the next (section 2.3)."""
+_STEADY_TEMPERATURE = 0.5
+"""What was drawn at this temperature or above is not shown to the model as what was said before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenSegment:
+    """A stretch of speech, as tokens."""
+
+    start_s: float
+    end_s: float
+    tokens: tuple[int, ...]
+    """Its words, with the times around and perhaps within."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What was heard in a recording."""
+
+    segments: tuple[TokenSegment, ...]
+    language: str | None
+    """Code of the spoken language."""
+
+
+class SpeechWriter:
+    """Writes down recordings.
+
+    Args:
+        model: In evaluation mode.
+        tokens: Ids with a meaning.
+        frame_s: Seconds from one frame to the next.
+    """
+
+    def __init__(self, model: SpeechDecoder, tokens: SpeechTokens, frame_s: float) -> None:
+        self.model = model
+        self.tokens = tokens
+        self.frame_s = frame_s
+        self._frames_a_step = round(TIMESTAMP_S / frame_s)
+
+    @torch.inference_mode()
+    def write(
+        self,
+        features: Tensor,
+        options: TranscriptionOptions,
+        frames: int | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Written:
+        """Write down a recording.
+
+        Args:
+            features: (M, F) on the model's device.
+            options: How.
+            frames: How many of them hold the recording; what follows is padding. None means all.
+            progress: Told how much is done, from 0 to 1.
+
+        Raises:
+            InputError: The language or the task is not known.
+            UnsupportedTask: The model does not hear the language, or does not translate.
+        """
+        frames = features.shape[-1] if frames is None else frames
+        # A recording of several windows needs times to know where the next one begins.
+        rules = SpeechRules(self.tokens, options.timestamps != "none" or frames > self.model.window_frames)
+        language, task = self.tokens.code(options.language), self.tokens.checked_task(options.task)
+        recording = _Recording(self.model, features)
+        window = SpeechWindow(self.model, rules, recording.states(0))
+        if language is None:
+            codes = list(self.tokens.languages)
+            found = window.likeliest(recording.memory(0), [self.tokens.languages[code] for code in codes])
+            language = next(code for code in codes if self.tokens.languages[code] == found)
+        start = self.tokens.prompt(language, task, rules.timestamps)
+        segments: list[TokenSegment] = []
+        seek, steady = 0, True
+        while seek < frames:
+            before = self._before(segments) if options.condition_on_previous_text and steady else []
+            attempt = window.write(recording.memory(seek), [*before, *start], options)
+            length = min(frames - seek, self.model.window_frames)
+            if not attempt.is_silence(options):
+                found_here, length = self._cut(attempt.tokens, seek, length)
+                segments += found_here
+            steady = attempt.temperature < _STEADY_TEMPERATURE
+            seek += length
+            if progress is not None:
+                progress(min(1.0, seek / frames))
+        return Written(segments=tuple(segments), language=language)
+
+    def _before(self, segments: Sequence[TokenSegment]) -> list[int]:
+        """What was said before, as far as half of the context holds it."""
+        if not segments:
+            return []
+        said: list[int] = []
+        for segment in segments:
+            doubled = len(segment.tokens) > 2 and segment.tokens[-2] >= self.tokens.timestamp_begin
+            said += segment.tokens[:-1] if doubled else segment.tokens
+        said = said[-(self.model.context_length // 2 - 1) :]
+        return said if self.tokens.previous is None else [self.tokens.previous, *said]
+
+    def _cut(self, tokens: tuple[int, ...], seek: int, length: int) -> tuple[list[TokenSegment], int]:
+        """Cut a window's transcript at its pairs of times; the segments, and by how many frames to go on."""
+        begin = self.tokens.timestamp_begin
+        is_time = [token >= begin for token in tokens]
+        pairs = [place for place in range(1, len(tokens)) if is_time[place - 1] and is_time[place]]
+        if not pairs:
+            return [self._uncut(tokens, is_time, seek, length)], length
+        ends_alone = is_time[-2:] == [False, True]
+        # Behind a time that stands alone at the end there is no speech; else the last stretch is heard again.
+        stops = [*pairs, len(tokens)] if ends_alone else [*pairs[:-1], pairs[-1] + 1]
+        starts = [0, *stops[:-1]]
+        segments = []
+        for start, stop in zip(starts, stops, strict=True):
+            last = stop - 1 if ends_alone or stop != stops[-1] else stop - 2
+            times = (tokens[start] - begin, tokens[last] - begin)
+            segments.append(self._segment(seek, times, tokens[start:stop]))
+        if ends_alone:
+            return segments, length
+        # Nought only where no rules hold for times: then the window is done, too.
+        return segments, (tokens[stops[-1] - 2] - begin) * self._frames_a_step or length
+
+    def _uncut(self, tokens: tuple[int, ...], is_time: Sequence[bool], seek: int, length: int) -> TokenSegment:
+        """The whole window as one segment, which ends at its last time, if it has one."""
+        steps = length // self._frames_a_step
+        times = [token for token, timed in zip(tokens, is_time, strict=True) if timed]
+        if times and times[-1] != self.tokens.timestamp_begin:
+            steps = times[-1] - self.tokens.timestamp_begin
+        return self._segment(seek, (0, steps), tokens)
+
+    def _segment(self, seek: int, steps: tuple[int, int], tokens: tuple[int, ...]) -> TokenSegment:
+        start, end = (seek * self.frame_s + step * TIMESTAMP_S for step in steps)
+        return TokenSegment(start_s=start, end_s=end, tokens=tokens)
+
+
+class _Recording:
+    """The windows of a recording, of which the last one heard is kept."""
+
+    def __init__(self, model: SpeechDecoder, features: Tensor) -> None:
+        self._model = model
+        self._features = features
+        self._kept: tuple[int, Tensor, MediaMemory] | None = None
+
+    def states(self, seek: int) -> Tensor:
+        """Shapes: → (1, P, D)."""
+        return self._window(seek)[1]
+
+    def memory(self, seek: int) -> MediaMemory:
+        """What the decoder looks at of the window that begins at a frame."""
+        return self._window(seek)[2]
+
+    def _window(self, seek: int) -> tuple[int, Tensor, MediaMemory]:
+        if self._kept is None or self._kept[0] != seek:
+            size = self._model.window_frames
+            piece = self._features[:, seek : seek + size]
+            states = self._model.encode(F.pad(piece, (0, size - piece.shape[-1]))[None])
+            self._kept = (seek, states, self._model.remember(states))
+        return self._kept

@@ -1,0 +1,1 @@
+"""Wav2Vec2: hears a recording as it is and spells it, letter by letter."""

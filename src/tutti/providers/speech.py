@@ -1,0 +1,205 @@
+"""Models on this machine that write down speech: from samples to segments, each family in its own way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import torch
+
+from tutti.checkpoints import Loaded
+from tutti.content import Audio, Media, Segment, SpeechTask, Transcript, TranscriptionOptions, Video
+from tutti.engine.ctc import Speller, spell
+from tutti.engine.longform import SpeechWriter
+from tutti.engine.speech_window import SpeechDecoder
+from tutti.errors import InputError, UnsupportedTask
+from tutti.media import Limits, decode_audio
+from tutti.processing.audio import Samples
+from tutti.processing.ctc import Word
+from tutti.processing.wav2vec2 import Wav2Vec2Processor
+from tutti.processing.whisper import WhisperProcessor
+
+Progress = Callable[[float], None]
+
+_PAUSE_S = 0.5
+"""A silence of so many seconds between words ends a segment,"""
+_LONGEST_SEGMENT_S = 12.0
+"""and so does the next word behind so many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What was said."""
+
+    text: str
+    segments: Sequence[Segment]
+    language: str | None
+    task: SpeechTask
+
+    def within(self, duration_s: float) -> tuple[Segment, ...]:
+        """The segments that say something, none of them behind the end of the recording."""
+        return tuple(
+            Segment(
+                start_s=min(max(0.0, segment.start_s), duration_s),
+                end_s=min(max(0.0, segment.end_s), duration_s),
+                text=segment.text,
+            )
+            for segment in self.segments
+            if segment.text
+        )
+
+
+class Listener(Protocol):
+    """Writes down samples. Implementations: `WhisperListener`, `CTCListener`."""
+
+    def listen(self, samples: Samples, options: TranscriptionOptions, progress: Progress | None) -> Heard:
+        """Shapes: samples (S,) float32 mono at the model's rate."""
+        ...
+
+
+class WhisperListener:
+    """A Whisper checkpoint: segments with times, many languages, and their translation.
+
+    Args:
+        loaded: The checkpoint.
+    """
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.processor = cast("WhisperProcessor", loaded.processor)
+        self.device = next(loaded.model.parameters()).device
+        self.writer = SpeechWriter(cast("SpeechDecoder", loaded.model), self.processor.tokens, self.processor.frame_s)
+
+    def listen(self, samples: Samples, options: TranscriptionOptions, progress: Progress | None) -> Heard:
+        """Write down samples.
+
+        Raises:
+            InputError: The language or the task is not known, or an option is out of range.
+            UnsupportedTask: The model does not hear the language, does not translate, or does not time words.
+        """
+        if options.timestamps == "word":
+            raise UnsupportedTask(
+                "Whisper gives the times of segments here, not of words; a Wav2Vec2 checkpoint gives those, "
+                "such as facebook/wav2vec2-base-960h."
+            )
+        features = torch.from_numpy(self.processor.features(samples)).to(self.device)
+        frames = max(1, min(features.shape[1], len(samples) // self.processor.sounds.hop_length))
+        written = self.writer.write(features, options, frames, progress)
+        # What begins behind the end was heard in the padding.
+        end_s = len(samples) / self.processor.sounds.sampling_rate
+        kept = [segment for segment in written.segments if segment.start_s < end_s]
+        said = [token for segment in kept for token in segment.tokens]
+        segments = [
+            Segment(start_s=segment.start_s, end_s=segment.end_s, text=self.processor.text(segment.tokens).strip())
+            for segment in kept
+        ]
+        return Heard(
+            text=self.processor.text(said).strip(),
+            segments=segments,
+            language=written.language,
+            task=self.processor.tokens.checked_task(options.task),
+        )
+
+
+class CTCListener:
+    """A Wav2Vec2 checkpoint: letters and the times of words, in the language it was trained on.
+
+    Args:
+        loaded: The checkpoint.
+    """
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.processor = cast("Wav2Vec2Processor", loaded.processor)
+        self.device = next(loaded.model.parameters()).device
+        self.model = cast("Speller", loaded.model)
+
+    def listen(self, samples: Samples, options: TranscriptionOptions, progress: Progress | None) -> Heard:
+        """Write down samples.
+
+        Raises:
+            InputError: The recording is shorter than one frame, or there is no such task.
+            UnsupportedTask: A language or a translation was asked for.
+        """
+        if options.task not in (None, "transcribe", "translate"):
+            raise InputError(f"The task is {options.task!r}; expected transcribe or translate.")
+        if options.language is not None or options.task == "translate":
+            wanted = "translate" if options.task == "translate" else "choose a language"
+            raise UnsupportedTask(
+                f"Wav2Vec2 spells what it hears in the language it was trained on and does not {wanted}; "
+                "Whisper does, such as openai/whisper-base."
+            )
+        ids = spell(self.model, torch.from_numpy(self.processor.sounds(samples)).to(self.device), progress)
+        text, words = self.processor.vocabulary.decode(ids)
+        frame_s = self.model.config.samples_per_frame / self.processor.sounds.sampling_rate
+        groups = [[word] for word in words] if options.timestamps == "word" else _groups(words, frame_s)
+        segments = [
+            Segment(
+                start_s=group[0].start * frame_s,
+                end_s=group[-1].stop * frame_s,
+                text=self.processor.vocabulary.space.join(word.text for word in group),
+            )
+            for group in groups
+        ]
+        return Heard(text=text, segments=segments, language=None, task="transcribe")
+
+
+def _groups(words: Sequence[Word], frame_s: float) -> list[list[Word]]:
+    """Words between pauses."""
+    groups: list[list[Word]] = []
+    for word in words:
+        pause_s = (word.start - groups[-1][-1].stop) * frame_s if groups else _PAUSE_S
+        if pause_s >= _PAUSE_S or (word.stop - groups[-1][0].start) * frame_s > _LONGEST_SEGMENT_S:
+            groups.append([])
+        groups[-1].append(word)
+    return groups
+
+
+_LISTENERS: Mapping[str, type[WhisperListener | CTCListener]] = {"wav2vec2": CTCListener, "whisper": WhisperListener}
+"""Family → what writes down speech with its checkpoints."""
+
+
+class LocalTranscriber:
+    """A checkpoint that writes down speech.
+
+    Args:
+        name: What reports call it.
+        loaded: The checkpoint.
+        limits: Budgets for decoding.
+        _shelf: For embeddings, which it makes none of.
+    """
+
+    def __init__(self, name: str, loaded: Loaded, limits: Limits, _shelf: object = None) -> None:
+        self.name = name
+        self.limits = limits
+        self.processor = loaded.processor
+        self.listener = _LISTENERS[loaded.info.family](loaded)
+
+    def transcribe(
+        self,
+        medium: Media,
+        options: TranscriptionOptions | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Transcript:
+        """Write down the speech of a recording or of a video's sound.
+
+        Raises:
+            InputError: The medium cannot be read, has no sound or is too short, or an option is out of range.
+            CapacityError: It is over a budget.
+            UnsupportedTask: The medium has no sound by its nature, or the model cannot do what was asked.
+        """
+        begun = time.perf_counter()
+        if not isinstance(medium, (Audio, Video)):
+            raise UnsupportedTask(f"{self.name} takes {self.processor.hears}, and was given {medium.modality}.")
+        audio = medium if isinstance(medium, Audio) else Audio(medium.source)
+        sound = decode_audio(audio, self.limits).resampled(self.processor.sounds.sampling_rate)
+        heard = self.listener.listen(sound.samples, options or TranscriptionOptions(), progress)
+        return Transcript(
+            text=heard.text,
+            segments=heard.within(sound.duration_s),
+            model=self.name,
+            language=heard.language,
+            task=heard.task,
+            duration_s=sound.duration_s,
+            seconds=time.perf_counter() - begun,
+        )
