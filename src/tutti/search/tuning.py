@@ -12,6 +12,7 @@ from tutti.search.store import Store
 EXACT_ROWS = 100_000
 """Up to so many rows every query is an exact scan; beyond, cells are scanned. By measurement: docs/decisions/0056."""
 _ROWS_A_CELL = 1000
+_FILTERED = ("kind", "deleted", "modality")
 _PROBED = 24
 """Cells that a query looks into."""
 _REFINE = 4
@@ -20,7 +21,7 @@ _REFINE = 4
 
 def tune(store: Store) -> None:
     """Make the indexes that the size of the table asks for; `compact` brings old ones up to date."""
-    from lancedb.index import FTS, IvfSq
+    from lancedb.index import FTS, Bitmap, IvfSq
 
     indexed = {tuple(index.columns) for index in store.table.list_indices()}
     if ("words",) not in indexed and store.count("words IS NOT NULL"):
@@ -29,6 +30,8 @@ def tune(store: Store) -> None:
     if ("vector",) not in indexed and rows > EXACT_ROWS:
         cells = max(16, rows // _ROWS_A_CELL)
         store.table.create_index("vector", config=IvfSq(distance_type="cosine", num_partitions=cells))
+        for column in _FILTERED:  # else each query would scan these columns for its filter
+            store.table.create_index(column, config=Bitmap())
 
 
 def nearest(store: Store, vector: NDArray[np.float32]) -> Any:
