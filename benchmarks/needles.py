@@ -1,0 +1,262 @@
+"""Needles in hours of video: objects, words and sounds at known times in H.264 and AAC, and whether they are found.
+
+    python benchmarks/needles.py make --hours 1 --out hour.mp4 --data DIR     # the video, and hour.json with the truth
+    python benchmarks/needles.py find hour.mp4                                # from a cold file: seconds, recall by kind
+    python benchmarks/needles.py map --data DIR --out heat.png --minutes 5,15 # recall by depth and length, as a picture
+
+DIR holds the packs that the pictures and recordings come from: cifar10_test and sound_esc10, held out of training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import resource
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import soundfile
+import soxr
+from machine import commit, processor, versions
+from PIL import Image, ImageDraw
+
+WIDTH, HEIGHT, RATE, SOUND_HZ = 640, 360, 25, 16_000
+NEEDLE_S = 4.0
+OBJECTS = ("airplane", "automobile", "ship", "truck", "horse", "frog")
+SOUNDS = ("dog", "rooster", "crying baby", "sneezing", "chainsaw", "helicopter")
+WORDS = ("OPEN", "STOP", "SALE")
+SAID = {"automobile": "a car", "dog": "a dog barking", "rooster": "a rooster crowing", "sneezing": "someone sneezing"}
+
+
+def pack(data: Path, name: str, held_out: str | None) -> dict[str, list[bytes]]:
+    """Label → encoded media."""
+    found: dict[str, list[bytes]] = {}
+    with zipfile.ZipFile(data / name / "data.zip") as files:
+        for line in (data / name / "index.jsonl").read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            if (held_out is None or row["split"] == held_out) and len(found.setdefault(row["label"], [])) < 40:
+                found[row["label"]].append(files.read(row["file"]))
+    return found
+
+
+def planned(seconds: float, seed: int) -> list[dict[str, Any]]:
+    """Needles at random times, one of each, none within twelve seconds of another."""
+    rng = np.random.default_rng(seed)
+    what = [*(("object", x) for x in OBJECTS), *(("sound", x) for x in SOUNDS), *(("word", x) for x in WORDS)]
+    slots = rng.permutation(int(seconds // 16))[: len(what)]
+    return [
+        {"kind": kind, "what": label, "start_s": float(16 * slot + rng.uniform(2, 10))}
+        for (kind, label), slot in zip(what, slots, strict=False)
+    ]
+
+
+def frames(
+    seconds: float, needles: list[dict[str, Any]], pictures: dict[str, list[bytes]], seed: int
+) -> Iterator[np.ndarray]:
+    """Frames of moving stripes and blobs in scenes of some twenty seconds; a needle fills the frame while it lasts."""
+    rng = np.random.default_rng(seed)
+    shown = {n["what"]: _needle(n, pictures, rng) for n in needles if n["kind"] != "sound"}
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    scene, until = None, -1.0
+    for number in range(round(seconds * RATE)):
+        now = number / RATE
+        if now >= until:
+            scene, until = _scene(rng, x, y), now + float(rng.uniform(12, 28))
+        needle = next(
+            (n for n in needles if n["kind"] != "sound" and n["start_s"] <= now < n["start_s"] + NEEDLE_S), None
+        )
+        yield shown[needle["what"]] if needle else np.roll(scene, number % WIDTH, axis=1)
+
+
+def _scene(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    base, tint = rng.uniform(60, 190, 3), rng.uniform(-50, 50, 3)
+    fx, fy = int(rng.integers(1, 5)), int(rng.integers(1, 5))
+    wave = np.sin(2 * np.pi * fx * x / WIDTH + rng.uniform(0, 6)) + np.cos(2 * np.pi * fy * y / HEIGHT)
+    return np.clip(base + wave[..., None] * tint / 2, 0, 255).astype(np.uint8)
+
+
+def _needle(needle: dict[str, Any], pictures: dict[str, list[bytes]], rng: np.random.Generator) -> np.ndarray:
+    if needle["kind"] == "word":
+        board = Image.new("RGB", (WIDTH, HEIGHT), "white")
+        ImageDraw.Draw(board).text((WIDTH // 2, HEIGHT // 2), needle["what"], fill="black", font_size=110, anchor="mm")
+        return np.asarray(board)
+    some = pictures[needle["what"]]
+    small = Image.open(io.BytesIO(some[int(rng.integers(len(some)))])).convert("RGB")
+    board = Image.new("RGB", (WIDTH, HEIGHT), small.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)))
+    board.paste(small.resize((HEIGHT, HEIGHT), Image.Resampling.BICUBIC), ((WIDTH - HEIGHT) // 2, 0))
+    return np.asarray(board)
+
+
+def sound(
+    seconds: float, needles: list[dict[str, Any]], sounds: dict[str, list[bytes]], seed: int
+) -> Iterator[np.ndarray]:
+    """Low noise in blocks of a second, and the needles in it."""
+    rng = np.random.default_rng(seed)
+    waves = {}
+    for needle in needles:
+        if needle["kind"] == "sound":
+            some = sounds[needle["what"]]
+            wave, hertz = soundfile.read(
+                io.BytesIO(some[int(rng.integers(len(some)))]), dtype="float32", always_2d=True
+            )
+            whole = soxr.resample(wave.mean(axis=1), hertz, SOUND_HZ)[: round(NEEDLE_S * SOUND_HZ)]
+            waves[round(needle["start_s"] * SOUND_HZ)] = whole / max(1e-3, np.abs(whole).max()) * 0.7
+    for start in range(0, round(seconds * SOUND_HZ), SOUND_HZ):
+        block = 0.004 * rng.normal(size=SOUND_HZ).astype(np.float32)
+        for at, wave in waves.items():
+            low, high = max(start, at), min(start + SOUND_HZ, at + len(wave))
+            if low < high:
+                block[low - start : high - start] += wave[low - at : high - at]
+        yield np.clip(block, -1, 1)
+
+
+def make(out: Path, seconds: float, data: Path, seed: int, needles: list[dict[str, Any]] | None = None) -> None:
+    """Write the video, and the truth beside it."""
+    needles = planned(seconds, seed) if needles is None else needles
+    pictures, sounds = pack(data, "cifar10_test", None), pack(data, "sound_esc10", "val")
+    with av.open(str(out), "w") as film:
+        stream = film.add_stream(
+            "libx264", rate=RATE, options={"preset": "ultrafast", "crf": "26", "sc_threshold": "40"}
+        )
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        track = film.add_stream("aac", rate=SOUND_HZ, layout="mono")
+        ears, heard = sound(seconds, needles, sounds, seed), 0
+        for number, picture in enumerate(frames(seconds, needles, pictures, seed)):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            if number % RATE == 0 and (block := next(ears, None)) is not None:
+                frame = av.AudioFrame.from_ndarray(block[None], format="fltp", layout="mono")
+                frame.sample_rate, frame.pts, heard = SOUND_HZ, heard, heard + len(block)
+                film.mux(track.encode(frame))
+        film.mux(stream.encode())
+        film.mux(track.encode())
+    out.with_suffix(".json").write_text(json.dumps({"seconds": seconds, "seed": seed, "needles": needles}))
+
+
+def find(path: Path) -> dict[str, Any]:
+    """Answer a question about a file that was never seen, and look for every needle."""
+    import tutti
+    from tutti.content import Video
+    from tutti.media import Limits
+    from tutti.media.streaming import plan_frames, sampled_frames, sound_windows
+    from tutti.search import index_of
+    from tutti.settings import read_settings
+
+    truth = json.loads(path.with_suffix(".json").read_text())
+    begun = time.perf_counter()
+    model = tutti.load()
+    loaded_s = time.perf_counter() - begun
+    index = index_of(path, model)
+    answer = index.ask("When can a dog barking be heard?")
+    cold_s = time.perf_counter() - begun
+    limits = Limits.for_streaming(read_settings())
+    begun = time.perf_counter()
+    plan = plan_frames(Video(path), limits)
+    kept = sum(1 for _ in sampled_frames(Video(path), limits, plan))
+    pictures_s = time.perf_counter() - begun
+    begun = time.perf_counter()
+    windows = sum(1 for _ in sound_windows(Video(path), limits, rate_hz=16_000, window_s=5, hop_s=2.5, zero_s=0.0))
+    sound_s = time.perf_counter() - begun
+    begins = [r["start_s"] for r in index.store.table.search().where("kind = 'picture'").select(["start_s"]).to_list()]
+    rows = []
+    for needle in truth["needles"]:
+        said = SAID.get(
+            needle["what"], f"the word {needle['what'].lower()}" if needle["kind"] == "word" else f"a {needle['what']}"
+        )
+        moments = index.moments(said, top=5)
+        at = needle["start_s"] + NEEDLE_S / 2
+        place = next((i for i, m in enumerate(moments) if m.start_s - 1 <= at <= m.end_s + 1), None)
+        sampled = any(needle["start_s"] <= begin < needle["start_s"] + NEEDLE_S for begin in begins)
+        rows.append({**needle, "place": place, "sampled": sampled})
+    recall = {
+        kind: {
+            f"@{k}": float(np.mean([r["place"] is not None and r["place"] < k for r in rows if r["kind"] == kind]))
+            for k in (1, 5)
+        }
+        for kind in ("object", "sound", "word")
+    }
+    return {
+        "hours": truth["seconds"] / 3600,
+        "MB": round(path.stat().st_size / 2**20, 1),
+        "cold s": round(cold_s, 1),
+        "of it loading the model s": round(loaded_s, 1),
+        "decoding pictures alone s": round(pictures_s, 1),
+        "decoding sound alone s": round(sound_s, 1),
+        "frames decoded": kept,
+        "of frames": round(truth["seconds"] * RATE),
+        "windows": windows,
+        "rows": index.store.count(),
+        "peak memory MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "needles to see that have a frame of their own": float(
+            np.mean([r["sampled"] for r in rows if r["kind"] != "sound"])
+        ),
+        "recall": recall,
+        "answer": answer.answer.text,
+        "needles": rows,
+        "hardware": processor(),
+        "commit": commit(),
+        "versions": versions("torch", "av", "lancedb"),
+    }
+
+
+def heat_map(out: Path, minutes: list[float], data: Path) -> None:
+    """Recall@5 of sounds and objects by depth and length, as a picture."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    depths = 6
+    right, counts = np.zeros((len(minutes), depths)), np.zeros((len(minutes), depths))
+    for row, length in enumerate(minutes):
+        folder = Path(tempfile.mkdtemp())
+        make(folder / "film.mp4", length * 60, data, seed=row)
+        for needle in find(folder / "film.mp4")["needles"]:
+            if needle["kind"] != "word":
+                depth = min(depths - 1, int(needle["start_s"] / (length * 60) * depths))
+                counts[row, depth] += 1
+                right[row, depth] += needle["place"] is not None
+        shutil.rmtree(folder)
+    figure, axes = plt.subplots(figsize=(7, 1.2 + 0.6 * len(minutes)))
+    shown = np.where(counts > 0, right / np.maximum(1, counts), np.nan)
+    picture = axes.imshow(shown, vmin=0, vmax=1, cmap="viridis", aspect="auto")
+    for row, column in np.ndindex(shown.shape):
+        axes.text(
+            column, row, f"{right[row, column]:.0f}/{counts[row, column]:.0f}", ha="center", va="center", color="w"
+        )
+    axes.set_xticks(range(depths), [f"{100 * d // depths}–{100 * (d + 1) // depths} %" for d in range(depths)])
+    axes.set_yticks(range(len(minutes)), [f"{m:g} min" for m in minutes])
+    axes.set_xlabel("depth in the video")
+    axes.set_title("needles found among the first five moments")
+    figure.colorbar(picture)
+    figure.tight_layout()
+    figure.savefig(out, dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("make", "find", "map"))
+    parser.add_argument("file", nargs="?", type=Path)
+    parser.add_argument("--hours", type=float, default=1.0)
+    parser.add_argument("--minutes", default="5,15,60")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    if arguments.what == "make":
+        make(arguments.out, arguments.hours * 3600, arguments.data, arguments.seed)
+    elif arguments.what == "find":
+        print(json.dumps(find(arguments.file), indent=1))
+    else:
+        heat_map(arguments.out, [float(one) for one in arguments.minutes.split(",")], arguments.data)
+
+
+if __name__ == "__main__":
+    main()
