@@ -1,7 +1,8 @@
 """Needles in hours of video: objects, words and sounds at known times in H.264 and AAC, and whether they are found.
 
     python benchmarks/needles.py make --hours 1 --out hour.mp4 --data DIR     # the video, and hour.json with the truth
-    python benchmarks/needles.py find hour.mp4                                # from a cold file: seconds, recall by kind
+    python benchmarks/needles.py join a.mp4 b.mp4 a.mp4 --out long.mp4        # one after the other, not encoded again
+    python benchmarks/needles.py find hour.mp4  # from a cold file: seconds, recall by kind
     python benchmarks/needles.py map --data DIR --out heat.png --minutes 5,15 # recall by depth and length, as a picture
 
 DIR holds the packs that the pictures and recordings come from: cifar10_test and sound_esc10, held out of training.
@@ -140,6 +141,27 @@ def make(out: Path, seconds: float, data: Path, seed: int, needles: list[dict[st
     out.with_suffix(".json").write_text(json.dumps({"seconds": seconds, "seed": seed, "needles": needles}))
 
 
+def join(parts: list[Path], out: Path) -> None:
+    """Put files of `make` one after the other, packets as they are, and their truths with them."""
+    needles, offset_s = [], 0.0
+    with av.open(str(out), "w") as film:
+        streams: list[Any] = []
+        for part in parts:
+            truth = json.loads(part.with_suffix(".json").read_text())
+            needles += [{**needle, "start_s": needle["start_s"] + offset_s} for needle in truth["needles"]]
+            with av.open(str(part)) as given:
+                streams = streams or [film.add_stream_from_template(stream) for stream in given.streams]
+                for packet in given.demux():
+                    if packet.dts is None:
+                        continue
+                    shift = round(offset_s / packet.time_base)
+                    packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                    packet.stream = streams[packet.stream.index]
+                    film.mux(packet)
+            offset_s += truth["seconds"] + 0.5  # coders pad the last block of sound
+    out.with_suffix(".json").write_text(json.dumps({"seconds": offset_s, "needles": needles}))
+
+
 def find(path: Path) -> dict[str, Any]:
     """Answer a question about a file that was never seen, and look for every needle."""
     import tutti
@@ -242,18 +264,22 @@ def heat_map(out: Path, minutes: list[float], data: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("make", "find", "map"))
-    parser.add_argument("file", nargs="?", type=Path)
+    parser.add_argument("what", choices=("make", "join", "find", "map"))
+    parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--minutes", default="5,15,60")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--plain", action="store_true", help="make a film without needles, to join with others")
     arguments = parser.parse_args()
     if arguments.what == "make":
-        make(arguments.out, arguments.hours * 3600, arguments.data, arguments.seed)
+        needles: list[dict[str, Any]] | None = [] if arguments.plain else None
+        make(arguments.out, arguments.hours * 3600, arguments.data, arguments.seed, needles)
+    elif arguments.what == "join":
+        join(arguments.files, arguments.out)
     elif arguments.what == "find":
-        print(json.dumps(find(arguments.file), indent=1))
+        print(json.dumps(find(arguments.files[0]), indent=1))
     else:
         heat_map(arguments.out, [float(one) for one in arguments.minutes.split(",")], arguments.data)
 

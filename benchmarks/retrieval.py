@@ -1,0 +1,179 @@
+"""Retrieval across modalities on public packs beside chance, and products by class, colour and composed queries.
+
+    python benchmarks/retrieval.py --data DIR [--model CHECKPOINT] [--most 1000]
+
+Media are held out of the training of tutti-mini where the packs say so (`split`). All goes through `tutti.Index`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import tempfile
+import zipfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import commit, processor, versions
+
+import tutti
+from tutti.errors import InputError, UnsupportedTask
+from tutti.search.colours import difference, wishes
+from tutti.search.rows import unpacked
+
+PACKS = {"cifar10_test": None, "clothing": "val", "grocery": "val", "sound_esc10": "val", "sound_instruments": "val"}
+SOUNDING = {"dog": "dog", "chainsaw": None, "rooster": "bird", "helicopter": "airplane"}
+"""ESC-10 class → the CIFAR-10 class that makes such a sound, or nearly; never paired in training."""
+KS = (1, 5, 10)
+
+
+def unpacked_rows(data: Path, name: str, split: str | None, most: int, folder: Path) -> list[dict[str, Any]]:
+    """The rows of a pack, with their media as files."""
+    rows = [json.loads(line) for line in (data / name / "index.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [row for row in rows if split is None or row["split"] == split]
+    rows = [rows[place] for place in np.random.default_rng(0).permutation(len(rows))[:most]]
+    with zipfile.ZipFile(data / name / "data.zip") as files:
+        for number, row in enumerate(rows):
+            file = folder / f"{name}_{number}{Path(row['file']).suffix}"
+            file.write_bytes(files.read(row["file"]))
+            row["path"] = str(file)
+            row["class"] = row.get("coarse", row["label"]).lower().replace("-", " ").replace("_", " ")
+    return rows
+
+
+def recall(ranked: list[list[bool]], share: float) -> dict[str, str]:
+    """Share of queries with a right result among the first k, beside that of a random order."""
+    return {f"@{k}": f"{np.mean([any(row[:k]) for row in ranked]):.1%} (chance {1 - (1 - share) ** k:.1%})" for k in KS}
+
+
+def pack_table(index: tutti.Index, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    classes = Counter(row["class"] for row in rows)
+    of = {row["path"]: row["class"] for row in rows}
+    share = float(np.mean([count / len(rows) for count in classes.values()]))
+    by_words, by_like = [], []
+    for name in classes:
+        hits = index.search(f"a {name}", top=10, hybrid=False)
+        by_words.append([of[hit.path] == name for hit in hits])
+    for row in rows[:100]:
+        hits = [hit for hit in index.search(like=row["path"], top=11) if hit.path != row["path"]]
+        by_like.append([of[hit.path] == row["class"] for hit in hits[:10]])
+    vectors = tutti_vectors(index)
+    names = list(classes)
+    points = index.embedder.embed([tutti.Text(f"a {name}") for name in names]).vectors
+    to_words = [[names[place] == of[path] for place in np.argsort(-(points @ vectors[path]))[:10]] for path in vectors]
+    return {
+        "items": len(rows),
+        "classes": len(classes),
+        "words to media": recall(by_words, share),
+        "media to words": recall(to_words, 1 / len(names)),
+        "media to media": recall(by_like, share),
+    }
+
+
+def tutti_vectors(index: tutti.Index) -> dict[str, np.ndarray]:
+    """One vector an item: its first facet's."""
+    rows = index.store.table.search().select(["path", "start_s", "vector"]).limit(1_000_000).to_list()
+    rows.sort(key=lambda row: -(row["start_s"] or 0))
+    return {row["path"]: np.array(row["vector"], np.float32) for row in rows}
+
+
+def emergent(pictures: tutti.Index, heard: list[dict[str, Any]], seen: list[dict[str, Any]]) -> Any:
+    """Pictures found by sounds."""
+    of = {row["path"]: row["class"] for row in seen}
+    ranked, shares = [], []
+    for row in heard:
+        if wanted := SOUNDING.get(row["class"]):
+            hits = pictures.search(like=row["path"], top=10)
+            ranked.append([of[hit.path] == wanted for hit in hits])
+            shares.append(np.mean([name == wanted for name in of.values()]))
+    return recall(ranked, float(np.mean(shares))) if ranked else None
+
+
+def products(model: tutti.Model, rows: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """A feed of clothes and groceries: by class, by colour, and "this, but blue", with a filter on every query."""
+    feed = folder / "feed.csv"
+    rng = np.random.default_rng(0)
+    with feed.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["id", "image", "price", "stock"])  # no words: what is found, is found in the picture
+        for number, row in enumerate(rows):
+            table.writerow(
+                [number, Path(row["path"]).name, round(float(rng.uniform(1, 100)), 2), int(rng.integers(0, 5))]
+            )
+    index = tutti.Index(folder / "shop.db", model)
+    index.add(feed)
+    of = {row["path"]: row["class"] for row in rows}
+    where = "price < 80 and stock > 0"
+    by_class = [
+        [of[h.path] == name for h in index.search(f"a {name}", top=5, where=where)] for name in set(of.values())
+    ]
+    measured = index.store.table.search().select(["path", "palette"]).limit(100_000).to_list()
+    palettes = {row["path"]: unpacked(row["palette"]) for row in measured}
+
+    def has(path: str, colour: str) -> bool:
+        """Whether a fifth of it is within 20 of the colour by CIEDE2000."""
+        palette, lab = palettes[path], wishes(colour)[0].lab
+        return bool(palette.shares[difference(palette.lab[:, None], lab).min(axis=1) < 20].sum() >= 0.2)
+
+    colours = ("red", "blue", "green", "black", "white", "pink", "yellow", "brown")
+    by_colour = [
+        [has(h.path, colour) for h in index.search(f"a {colour} thing", top=5, where=where)] for colour in colours
+    ]
+    composed, alike = [], []
+    for row in rows[:40]:
+        for colour in ("blue", "red", "black"):
+            if not has(row["path"], colour):
+                hits = index.search(f"but in {colour}", like=row["path"], top=5, where=where)
+                composed.append([has(hit.path, colour) for hit in hits])
+                alike.append([has(hit.path, colour) and of[hit.path] == row["class"] for hit in hits])
+    return {
+        "items": len(rows),
+        "class among the first 5": float(np.mean([any(row) for row in by_class])),
+        "colour among the first 5": float(np.mean([any(row) for row in by_colour])),
+        "colour, share of the first 5": float(np.mean([value for row in by_colour for value in row])),
+        "this but in another colour: the colour": float(np.mean([any(row) for row in composed])),
+        "this but in another colour: the colour and the class": float(np.mean([any(row) for row in alike])),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model")
+    parser.add_argument("--most", type=int, default=1000, help="most items of a pack")
+    arguments = parser.parse_args()
+    model = tutti.load(arguments.model)
+    print(json.dumps({"model": model.name, "hardware": processor(), "commit": commit(), "versions": versions("torch")}))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        held: dict[str, tuple[tutti.Index, list[dict[str, Any]]]] = {}
+        for pack, split in PACKS.items():
+            (folder / pack).mkdir()
+            rows = unpacked_rows(arguments.data, pack, split, arguments.most, folder / pack)
+            index = tutti.Index(folder / f"{pack}.db", model)
+            try:
+                report = index.add(folder / pack)
+                held[pack] = (index, rows)
+                print(
+                    json.dumps({pack: pack_table(index, rows), "items/s": round(report.added / report.seconds, 1)}),
+                    flush=True,
+                )
+            except (UnsupportedTask, InputError) as error:
+                print(json.dumps({pack: str(error)}), flush=True)
+        if {"sound_esc10", "cifar10_test"} <= {*held}:
+            (_, heard), (pictures, seen) = held["sound_esc10"], held["cifar10_test"]
+            print(json.dumps({"sound to picture, emergent": emergent(pictures, heard, seen)}), flush=True)
+        (folder / "shop").mkdir()
+        some = [
+            row
+            for pack in ("clothing", "grocery")
+            for row in unpacked_rows(arguments.data, pack, "val", 1000, folder / "shop")
+        ]
+        print(json.dumps({"products": products(model, some, folder / "shop")}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
