@@ -11,6 +11,7 @@ from tutti.cli.options import add_json, note, positive, print_json
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
+    from tutti.evaluate.prices import PriceBook
     from tutti.evaluate.report import Report
     from tutti.evaluate.running import Candidate, Outcome, Plan
     from tutti.interfaces import TextReader
@@ -67,6 +68,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--margin", metavar="POINTS", type=float, default=0.0, help="drop in points that is tolerated (0)"
     )
     parser.add_argument("--alpha", metavar="P", type=positive(float), default=0.05, help="share of false alarms (0.05)")
+    parser.add_argument(
+        "--prices", metavar="FILE", type=Path, help="prices of hosted models, beside those that are known"
+    )
     add_json(parser, "report.json on one line")
 
 
@@ -85,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int | None:
         return None
     if arguments.suite is None:
         raise InputError("No suite was given; name one, or draft one with --init FOLDER.")
+    from tutti.evaluate.prices import read_prices, stale
     from tutti.evaluate.prompts import PLAIN, read_variants
     from tutti.evaluate.regression import changes, read_baseline
     from tutti.evaluate.report import as_dict, as_markdown, make_report
@@ -95,13 +100,14 @@ def run(arguments: argparse.Namespace) -> int | None:
     suite = read_suite(arguments.suite, media_root=arguments.media_root).first(arguments.limit)
     variants = read_variants(arguments.prompts) if arguments.prompts else PLAIN
     baseline = read_baseline(arguments.baseline) if arguments.baseline else None
+    book = read_prices(arguments.prices)
     out = arguments.out or Path(f"{suite.name}-report")
     from tutti.content import SamplingOptions
     from tutti.evaluate.running import Plan
 
     plan = Plan(
         suite=suite,
-        candidates=_candidates(arguments.model or ["tutti-mini"]),
+        candidates=_candidates(arguments.model or ["tutti-mini"], book),
         variants=variants,
         options=SamplingOptions(max_tokens=arguments.max_tokens),
         concurrency=arguments.concurrency,
@@ -109,7 +115,9 @@ def run(arguments: argparse.Namespace) -> int | None:
     )
     outcomes = _outcomes(plan, out, arguments)
     found = changes(outcomes, baseline, alpha=arguments.alpha, margin=arguments.margin / 100) if baseline else []
-    report = make_report(suite, outcomes, alpha=arguments.alpha, changes=found)
+    used = [price for one in plan.candidates if (price := book.models.get(one.name)) is not None]
+    notes = [warning for price in used if (warning := stale(price)) is not None]
+    report = make_report(suite, outcomes, alpha=arguments.alpha, changes=found, notes=notes)
     written = write_report(report, out)
     if arguments.json:
         print_json(as_dict(report))
@@ -139,7 +147,7 @@ def _draft(arguments: argparse.Namespace) -> None:
         print(f"{path}: {lines.count(chr(10))} cases; look through them, then: tutti evaluate {path}")
 
 
-def _candidates(names: list[str]) -> list[Candidate]:
+def _candidates(names: list[str], book: PriceBook) -> list[Candidate]:
     if len(set(names)) < len(names):
         raise InputError(f"--model was given {', '.join(names)}; expected every model once.")
     import tutti
@@ -149,9 +157,14 @@ def _candidates(names: list[str]) -> list[Candidate]:
     found = []
     for name in names:
         hosted = is_hosted(name)
-        model = tutti.load(name)
         found.append(
-            Candidate(name=name, model=model.provider, fingerprint="" if hosted else _digest(name), hosted=hosted)
+            Candidate(
+                name=name,
+                model=tutti.load(name).provider,
+                fingerprint="" if hosted else _digest(name),
+                hosted=hosted,
+                price=book.models.get(name),
+            )
         )
     return found
 

@@ -32,6 +32,14 @@ COMMANDS = {
     "merge": ("tutti.cli.merge", "Merge a LoRA adapter into its model: a plain checkpoint."),
     "bench": ("tutti.cli.bench", "Measure how fast a model or a server answers when several ask at once."),
     "models": ("tutti.cli.models", "List the built-in models and the ways to name others."),
+    "cost": (
+        "tutti.cli.cost",
+        "Say what a query costs before it is sent, and when machines of your own become cheaper.",
+    ),
+    "choose": (
+        "tutti.cli.choose",
+        "Choose a model from what you need, with reasons for those that fit and against those that do not.",
+    ),
     "evaluate": (
         "tutti.cli.evaluate",
         "Measure models on examples of your own: quality with intervals, inventions, latency, cost.",

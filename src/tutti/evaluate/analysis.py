@@ -292,8 +292,11 @@ def _tokens(outcomes: Sequence[Outcome]) -> dict[str, int]:
         usage = outcome.reply.usage
         total["text"] += usage.prompt_tokens - usage.media_tokens
         total["completion"] += usage.completion_tokens
-        if usage.media_tokens:
-            total["+".join(modalities(outcome.case.media)) or "media"] += usage.media_tokens
+        apart = {"image": usage.image_tokens, "audio": usage.audio_tokens, "video": usage.video_tokens}
+        total.update({name: count for name, count in apart.items() if count})
+        rest = usage.media_tokens - sum(apart.values())
+        if rest > 0:  # of a model that does not tell them apart
+            total["+".join(modalities(outcome.case.media)) or "media"] += rest
     return dict(total)
 
 

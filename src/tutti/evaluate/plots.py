@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tutti.evaluate.analysis import ModelReport
+    from tutti.evaluate.costs import Load
     from tutti.evaluate.running import Outcome
 
 _BLUE, _GREY = "#2f6db3", "#8a8f98"
@@ -90,5 +91,26 @@ def latency_plot(outcomes: Sequence[Outcome]) -> str:
             xscale="log", ylim=(0, 1.02), xlabel="seconds to the whole answer (dotted: 95 %)", ylabel="share of answers"
         )
         axes.legend(frameon=False, loc="lower right")
+        axes.grid(alpha=0.3)
+    return svg[0]
+
+
+def load_plot(load: Load, queries: float) -> str:
+    """Dollars a month against queries a month: the provider's line with its band, and the staircase of machines."""
+    meets = load.break_even()
+    most = max(3 * queries, 1.5 * (meets or 0.0))
+    with figure(6.4, 3.4) as (_, axes, svg):
+        at = [most * step / 600 for step in range(601)]
+        ends = (load.per_query.low, load.per_query.high)
+        low, high = ([load.hosted_usd(one, rate) for one in at] for rate in ends)
+        axes.fill_between(at, low, high, color=_BLUE, alpha=0.2, linewidth=0)
+        axes.plot(at, [load.hosted_usd(one) for one in at], color=_BLUE, label="hosted")
+        axes.plot(at, [load.own_usd(one) for one in at], color="#c46210", drawstyle="steps-post", label="own machines")
+        axes.axvline(queries, color=_GREY, linewidth=0.8, linestyle=":")
+        if meets is not None:
+            axes.axvline(meets, color=_GREY, linewidth=0.8)
+            axes.annotate(f"break-even {meets:,.0f}", (meets, 0), (3, 3), textcoords="offset points", color="#444")
+        axes.set(xlim=(0, most), ylim=(0, None), xlabel="queries a month", ylabel=plain("$ a month"))
+        axes.legend(frameon=False)
         axes.grid(alpha=0.3)
     return svg[0]

@@ -1,0 +1,185 @@
+"""Say what a query costs before it is sent, and when machines of your own become cheaper."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tutti.cli.options import add_json, note, positive, print_json
+from tutti.errors import InputError
+
+if TYPE_CHECKING:
+    from tutti.evaluate.costs import Load
+    from tutti.evaluate.prices import Machine, Price, PriceBook
+
+_EPILOG = """examples:
+  tutti cost photo.jpg --model openai:gpt-4o
+  tutti cost hour.mp4 --model gemini:gemini-2.5-pro --question "When does the goal fall?"
+  tutti cost photo.jpg --model openai:gpt-4o --returned 1190          against what the provider counted
+  tutti cost --per-month 10000 --like suite.jsonl --model openai:gpt-4o --queries-per-s 1.5 --plot costs.svg
+  tutti cost --models                                                  every price, with its day and its source
+
+A model without a price is refused, never counted as 0. Prices of your own: a TOML file for --prices, such as
+  [models."http://gpu:8000/v1#llava"]
+  input = 0.2
+  output = 0.6
+  image = { rule = "tiles", base = 85, tile = 170 }
+  read = 2026-11-25
+  source = "our contract"
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.epilog = _EPILOG
+    parser.add_argument("media", metavar="MEDIA", nargs="*", default=[], help="what goes with the question")
+    parser.add_argument("--model", metavar="NAME", help="a hosted model, as in openai:gpt-4o")
+    parser.add_argument("--models", action="store_true", help="list the prices that are known, and end")
+    parser.add_argument("--question", metavar="TEXT", default="What is this?", help="the question (What is this?)")
+    parser.add_argument("--answer-tokens", metavar="N", type=positive(int), default=200, help="of the answer (200)")
+    parser.add_argument("--frames", metavar="N", type=positive(int), default=8, help="pictures for a video (8)")
+    parser.add_argument("--returned", metavar="N", type=positive(int), help="prompt tokens that the provider counted")
+    parser.add_argument("--prices", metavar="FILE", type=Path, help="prices of your own, as TOML")
+    month = parser.add_argument_group("a month")
+    month.add_argument("--per-month", metavar="N", type=positive(float), help="queries a month")
+    month.add_argument("--like", metavar="SUITE", type=Path, help="a suite with queries like these")
+    month.add_argument("--machine", metavar="NAME", default="l4", help="a machine of the price book (l4)")
+    month.add_argument(
+        "--queries-per-s", metavar="R", type=positive(float), help="what one machine answers, measured by `tutti bench`"
+    )
+    month.add_argument("--utilisation", metavar="SHARE", type=positive(float), default=0.6, help="planned for (0.6)")
+    month.add_argument("--peak", metavar="X", type=positive(float), default=3.0, help="busiest hour over the mean (3)")
+    month.add_argument(
+        "--fixed", metavar="USD", type=float, default=0.0, help="fixed costs of own machines a month (0)"
+    )
+    month.add_argument(
+        "--hidden", metavar="SHARE", type=float, default=0.35, help="preprocessing, storage, monitoring on top (0.35)"
+    )
+    month.add_argument("--spread", metavar="SHARE", type=float, default=0.2, help="machines' price may be off by (0.2)")
+    month.add_argument("--plot", metavar="FILE", type=Path, help="draw the month as SVG")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Count and print.
+
+    Raises:
+        InputError: There is no price or no rule for what was asked, or a medium or a suite cannot be read.
+    """
+    from tutti.evaluate.prices import read_prices, stale
+
+    book = read_prices(arguments.prices)
+    if arguments.models:
+        _list(book, arguments.json)
+        return
+    if arguments.model is None:
+        raise InputError("No model was named; give --model, or list those with prices: tutti cost --models.")
+    price = book.price(arguments.model)
+    if (warning := stale(price)) is not None:
+        note(warning)
+    if arguments.per_month is not None:
+        _month(arguments, price, book)
+    else:
+        _query(arguments, price)
+
+
+def _list(book: PriceBook, as_json: bool) -> None:
+    rows: list[Price | Machine] = [*book.models.values(), *book.machines.values()]
+    for row in rows:
+        values = {key: str(value) if key == "read" else value for key, value in asdict(row).items() if value}
+        if as_json:
+            print_json(values)
+        else:
+            rates = ", ".join(
+                f"{key} {value}" for key, value in values.items() if key not in ("name", "read", "source")
+            )
+            print(f"{row.name}: {rates}\n    read {row.read}: {row.source}")
+
+
+def _query(arguments: argparse.Namespace, price: Price) -> None:
+    from tutti.content import Usage
+    from tutti.evaluate.costs import query_cost, reconcile
+    from tutti.media import Limits
+    from tutti.providers.model import as_medium
+    from tutti.settings import read_settings
+
+    found = query_cost(
+        price,
+        arguments.question,
+        [as_medium(medium) for medium in arguments.media],
+        answer_tokens=arguments.answer_tokens,
+        frames=arguments.frames,
+        limits=Limits.from_settings(read_settings()),
+    )
+    held = reconcile(found, Usage(prompt_tokens=arguments.returned)) if arguments.returned else None
+    if arguments.json:
+        values = {"model": price.name, "usd": found.usd, "usage": asdict(found.usage), "parts": found.parts}
+        print_json(values | {"reconciliation": asdict(held) if held else None, "read": str(price.read)})
+        return
+    for name, tokens in found.parts:
+        print(f"{tokens:>10,} tokens  {name}")
+    print(f"${found.usd:.6f} a query at {price.name}; prices of {price.read}")
+    if held is not None:
+        print(held.sentence)
+
+
+def _month(arguments: argparse.Namespace, price: Price, book: PriceBook) -> None:
+    from tutti.evaluate.costs import Load, SelfHosting, like_suite
+    from tutti.evaluate.prices import stale
+    from tutti.evaluate.suite import read_suite
+    from tutti.media import Limits
+    from tutti.settings import read_settings
+
+    if arguments.like is None:
+        raise InputError("--per-month was given without --like; name a suite with queries like yours.")
+    if arguments.queries_per_s is None:
+        raise InputError("--queries-per-s is missing; measure what one machine answers with `tutti bench`.")
+    if not arguments.utilisation <= 1 <= arguments.peak:
+        raise InputError("--utilisation is a share of at most 1, and --peak a factor of at least 1.")
+    machine = book.machine(arguments.machine)
+    if (warning := stale(machine)) is not None:
+        note(warning)
+    per_query = like_suite(
+        price,
+        read_suite(arguments.like),
+        answer_tokens=arguments.answer_tokens,
+        frames=arguments.frames,
+        limits=Limits.from_settings(read_settings()),
+    )
+    hosting = SelfHosting(
+        usd_per_hour=machine.usd_per_hour,
+        queries_per_s=arguments.queries_per_s,
+        utilisation=arguments.utilisation,
+        peak=arguments.peak,
+        fixed_usd=arguments.fixed,
+    )
+    load = Load(per_query=per_query, hosting=hosting, hidden=arguments.hidden, spread=arguments.spread)
+    _print_month(load, arguments, price)
+
+
+def _print_month(load: Load, arguments: argparse.Namespace, price: Price) -> None:
+    queries, meets, (low, high) = arguments.per_month, load.break_even(), load.band()
+    if arguments.plot is not None:
+        from tutti.evaluate.plots import load_plot
+
+        arguments.plot.write_text(load_plot(load, queries), encoding="utf-8")
+    at = [queries * factor for factor in (0.1, 0.3, 1, 3, 10)]
+    rows = [(one, load.hosted_usd(one), load.own_usd(one), load.hosting.machines(one)) for one in at]
+    if arguments.json:
+        table = [dict(zip(("queries", "hosted_usd", "own_usd", "machines"), row, strict=True)) for row in rows]
+        values = {"model": price.name, "per_query_usd": asdict(load.per_query), "months": table, "hidden": load.hidden}
+        print_json(values | {"break_even": meets, "break_even_low": low, "break_even_high": high})
+        return
+    one = load.per_query
+    band = f"95 % from {one.low:.4f} to {one.high:.4f}"
+    print(f"{price.name}: ${one.mean:.4f} a query ({band}), and {load.hidden:.0%} on top")
+    print(f"{'queries a month':>16} {'hosted $':>12} {'own $':>12} {'machines':>9}")
+    for count, hosted, own, machines in rows:
+        print(f"{count:>16,.0f} {hosted:>12,.0f} {own:>12,.0f} {machines:>9,}")
+    if meets is None:
+        print("Machines of your own never become cheaper at these figures.")
+    else:
+        ends = [f"{end:,.0f}" if end is not None else "never" for end in (low, high)]
+        print(f"break-even: {meets:,.0f} queries a month (from {ends[0]} to {ends[1]})")
