@@ -85,3 +85,22 @@ def test_without_annotation_the_reader_decides_on_texts_alone() -> None:
 )
 def test_asserting_a_phrase(answer: str, phrase: str, right: bool) -> None:
     assert asserts(answer, phrase) is right
+
+
+THINGS = (
+    "axolotl,badger,walnut,pretzel,abacus,anvil,barometer,canoe,dumpling,easel,ferret,gondola,hammock,iguana,jukebox,"
+    "kayak,lantern,mango,narwhal,otter,parasol,quilt,raccoon,sundial,teapot,ukulele,violin,walrus,xylophone,yurt,zeppelin,"
+    "dog,cat,bus,guitar,umbrella,tomato,suitcase,tractor,owl,cake,ladder,mirror,candle,rocket,turtle,sandwich,bicycle"
+).split(",")
+
+
+def test_planted_inventions_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The benchmark's 200 answers, on things of which half are not in the lexicon."""
+    monkeypatch.syspath_prepend("benchmarks")
+    from evaluation_hallucination import measure
+
+    _, hits, missed, false, _ = measure(THINGS, seed=7)
+    right = sum(hits.values())
+    assert right / (right + len(missed)) >= 0.95, missed
+    assert right / (right + len(false)) >= 0.95, false
+    assert set(hits) == {"object", "number", "text"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,8 @@ from tutti.cli.options import add_json, note, positive, print_json
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tutti.evaluate.prices import PriceBook
     from tutti.evaluate.report import Report
     from tutti.evaluate.running import Candidate, Outcome, Plan
@@ -113,7 +117,8 @@ def run(arguments: argparse.Namespace) -> int | None:
         concurrency=arguments.concurrency,
         reader=_reader() if arguments.ocr else None,
     )
-    outcomes = _outcomes(plan, out, arguments)
+    with _traced(plan, arguments.spans) as watched:
+        outcomes = _outcomes(watched, out, arguments)
     found = changes(outcomes, baseline, alpha=arguments.alpha, margin=arguments.margin / 100) if baseline else []
     used = [price for one in plan.candidates if (price := book.models.get(one.name)) is not None]
     notes = [warning for price in used if (warning := stale(price)) is not None]
@@ -124,6 +129,10 @@ def run(arguments: argparse.Namespace) -> int | None:
     else:
         print(as_markdown(report), end="")
     note(f"Look at {written[0]}")
+    if arguments.track is not None:
+        from tutti.evaluate.trackers import TRACKERS
+
+        TRACKERS[arguments.track](report, out)
     return _code(report)
 
 
@@ -174,6 +183,25 @@ def _digest(name: str) -> str:
     import tutti
 
     return tutti.checkpoints.inspect(name).digest
+
+
+@contextmanager
+def _traced(plan: Plan, spans: Path | None) -> Iterator[Plan]:
+    """The plan, with a span a query if there is a file for them."""
+    if spans is None:
+        yield plan
+        return
+    from tutti.evaluate.spans import Traced, spans_into
+    from tutti.interfaces import Responder
+
+    with spans_into(spans) as tracer:
+        yield replace(
+            plan,
+            candidates=[
+                replace(one, model=Traced(one.model, tracer)) if isinstance(one.model, Responder) else one
+                for one in plan.candidates
+            ],
+        )
 
 
 def _reader() -> TextReader:

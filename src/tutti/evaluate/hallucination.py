@@ -14,7 +14,7 @@ from typing import Literal
 
 from tutti.content import Claim
 from tutti.evaluate.language import abstains, normalized, number_of, numbers_in, plain, singular, stems
-from tutti.evaluate.objects import DETERMINERS, lexicon, objects_in
+from tutti.evaluate.objects import DETERMINERS, FUNCTION_WORDS, lexicon, objects_in
 from tutti.evaluate.suite import Annotation
 
 Kind = Literal["object", "number", "text"]
@@ -118,7 +118,9 @@ def _is_amount(tokens: Sequence[str], index: int, starts: dict[int, str]) -> boo
         return before in DETERMINERS
     if word != "one":
         return True
-    return after != "of" and (before in ("only", "exactly", "just") or _counted(index, starts) is not None)
+    return after not in FUNCTION_WORDS and (
+        before in ("only", "exactly", "just") or _counted(index, starts) is not None
+    )
 
 
 def _counted(index: int, starts: dict[int, str]) -> str | None:

@@ -128,7 +128,8 @@ def objects_in(tokens: list[str]) -> Iterator[tuple[int, int, str]]:
     while index < len(tokens):
         match = known.at(tokens, index)
         if match and _is_noun_here(tokens, index, match[1]):
-            yield index, match[1], match[0]
+            if not _modifies(tokens, index, match[1], known):
+                yield index, match[1], match[0]
             index += match[1]
             continue
         if tokens[index] in DETERMINERS or number_of(tokens[index]) is not None:
@@ -140,12 +141,21 @@ def objects_in(tokens: list[str]) -> Iterator[tuple[int, int, str]]:
         index += 1
 
 
+def _modifies(tokens: list[str], index: int, length: int, known: Lexicon) -> bool:
+    """Whether a known word only tells more of the one behind it: "bell" in "a bell pepper"."""
+    last, after = tokens[index + length - 1], index + length
+    match = known.at(tokens, after) if last == singular(last) else None
+    return match is not None and _is_noun_here(tokens, after, match[1]) and tokens[after] not in FUNCTION_WORDS
+
+
 def _is_noun_here(tokens: list[str], index: int, length: int) -> bool:
     """Whether a known word is a thing here: not a colour before a noun, nor a verb that is spelled like one."""
     word = tokens[index]
     after = tokens[index + length] if index + length < len(tokens) else ""
     if length == 1 and word in ADJECTIVES and after and after.isalpha() and after not in FUNCTION_WORDS:
         return False
+    if word == "can" and after not in _PREPOSITIONS and after.isalpha():
+        return False  # as in "one can see"
     if length == 1 and singular(word) in _NOUNS_ONLY_AFTER_A_DETERMINER:
         before = index - 1
         while before >= 0 and tokens[before] in ADJECTIVES:

@@ -152,7 +152,7 @@ def clustered_deviation(scores: Sequence[float], clusters: Sequence[str]) -> flo
 def cases_needed(
     difference: float, deviation: float, *, alpha: float = 0.05, power: float = 0.8, one_sided: bool = False
 ) -> int | None:
-    """Cases with which a difference is found with the given power (normal approximation, paired).
+    """Cases with which a difference is found with the given power (normal approximation with continuity, paired).
 
     Args:
         difference: To be found.
@@ -166,7 +166,9 @@ def cases_needed(
     """
     if difference == 0 or deviation == 0:
         return None if difference == 0 else 2
-    return max(2, math.ceil((_reach(alpha, power, one_sided) * deviation / abs(difference)) ** 2))
+    plain = (_reach(alpha, power, one_sided) * deviation / abs(difference)) ** 2
+    # Scores of 0 and 1 come in steps, which a test by flips does not spread over: Fleiss's correction for continuity.
+    return max(2, math.ceil(plain / 4 * (1 + math.sqrt(1 + 2 / (plain * abs(difference)))) ** 2))
 
 
 def detectable(cases: int, deviation: float, *, alpha: float = 0.05, power: float = 0.8) -> float:

@@ -1,0 +1,115 @@
+"""OpenTelemetry spans of queries, with the names of its GenAI conventions; media go in by digest only, texts not at all.
+
+opentelemetry.io/docs/specs/semconv/gen-ai (attributes as of semantic conventions 1.37, in development there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tutti.content import Conversation, Event, Finished, Media, SamplingOptions, TextDelta
+from tutti.errors import MissingExtra
+from tutti.interfaces import Responder
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, Tracer
+
+_PROVIDERS = {"openai": "openai", "anthropic": "anthropic", "gemini": "gcp.gemini"}
+
+
+class Traced:
+    """A `Responder` whose every query is a span.
+
+    Args:
+        responder: What answers.
+        tracer: Where spans go.
+    """
+
+    def __init__(self, responder: Responder, tracer: Tracer) -> None:
+        self._responder, self._tracer = responder, tracer
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self._responder.name
+
+    def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]:
+        """Answer as the responder does; the span ends with the answer, with the error, or where nobody listens on."""
+        from opentelemetry.trace import SpanKind, Status, StatusCode
+
+        with self._tracer.start_as_current_span(
+            f"chat {self.name}", kind=SpanKind.CLIENT, record_exception=False, set_status_on_exception=False
+        ) as span:
+            _asked(span, self.name, conversation, options)
+            first = True
+            try:
+                for event in self._responder.stream(conversation, options):
+                    if first and isinstance(event, TextDelta):
+                        span.add_event("gen_ai.first_token")
+                        first = False
+                    if isinstance(event, Finished):
+                        _answered(span, event)
+                    yield event
+            except Exception as error:
+                # The kind alone: a message may quote what was asked.
+                span.set_attribute("error.type", type(error).__qualname__)
+                span.set_status(Status(StatusCode.ERROR))
+                raise
+
+
+def _asked(span: Span, name: str, conversation: Conversation, options: SamplingOptions) -> None:
+    provider, colon, _ = name.partition(":")
+    digests = [part.digest for message in conversation for part in message.parts if isinstance(part, Media)]
+    span.set_attributes(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": _PROVIDERS.get(provider, "tutti") if colon else "tutti",
+            "gen_ai.request.model": name,
+            "gen_ai.request.max_tokens": options.max_tokens,
+            "gen_ai.request.temperature": options.temperature,
+            "gen_ai.request.top_p": options.top_p,
+            "gen_ai.request.seed": options.seed,
+            "gen_ai.output.type": "text",
+            "tutti.media.digests": digests,
+        }
+    )
+
+
+def _answered(span: Span, event: Finished) -> None:
+    answer = event.answer
+    span.set_attributes(
+        {
+            "gen_ai.response.model": answer.model,
+            "gen_ai.response.finish_reasons": [answer.finish_reason],
+            "gen_ai.usage.input_tokens": answer.usage.prompt_tokens,
+            "gen_ai.usage.output_tokens": answer.usage.completion_tokens,
+            "tutti.usage.media_tokens": answer.usage.media_tokens,
+        }
+    )
+
+
+@contextmanager
+def spans_into(path: Path) -> Iterator[Tracer]:
+    """A tracer whose spans are written to a file, a JSON object a line.
+
+    Raises:
+        MissingExtra: OpenTelemetry is not installed.
+    """
+    try:
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+    except ImportError:
+        raise MissingExtra("Writing OpenTelemetry spans", "otel") from None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        provider = TracerProvider(resource=Resource.create({"service.name": "tutti"}))
+        exporter = ConsoleSpanExporter(out=file, formatter=lambda span: span.to_json(indent=None) + "\n")
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+        try:
+            yield provider.get_tracer("tutti.evaluate")
+        finally:
+            provider.shutdown()
