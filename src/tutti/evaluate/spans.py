@@ -1,4 +1,4 @@
-"""OpenTelemetry spans of queries, with the names of its GenAI conventions; media go in by digest only, texts not at all.
+"""OpenTelemetry spans of queries, by the names of its GenAI conventions; media go in by digest, texts not at all.
 
 opentelemetry.io/docs/specs/semconv/gen-ai (attributes as of semantic conventions 1.37, in development there).
 """
