@@ -75,6 +75,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prices", metavar="FILE", type=Path, help="prices of hosted models, beside those that are known"
     )
+    parser.add_argument("--track", choices=("wandb", "mlflow", "langsmith"), help="log the report into a tracker, too")
+    parser.add_argument("--spans", metavar="FILE", type=Path, help="write an OpenTelemetry span a query, as JSON lines")
     add_json(parser, "report.json on one line")
 
 
