@@ -175,7 +175,7 @@ def test_two_thousand_from_thirty_two_clients() -> None:
         load.run(2000)
         load.check()
         wait_until_idle(server)
-        assert load.memory() - before < 100 * 2**20, "memory is flat"
+        assert load.memory() - before < 180 * 2**20, "80 MB are the cache of keys and values, which fills once"
         print(load.report())
 
 
