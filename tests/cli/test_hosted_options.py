@@ -44,3 +44,22 @@ def test_a_provider_that_fails_has_an_exit_code_of_its_own(capsys: pytest.Captur
         server.replies.append(failing(401, "no such key"))
         assert main(["ask", "Hi", "--model", f"{server.url}/v1#m", "--retries", "0"]) == 4
     assert "refuses the key" in capsys.readouterr().err
+
+
+def test_a_spending_limit_is_kept_before_anything_is_sent(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    words = ["ask", "What is this?", PICTURE, "--model", "openai:gpt-4o", "--spend-limit", "0.000001"]
+    assert main(words) == 3
+    err = capsys.readouterr().err
+    assert err.startswith("tutti: The request to openai:gpt-4o would cost up to $0.00")
+    assert "of the limit of $0.0000 there is" in err
+
+
+def test_a_limit_for_a_model_without_a_price_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with loopback() as server:
+        name = f"{server.url}/v1#m"
+        assert main(["ask", "Hi", "--model", name, "--spend-limit", "1"]) == 2
+        assert server.asked == []
+    assert capsys.readouterr().err.startswith(f"tutti: No price is known for {name};")

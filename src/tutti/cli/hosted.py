@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tutti.cli.options import note, positive
 
 if TYPE_CHECKING:
+    from tutti.interfaces import Prices
     from tutti.providers import Model
     from tutti.providers.hosted import HostedOptions
 
@@ -19,6 +20,9 @@ def add_hosted(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--fallback", action="append", default=[], metavar="NAME", help="ask it next; may be repeated")
     group.add_argument("--keep-metadata", action="store_true", help="send files with all that they tell")
     group.add_argument("--cache", action="store_true", help="keep answers, and pay only once for the same question")
+    group.add_argument(
+        "--spend-limit", type=positive(float), metavar="USD", help="refuse what may cost more, before it is sent"
+    )
     group.add_argument("--timeout", type=positive(float), metavar="S", help="seconds to wait for an answer (120)")
     group.add_argument("--retries", type=int, metavar="N", help="how often to try again (3)")
 
@@ -30,9 +34,12 @@ def hosted_options(arguments: argparse.Namespace) -> HostedOptions:
 
     from tutti.providers.answer_cache import AnswerCache
     from tutti.providers.hosted import HostedOptions
+    from tutti.providers.spending import Spending
     from tutti.settings import read_settings
 
-    options = HostedOptions(keep_metadata=arguments.keep_metadata)
+    options = HostedOptions(keep_metadata=arguments.keep_metadata, prices=_known(arguments))
+    if arguments.spend_limit is not None:
+        options = replace(options, spending=Spending(arguments.spend_limit))
     if arguments.timeout is not None:
         options = replace(options, timeout_s=arguments.timeout)
     if arguments.retries is not None:
@@ -42,11 +49,27 @@ def hosted_options(arguments: argparse.Namespace) -> HostedOptions:
     return options
 
 
+def _known(arguments: argparse.Namespace) -> Prices | None:
+    """The price book, where it knows the model or a limit makes it necessary."""
+    from tutti.evaluate.prices import read_prices
+    from tutti.evaluate.tariff import Tariff
+    from tutti.media import Limits
+    from tutti.settings import read_settings
+
+    names = [arguments.model, *arguments.fallback]
+    book = read_prices()
+    if arguments.spend_limit is None and not all(name in book.models for name in names):
+        return None
+    return Tariff(book, Limits.from_settings(read_settings()))
+
+
 def load_with_fallback(arguments: argparse.Namespace) -> Model:
     """The model that was named, with those behind it that are asked if it fails."""
     import tutti
+    from tutti.providers.registry import is_hosted
 
-    options = hosted_options(arguments)
+    anywhere = any(is_hosted(name) for name in [arguments.model or "", *arguments.fallback])
+    options = hosted_options(arguments) if anywhere else None
     model = tutti.load(arguments.model, adapter=arguments.adapter, hosted=options)
     if not arguments.fallback:
         return model
