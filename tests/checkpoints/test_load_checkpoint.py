@@ -28,7 +28,6 @@ from tutti.errors import (
     UnexpectedWeights,
     UnsafeCheckpoint,
     UnsupportedConfig,
-    UnsupportedTask,
 )
 from tutti.models.omni.config import OmniConfig
 from tutti.models.omni.model import Omni
@@ -182,8 +181,8 @@ def test_a_folder_without_a_tokenizer(folder: Path) -> None:
 def test_options_that_are_not_there(folder: Path) -> None:
     sentence = _sentence(folder, InputError, dtype="float8")
     assert sentence == "dtype is 'float8'; expected one of float32, float16, bfloat16."
-    sentence = _sentence(folder, UnsupportedTask, quantize="int4")
-    assert sentence == "Loading with weights of int4 is not built into this version yet; load without quantize."
+    sentence = _sentence(folder, InputError, quantize="int2")
+    assert sentence == "quantize is 'int2'; expected one of int8, int4, int8+trunks, int4+trunks."
 
 
 def _layer_norms() -> list[str]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tutti.checkpoints.headers import read_json
-from tutti.errors import CheckpointError, UnsafeCheckpoint
+from tutti.errors import CheckpointError, UnsafeCheckpoint, UnsupportedConfig
 
 if TYPE_CHECKING:
     from torch import nn
 
 _CODE_KEYS = ("auto_map", "custom_pipelines", "custom_generate", "trust_remote_code")
 """Keys by which a checkpoint names code to run."""
+QUANTIZED: Mapping[str, Any] = {"quant_method": "tutti", "version": 1}
+"""`quantization_config` of folders that hold codes, as `tutti.models.layers.codes` describes them."""
 _CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json", "tokenizer_config.json")
 
 
@@ -50,6 +52,10 @@ class Family:
     """Configuration and folder → what makes the model's inputs."""
     renames: Sequence[tuple[str, str]] = ()
     """Other names of weights in checkpoints → the model's. `{}` stands for any text; the first that fits counts."""
+    decoder_blocks: Sequence[str] = ()
+    """Names of modules that hold the decoder's blocks; their linear layers take the precision asked for."""
+    outputs: Sequence[str] = ()
+    """Names of linear layers onto the vocabulary."""
 
     def name_in_model(self, name: str) -> str:
         """The model's name of a checkpoint's tensor."""
@@ -83,6 +89,24 @@ def read_config(folder: Path) -> dict[str, Any]:
                 "use a checkpoint of a family it knows."
             )
     return read_json(folder / "config.json")
+
+
+def take_quantization(values: MutableMapping[str, Any]) -> bool:
+    """Take the entry about quantization out of a `config.json`; whether the folder is a quantized one of ours.
+
+    Raises:
+        UnsupportedConfig: It is quantized in another way.
+    """
+    found = values.pop("quantization_config", None)
+    if found is None:
+        return False
+    method = found.get("quant_method") if isinstance(found, Mapping) else found
+    if found != QUANTIZED:
+        raise UnsupportedConfig(
+            f"The checkpoint is quantized by {method!r}, in a form that is not read here; load the checkpoint that it "
+            "was made from, with quantize='int8' or 'int4'."
+        )
+    return True
 
 
 def end_tokens(folder: Path, token_id: Callable[[str], int]) -> frozenset[int]:

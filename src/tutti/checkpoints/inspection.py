@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from tutti.checkpoints.families import find_family
-from tutti.checkpoints.family import Facts, read_config
+from tutti.checkpoints.family import Facts, Family, read_config, take_quantization
 from tutti.checkpoints.headers import DTYPE_BYTES, Entry, read_folder
 from tutti.checkpoints.places import find_folder
 from tutti.errors import CheckpointError
+from tutti.models.schemes import Policy, Scheme, bytes_in_memory
 
 _CHUNK_BYTES = 1 << 20
 _CARD_CHARACTERS = 64_000
@@ -42,7 +43,9 @@ class CheckpointInfo:
     dtype_bytes: Mapping[str, int]
     """Type in which tensors are stored → bytes."""
     memory_bytes: Mapping[str, int]
-    """Precision → bytes of the loaded weights. Whole numbers keep their type; below 16 bits, vectors stay float32."""
+    """Precision → bytes of the loaded weights; "int8" and "int4" as `load` quantizes, if the family has a decoder."""
+    quantization: Mapping[str, str]
+    """Part → what `quantize="int4"` makes of its linear layers, or, of a folder that is quantized, what it holds."""
     context_length: int | None
     """In tokens."""
     kv_bytes_per_token: int | None
@@ -89,12 +92,17 @@ def inspect(path: str | PathLike[str]) -> CheckpointInfo:
 
 def describe(folder: Path, values: Mapping[str, Any], entries: Mapping[str, Entry]) -> CheckpointInfo:
     """What is known from `config.json` and the headers."""
-    reason, facts = None, None
+    reason, facts, planned = None, None, {}
+    plain = dict(values)
     try:
-        family = find_family(values)
-        facts = family.facts(family.config(values), folder)
+        stored = take_quantization(plain)
+        family = find_family(plain)
+        facts = family.facts(family.config(plain), folder)
+        layers = {family.name_in_model(entry.name): entry for entry in entries.values()}
+        planned = {} if stored else {scheme: _plan(layers, scheme, family) for scheme in ("int8", "int4")}
+        held = _stored_plan(layers) if stored else planned["int4"]
     except CheckpointError as error:
-        reason = str(error)
+        reason, held = str(error), {}
     return CheckpointInfo(
         path=str(folder),
         family=str(values.get("model_type")),
@@ -104,13 +112,57 @@ def describe(folder: Path, values: Mapping[str, Any], entries: Mapping[str, Entr
         parts=_sum((_part(entry.name), entry.values) for entry in entries.values()),
         bytes=sum(entry.end - entry.start for entry in entries.values()),
         dtype_bytes=_sum((entry.dtype, entry.end - entry.start) for entry in entries.values()),
-        memory_bytes={name: _memory(entries.values(), bits) for name, bits in _PRECISIONS.items()},
+        memory_bytes={name: _memory(entries.values(), bits) for name, bits in _PRECISIONS.items()}
+        | {scheme: _quantized_memory(layers, plan) for scheme, plan in planned.items() if plan},
+        quantization=by_part(held),
         licence=_licence(folder),
         **_fields(facts),
     )
 
 
-_PRECISIONS = {"float32": 32, "float16": 16, "int8": 8, "int4": 4}
+def by_part(layers: Mapping[str, str]) -> dict[str, str]:
+    """Part of a model → precision of its linear layers."""
+    if not layers:
+        return {}
+    # Layers of odd sizes are int8 among others of int4.
+    ordered = sorted(layers.items(), key=lambda item: item[1], reverse=True)
+    parts = {_part(f"{name}.weight"): scheme for name, scheme in ordered}
+    return {**parts, "everything else": "kept"}
+
+
+def _plan(layers: Mapping[str, Entry], text: str, family: Family) -> dict[str, Scheme]:
+    """Layers → precision: of what lies in the folder as a matrix of numbers."""
+    policy, found = Policy.parse(text), {}
+    for name, entry in layers.items():
+        layer, _, attribute = name.rpartition(".")
+        if attribute == "weight" and len(entry.shape) == 2 and entry.floating:
+            scheme = policy.scheme(layer, entry.shape, family.decoder_blocks, family.outputs)
+            if scheme:
+                found[layer] = scheme
+    return found
+
+
+def _stored_plan(layers: Mapping[str, Entry]) -> dict[str, Scheme]:
+    types: Mapping[str, Scheme] = {"I8": "int8", "U8": "int4"}
+    matrices = {name.removesuffix(".weight"): entry for name, entry in layers.items() if name.endswith(".weight")}
+    return {layer: types[entry.dtype] for layer, entry in matrices.items() if entry.dtype in types}
+
+
+def _quantized_memory(layers: Mapping[str, Entry], plan: Mapping[str, Scheme]) -> int:
+    """Bytes of the weights when they are loaded so: kept matrices stay in 16 bits, all else becomes float32."""
+    total = 0
+    for name, entry in layers.items():
+        scheme = plan.get(name.rpartition(".")[0]) if name.endswith(".weight") else None
+        if scheme:
+            total += bytes_in_memory(scheme, entry.shape)
+        elif entry.floating and not (len(entry.shape) == 2 and DTYPE_BYTES[entry.dtype] == 2):
+            total += 4 * entry.values
+        else:
+            total += entry.end - entry.start
+    return total
+
+
+_PRECISIONS = {"float32": 32, "float16": 16}
 
 
 def _fields(facts: Facts | None) -> dict[str, Any]:
@@ -140,10 +192,10 @@ def _memory(entries: Iterable[Entry], bits: int) -> int:
     total = 0
     for entry in entries:
         if not entry.floating:
-            total += entry.values * DTYPE_BYTES[entry.dtype] * 8
+            total += entry.end - entry.start
         else:
-            total += entry.values * (bits if bits >= 16 or len(entry.shape) > 1 else 32)
-    return total // 8
+            total += entry.values * bits // 8
+    return total
 
 
 def _licence(folder: Path) -> str | None:

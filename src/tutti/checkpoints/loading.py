@@ -21,11 +21,23 @@ from torch.overrides import TorchFunctionMode
 
 from tutti.checkpoints.adapters import attach_adapter, check_adapter, read_adapter
 from tutti.checkpoints.families import find_family
-from tutti.checkpoints.family import Family, read_config
+from tutti.checkpoints.family import Family, read_config, take_quantization
 from tutti.checkpoints.headers import Entry, read_folder
-from tutti.checkpoints.inspection import CheckpointInfo, describe
+from tutti.checkpoints.inspection import CheckpointInfo, by_part, describe
 from tutti.checkpoints.places import find_folder
-from tutti.errors import CheckpointError, InputError, MissingWeights, ShapeMismatch, UnexpectedWeights, UnsupportedTask
+from tutti.checkpoints.quantizing import (
+    STORED,
+    check_quantize,
+    fill,
+    hold,
+    plan,
+    read,
+    stored_plan,
+    stored_weights,
+    weight_bytes,
+)
+from tutti.errors import CheckpointError, InputError, MissingWeights, ShapeMismatch, UnexpectedWeights
+from tutti.models.schemes import Scheme
 
 DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
@@ -34,18 +46,6 @@ DTYPES: Mapping[str, torch.dtype] = {
 }
 """Precisions that a model can be loaded or saved in."""
 
-_STORED: Mapping[str, torch.dtype] = {
-    "BOOL": torch.bool,
-    "U8": torch.uint8,
-    "I8": torch.int8,
-    "I16": torch.int16,
-    "I32": torch.int32,
-    "I64": torch.int64,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "F32": torch.float32,
-    "F64": torch.float64,
-}
 _SHOWN = 5
 
 
@@ -67,6 +67,10 @@ class LoadReport:
     """Wall time."""
     bytes: int
     """Bytes of the tensors in the files."""
+    quantized: Mapping[str, str]
+    """Part of the model → precision of its linear layers; empty unless the weights are quantized."""
+    memory_bytes: int
+    """Bytes of the weights as they are loaded; those that needed no cast lie in the file's own pages."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +98,8 @@ def load(
     Args:
         path: A folder, a built-in name or a hub id.
         dtype: Precision of the floating-point weights: float32, float16 or bfloat16. Whole numbers keep their type.
-        quantize: Not available yet; None.
+        quantize: Precision of the decoder's weights, "int8" or "int4", for inference on the CPU; with "+trunks" behind
+            it, those of trunks become int8, too (`tutti.models.schemes`). None keeps what the folder holds.
         adapter: A folder or hub id of a LoRA adapter in the PEFT layout, to put beside the layers that it changes.
         new_weights: Names of weights, or of modules, that start afresh where the checkpoint lacks them. The model is
             then built a second time in memory, to draw their first values as its constructor does.
@@ -106,13 +111,20 @@ def load(
         ShapeMismatch: A weight has another shape than in the model.
         UnsafeCheckpoint: It would need code or a pickle to be executed.
         UnsupportedConfig: The family or its configuration is not known.
-        InputError: `dtype` or `new_weights` is not what is expected, or the tokenizer is broken.
-        UnsupportedTask: `quantize` was asked for.
+        InputError: An argument is not what is expected, or the tokenizer is broken.
+        UnsupportedTask: The model has nothing that `quantize` applies to.
     """
     begun = time.perf_counter()
-    _check_options(dtype, quantize)
+    if dtype not in DTYPES:
+        raise InputError(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}.")
+    check_quantize(dtype, quantize, new_weights, adapter)
     folder = find_folder(path)
     values = read_config(folder)
+    quantized = take_quantization(values)
+    if quantized and adapter is not None:
+        raise InputError(f"{path} is quantized, which leaves no room for an adapter; merge it before you quantize.")
+    if quantized and quantize:
+        raise InputError(f"{path} is quantized already; load it without quantize.")
     family = find_family(values)
     config = family.config(values)
     stored = read_folder(folder)
@@ -125,15 +137,22 @@ def load(
     computed: Collection[str] = getattr(model, "computed", ())
     named = _name(stored, family)
     entries = {name: entry for name, entry in named.items() if name not in computed}
-    fresh = _check_weights(model, entries, tied, new_weights)
+    layers: Mapping[str, Scheme] = {}
+    if quantized or quantize:
+        layers = stored_plan(model, entries) if quantized else plan(model, quantize or "", family)
+    expected = stored_weights(model, layers) if quantized else model.state_dict()
+    fresh = _check_weights(expected, entries, tied, new_weights)
     processor = family.processor(config, folder)
     casts: Counter[str] = Counter()
-    for shard in _read_shards(entries, DTYPES[dtype], casts):
+    held = hold(model, entries, layers) if layers else set()
+    plain = {name: entry for name, entry in entries.items() if name.rpartition(".")[0] not in layers}
+    for shard in _read_shards(plain, DTYPES[dtype], held, casts):
         model.load_state_dict(shard, strict=False, assign=True)
+    fill(model, layers, entries, tied, quantized)
     if fresh:
         drawn = family.model(config).to(DTYPES[dtype]).state_dict()
         model.load_state_dict({name: drawn[name] for name in fresh}, strict=False, assign=True)
-    _tie(model, tied, entries)
+    _tie(model, tied, entries, layers)
     _check_filled(model)
     if lora is not None:
         attach_adapter(model, lora, DTYPES[dtype])
@@ -145,6 +164,8 @@ def load(
         adapted=tuple(lora.layers) if lora else (),
         seconds=time.perf_counter() - begun,
         bytes=sum(entry.end - entry.start for entry in entries.values()),
+        quantized=by_part(layers),
+        memory_bytes=weight_bytes(model),
     )
     return Loaded(model.eval(), processor, report, describe(folder, values, stored))
 
@@ -166,15 +187,6 @@ class _Hollow(TorchFunctionMode):
         return (torch.empty if func is torch.randn else func)(*args, **kwargs)
 
 
-def _check_options(dtype: str, quantize: str | None) -> None:
-    if dtype not in DTYPES:
-        raise InputError(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}.")
-    if quantize is not None:
-        raise UnsupportedTask(
-            f"Loading with weights of {quantize} is not built into this version yet; load without quantize."
-        )
-
-
 def _name(stored: Mapping[str, Entry], family: Family) -> dict[str, Entry]:
     """The entries by the model's names."""
     named: dict[str, Entry] = {}
@@ -187,10 +199,9 @@ def _name(stored: Mapping[str, Entry], family: Family) -> dict[str, Entry]:
 
 
 def _check_weights(
-    model: nn.Module, entries: Mapping[str, Entry], tied: Mapping[str, str], new_weights: tuple[str, ...]
+    expected: Mapping[str, Tensor], entries: Mapping[str, Entry], tied: Mapping[str, str], new_weights: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Compare names, shapes and kinds before any weight is read; the weights that start afresh."""
-    expected = model.state_dict()
     for name in new_weights:
         if not any(_within(weight, name) for weight in expected):
             raise InputError(f"new_weights names {name!r}, but the model has no weight or module of that name.")
@@ -218,7 +229,7 @@ def _check_weights(
 
 
 def _check_kind(entry: Entry, expected: torch.dtype) -> None:
-    found = _STORED.get(entry.dtype)
+    found = STORED.get(entry.dtype)
     fits = found is not None and (found == expected or (found.is_floating_point and expected.is_floating_point))
     if not fits:
         raise CheckpointError(
@@ -227,8 +238,10 @@ def _check_kind(entry: Entry, expected: torch.dtype) -> None:
         )
 
 
-def _read_shards(entries: Mapping[str, Entry], dtype: torch.dtype, casts: Counter[str]) -> Iterator[dict[str, Tensor]]:
-    """Tensors file by file, floating-point ones cast to `dtype`."""
+def _read_shards(
+    entries: Mapping[str, Entry], dtype: torch.dtype, held: Collection[str], casts: Counter[str]
+) -> Iterator[dict[str, Tensor]]:
+    """Tensors file by file, floating-point ones cast to `dtype` but for those that are held as they are."""
     by_file = sorted(entries.items(), key=lambda item: item[1].file)
     for file, some in groupby(by_file, key=lambda item: item[1].file):
         shard: dict[str, Tensor] = {}
@@ -236,7 +249,7 @@ def _read_shards(entries: Mapping[str, Entry], dtype: torch.dtype, casts: Counte
             with safe_open(file, framework="pt") as tensors:
                 for name, entry in some:
                     tensor: Tensor = tensors.get_tensor(entry.name)
-                    if tensor.is_floating_point() and tensor.dtype != dtype:
+                    if tensor.is_floating_point() and tensor.dtype != dtype and name not in held:
                         casts[f"{_word(tensor.dtype)} → {_word(dtype)}"] += 1
                         tensor = tensor.to(dtype)
                     shard[name] = tensor
@@ -245,14 +258,18 @@ def _read_shards(entries: Mapping[str, Entry], dtype: torch.dtype, casts: Counte
         yield shard
 
 
-def _tie(model: nn.Module, tied: Mapping[str, str], entries: Mapping[str, Entry]) -> None:
-    """Make tied weights one tensor again. A checkpoint may hold both, if they are the same."""
+def _tie(model: nn.Module, tied: Mapping[str, str], entries: Mapping[str, Entry], layers: Mapping[str, Scheme]) -> None:
+    """Make tied weights one tensor again. A checkpoint may hold both, if they are the same.
+
+    A quantized one stays by itself: a table of words and a product need their weights in different forms.
+    """
     for name, source in tied.items():
-        weight = model.get_parameter(source)
-        if name in entries and not torch.equal(model.get_parameter(name), weight):
-            raise CheckpointError(f"{name} differs from {source}, but config.json says that they are one weight.")
         module, _, attribute = name.rpartition(".")
-        setattr(model.get_submodule(module), attribute, weight)
+        both = name in entries and entries[name].floating
+        if both and not torch.equal(read(entries[name]).float(), read(entries[source]).float()):
+            raise CheckpointError(f"{name} differs from {source}, but config.json says that they are one weight.")
+        if module not in layers:
+            setattr(model.get_submodule(module), attribute, model.get_parameter(source))
 
 
 def _check_filled(model: nn.Module) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tutti.checkpoints.folders import replace_folder
 from tutti.checkpoints.headers import INDEX, PICKLES, SINGLE
 from tutti.checkpoints.loading import DTYPES
+from tutti.checkpoints.quantizing import quantization_config
 from tutti.errors import InputError
 from tutti.models.layers.lora import LoRALinear
 
@@ -37,7 +38,7 @@ def save(
     was there is replaced as a whole, a folder of anything else is left alone.
 
     Args:
-        model: Its weights and stored buffers are written, tied weights once.
+        model: Its weights and stored buffers are written, tied weights once, quantized ones as codes.
         path: The folder.
         config: `config.json`, with `model_type`.
         files: Name → content of the other files, e.g. `tokenizer.json`, `preprocessor_config.json`, `README.md`.
@@ -54,7 +55,8 @@ def save(
         raise InputError("An adapter is attached to the model; merge it, or save the adapter alone.")
     with replace_folder(Path(path), "config.json") as folder:
         _write_weights(folder, dict(_tensors(model, DTYPES[dtype] if dtype else None)), max_shard_bytes)
-        (folder / "config.json").write_text(json.dumps(dict(config), indent=1) + "\n", encoding="utf-8")
+        written = {**config, **quantization_config(model)}
+        (folder / "config.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
         for name, content in files.items():
             (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
 
@@ -74,11 +76,12 @@ def _tensors(model: nn.Module, dtype: torch.dtype | None) -> Iterator[tuple[str,
     """Weights as they are stored: on the CPU, contiguous, none sharing memory with another."""
     tied: Mapping[str, str] = getattr(model, "tied", {})
     seen: set[int] = set()
-    for name, tensor in model.state_dict().items():
-        if name in tied:
+    state = model.state_dict()
+    for name, tensor in state.items():
+        if name in tied and state[tied[name]].data_ptr() == tensor.data_ptr():
             continue
         stored = tensor.detach().cpu()
-        if dtype is not None and stored.is_floating_point():
+        if dtype is not None and stored.is_floating_point() and not name.endswith(".weight_scale"):
             stored = stored.to(dtype)
             if torch.isfinite(tensor).all() and not torch.isfinite(stored).all():
                 raise InputError(f"{name} holds numbers that are too large for {dtype}; store it in another precision.")

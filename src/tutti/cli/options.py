@@ -27,6 +27,15 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--adapter", metavar="FOLDER", help="a LoRA adapter in the PEFT layout, trained on the model")
 
 
+def add_quantize(parser: argparse._ActionsContainer) -> None:
+    """Add `--quantize`."""
+    parser.add_argument(
+        "--quantize",
+        metavar="HOW",
+        help="int8 or int4 weights in the decoder; with +trunks behind it, int8 in trunks, too",
+    )
+
+
 def add_json(parser: argparse._ActionsContainer, what: str = "one JSON object") -> None:
     """Add `--json`."""
     parser.add_argument("--json", action="store_true", help=f"print {what} and nothing else on stdout")

@@ -41,6 +41,7 @@ from tutti.content import (
     Video,
 )
 from tutti.engine import DiskShelf, EmbeddingCache, Engine
+from tutti.engine.passes import run_passes
 from tutti.engine.runner import Decoder
 from tutti.engine.sampling import Constraint
 from tutti.errors import UnsupportedTask
@@ -318,6 +319,7 @@ def load_local(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     loaded = checkpoints.load(name, quantize=quantize, adapter=adapter)
+    run_passes(loaded.model)
     if hasattr(loaded.processor, "hears"):
         for tasks, kind in _KINDS:
             if tasks <= set(loaded.info.tasks):

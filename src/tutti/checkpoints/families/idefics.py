@@ -53,4 +53,11 @@ def _processor(config: Any, folder: Path) -> object:
     )
 
 
-FAMILY = Family(config=_config, facts=_facts, model=_model, processor=_processor)
+FAMILY = Family(
+    config=_config,
+    facts=_facts,
+    model=_model,
+    processor=_processor,
+    decoder_blocks=("model.layers", "model.gated_cross_attn_layers"),
+    outputs=("lm_head",),
+)

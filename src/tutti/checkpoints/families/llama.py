@@ -43,4 +43,11 @@ def _processor(_config: Any, folder: Path) -> object:
     return TextProcessor(tokenizer, ChatTemplate.from_folder(folder), end_tokens(folder, tokenizer.token_id))
 
 
-FAMILY = Family(config=_config, facts=_facts, model=_model, processor=_processor)
+FAMILY = Family(
+    config=_config,
+    facts=_facts,
+    model=_model,
+    processor=_processor,
+    decoder_blocks=("model.layers",),
+    outputs=("lm_head",),
+)

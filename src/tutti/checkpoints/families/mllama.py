@@ -63,4 +63,12 @@ def _processor(config: Any, folder: Path) -> object:
     )
 
 
-FAMILY = Family(config=_config, facts=_facts, model=_model, processor=_processor, renames=_RENAMES)
+FAMILY = Family(
+    config=_config,
+    facts=_facts,
+    model=_model,
+    processor=_processor,
+    renames=_RENAMES,
+    decoder_blocks=("language_model.model.layers",),
+    outputs=("language_model.lm_head",),
+)

@@ -59,4 +59,10 @@ def _processor(config: Any, folder: Path) -> object:
     return OmniProcessor.from_config(tokenizer, read_json(folder / "preprocessor_config.json"), config)
 
 
-FAMILY = Family(config=_config, facts=_facts, model=_model, processor=_processor)
+FAMILY = Family(
+    config=_config,
+    facts=_facts,
+    model=_model,
+    processor=_processor,
+    decoder_blocks=("decoder.layers",),
+)

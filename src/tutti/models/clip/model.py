@@ -20,6 +20,7 @@ from tutti.errors import InputError, UnsupportedTask
 from tutti.models.clip.config import CLIPConfig, CLIPTextConfig, CLIPVisionConfig, TowerConfig
 from tutti.models.layers.activations import ACTIVATIONS
 from tutti.models.layers.attention import attention, padded_mask
+from tutti.models.layers.linear import together
 
 
 class CLIPOutput(NamedTuple):
@@ -47,6 +48,8 @@ class TowerOutput(NamedTuple):
 class CLIPAttention(nn.Module):
     """Attention among the tokens of one text or one picture."""
 
+    joins = (("q_proj", "k_proj", "v_proj"),)
+
     def __init__(self, config: TowerConfig) -> None:
         super().__init__()
         self.heads = config.num_attention_heads
@@ -59,9 +62,8 @@ class CLIPAttention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
         """Shapes: x (B, T, D), mask (B, 1, T, T) bool or None → (B, T, D)."""
         batch, tokens, width = x.shape
-        query = self.q_proj(x).view(batch, tokens, self.heads, -1)
-        key = self.k_proj(x).view(batch, tokens, self.heads, -1)
-        value = self.v_proj(x).view(batch, tokens, self.heads, -1)
+        projected = together(x, self.q_proj, self.k_proj, self.v_proj)
+        query, key, value = (one.view(batch, tokens, self.heads, -1) for one in projected)
         out: Tensor = self.out_proj(attention(query, key, value, mask, causal).reshape(batch, tokens, width))
         return out
 

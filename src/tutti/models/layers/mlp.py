@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tutti.models.layers.linear import together
+
 
 class GatedMLP(nn.Module):
     """down(silu(gate(x)) * up(x)): SwiGLU (Shazeer 2020, equation 6), named as in LLaMA checkpoints.
@@ -15,6 +17,8 @@ class GatedMLP(nn.Module):
         bias: Whether the three projections have biases.
     """
 
+    joins = (("gate_proj", "up_proj"),)
+
     def __init__(self, width: int, inner: int, bias: bool = False) -> None:
         super().__init__()
         self.gate_proj = nn.Linear(width, inner, bias=bias)
@@ -23,5 +27,6 @@ class GatedMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: (…, D) → (…, D)."""
-        out: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        gate, up = together(x, self.gate_proj, self.up_proj)
+        out: Tensor = self.down_proj(F.silu(gate) * up)
         return out

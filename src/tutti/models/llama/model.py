@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from tutti.errors import UnsupportedTask
 from tutti.models.layers.attention import Attend, MaskedAttend, padded_mask
+from tutti.models.layers.linear import together
 from tutti.models.layers.mlp import GatedMLP
 from tutti.models.layers.norms import RMSNorm
 from tutti.models.layers.rotary import inverse_frequencies, rotary_angles, rotate
@@ -36,6 +37,8 @@ class CausalLMOutput(NamedTuple):
 class LlamaAttention(nn.Module):
     """Rotary self-attention with grouped key-value heads."""
 
+    joins = (("q_proj", "k_proj", "v_proj"),)
+
     def __init__(self, config: LlamaConfig, layer: int) -> None:
         super().__init__()
         self.layer = layer
@@ -50,9 +53,9 @@ class LlamaAttention(nn.Module):
     def forward(self, x: Tensor, angles: Angles, attend: Attend) -> Tensor:
         """Shapes: (B, T, D) → (B, T, D)."""
         batch, tokens, _ = x.shape
-        query = rotate(self.q_proj(x).view(batch, tokens, -1, self.head_width), angles)
-        key = rotate(self.k_proj(x).view(batch, tokens, -1, self.head_width), angles)
-        value = self.v_proj(x).view(batch, tokens, -1, self.head_width)
+        projected = together(x, self.q_proj, self.k_proj, self.v_proj)
+        query, key, value = (one.view(batch, tokens, -1, self.head_width) for one in projected)
+        query, key = rotate(query, angles), rotate(key, angles)
         out: Tensor = self.o_proj(attend(self.layer, query, key, value, self.window).reshape(batch, tokens, -1))
         return out
 

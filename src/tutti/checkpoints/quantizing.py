@@ -1,0 +1,185 @@
+"""Layers of int8 and int4 weights in the place of plain ones, a tensor at a time, so that little memory is needed.
+
+A quantized folder keeps codes, scales and grids (`tutti.models.layers.codes`) under the names of the layers, and says
+`"quantization_config": {"quant_method": "tutti"}` in its `config.json`.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeGuard
+
+import torch
+from torch import Tensor, nn
+
+from tutti.checkpoints.family import QUANTIZED, Family
+from tutti.checkpoints.headers import Entry
+from tutti.errors import CheckpointError, InputError, UnsupportedTask
+from tutti.models.layers.codes import Codes, quantize
+from tutti.models.layers.linear import HeldEmbedding, HeldLinear, QuantizedLinear
+from tutti.models.schemes import Policy, Scheme, stored_shapes
+
+STORED: Mapping[str, torch.dtype] = {
+    "BOOL": torch.bool,
+    "U8": torch.uint8,
+    "I8": torch.int8,
+    "I16": torch.int16,
+    "I32": torch.int32,
+    "I64": torch.int64,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F32": torch.float32,
+    "F64": torch.float64,
+}
+"""Types of tensors in files that are read."""
+
+_HELD = ("F16", "BF16")
+
+
+def plan(model: nn.Module, text: str, family: Family) -> dict[str, Scheme]:
+    """Layers to quantize → precision.
+
+    Raises:
+        InputError: `text` is not a choice.
+        UnsupportedTask: The family has nothing that would be quantized.
+    """
+    policy = Policy.parse(text)
+    found = {
+        name: scheme
+        for name, layer in _linears(model)
+        if (scheme := policy.scheme(name, layer.weight.shape, family.decoder_blocks, family.outputs))
+    }
+    if not found:
+        raise UnsupportedTask(
+            f"The model has no decoder, and {text} takes the layers of decoders only; "
+            "use int8+trunks, or load it without quantize."
+        )
+    return found
+
+
+def stored_plan(model: nn.Module, entries: Mapping[str, Entry]) -> dict[str, Scheme]:
+    """Layers that a quantized folder holds as codes → precision, by the type of their weights."""
+    types: Mapping[str, Scheme] = {"I8": "int8", "U8": "int4"}
+    found: dict[str, Scheme] = {}
+    for name, _ in _linears(model):
+        entry = entries.get(f"{name}.weight")
+        if entry is not None and entry.dtype in types:
+            found[name] = types[entry.dtype]
+    return found
+
+
+def stored_weights(model: nn.Module, layers: Mapping[str, Scheme]) -> dict[str, Tensor]:
+    """What a quantized folder must hold: the model's state on `meta`, with codes in the place of weights."""
+    expected: dict[str, Tensor] = dict(model.state_dict())
+    for name, scheme in layers.items():
+        rows, width = expected.pop(f"{name}.weight").shape
+        if scheme == "int4" and width % 32:
+            raise CheckpointError(f"{name} is stored as int4, which its {width} columns do not allow; it is damaged.")
+        for part, (shape, kind) in stored_shapes(scheme, rows, width).items():
+            expected[f"{name}.{part}"] = torch.empty(shape, dtype=STORED[kind], device="meta")
+    return expected
+
+
+def hold(model: nn.Module, entries: Mapping[str, Entry], layers: Mapping[str, Scheme]) -> set[str]:
+    """Let what is kept in 16 bits stay so: layers and tables that the plan leaves out; the names of their weights."""
+    held = set()
+    for name, module in list(model.named_modules()):
+        entry = entries.get(f"{name}.weight")
+        if name in layers or entry is None or entry.dtype not in _HELD:
+            continue
+        if _is_linear(module):
+            new: nn.Module = HeldLinear(module.in_features, module.out_features, module.bias is not None, device="meta")
+        elif type(module) is nn.Embedding:
+            new = HeldEmbedding(module.num_embeddings, module.embedding_dim, device="meta")
+        else:
+            continue
+        model.set_submodule(name, new)
+        held.add(f"{name}.weight")
+    return held
+
+
+def fill(
+    model: nn.Module,
+    layers: Mapping[str, Scheme],
+    entries: Mapping[str, Entry],
+    tied: Mapping[str, str],
+    stored: bool,
+) -> None:
+    """Put quantized layers in place, in the order in which their weights lie in the files.
+
+    Raises:
+        CheckpointError: A file cannot be read, or a weight is not finite.
+    """
+    sources = {}
+    for name in layers:
+        weight = f"{name}.weight"
+        sources[name] = entries[weight] if weight in entries else entries[tied[weight]]
+    for name in sorted(layers, key=lambda name: (sources[name].file, sources[name].start)):
+        bias = read(entries[f"{name}.bias"]).float() if f"{name}.bias" in entries else None
+        if stored:
+            parts = stored_shapes(layers[name], 0, 32)
+            tensors = {part: read(entries[f"{name}.{part}"]) for part in parts}
+            # What is read lies in the file: what stays must be copied out of it.
+            codes = Codes.from_tensors({part: tensor.clone() for part, tensor in tensors.items()})
+        else:
+            codes = quantize(read(sources[name]), layers[name])
+        if not torch.isfinite(codes.scale).all():
+            raise CheckpointError(f"{sources[name].name} holds values that are not finite; it cannot be quantized.")
+        model.set_submodule(name, QuantizedLinear(codes, bias))
+
+
+def read(entry: Entry) -> Tensor:
+    """A tensor of a file, mapped: its pages are given back when the tensor goes.
+
+    Raises:
+        CheckpointError: The file cannot be read.
+    """
+    start = entry.start // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
+    try:
+        with entry.file.open("rb") as stream:
+            pages = mmap.mmap(stream.fileno(), entry.end - start, access=mmap.ACCESS_COPY, offset=start)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{entry.file.name} cannot be read: {error}.") from None
+    flat = torch.frombuffer(pages, dtype=STORED[entry.dtype], count=entry.values, offset=entry.start - start)
+    return flat.view(entry.shape)
+
+
+def quantization_config(model: nn.Module) -> dict[str, Any]:
+    """What `config.json` must say of a model's weights: nothing unless some are quantized."""
+    if not any(isinstance(module, QuantizedLinear) for module in model.modules()):
+        return {}
+    return {"quantization_config": dict(QUANTIZED)}
+
+
+def weight_bytes(model: nn.Module) -> int:
+    """Bytes that a model's weights take in memory, shared ones once."""
+    seen = {tensor.data_ptr(): tensor.nbytes for tensor in [*model.parameters(), *model.buffers()]}
+    kernels = (module.kernel.nbytes for module in model.modules() if isinstance(module, QuantizedLinear))
+    return sum(seen.values()) + sum(kernels)
+
+
+def check_quantize(dtype: str, quantize: str | None, new_weights: tuple[str, ...], adapter: object) -> None:
+    """Refuse what cannot be combined.
+
+    Raises:
+        InputError: Quantized weights in another precision than float32, with weights that start afresh or an adapter.
+    """
+    if quantize is None:
+        return
+    Policy.parse(quantize)
+    if dtype != "float32":
+        raise InputError(f"dtype is {dtype!r}; quantized layers compute in float32: leave dtype out.")
+    if new_weights:
+        raise InputError("Quantized weights cannot be trained, so none can start afresh; leave quantize out.")
+    if adapter is not None:
+        raise InputError("An adapter does not go beside quantized weights; merge it first, or leave quantize out.")
+
+
+def _linears(model: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
+    return ((name, module) for name, module in model.named_modules() if _is_linear(module))
+
+
+def _is_linear(module: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether it computes what a linear layer does; one that was made to do more cannot be replaced."""
+    return isinstance(module, nn.Linear) and type(module).forward is nn.Linear.forward

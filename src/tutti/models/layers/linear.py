@@ -1,0 +1,152 @@
+"""Linear layers whose weights are not float32, and several layers on one input as one product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tutti.models.layers.codes import Codes
+from tutti.models.layers.kernels import Kernel, RowsKernel, join_kernels, make_kernel
+
+
+class QuantizedLinear(nn.Module):
+    """A linear layer of int8 or int4 weights, for inference on the CPU.
+
+    Args:
+        codes: The weights.
+        bias: (N,) float32 or None.
+    """
+
+    def __init__(self, codes: Codes, bias: Tensor | None = None) -> None:
+        super().__init__()
+        self.kernel: Kernel = make_kernel(codes)
+        self.scheme = codes.scheme
+        self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+        self.joined: Joined | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: (…, K) → (…, N)."""
+        out = self.kernel(x.reshape(-1, x.shape[-1]))
+        if self.bias is not None:
+            out = out + self.bias
+        return out.view(*x.shape[:-1], -1)
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        """Weights go into a state dict in the form that folders keep."""
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        for name, tensor in self.kernel.codes().tensors().items():
+            destination[prefix + name] = tensor
+
+    def extra_repr(self) -> str:
+        """What `print(model)` shows."""
+        return f"{self.kernel.width}, {self.kernel.rows}, {self.scheme}, bias={self.bias is not None}"
+
+
+class HeldLinear(nn.Linear):
+    """A linear layer whose weights stay in the 16 bits of their file and are widened when they are used."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: (…, K) → (…, N)."""
+        return F.linear(x, self.weight.to(x.dtype), self.bias)
+
+
+class HeldEmbedding(nn.Embedding):
+    """A table whose rows stay in the 16 bits of their file and are widened when they are looked up."""
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Shapes: (…) int64 → (…, D) float32."""
+        return super().forward(input_ids).float()
+
+
+class Joined:
+    """Several linear layers on one input as one product; no module, so that state dicts know nothing of it.
+
+    Args:
+        product: (…, K) → (…, N of all).
+        sizes: N of each.
+    """
+
+    def __init__(self, product: Callable[[Tensor], Tensor], sizes: list[int]) -> None:
+        self._product, self._sizes = product, sizes
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Shapes: (…, K) → one (…, N) a layer."""
+        parts: tuple[Tensor, ...] = torch.split(self._product(x), self._sizes, dim=-1)
+        return parts
+
+
+def together(x: Tensor, *layers: nn.Module) -> tuple[Tensor, ...]:
+    """Run layers on one input: as one product if `join` has joined them. Shapes: (…, K) → one (…, N) a layer."""
+    joined: Joined | None = getattr(layers[0], "joined", None)
+    return tuple(layer(x) for layer in layers) if joined is None else joined(x)
+
+
+def join(*layers: nn.Module) -> None:
+    """Let `together` run layers of one input as one product. Layers of different kinds are left alone."""
+    if all(isinstance(layer, QuantizedLinear) for layer in layers):
+        _join_quantized([layer for layer in layers if isinstance(layer, QuantizedLinear)])
+    elif all(type(layer) is nn.Linear for layer in layers):
+        _join_plain([layer for layer in layers if isinstance(layer, nn.Linear)])
+
+
+def separate(*layers: nn.Module) -> None:
+    """Undo `join`."""
+    for layer in layers:
+        if getattr(layer, "joined", None) is None:
+            continue
+        layer.joined = None  # type: ignore[assignment]
+        if isinstance(layer, QuantizedLinear):
+            layer.kernel = make_kernel(layer.kernel.codes())
+        else:
+            _set_parameters(layer, {name: value.clone() for name, value in layer.named_parameters()})
+
+
+def _join_plain(layers: list[nn.Linear]) -> None:
+    """Their weights become views of one matrix, so that no weight is held twice."""
+    weight, bias = torch.cat([layer.weight.detach() for layer in layers]), _biases(layers)
+    sizes = [layer.out_features for layer in layers]
+    joined = Joined(lambda x: F.linear(x, weight, bias), sizes)
+    parts = zip(
+        layers, torch.split(weight, sizes), torch.split(bias, sizes) if bias is not None else layers, strict=True
+    )
+    for layer, rows, some in parts:
+        _set_parameters(layer, {"weight": rows} | ({"bias": some} if isinstance(some, Tensor) else {}))
+        layer.joined = joined  # type: ignore[assignment]
+
+
+def _join_quantized(layers: list[QuantizedLinear]) -> None:
+    kernel, bias = join_kernels([layer.kernel for layer in layers]), _biases(layers)
+    if kernel is None:
+        return
+
+    def product(x: Tensor) -> Tensor:
+        out = kernel(x.reshape(-1, x.shape[-1]))
+        return (out if bias is None else out + bias).view(*x.shape[:-1], -1)
+
+    joined = Joined(product, [layer.kernel.rows for layer in layers])
+    start = 0
+    for layer in layers:
+        stop = start + layer.kernel.rows
+        layer.kernel, layer.joined = RowsKernel(kernel, start, stop), joined
+        start = stop
+
+
+def _biases(layers: list[nn.Linear] | list[QuantizedLinear]) -> Tensor | None:
+    """All biases in a row, if there are any; a layer without one counts as zeros."""
+    biases = [layer.bias for layer in layers]
+    if all(bias is None for bias in biases):
+        return None
+    rows = [layer.out_features if isinstance(layer, nn.Linear) else layer.kernel.rows for layer in layers]
+    return torch.cat(
+        [torch.zeros(size) if bias is None else bias.detach() for bias, size in zip(biases, rows, strict=True)]
+    )
+
+
+def _set_parameters(layer: nn.Module, values: Mapping[str, Tensor]) -> None:
+    for name, value in values.items():
+        if getattr(layer, name) is not None:
+            setattr(layer, name, nn.Parameter(value.detach(), requires_grad=getattr(layer, name).requires_grad))

@@ -1,0 +1,200 @@
+"""Checkpoints with int8 and int4 weights: what becomes of them, how close they stay, and that folders keep them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tutti import checkpoints
+from tutti.checkpoints.families import FAMILIES
+from tutti.checkpoints.headers import Entry
+from tutti.checkpoints.inspection import describe
+from tutti.content import SamplingOptions
+from tutti.engine import Engine
+from tutti.engine.passes import run_passes, undo_passes
+from tutti.errors import CheckpointError, InputError, ShapeMismatch, UnsupportedConfig, UnsupportedTask
+from tutti.models.layers.linear import HeldEmbedding, QuantizedLinear
+from tutti.processing.prompt import Prompt
+
+WIDER = {
+    "hidden_size": 64,
+    "intermediate_size": 192,
+    "num_hidden_layers": 2,
+    "vocab_size": 128,
+    "num_key_value_heads": 4,
+}
+QUANTIZED = {"int8", "int4"}
+
+
+@pytest.fixture
+def wide(tmp_path: Path, config: dict[str, Any], files: dict[str, str], build: Callable[..., Any]) -> Path:
+    """A checkpoint in 16 bits that is wide enough for int4."""
+    model = build(**WIDER)
+    for name, parameter in model.named_parameters():
+        if "norm" not in name:
+            torch.nn.init.normal_(parameter, std=0.08, generator=torch.Generator().manual_seed(len(name)))
+    checkpoints.save(model, tmp_path / "wide", {**config, **WIDER}, files, dtype="float16")
+    return tmp_path / "wide"
+
+
+def logits(folder: Path, **options: Any) -> Tensor:
+    ids = torch.randint(0, 128, (4, 24), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        out: Tensor = checkpoints.load(folder, **options).model(ids).logits
+    return out
+
+
+@pytest.mark.parametrize(("quantize", "bound", "agree"), [("int8", 0.03, 0.9), ("int4", 0.25, 0.6)])
+def test_logits_stay_close(wide: Path, quantize: str, bound: float, agree: float) -> None:
+    plain, found = logits(wide), logits(wide, quantize=quantize)
+    assert 0 < float((found - plain).norm() / plain.norm()) < bound
+    assert (found.argmax(-1) == plain.argmax(-1)).float().mean() > agree
+
+
+def test_tutti_mini_says_the_same_with_int8() -> None:
+    ids = torch.randint(200, 30_000, (2, 12), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        plain, int8, int4 = (
+            checkpoints.load("tutti-mini", quantize=q).model(ids).logits for q in (None, "int8", "int4")
+        )
+    assert float((int8 - plain).norm() / plain.norm()) < 0.03
+    assert float((int4 - plain).norm() / plain.norm()) < 0.2
+    assert (int8.argmax(-1) == plain.argmax(-1)).float().mean() > 0.9
+
+
+def test_what_the_report_says(wide: Path) -> None:
+    loaded = checkpoints.load(wide, quantize="int4")
+    assert loaded.report.quantized == {"lm_head": "int8", "model.layers": "int4", "everything else": "kept"}
+    assert loaded.report.quantized == loaded.info.quantization
+    assert loaded.report.memory_bytes == loaded.info.memory_bytes["int4"]
+    assert isinstance(loaded.model.model.embed_tokens, HeldEmbedding)
+    assert checkpoints.load(wide).report.quantized == {}
+
+
+@pytest.mark.parametrize("quantize", ["int8", "int4"])
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_quantized_folder_keeps_everything(
+    tmp_path: Path, wide: Path, files: dict[str, str], quantize: str, tied: bool
+) -> None:
+    config = json.loads((wide / "config.json").read_text())
+    if tied:
+        config["tie_word_embeddings"] = True
+        (wide / "config.json").write_text(json.dumps(config))
+        tensors = load_file(wide / "model.safetensors")
+        del tensors["lm_head.weight"]
+        save_file(tensors, wide / "model.safetensors")
+    loaded = checkpoints.load(wide, quantize=quantize)
+    run_passes(loaded.model)  # how a model runs must not show in what is kept of it
+    checkpoints.save(loaded.model, tmp_path / "small", config, files, max_shard_bytes=40_000)
+    assert len(list((tmp_path / "small").glob("*.safetensors"))) > 1
+    again = checkpoints.load(tmp_path / "small")
+    before, after = undo_passes(loaded.model).state_dict(), again.model.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert torch.equal(logits(tmp_path / "small"), logits(wide, quantize=quantize))
+    info = checkpoints.inspect(tmp_path / "small")
+    assert info.supported
+    assert info.quantization == loaded.report.quantized == again.report.quantized
+    with pytest.raises(InputError, match="is quantized already; load it without quantize"):
+        checkpoints.load(tmp_path / "small", quantize="int8")
+
+
+def test_a_quantized_folder_is_read_strictly(tmp_path: Path, wide: Path, files: dict[str, str]) -> None:
+    loaded = checkpoints.load(wide, quantize="int4")
+    small = tmp_path / "small"
+    checkpoints.save(loaded.model, small, json.loads((wide / "config.json").read_text()), files)
+    sound = load_file(small / "model.safetensors")
+    name = "model.layers.0.mlp.up_proj.weight_step"
+    for tensors, kind, words in (
+        ({key: value for key, value in sound.items() if key != name}, CheckpointError, f"lacks 1 weight .* {name}"),
+        ({**sound, "x.weight_scale": torch.ones(3)}, CheckpointError, "has 1 weight that the model lacks"),
+        ({**sound, name: torch.ones(192, 2, dtype=torch.uint8)}, ShapeMismatch, name),
+        ({**sound, name: sound[name].to(torch.int8)}, CheckpointError, "is stored as I8"),
+    ):
+        save_file(tensors, small / "model.safetensors")
+        with pytest.raises(kind, match=words.replace("(", ".").replace(" .* ", ".*")):
+            checkpoints.load(small)
+
+
+@pytest.mark.parametrize("method", ["gptq", "awq", "bitsandbytes", None])
+def test_other_ways_of_quantizing_are_refused(edit_config: Callable[..., Path], method: str | None) -> None:
+    folder = edit_config(quantization_config={"quant_method": method, "bits": 4})
+    sentence = f"The checkpoint is quantized by {method!r}, in a form that is not read here"
+    with pytest.raises(UnsupportedConfig, match=sentence):
+        checkpoints.load(folder)
+    assert sentence in (checkpoints.inspect(folder).reason or "")
+
+
+def test_what_cannot_be_combined(wide: Path) -> None:
+    with pytest.raises(InputError, match="quantized layers compute in float32"):
+        checkpoints.load(wide, quantize="int8", dtype="bfloat16")
+    with pytest.raises(InputError, match="none can start afresh"):
+        checkpoints.load(wide, quantize="int8", new_weights=("lm_head",))
+
+
+def test_weights_that_are_not_finite(wide: Path) -> None:
+    tensors = load_file(wide / "model.safetensors")
+    tensors["model.layers.1.mlp.up_proj.weight"][5, 5] = torch.inf
+    save_file(tensors, wide / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"up_proj\.weight holds values that are not finite"):
+        checkpoints.load(wide, quantize="int4")
+
+
+def test_a_model_without_a_decoder(monkeypatch: pytest.MonkeyPatch, wide: Path) -> None:
+    from dataclasses import replace
+
+    monkeypatch.setitem(FAMILIES, "llama", replace(FAMILIES["llama"], decoder_blocks=(), outputs=()))  # type: ignore[arg-type]
+    with pytest.raises(UnsupportedTask, match=r"has no decoder.*int8\+trunks"):
+        checkpoints.load(wide, quantize="int8")
+    loaded = checkpoints.load(wide, quantize="int8+trunks")
+    assert sum(isinstance(one, QuantizedLinear) for one in loaded.model.modules()) == 2 * 7
+
+
+def test_memory_of_llava_7b() -> None:
+    """From the shapes alone: how much of its 16 bits LLaVA-1.5-7B takes."""
+    sixteen_bits, memory = _llava_7b()
+    assert memory["int8"] / sixteen_bits <= 0.55
+    assert memory["int4"] / sixteen_bits <= 0.32
+
+
+def _llava_7b() -> tuple[int, dict[str, int]]:
+    tower = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
+             "image_size": 336, "patch_size": 14, "projection_dim": 768, "model_type": "clip_vision_model"}  # fmt: skip
+    config = {
+        "model_type": "llava", "text_config": {"model_type": "llama", "vocab_size": 32064}, "vision_config": tower,
+        "image_token_index": 32000, "vision_feature_layer": -2, "vision_feature_select_strategy": "default",
+    }  # fmt: skip
+    with torch.device("meta"):
+        model = FAMILIES["llava"].model(FAMILIES["llava"].config(config))
+    entries, place = {}, 0
+    for name, tensor in model.state_dict().items():
+        size = 2 * tensor.numel()
+        entries[name] = Entry(name, "F16", tuple(tensor.shape), Path("model.safetensors"), place, place + size)
+        place += size
+    info = describe(Path("/nowhere"), config, entries)
+    assert info.supported, info.reason
+    return place, dict(info.memory_bytes)
+
+
+@pytest.mark.parametrize("quantize", ["int8", "int4"])
+def test_the_engine_gives_what_the_whole_model_gives(wide: Path, quantize: str) -> None:
+    model = run_passes(checkpoints.load(wide, quantize=quantize).model)
+    engine = Engine(model, eos_ids=(), detokenize=lambda _: "")  # type: ignore[arg-type]
+    prompts = [torch.randint(0, 128, (length,)).numpy() for length in (5, 23)]
+    requests = [engine.submit(Prompt(ids), SamplingOptions(max_tokens=8)) for ids in prompts]
+    while engine.step():
+        pass
+    for ids, request in zip(prompts, requests, strict=True):
+        whole = torch.tensor([*ids.tolist(), *request.token_ids])
+        with torch.inference_mode():
+            scores = model(whole[None]).logits[0, len(ids) - 1 : -1]
+        best = scores.max(-1).values
+        chosen = scores.gather(1, whole[len(ids) :, None])[:, 0]
+        assert (best - chosen).max() < 0.1 * scores.std()
