@@ -35,7 +35,8 @@ def tower(width: int, inner: int, layers: int, heads: int, side: int, patch: int
     """Configuration of a CLIP tower."""
     return {
         "model_type": "clip_vision_model", "hidden_size": width, "intermediate_size": inner,
-        "num_hidden_layers": layers, "num_attention_heads": heads, "image_size": side, "patch_size": patch, "projection_dim": 768,
+        "num_hidden_layers": layers, "num_attention_heads": heads,
+        "image_size": side, "patch_size": patch, "projection_dim": 768,
     }  # fmt: skip
 
 

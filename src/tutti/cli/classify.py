@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     import tutti
 
-    model = tutti.load(arguments.model, adapter=arguments.adapter)
+    model = tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter)
     scores = dict(sorted(model.classify(medium, labels).items(), key=lambda item: -item[1]))
     if arguments.json:
         print_json({"input": arguments.medium, "model": model.name, "label": next(iter(scores)), "scores": scores})

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     import tutti
 
-    model = tutti.load(arguments.model, adapter=arguments.adapter)
+    model = tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter)
     vectors = model.embed(parts)
     if arguments.json:
         for text, part, vector in zip(arguments.inputs, parts, vectors, strict=True):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tutti.cli.options import add_json, note, positive, print_json
+from tutti.cli.options import add_json, add_quantize, note, positive, print_json
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", action="append", metavar="NAME", help="a model to measure; may be repeated (tutti-mini)"
     )
+    add_quantize(parser)
     parser.add_argument("--prompts", metavar="FILE", type=Path, help="templates of the question, one a line")
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="for the report and the answers (SUITE-report)")
     parser.add_argument("--limit", metavar="N", type=positive(int), help="only the first N cases")
@@ -113,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int | None:
 
     plan = Plan(
         suite=suite,
-        candidates=_candidates(arguments.model or ["tutti-mini"], book),
+        candidates=_candidates(arguments.model or ["tutti-mini"], book, arguments.quantize),
         variants=variants,
         options=SamplingOptions(max_tokens=arguments.max_tokens),
         concurrency=arguments.concurrency,
@@ -158,7 +159,7 @@ def _draft(arguments: argparse.Namespace) -> None:
         print(f"{path}: {lines.count(chr(10))} cases; look through them, then: tutti evaluate {path}")
 
 
-def _candidates(names: list[str], book: PriceBook) -> list[Candidate]:
+def _candidates(names: list[str], book: PriceBook, quantize: str | None) -> list[Candidate]:
     if len(set(names)) < len(names):
         raise InputError(f"--model was given {', '.join(names)}; expected every model once.")
     import tutti
@@ -171,8 +172,8 @@ def _candidates(names: list[str], book: PriceBook) -> list[Candidate]:
         found.append(
             Candidate(
                 name=name,
-                model=tutti.load(name).provider,
-                fingerprint="" if hosted else _digest(name),
+                model=(tutti.load(name) if hosted or not quantize else tutti.load(name, quantize=quantize)).provider,
+                fingerprint="" if hosted else _digest(name) + (quantize or ""),
                 hosted=hosted,
                 price=book.models.get(name),
             )

@@ -70,7 +70,7 @@ def load_with_fallback(arguments: argparse.Namespace) -> Model:
 
     anywhere = any(is_hosted(name) for name in [arguments.model or "", *arguments.fallback])
     options = hosted_options(arguments) if anywhere else None
-    model = tutti.load(arguments.model, adapter=arguments.adapter, hosted=options)
+    model = tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter, hosted=options)
     if not arguments.fallback:
         return model
     from tutti.providers.fallback import Fallback

@@ -80,7 +80,9 @@ def _open(arguments: argparse.Namespace, **tools: Any) -> Index:
     import tutti
     from tutti.search import Index
 
-    return Index(arguments.into, tutti.load(arguments.model), tenant=arguments.tenant, **tools)
+    return Index(
+        arguments.into, tutti.load(arguments.model, quantize=arguments.quantize), tenant=arguments.tenant, **tools
+    )
 
 
 def _forget(arguments: argparse.Namespace) -> None:

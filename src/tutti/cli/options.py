@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add `--model`."""
+    """Add `--model` and `--quantize`."""
     parser.add_argument(
         "--model",
         metavar="NAME",
@@ -25,6 +25,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "(default: TUTTI_MODEL, else tutti-mini)",
     )
     parser.add_argument("--adapter", metavar="FOLDER", help="a LoRA adapter in the PEFT layout, trained on the model")
+    add_quantize(parser)
 
 
 def add_quantize(parser: argparse._ActionsContainer) -> None:

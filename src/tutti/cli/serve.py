@@ -27,7 +27,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = _EPILOG
     add_model(parser)
-    parser.add_argument("--quantize", metavar="KIND", help="weights of so many bits: int8 or int4")
     add_json(parser, "one JSON object when the server is ready")
     parser.add_argument("--name", help="what clients call the model (default: the last word of its name)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")

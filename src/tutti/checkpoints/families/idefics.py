@@ -59,5 +59,4 @@ FAMILY = Family(
     model=_model,
     processor=_processor,
     decoder_blocks=("model.layers", "model.gated_cross_attn_layers"),
-    outputs=("lm_head",),
 )
