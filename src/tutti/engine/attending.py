@@ -20,7 +20,7 @@ class Read(NamedTuple):
     context: int
     """Tokens of its keys and values."""
     place: int | Tensor
-    """First slot of the cache where they lie side by side, or else their blocks."""
+    """First slot of the cache where they lie side by side, or else their slots."""
     mask: Tensor | None
     """(T, context) bool for a chunk that continues a prompt."""
 
@@ -42,7 +42,7 @@ class PagedAttend:
     only the attention itself is done sequence by sequence.
 
     Args:
-        keys: One (blocks, block tokens, K, E) a layer.
+        keys: One (slots, K, E) a layer.
         values: The same.
         slots: (T,) int64, where in the cache each new token's key and value go.
         reads: What each sequence reads of its own.
@@ -69,17 +69,15 @@ class PagedAttend:
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
         """Keep the new keys and values, then attend. Shapes as in `Attend`, with B = 1."""
         keys, values = self._keys[layer], self._values[layer]
-        flat_keys, flat_values = keys.flatten(0, 1), values.flatten(0, 1)
-        flat_keys.index_copy_(0, self._slots, key[0])
-        flat_values.index_copy_(0, self._slots, value[0])
+        keys.index_copy_(0, self._slots, key[0])
+        values.index_copy_(0, self._slots, value[0])
         out = []
         for read in self._reads:
             if isinstance(read.place, int):
-                seen_keys = flat_keys[read.place : read.place + read.context]
-                seen_values = flat_values[read.place : read.place + read.context]
+                seen_keys = keys[read.place : read.place + read.context]
+                seen_values = values[read.place : read.place + read.context]
             else:
-                seen_keys = keys.index_select(0, read.place).flatten(0, 1)[: read.context]
-                seen_values = values.index_select(0, read.place).flatten(0, 1)[: read.context]
+                seen_keys, seen_values = keys.index_select(0, read.place), values.index_select(0, read.place)
             rows = query[:, read.start : read.stop]
             out.append(_attend(rows, seen_keys[None], seen_values[None], read.mask, window))
         return out[0] if len(out) == 1 else torch.cat(out, dim=1)

@@ -103,7 +103,7 @@ class Runner:
         """What running sequences look at, so that those who look at the same medium hold it once."""
         with torch.inference_mode():
             dtype = model.embed_tokens(torch.zeros(1, dtype=torch.int64, device=device)).dtype
-            shape = (blocks, block_tokens, model.kv_heads, model.head_width)
+            shape = (blocks * block_tokens, model.kv_heads, model.head_width)
             self._keys = [torch.empty(shape, dtype=dtype, device=device) for _ in range(model.layers)]
             self._values = [torch.empty(shape, dtype=dtype, device=device) for _ in range(model.layers)]
 
@@ -147,7 +147,8 @@ class Runner:
                 slots += range(place + first, place + stop)
             else:
                 slots += [blocks[i // block_tokens] * block_tokens + i % block_tokens for i in range(first, stop)]
-                place = torch.tensor(blocks[: -(-stop // block_tokens)], device=self._device)
+                starts = torch.tensor(blocks, device=self._device)[:, None] * block_tokens
+                place = (starts + torch.arange(block_tokens, device=self._device)).flatten()[:stop]
             reads.append(Read(start, len(ids), stop, place, self._mask(first, stop)))
             if one.last:
                 ends.append(len(ids) - 1)

@@ -16,17 +16,17 @@ def inverse_frequencies(head_width: int, theta: float) -> Tensor:
 
 
 def rotary_angles(positions: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of every position's angles.
+    """Cosine and sine of every position's angles, the sine negative for the first half of a head.
 
     Shapes: positions (B, T) int64, frequencies (E/2,) → two of (B, T, 1, E), ready to broadcast over heads.
     """
-    angles = positions[..., None].float() * frequencies
-    angles = torch.cat((angles, angles), dim=-1)[..., None, :]
-    return angles.cos(), angles.sin()
+    angles = (positions[..., None].float() * frequencies)[..., None, :]
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
 
 
 def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
     """Turn queries or keys by their positions. Shapes: x (B, T, H, E) → the same."""
     cos, sin = angles
-    first, second = x.chunk(2, dim=-1)
-    return x * cos.to(x.dtype) + torch.cat((-second, first), dim=-1) * sin.to(x.dtype)
+    swapped = x.roll(x.shape[-1] // 2, dims=-1)
+    return torch.addcmul(x * cos.to(x.dtype), swapped, sin.to(x.dtype))
