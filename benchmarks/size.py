@@ -78,7 +78,7 @@ def main() -> None:
         on_disk = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
         command = [sys.executable, __file__, arguments.shape, "--child", "--folder", str(folder)]
         command += ["--quantize", arguments.quantize, "--tokens", str(arguments.tokens)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     figures = {"shape": arguments.shape, "on_disk_gb": round(on_disk / 1e9, 2), "quantize": arguments.quantize}
     figures |= json.loads(done.stdout)
     figures |= {"hardware": processor(), "versions": versions("torch"), "commit": commit()}

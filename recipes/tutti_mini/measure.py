@@ -213,10 +213,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the packs")
     parser.add_argument("--cache", type=Path, required=True, help="folder for decoded packs")
     parser.add_argument("--model", default=None, help="tutti-mini, or a folder")
+    parser.add_argument("--quantize", help="int8 or int4, to see what that costs")
     parser.add_argument("--scenes", type=int, default=400, help="scenes to ask about")
     parser.add_argument("--json", type=Path, help="also write the figures, and wrong answers, to this file")
     arguments = parser.parse_args()
-    bench = Bench(tutti.load(arguments.model), arguments.data, arguments.cache)
+    bench = Bench(tutti.load(arguments.model, quantize=arguments.quantize), arguments.data, arguments.cache)
     figures: dict[str, Any] = {"classification": classes(bench), "retrieval": retrieval(bench)}
     figures["scene questions"] = questions(bench, mixed_pools(arguments.data, arguments.cache), arguments.scenes)
     held_out = Pools.load(arguments.data, arguments.cache, held_out=True)

@@ -13,9 +13,10 @@ EPYC with AVX-512 VNNI, torch 2.13 (`benchmarks/kernels.py`):
 
 Hence: int8 weights take the packed kernel whatever M is; int4 weights take the int4 kernel up to `FEW_ROWS` and are
 spread out above. Each row of activations has a scale of its own, so that what a row becomes depends on no other row:
-sums of whole numbers are exact in any order. Left out: ATen's int8 kernel for bfloat16 (slower than the packed one),
+sums of whole numbers are exact in any order. Left out: ATen's int8 kernel for bfloat16 (slower than the packed one);
 dynamic quantization of `torch.ao` (0.6 for few rows, but one scale for all of them, so that neighbours in a batch would
-change an answer; and its tensors are to be taken out of torch), bfloat16 for many rows (no such units here: two to four times slower than float32).
+change an answer; and its tensors are to be taken out of torch); bfloat16 for many rows (no such units here: two to four
+times slower than float32).
 """
 
 from __future__ import annotations

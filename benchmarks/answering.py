@@ -1,0 +1,205 @@
+"""A LLaVA-shaped random checkpoint, asked about pictures: Tutti in float32, int8 and int4 beside `transformers`.
+
+    python benchmarks/answering.py                                  # all players, each in a process of its own
+    python benchmarks/answering.py --players tutti-int4 --threads 2
+
+ViT-B/16-224 and a decoder 1024 wide of 12 layers (vocabulary 32,064). All answer the same questions greedily, 16 tokens
+each. The floors are what the weights of a token take at the bandwidth that a float32 product of one row reaches here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from machine import commit, processor, versions
+
+PLAYERS = ("tutti-float32", "tutti-int8+trunks", "tutti-int4+trunks", "transformers-float32")
+TOKENS = 16
+Ask = Callable[[np.ndarray, str], Iterator[None]]
+"""A picture and a question → something for each token, as it comes."""
+
+
+def tutti_player(folder: str, precision: str) -> Ask:
+    """Ours, through the public surface."""
+    import tutti
+
+    model = tutti.load(folder, quantize=None if precision == "float32" else precision)
+
+    def ask(picture: np.ndarray, question: str) -> Iterator[None]:
+        for _ in model.stream(question, tutti.Image(picture), max_tokens=TOKENS):
+            yield None
+
+    return ask
+
+
+def transformers_player(folder: str, _precision: str) -> Ask:
+    """Eager `generate` in float32."""
+    import torch
+    import transformers
+    from PIL import Image
+
+    processor_ = transformers.AutoProcessor.from_pretrained(folder)
+    model = transformers.LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+
+    def ask(picture: np.ndarray, question: str) -> Iterator[None]:
+        from transformers import TextIteratorStreamer
+
+        turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}]
+        text = processor_.apply_chat_template(turns, add_generation_prompt=True)
+        inputs = processor_(images=Image.fromarray(picture), text=text, return_tensors="pt")
+        streamer = TextIteratorStreamer(processor_.tokenizer, skip_prompt=True)
+        streamer.on_finalized_text = lambda text, stream_end=False: streamer.text_queue.put(text)  # type: ignore[method-assign]
+        streamer.put = _each_token(streamer)  # type: ignore[method-assign]
+        options = {"max_new_tokens": TOKENS, "min_new_tokens": TOKENS, "do_sample": False, "streamer": streamer}
+        thread = threading.Thread(target=model.generate, kwargs={**inputs, **options})
+        thread.start()
+        for _ in range(TOKENS):
+            streamer.text_queue.get()
+            yield None
+        thread.join()
+
+    return ask
+
+
+def _each_token(streamer: object) -> Callable[[object], None]:
+    """Hand over every token at once: the streamer itself waits for whole words."""
+    seen = iter(range(1_000_000))
+
+    def put(_value: object) -> None:
+        if next(seen):  # the first is the prompt
+            streamer.text_queue.put("")  # type: ignore[attr-defined]
+
+    return put
+
+
+@contextmanager
+def clock(figures: dict[str, float], name: str, scale: float = 1.0) -> Iterator[None]:
+    begun = time.perf_counter()
+    yield
+    figures[name] = (time.perf_counter() - begun) * scale
+
+
+def times(ask: Ask, picture: np.ndarray, question: str) -> tuple[float, float]:
+    """Milliseconds to the first token, and for each one behind it."""
+    begun = time.perf_counter()
+    events = ask(picture, question)
+    next(events)
+    first = time.perf_counter()
+    count = sum(1 for _ in events)
+    return (first - begun) * 1000, (time.perf_counter() - first) * 1000 / max(1, count)
+
+
+def measure(player: str, folder: str) -> dict[str, float]:
+    """All figures of one player, in this process."""
+    import torch
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    random = np.random.default_rng(0)
+
+    def picture() -> np.ndarray:
+        return random.integers(0, 256, (480, 640, 3)).astype(np.uint8)
+
+    kind, _, precision = player.partition("-")
+    figures: dict[str, float] = {}
+    with clock(figures, "load, s"):
+        ask = (tutti_player if kind == "tutti" else transformers_player)(folder, precision)
+    for _ in range(2):
+        times(ask, picture(), "warm up")
+    fresh = [times(ask, picture(), "What is this?") for _ in range(5)]
+    known = picture()
+    times(ask, known, "What is this?")
+    again = [times(ask, known, "What is this?")[0] for _ in range(5)]
+    figures["first token, new picture, ms"] = statistics.median(first for first, _ in fresh)
+    figures["first token, known picture and question, ms"] = statistics.median(again)
+    figures["a token, ms"] = statistics.median(token for _, token in fresh)
+    with clock(figures, "8 pictures in turn, s"):
+        for _ in range(8):
+            times(ask, picture(), "What is this?")
+    with clock(figures, "8 questions on a picture in turn, s"):
+        for number in range(8):
+            times(ask, known, f"What is number {number}?")
+    if kind == "tutti":
+        pictures = [picture() for _ in range(16)]
+        with clock(figures, "8 questions on a picture at once, s"):
+            at_once(ask, [(known, f"How many are {number}?") for number in range(8)])
+        with clock(figures, "16 requests in turn, s"):
+            for one in pictures:
+                times(ask, one, "What is this?")
+        pictures = [picture() for _ in range(16)]
+        with clock(figures, "16 requests at once, s"):
+            at_once(ask, [(one, "What is this?") for one in pictures])
+    figures["peak memory, MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {name: round(value, 2) for name, value in figures.items()}
+
+
+def at_once(ask: Ask, requests: list[tuple[np.ndarray, str]]) -> None:
+    threads = [threading.Thread(target=lambda one=one: list(ask(*one))) for one in requests]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def bandwidth_gb_s() -> float:
+    """Bytes of weights a second in a float32 product of one row, on matrices that no cache holds."""
+    import torch
+
+    weights = [torch.randn(8192, 2048) for _ in range(6)]
+    x = torch.randn(1, 2048)
+    seconds = []
+    for turn in range(24):
+        begun = time.perf_counter()
+        torch.nn.functional.linear(x, weights[turn % 6])
+        seconds.append(time.perf_counter() - begun)
+    return weights[0].nbytes / statistics.median(seconds[6:]) / 1e9
+
+
+def main() -> None:
+    """Write the checkpoint, run every player in a fresh process, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--players", nargs="+", default=PLAYERS, choices=PLAYERS)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--folder", help="where the checkpoint is, or is written to")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        print(json.dumps(measure(arguments.child, arguments.folder)))
+        return
+    print(processor(), f"{arguments.threads} threads", versions("torch", "transformers"), commit(), sep=", ")
+    environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads)}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(arguments.folder or scratch)
+        if not (folder / "config.json").is_file():
+            from llava_shape import write
+
+            write(folder, "small")
+        for player in arguments.players:
+            command = [sys.executable, __file__, "--child", player, "--folder", str(folder)]
+            begun = time.perf_counter()
+            done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+            print(player, json.dumps(json.loads(done.stdout), indent=1), flush=True)
+            print(f"whole process: {time.perf_counter() - begun:.1f} s", flush=True)
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    reached = bandwidth_gb_s()
+    floors = {"float32": 187e6 * 4, "int8": 187e6, "int4": 154e6 * 4.25 / 8 + 33e6}
+    print(f"bandwidth {reached:.1f} GB/s; floors of a token, ms:",
+          {name: round(size / reached / 1e6, 1) for name, size in floors.items()})  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
