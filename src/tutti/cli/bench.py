@@ -96,7 +96,7 @@ def _ask_local(arguments: argparse.Namespace, media: Sequence[Media]) -> tuple[A
     from tutti.interfaces import Responder
     from tutti.serve import bench
 
-    provider: Any = tutti.load(arguments.model).provider
+    provider: Any = tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter).provider
     if not isinstance(provider, Responder):
         raise UnsupportedTask(f"{provider.name} does not answer questions; tutti-mini does.")
     conversation = bench.conversation_of(arguments.question, media)

@@ -81,7 +81,10 @@ def _open(arguments: argparse.Namespace, **tools: Any) -> Index:
     from tutti.search import Index
 
     return Index(
-        arguments.into, tutti.load(arguments.model, quantize=arguments.quantize), tenant=arguments.tenant, **tools
+        arguments.into,
+        tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter),
+        tenant=arguments.tenant,
+        **tools,
     )
 
 

@@ -95,7 +95,7 @@ def open_within(arguments: argparse.Namespace) -> tuple[Index, bool]:
     from tutti.cli.index import teller
     from tutti.search import Index, index_of
 
-    model = tutti.load(arguments.model, quantize=arguments.quantize)
+    model = tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter)
     if path.is_file():
         return index_of(path, model, teller(verbose=False)), True
     return Index(path, model, tenant=arguments.tenant), False

@@ -55,6 +55,7 @@ from tutti.media import (
     decode_thermal,
     decode_video,
 )
+from tutti.models.layers.linear import QuantizedLinear
 from tutti.models.layers.lora import LoRALinear
 from tutti.processing.prompt import MediaInput, Prompt
 from tutti.processing.tokenizer import Tokenizer
@@ -164,8 +165,11 @@ class LocalEmbedder(Local):
         return self.space.sharpness(modality)
 
     def fingerprint(self) -> tuple[str, str]:
-        """Digests of the weights, an adapter's included, and of what makes the model's inputs."""
+        """Digests of the weights, an adapter's and what quantizing made of them included, and of what makes inputs."""
         weights, inputs = checkpoints.digests(self.name)
+        quantized = [layer.scheme for layer in self.model.modules() if isinstance(layer, QuantizedLinear)]
+        if quantized:
+            weights = hashlib.sha256(f"{weights}\0{quantized}".encode()).hexdigest()
         adapted = [layer for layer in self.model.modules() if isinstance(layer, LoRALinear)]
         if adapted:
             changes = torch.nn.ModuleList(part for layer in adapted for part in (layer.lora_A, layer.lora_B))
