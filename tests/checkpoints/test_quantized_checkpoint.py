@@ -137,6 +137,8 @@ def test_what_cannot_be_combined(wide: Path) -> None:
         checkpoints.load(wide, quantize="int8", dtype="bfloat16")
     with pytest.raises(InputError, match="none can start afresh"):
         checkpoints.load(wide, quantize="int8", new_weights=("lm_head",))
+    with pytest.raises(InputError, match="merge it into the plain checkpoint first"):
+        checkpoints.load(wide, quantize="int8", adapter=wide)
 
 
 def test_weights_that_are_not_finite(wide: Path) -> None:

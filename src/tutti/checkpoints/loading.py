@@ -117,14 +117,10 @@ def load(
     begun = time.perf_counter()
     if dtype not in DTYPES:
         raise InputError(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}.")
-    check_quantize(dtype, quantize, new_weights, adapter)
     folder = find_folder(path)
     values = read_config(folder)
     quantized = take_quantization(values)
-    if quantized and adapter is not None:
-        raise InputError(f"{path} is quantized, which leaves no room for an adapter; merge it before you quantize.")
-    if quantized and quantize:
-        raise InputError(f"{path} is quantized already; load it without quantize.")
+    check_quantize(quantize, quantized, dtype, new_weights, adapter)
     family = find_family(values)
     config = family.config(values)
     stored = read_folder(folder)

@@ -159,21 +159,27 @@ def weight_bytes(model: nn.Module) -> int:
     return sum(seen.values()) + sum(kernels)
 
 
-def check_quantize(dtype: str, quantize: str | None, new_weights: tuple[str, ...], adapter: object) -> None:
-    """Refuse what cannot be combined.
+def check_quantize(
+    quantize: str | None, quantized: bool, dtype: str, new_weights: tuple[str, ...], adapter: object
+) -> None:
+    """Refuse what cannot be combined; `quantized` says that the folder holds codes already.
 
     Raises:
-        InputError: Quantized weights in another precision than float32, with weights that start afresh or an adapter.
+        InputError: Quantizing twice, or codes in another precision than float32, beside weights that start afresh, or
+            under an adapter.
     """
-    if quantize is None:
+    if quantize is not None:
+        Policy.parse(quantize)
+        if quantized:
+            raise InputError("The checkpoint is quantized already; load it without quantize.")
+    if quantize is None and not quantized:
         return
-    Policy.parse(quantize)
     if dtype != "float32":
         raise InputError(f"dtype is {dtype!r}; quantized layers compute in float32: leave dtype out.")
     if new_weights:
-        raise InputError("Quantized weights cannot be trained, so none can start afresh; leave quantize out.")
+        raise InputError("Quantized weights cannot be trained, so none can start afresh; use the plain checkpoint.")
     if adapter is not None:
-        raise InputError("An adapter does not go beside quantized weights; merge it first, or leave quantize out.")
+        raise InputError("An adapter does not go beside quantized weights; merge it into the plain checkpoint first.")
 
 
 def _linears(model: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
