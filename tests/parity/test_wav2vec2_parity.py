@@ -61,8 +61,12 @@ def save_theirs(folder: Path, variant: dict[str, Any], normalize: bool = True, *
     model = HFModel(HFConfig(**sizes | variant)).eval()
     for name, parameter in model.named_parameters():
         # Large enough that every weight matters: the reference's own first values hardly do.
-        torch.nn.init.normal_(parameter, mean=float("norm" in name and name.endswith("weight")), std=0.4)
-    model.lm_head.bias.data[:4] = -2.0  # letters and spaces more often than marks
+        torch.nn.init.normal_(parameter, mean=float("norm" in name and name.endswith("weight")), std=0.25)
+    with torch.inference_mode():
+        # Around nought, so that letters change from frame to frame.
+        hidden = model.wav2vec2(torch.from_numpy(noise(5_000))[None]).last_hidden_state[0]
+        model.lm_head.weight /= hidden.std(dim=0).mean()
+        model.lm_head.bias.copy_(-model.lm_head.weight @ hidden.mean(dim=0))
     model.save_pretrained(folder, **options)
     (folder / "vocab.json").write_text(json.dumps({letter: index for index, letter in enumerate(LETTERS)}))
     masked = variant.get("feat_extract_norm") == "layer"
