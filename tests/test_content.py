@@ -60,7 +60,7 @@ def test_an_answer_is_plain_values_for_json() -> None:
         text="a dog",
         model="tiny",
         finish_reason="stop",
-        usage=Usage(prompt_tokens=20, completion_tokens=2, media_tokens=16),
+        usage=Usage(prompt_tokens=20, completion_tokens=2, media_tokens=16, image_tokens=16),
         seconds=0.25,
         evidence=(Claim(text="a dog", supported=True, evidence="caption"),),
     )
@@ -68,10 +68,19 @@ def test_an_answer_is_plain_values_for_json() -> None:
         "text": "a dog",
         "model": "tiny",
         "finish_reason": "stop",
-        "usage": {"prompt_tokens": 20, "completion_tokens": 2, "media_tokens": 16},
+        "usage": {
+            "prompt_tokens": 20,
+            "completion_tokens": 2,
+            "media_tokens": 16,
+            "image_tokens": 16,
+            "audio_tokens": 0,
+            "video_tokens": 0,
+            "cached_tokens": 0,
+        },
         "seconds": 0.25,
         "cost_usd": 0.0,
         "evidence": [{"text": "a dog", "supported": True, "evidence": "caption"}],
+        "logprobs": [],
     }
     assert str(answer) == "a dog"
 

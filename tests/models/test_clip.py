@@ -156,7 +156,10 @@ def with_tower(tower: str, **changes: Any) -> dict[str, Any]:
         (NEW | {"tile_size": 4}, "The clip configuration has the unknown key 'tile_size'."),
         (with_tower("text_config", rope_theta=1.0), "text_config has the unknown key 'rope_theta'."),
         (with_tower("vision_config", vocab_size=7), "vision_config has the unknown key 'vocab_size'."),
-        (with_tower("text_config", hidden_act="silu"), "hidden_act is 'silu'; computed are gelu and quick_gelu."),
+        (
+            with_tower("text_config", hidden_act="silu"),
+            "hidden_act is 'silu'; computed are gelu, gelu_pytorch_tanh, quick_gelu.",
+        ),
         (
             with_tower("text_config", eos_token_id=[2, 3]),
             "eos_token_id is [2, 3]; expected one whole number from 1 on.",

@@ -255,7 +255,7 @@ def test_a_template_without_places_is_refused(plain: Saved, tmp_path: Path) -> N
     folder = shutil.copytree(plain.folder, tmp_path / "text")
     (folder / "chat_template.jinja").write_text("{{ messages[0].content[1].text }}")
     processor = checkpoints.load(folder).processor
-    with pytest.raises(InputError, match="The chat template has places for 0 of 1 media"):
+    with pytest.raises(InputError, match="The chat template has places for 0 of 1 images"):
         processor.prompt([("user", [processor.picture(noise(28, 30)), "a"])])
 
 

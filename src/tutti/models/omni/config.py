@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal
 
 from tutti.errors import UnsupportedConfig
@@ -266,7 +266,8 @@ class OmniConfig:
         """
         width, words = self.decoder.hidden_size, self.words
         ends = 2 * width * words.width + words.width * words.vocabulary + width * words.special_tokens
-        return replace(self.decoder, vocab_size=0).flops(tokens, context) + 2 * tokens * ends
+        logits = self.decoder.vocab_size * width
+        return self.decoder.flops(tokens, context) + 2 * tokens * (ends - logits)
 
     def media_flops(self, modality: str, frames: int = 1, sound_frames: int = 0) -> int:
         """Operations (two a multiply-add) to turn one medium into tokens of the decoder, before the decoder reads them.
