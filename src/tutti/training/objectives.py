@@ -62,12 +62,19 @@ def contrastive(
     scale = logit_scale.clamp(max=4.6052).exp()
     out: dict[str, Tensor] = {}
     for left, right in pairs:
-        logits = scale * embeddings[left] @ embeddings[right].T
+        # Cosines times a hundred need more digits than bfloat16 has.
+        with torch.autocast(scale.device.type, enabled=False):
+            logits = scale * embeddings[left].float() @ embeddings[right].float().T
         positives = (keys[left][:, None] == keys[right]).to(logits.dtype)
         forth = -(logits.log_softmax(1) * positives).sum(1) / positives.sum(1).clamp_min(1)
         back = -(logits.log_softmax(0) * positives).sum(0) / positives.sum(0).clamp_min(1)
-        out[f"{left}-{right}"] = (forth.mean() + back.mean()) / 2
+        out[f"{left}-{right}"] = (_mean(forth, positives.sum(1)) + _mean(back, positives.sum(0))) / 2
     return {"loss": torch.stack(list(out.values())).mean(), **{name: value.detach() for name, value in out.items()}}
+
+
+def _mean(losses: Tensor, positives: Tensor) -> Tensor:
+    """Mean over the rows that have positives."""
+    return losses.sum() / (positives > 0).sum().clamp_min(1)
 
 
 def next_token(hidden: Tensor, labels: Tensor, logits: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:

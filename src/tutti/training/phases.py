@@ -6,7 +6,7 @@ import fnmatch
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tutti.errors import InputError
 from tutti.training.describe import plain
@@ -50,6 +50,8 @@ class Schedule:
     """Longest gradient."""
     micro_batches: int = 1
     """Batches of each task whose gradients make one step, shared out over all processes."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What matrix products and convolutions are computed in; weights, norms' statistics and losses stay float32."""
     ema_decay: float | None = None
     """Decay of a running average of the weights, which is then what is validated and handed out; None keeps none."""
 
@@ -69,6 +71,8 @@ class Schedule:
                 f"learning_rate {self.learning_rate:g}, clip_norm {self.clip_norm:g} and final_fraction "
                 f"{self.final_fraction:g} were given; expected the first two above zero and the last from 0 to 1."
             )
+        if self.precision not in ("float32", "bfloat16"):
+            raise InputError(f"precision is {self.precision!r}; expected float32 or bfloat16.")
         if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
             raise InputError(f"ema_decay is {self.ema_decay:g}; expected 0 to below 1, or None for no average.")
 

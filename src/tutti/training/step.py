@@ -103,12 +103,17 @@ class Stepper:
         for index, (task, batch) in enumerate(zip(self.phase.tasks, batches, strict=True)):
             # Seeded by what is computed and not by what went before, so that a resumed run drops out the same units.
             _seed(self.phase.seed, step, index, micro)
-            outcome = task.objective(self.model, move(batch, self.group.device))
+            with self._precision():
+                outcome = task.objective(self.model, move(batch, self.group.device))
             loss = _loss(task, outcome)
             (loss * (task.weight * share)).backward()  # type: ignore[no-untyped-call]
             for name, value in outcome.items():
                 key, scalar = f"{task.name}/{name}", torch.as_tensor(value, device=loss.device).detach() * share
                 sums[key] = sums[key] + scalar if key in sums else scalar
+
+    def _precision(self) -> torch.autocast:
+        narrow = self.phase.schedule.precision == "bfloat16"
+        return torch.autocast(torch.device(self.group.device).type, torch.bfloat16, enabled=narrow)
 
     def _move(self, step: int, rate: float) -> None:
         for options in self.optimizer.param_groups:
