@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -25,10 +26,10 @@ CONFIG = OmniConfig(
     ),
     trunks={
         "image": TrunkConfig(
-            kind="picture", size=64, channels=(32, 64, 128), blocks=(0, 2, 3), width=192, layers=2, heads=6, inner=512
+            kind="picture", size=64, channels=(48, 96, 192), blocks=(0, 1, 3), width=192, heads=6, inner=512
         ),
         "audio": TrunkConfig(
-            kind="sound", size=64, channels=(32, 48, 96), blocks=(0, 1, 2), width=192, layers=2, heads=6, inner=512
+            kind="sound", size=64, channels=(32, 64, 128), blocks=(0, 1, 2), width=192, layers=1, heads=6, inner=512
         ),
         "video": TrunkConfig(kind="frames", of="image", sound="audio", max_frames=16),
     },
@@ -70,11 +71,14 @@ def new_model(cache: Path, seed: int = 0) -> Omni:
 
 
 class Pretraining(nn.Module):
-    """The model with a classifier a trunk, which is thrown away afterwards."""
+    """The model with classifiers, which are thrown away afterwards.
 
-    def __init__(self, model: Omni, classes: dict[str, int]) -> None:
+    Args:
+        model: What is trained.
+        classes: Classifier → width of what it reads and number of its classes.
+    """
+
+    def __init__(self, model: Omni, classes: Mapping[str, tuple[int, int]]) -> None:
         super().__init__()
         self.model = model
-        self.classifiers = nn.ModuleDict(
-            {name: nn.Linear(model.config.shared_width, count) for name, count in classes.items()}
-        )
+        self.classifiers = nn.ModuleDict({name: nn.Linear(*sizes) for name, sizes in classes.items()})

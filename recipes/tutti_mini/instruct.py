@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from recipes.tutti_mini.build import CONFIG
 from recipes.tutti_mini.clips import make_clip_scene, make_pair_scene
-from recipes.tutti_mini.pairs import LOG_MEL, normalize
+from recipes.tutti_mini.pairs import log_mel, normalize, warped
 from recipes.tutti_mini.pools import Pools
 from recipes.tutti_mini.questions import ask
 from recipes.tutti_mini.scenes import Scene, make_picture_scene
@@ -89,20 +89,39 @@ def prefix(*media: tuple[str, int]) -> list[int]:
     return [CONFIG.user_id, *(CONFIG.placeholder_ids[modality] for modality, count in media for _ in range(count))]
 
 
+OTHER_WORDS = 2000
+"""Words drawn each time that a batch's answers must be told from, beside one another."""
+
+
+def among(omni: Omni, hidden: Tensor, words: Tensor) -> Tensor:
+    """`Omni.logits` for some words. Shapes: hidden (n, D), words (W,) int64, sorted → (n, W)."""
+    marks = int((words < omni.config.words.special_tokens).sum())
+    special = hidden @ omni.special_out[words[:marks]].T
+    plain = omni.embed_out(hidden) @ omni.words.direction(words[marks:]).T
+    return torch.cat((special, plain), dim=-1) + omni.output_bias[words]
+
+
 @dataclass(frozen=True)
 class Instruct:
     """Answer tokens given media and a question: phase 3, and phase 1 of the decoder where the media are words."""
 
     def __call__(self, model: nn.Module, batch: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Cross entropy of the answers."""
+        """Cross entropy of the answers, over their words and others drawn anew (Jean et al. 2015, section 3.1)."""
         omni = cast("Omni", model)
         packed = Packed(*(batch[name] for name in ("input_ids", "labels", "positions", "segments")))
         media = {
             modality: {name: normalize(value) if name == "pixel_values" else value for name, value in arrays.items()}
             for modality, arrays in batch["media"].items()
         }
-        hidden = omni.hidden(packed.input_ids, media, packed.positions, packed.mask())
-        return next_token(hidden, packed.labels, omni.logits)
+        # At some hundred tokens plain products are quicker on a CPU than the fused kernel's way back.
+        with sdpa_kernel(SDPBackend.MATH):
+            hidden = omni.hidden(packed.input_ids, media, packed.positions, packed.mask())
+        wanted = packed.labels[packed.labels != IGNORE]
+        drawn = torch.randint(omni.config.words.vocabulary, (OTHER_WORDS,), device=wanted.device)
+        candidates = torch.cat((wanted, drawn)).unique()
+        labels = packed.labels.clone()
+        labels[packed.labels != IGNORE] = torch.searchsorted(candidates, wanted)
+        return next_token(hidden, labels, lambda states: among(omni, states, candidates))
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +153,10 @@ class SceneSource:
         if self.kind == "clip" and rng.random() < SILENT_FILMS:
             scenes = [_silent(rng, self.pools) for _ in range(self.count)]
         media = present(scenes)
+        for arrays in media.values():
+            if "input_features" in arrays:
+                throats = [warped(mel, rng) for mel in arrays["input_features"].numpy()]
+                arrays["input_features"] = torch.from_numpy(np.stack(throats))
         tokens = [(modality, media_tokens(modality, arrays)) for modality, arrays in media.items()]
         packed = pack(self.tokenizer, [prefix(*tokens)] * self.count, [self._asked(scene, rng) for scene in scenes])
         return {**packed, "media": media}
@@ -177,18 +200,12 @@ def present(scenes: Sequence[Scene]) -> dict[str, dict[str, Tensor]]:
         if getattr(scenes[0], name) is not None
     }
     longest = max((len(scene.sound) for scene in scenes if scene.sound is not None), default=0)
-    heard = {"input_features": torch.stack([_log_mel(scene.sound, longest) for scene in scenes])} if longest else {}
+    mels = [log_mel(scene.sound, longest) for scene in scenes] if longest else []
+    heard = {"input_features": torch.from_numpy(np.stack(mels))} if mels else {}
     if "frames" in pixels:
         return {"video": {"pixel_values": pixels["frames"], **heard}}
     media = {"image": {"pixel_values": pixels["picture"]}} if "picture" in pixels else {}
     return {**media, **({"audio": heard} if heard else {})}
-
-
-def _log_mel(wave: NDArray[np.float32] | None, longest: int) -> Tensor:
-    padded = np.zeros(longest, np.float32)
-    if wave is not None:
-        padded[: len(wave)] = wave
-    return torch.from_numpy(LOG_MEL(padded))
 
 
 def media_tokens(modality: str, arrays: Mapping[str, Tensor]) -> int:

@@ -115,6 +115,15 @@ class PicturePairs:
         shares = (f"{pack.name}: {share:.2f}" for pack, share in zip(self.packs, self.shares, strict=True))
         return f"PicturePairs({', '.join(shares)}, strength={self.strength:g})"
 
+    def captions(self, rng: np.random.Generator, count: int) -> tuple[list[str], list[str]]:
+        """Captions and keys of so many rows, without their pictures."""
+        captions, keys = [], []
+        for pack, number in zip(self.packs, rng.multinomial(count, self.shares), strict=True):
+            for index in rng.integers(len(pack.rows), size=number):
+                captions.append(caption(pack.name, pack.rows[index], rng))
+                keys.append(self.keys[pack.name][index])
+        return captions, keys
+
     def draw(self, rng: np.random.Generator, count: int) -> PictureBatch:
         """Draw so many."""
         pixels: list[Tensor] = []
@@ -280,6 +289,26 @@ def augment_sound(wave: NDArray[np.float32], longest: int, rng: np.random.Genera
     return np.clip(wave * np.float32(10 ** rng.uniform(-0.7, 0.3)), -1, 1).astype(np.float32)
 
 
+def warped(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """As if from a longer or shorter throat: the bands stretched and shifted (VTLP: Jaitly and Hinton 2013).
+
+    Shapes: (64, frames) → the same.
+    """
+    bands = len(mel)
+    places = (np.arange(bands) * rng.uniform(0.88, 1.14) + rng.uniform(-2, 2)).clip(0, bands - 1.001)
+    low = places.astype(np.int64)
+    share = (places - low).astype(np.float32)[:, None]
+    return np.asarray(mel[low] * (1 - share) + mel[low + 1] * share)
+
+
+def log_mel(wave: NDArray[np.float32] | None, samples: int) -> NDArray[np.float32]:
+    """Log-mel of a recording, filled with silence to so many samples. Shape (64, frames)."""
+    padded = np.zeros(samples, np.float32)
+    if wave is not None:
+        padded[: len(wave)] = wave
+    return LOG_MEL(padded)
+
+
 def log_mels(waves: Sequence[NDArray[np.float32]], longest: int, rng: np.random.Generator) -> Tensor:
     """Log-mel of recordings that start somewhere in near silence; a band of time and of pitch is blotted out in half.
 
@@ -292,7 +321,7 @@ def log_mels(waves: Sequence[NDArray[np.float32]], longest: int, rng: np.random.
         start = int(rng.integers(room + 1))
         padded[start : start + len(wave)] = wave
         padded += rng.standard_normal(longest).astype(np.float32) * np.float32(10 ** rng.uniform(-5, -2.8))
-        mel = LOG_MEL(padded)
+        mel = warped(LOG_MEL(padded), rng)
         if rng.random() < 0.5:
             low, span = int(rng.integers(64)), int(rng.integers(2, 10))
             mel[low : low + span] = mel.min()

@@ -2,15 +2,19 @@
 
 1. `pretrain-image`, `pretrain-audio`, `pretrain-text`: each trunk, and the decoder, on its own.
 2. `align`: pictures with words and sounds with words in one space, and never sounds with pictures.
-3. `instruct`: questions on scenes, with the second phase's tasks beside them so that nothing is forgotten.
+3. `instruct`: questions on scenes; what was aligned stays as it is.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
+import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import nn
@@ -20,19 +24,20 @@ from recipes.tutti_mini.instruct import Instruct, SceneSource
 from recipes.tutti_mini.packs import EMOJI, PHOTOS, SOUNDS, load_pictures, load_sounds
 from recipes.tutti_mini.pairs import Keys, PicturePairs, SoundPairs
 from recipes.tutti_mini.pools import Pools
+from recipes.tutti_mini.spots import COLOUR_NAMES, MOMENTS, MomentSource, PlaceSource, place_names
 from recipes.tutti_mini.tasks import Align, Classify, PairSource
 from recipes.tutti_mini.words import tokenizer_json
 from tutti.errors import InputError
 from tutti.models.omni.model import Omni
 from tutti.training.phases import Phase, Schedule, Task
 
-PICTURE_SHARES = (*(0.42, 0.12, 0.02, 0.10, 0.02, 0.01), *(0.10, 0.10, 0.11))
+PICTURE_SHARES = (*(0.36, 0.11, 0.01, 0.10, 0.03, 0.01), *(0.12, 0.13, 0.13))
 """Of `PHOTOS`, then of `EMOJI`."""
-SOUND_SHARES = (0.08, 0.32, 0.15, 0.08, 0.22, 0.08, 0.07, 0.0)
+SOUND_SHARES = (0.08, 0.28, 0.13, 0.07, 0.28, 0.09, 0.07, 0.0)
 """Of `SOUNDS`; coffee orders wait for a model that transcribes."""
 
-STEPS = {"pretrain-image": 1300, "pretrain-audio": 900, "pretrain-text": 50, "align": 300, "instruct": 540}
-"""Optimizer steps at `--budget 1`, which takes about 90 minutes on two cores."""
+STEPS = {"pretrain-image": 1400, "pretrain-audio": 900, "pretrain-text": 600, "align": 320, "instruct": 1100}
+"""Optimizer steps at `--budget 1`."""
 PHASES = tuple(STEPS)
 
 
@@ -63,37 +68,46 @@ def prepare(name: str, *, data: Path, out: Path, budget: float = 1.0, seed: int 
     steps = max(20, round(STEPS[name] * budget))
     if name in ("pretrain-image", "pretrain-audio"):
         return kitchen.pretrain(name.removeprefix("pretrain-"), steps)
-    before = {
-        "pretrain-text": (),
-        "align": ("pretrain-image", "pretrain-audio", "pretrain-text"),
-        "instruct": ("align",),
-    }[name]
+    if name == "align":
+        prepared = kitchen.align(steps)
+        for trunk in ("image", "audio"):
+            take_over(prepared.model, out / f"pretrain-{trunk}" / "model.safetensors", (f".{trunk}.", *SPOTS))
+        return prepared
     model = new_model(out / "cache", seed)
-    for previous in before:
-        take_over(model, out / previous / "model.safetensors")
-    return Prepared(model, kitchen.phase(name, steps))
+    if name == "pretrain-text":
+        return Prepared(model, kitchen.text(steps))
+    take_over(model, out / "pretrain-text" / "model.safetensors", DECODER)
+    take_over(model, out / "align" / "model.safetensors", ALIGNED)
+    return Prepared(model, kitchen.instruct(steps))
 
 
-def take_over(model: Omni, file: Path) -> None:
-    """Load what an earlier phase trained; from pre-training only the trunk, its head, or the decoder.
+def take_over(model: nn.Module, file: Path, wanted: tuple[str, ...] = ("",)) -> None:
+    """Load what an earlier phase trained.
+
+    Args:
+        model: The model, with or without classifiers.
+        file: The phase's weights, with or without classifiers.
+        wanted: Parts of the names of what is taken.
 
     Raises:
         InputError: The phase is not finished.
     """
     if not file.exists():
         raise InputError(f"{file.parent} holds no finished phase; run `tutti train {file.parent.name}` first.")
-    tensors = load_file(file)
-    if any(key.startswith("classifiers.") for key in tensors):
-        modality = next(key.split(".")[1] for key in tensors if key.startswith("classifiers."))
-        wanted = (f"model.trunks.{modality}.", f"model.heads.{modality}.")
-        tensors = {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith(wanted)}
-    elif file.parent.name == "pretrain-text":
-        tensors = {key: value for key, value in tensors.items() if key.startswith(DECODER)}
+    own = set(model.state_dict())
+    tensors = {
+        name if name in own else name.removeprefix("model."): value
+        for name, value in load_file(file).items()
+        if any(part in name for part in wanted)
+    }
+    tensors = {name: value for name, value in tensors.items() if not name.startswith("classifiers.") or name in own}
     unexpected = model.load_state_dict(tensors, strict=False).unexpected_keys
     if unexpected:
         raise InputError(f"{file} holds {unexpected[0]}, which the model lacks; run its phase again.")
 
 
+SPOTS = ("classifiers.places.", "classifiers.colours.", "classifiers.moments.")
+ALIGNED = ("trunks.", "heads.", "text.", "logit_scale")
 DECODER = ("decoder.", "embed_in.", "embed_out.", "special", "output_bias")
 
 
@@ -114,82 +128,90 @@ class _Kitchen:
 
     def pretrain(self, modality: str, steps: int) -> Prepared:
         """Phase 1 of a trunk."""
-        pairs = self.pairs(modality)
-        keys = Keys([key for names in pairs.keys.values() for key in names])
-        source = PairSource(modality, pairs, keys, 128 if modality == "image" else 48)
+        source = self.source(modality, *((128, 64) if modality == "image" else (48, 16)))
         phase = Phase(
             name=f"pretrain-{modality}",
             tasks=(Task(name=modality, objective=Classify(modality), source=source),),
             trainable=(f"model.trunks.{modality}.*", f"model.heads.{modality}.*", "classifiers.*"),
-            schedule=Schedule(steps=steps, learning_rate=2e-3, warmup_steps=min(50, steps // 4)),
+            schedule=self.schedule(steps, 2e-3),
             seed=self.seed,
         )
-        return Prepared(Pretraining(new_model(self.cache, self.seed), {modality: len(keys.names)}), phase)
+        return Prepared(self.pretraining({modality: len(source.keys.names)}, (modality,)), phase)
 
-    def phase(self, name: str, steps: int) -> Phase:
-        """A later phase."""
-        schedule = Schedule(steps=steps, learning_rate=1e-3, warmup_steps=min(40, steps // 4))
-        if name == "pretrain-text":
-            source = SceneSource("text", self.tokenizer, self.pools(), 24)
-            return Phase(
-                name=name,
-                tasks=(Task(name="text", objective=Instruct(), source=source),),
-                trainable=tuple(f"{prefix}*" for prefix in DECODER),
-                schedule=schedule,
-                seed=self.seed,
+    def schedule(self, steps: int, learning_rate: float) -> Schedule:
+        """Warm-up and cosine, in the narrowest numbers that this machine computes fast in."""
+        fast = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - told nowhere else
+        precision: Literal["float32", "bfloat16"] = "bfloat16" if fast else "float32"
+        return Schedule(steps=steps, learning_rate=learning_rate, warmup_steps=min(50, steps // 4), precision=precision)
+
+    def pretraining(self, keys: Mapping[str, int], modalities: tuple[str, ...]) -> Pretraining:
+        """The model with the classifiers of phases 1 and 2: of labels (as many as `keys` says), places and moments."""
+        model = new_model(self.cache, self.seed)
+        width = model.config.trunks["image"].width
+        places = {"places": (width, len(place_names(self.pools))), "colours": (width, len(COLOUR_NAMES))}
+        spots = {"image": places, "audio": {"moments": (width, len(MOMENTS))}}
+        classes = {name: (model.config.shared_width, count) for name, count in keys.items()}
+        return Pretraining(model, classes | {name: sizes for one in modalities for name, sizes in spots[one].items()})
+
+    def source(
+        self, modality: str, pairs: int, scenes: int, tokenizer: Tokenizer | None = None, strength: float = 0.6
+    ) -> PairSource:
+        """Pairs of one kind, with scenes beside them."""
+        drawn = self.pairs(modality, strength)
+        keys = Keys([key for names in drawn.keys.values() for key in names])
+        if modality == "image":
+            spots: PlaceSource | MomentSource = PlaceSource(self.pools, place_names(self.pools), scenes)
+        else:
+            spots = MomentSource(self.pools, scenes)
+        others = 256 if modality == "image" and tokenizer else 0
+        return PairSource(modality, drawn, keys, pairs, spots, tokenizer, others)
+
+    def align(self, steps: int) -> Prepared:
+        """Phase 2."""
+        tasks = tuple(
+            Task(
+                name=f"{modality}-text",
+                objective=Align(modality),
+                source=self.source(modality, pairs, scenes, self.tokenizer, strength=0.4),
             )
-        shared = ("heads.*", "text.*", "logit_scale")
-        if name == "align":
-            return Phase(
-                name=name,
-                tasks=self.align(128, 40),
-                trainable=("trunks.*", *shared),
-                schedule=schedule,
-                seed=self.seed,
-            )
-        # Scenes look unlike single photos, so batch statistics would waver between the tasks: they stay as aligned.
-        weights = (
-            "trunks.*.project.*",
-            "trunks.*.layers.*",
-            "trunks.image.norm.*",
-            "trunks.audio.norm.*",
-            "trunks.*.conv.weight",
-            "trunks.image.positions",
+            for modality, pairs, scenes in (("image", 128, 48), ("audio", 40, 12))
+        )
+        phase = Phase(
+            name="align",
+            tasks=tasks,
+            trainable=("model.trunks.*", "model.heads.*", "model.text.*", "model.logit_scale", "classifiers.*"),
+            schedule=self.schedule(steps, 1e-3),
+            seed=self.seed,
+        )
+        return Prepared(self.pretraining({}, ("image", "audio")), phase)
+
+    def text(self, steps: int) -> Phase:
+        """Phase 1 of the decoder."""
+        source = SceneSource("text", self.tokenizer, self.pools, 24)
+        return Phase(
+            name="pretrain-text",
+            tasks=(Task(name="text", objective=Instruct(), source=source),),
+            trainable=tuple(f"{prefix}*" for prefix in DECODER),
+            schedule=self.schedule(steps, 1e-3),
+            seed=self.seed,
+        )
+
+    def instruct(self, steps: int) -> Phase:
+        """Phase 3: trunks, heads and the shared space stay as they were aligned."""
+        sizes = {"picture": 32, "sound": 12, "clip": 8, "pair": 12}
+        tasks = tuple(
+            Task(name=kind, objective=Instruct(), source=SceneSource(kind, self.tokenizer, self.pools, size))
+            for kind, size in sizes.items()
         )
         return Phase(
-            name=name,
-            tasks=self.instruct(),
-            trainable=(*weights, *shared, "connectors.*", "frame_positions.*", *(f"{prefix}*" for prefix in DECODER)),
-            schedule=replace(schedule, ema_decay=0.995),
+            name="instruct",
+            tasks=tasks,
+            trainable=("connectors.*", "frame_positions.*", *(f"{prefix}*" for prefix in DECODER)),
+            schedule=replace(self.schedule(steps, 1.5e-3), ema_decay=0.995),
             seed=self.seed,
         )
 
-    def align(self, pictures: int, sounds: int) -> tuple[Task, ...]:
-        """Phase 2's tasks with batches of these sizes."""
-        tasks = []
-        for modality, count in (("image", pictures), ("audio", sounds)):
-            pairs = self.pairs(modality, strength=0.4)
-            keys = Keys([key for names in pairs.keys.values() for key in names])
-            source = PairSource(modality, pairs, keys, count, self.tokenizer)
-            tasks.append(Task(name=f"{modality}-text", objective=Align(modality), source=source))
-        return tuple(tasks)
-
-    def instruct(self) -> tuple[Task, ...]:
-        """Phase 3's tasks."""
-        pools = self.pools()
-        sizes = {"picture": 24, "sound": 10, "clip": 6, "pair": 8}
-        weights = {"picture": 1.0, "sound": 0.6, "clip": 0.6, "pair": 0.6}
-        scenes = [
-            Task(
-                name=kind,
-                objective=Instruct(),
-                source=SceneSource(kind, self.tokenizer, pools, size),
-                weight=weights[kind],
-            )
-            for kind, size in sizes.items()
-        ]
-        return (*scenes, *self.align(48, 16))
-
+    @cached_property
     def pools(self) -> Pools:
         """What scenes are composed of."""
         return Pools.load(self.data, self.cache, held_out=False)

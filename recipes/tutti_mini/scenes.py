@@ -75,7 +75,8 @@ class Heard:
     kind: str
     """sound, digits or keyword."""
     name: str
-    start_s: float = 0.0
+    spans: tuple[tuple[str, float, float], ...] = ()
+    """Name, start and end in seconds of each part, where they are known."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,27 +26,31 @@ def make_sound_scene(rng: np.random.Generator, pools: Pools) -> Scene:
         name = names[int(rng.integers(len(names)))]
         options = pools.keywords[name]
         wave = _loudness(rng, _cut(rng, options[int(rng.integers(len(options)))], 3.0))
-        return _recording(rng, wave, (Heard(kind="keyword", name=name),))
+        return _recording(rng, wave, (_over("keyword", name, wave),))
     first = _any_sound(rng, pools, None)
     if kind < 0.7:
-        return _recording(rng, sound(rng, pools, first, rng.uniform(1.2, 5.0)), (Heard(kind="sound", name=first),))
+        wave = sound(rng, pools, first, rng.uniform(1.2, 5.0))
+        return _recording(rng, wave, (_over("sound", first, wave),))
     second = _any_sound(rng, pools, first)
     if second is None:
-        return _recording(rng, sound(rng, pools, first, 3.0), (Heard(kind="sound", name=first),))
+        wave = sound(rng, pools, first, 3.0)
+        return _recording(rng, wave, (_over("sound", first, wave),))
     in_turn = kind < 0.9
     length = rng.uniform(1.2, 2.7)
     one, two = sound(rng, pools, first, length), sound(rng, pools, second, length)
     if in_turn:
         gap = np.zeros(int(rng.uniform(0.1, 0.5) * RATE_HZ), np.float32)
-        heard = (
-            Heard(kind="sound", name=first),
-            Heard(kind="sound", name=second, start_s=(len(one) + len(gap)) / RATE_HZ),
-        )
+        heard = _over("sound", first, one), _over("sound", second, two, (len(one) + len(gap)) / RATE_HZ)
         return _recording(rng, np.concatenate((one, gap, two)), heard, in_turn=True)
     mixed = np.zeros(max(len(one), len(two)), np.float32)
     mixed[: len(one)] += one
     mixed[: len(two)] += two
     return _recording(rng, mixed * np.float32(0.7), (Heard(kind="sound", name=first), Heard(kind="sound", name=second)))
+
+
+def _over(kind: str, name: str, wave: Wave, start_s: float = 0.0) -> Heard:
+    """Something heard as long as its wave lasts."""
+    return Heard(kind=kind, name=name, spans=((name, start_s, start_s + len(wave) / RATE_HZ),))
 
 
 def _any_sound(rng: np.random.Generator, pools: Pools, beside: str | None) -> str:
@@ -71,13 +77,17 @@ def spoken_digits(rng: np.random.Generator, pools: Pools, count: int, said: tupl
     voice = pools.digits[speakers[int(rng.integers(len(speakers)))]]
     names = said or tuple(DIGITS[int(index)] for index in rng.integers(10, size=count))
     pieces: list[Wave] = []
+    spans: list[tuple[str, float, float]] = []
+    at = 0.0
     for name in names:
         options = voice[name]
         pieces += [
             options[int(rng.integers(len(options)))],
             np.zeros(int(rng.uniform(0.08, 0.35) * RATE_HZ), np.float32),
         ]
-    return _loudness(rng, np.concatenate(pieces)), Heard(kind="digits", name=" ".join(names))
+        spans.append((name, at, at + len(pieces[-2]) / RATE_HZ))
+        at += (len(pieces[-2]) + len(pieces[-1])) / RATE_HZ
+    return _loudness(rng, np.concatenate(pieces)), Heard(kind="digits", name=" ".join(names), spans=tuple(spans))
 
 
 def _cut(rng: np.random.Generator, wave: Wave, seconds: float) -> Wave:
@@ -101,7 +111,12 @@ def _loudness(rng: np.random.Generator, wave: Wave) -> Wave:
 
 
 def _recording(rng: np.random.Generator, wave: Wave, heard: tuple[Heard, ...], in_turn: bool = False) -> Scene:
-    padded = finish(rng, wave, float(rng.uniform(0.0, 0.4)), float(rng.uniform(0.0, 0.4)))
+    before, after = float(rng.uniform(0.0, 0.4)), float(rng.uniform(0.0, 0.4))
+    padded = finish(rng, wave, before, after)
+    heard = tuple(
+        replace(one, spans=tuple((name, start + before, end + before) for name, start, end in one.spans))
+        for one in heard
+    )
     return Scene(kind="sound", sound=padded, facts=Facts(medium="recording", heard=heard, in_turn=in_turn))
 
 

@@ -14,31 +14,39 @@ from torch import Tensor, nn
 
 from recipes.tutti_mini.build import Pretraining
 from recipes.tutti_mini.pairs import Keys, PictureBatch, PicturePairs, SoundPairs, normalize
-from tutti.models.omni.model import Omni
+from recipes.tutti_mini.spots import MomentSource, PlaceSource, spotted
 from tutti.training.objectives import classification, contrastive
 
 
 @dataclass(frozen=True, eq=False)
 class PairSource:
-    """Batches of media with captions and keys."""
+    """Batches of media with captions and keys, and of scenes whose places or moments are known beside them."""
 
     modality: str
     pairs: PicturePairs | SoundPairs
     keys: Keys
     count: int
+    spots: PlaceSource | MomentSource
     tokenizer: Tokenizer | None = None
     """Where the captions are wanted too."""
+    others: int = 0
+    """Further captions, of other pictures, to be told from those of the batch."""
 
     def __repr__(self) -> str:
-        return f"{self.count} of {self.pairs!r}"
+        return f"{self.count} of {self.pairs!r} and {self.others} captions, {self.spots!r}"
 
     def batch(self, rng: np.random.Generator) -> dict[str, Any]:
         """Draw one batch."""
         drawn = self.pairs.draw(rng, self.count)
         values = drawn.pixels if isinstance(drawn, PictureBatch) else drawn.features
-        out: dict[str, Any] = {"keys": self.keys(drawn.keys), "values": values}
+        out: dict[str, Any] = {"keys": self.keys(drawn.keys), "values": values, "spots": self.spots.batch(rng)}
         if self.tokenizer:
-            out["input_ids"], out["attention_mask"] = tokenize(self.tokenizer, drawn.captions)
+            captions, keys = list(drawn.captions), list(drawn.keys)
+            if self.others and isinstance(self.pairs, PicturePairs):
+                more = self.pairs.captions(rng, self.others)
+                captions, keys = captions + more[0], keys + more[1]
+            out["input_ids"], out["attention_mask"] = tokenize(self.tokenizer, captions)
+            out["text_keys"] = self.keys(keys)
         return out
 
 
@@ -59,18 +67,37 @@ def media(modality: str, values: Tensor) -> dict[str, Tensor]:
     return {"pixel_values": normalize(values)} if modality == "image" else {"input_features": values}
 
 
+def _encode(model: Pretraining, modality: str, batch: Mapping[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Trunk tokens of the pairs, and how well places or moments of the scenes are known.
+
+    Pictures go through the trunk together, so that the batch norms keep the statistics of both.
+    """
+    values, spots = batch["values"], batch["spots"]
+    if modality == "image":
+        both = model.model.encode(modality, media(modality, torch.cat((values, spots["values"]))))
+        tokens, seen = both[: len(values)], both[len(values) :]
+        named = spotted(model.classifiers["places"](seen), spots["classes"], spots["weights"])
+        coloured = spotted(model.classifiers["colours"](seen), spots["colours"], spots["weights"])
+        return tokens, {"loss": named["loss"] + 0.5 * coloured["loss"], "places": named["accuracy"]}
+    tokens = model.model.encode(modality, media(modality, values))
+    heard = model.model.encode(modality, media(modality, spots["values"]))
+    figures = spotted(model.classifiers["moments"](heard), spots["classes"], spots["weights"])
+    return tokens, {"loss": figures["loss"], "moments": figures["accuracy"]}
+
+
 @dataclass(frozen=True)
 class Classify:
-    """Phase 1: which of the packs' labels."""
+    """Phase 1: which of the packs' labels, and what is where in scenes."""
 
     modality: str
 
-    def __call__(self, model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Cross entropy on the throw-away classifier."""
+    def __call__(self, model: nn.Module, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Cross entropy on the throw-away classifiers."""
         pre = cast("Pretraining", model)
-        tokens = pre.model.encode(self.modality, media(self.modality, batch["values"]))
+        tokens, spots = _encode(pre, self.modality, batch)
         pooled = F.gelu(pre.model.heads[self.modality](tokens))
-        return classification(pre.classifiers[self.modality](pooled), batch["keys"])
+        known = classification(pre.classifiers[self.modality](pooled), batch["keys"])
+        return {**spots, **known, "loss": known["loss"] + spots["loss"], "spots": spots["loss"].detach()}
 
 
 @dataclass(frozen=True)
@@ -79,12 +106,15 @@ class Align:
 
     modality: str
 
-    def __call__(self, model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Contrastive loss between the medium and its captions."""
-        omni = cast("Omni", model)
+    def __call__(self, model: nn.Module, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Contrastive loss between the medium and its captions, and phase 1's over scenes so that it stays."""
+        pre = cast("Pretraining", model)
+        omni = pre.model
+        tokens, spots = _encode(pre, self.modality, batch)
         points = {
-            self.modality: omni.embed_media(self.modality, media(self.modality, batch["values"])),
+            self.modality: F.normalize(omni.heads[self.modality](tokens), dim=-1),
             "text": omni.embed_text(batch["input_ids"], batch["attention_mask"]),
         }
-        keys = {self.modality: batch["keys"], "text": batch["keys"]}
-        return contrastive(points, keys, [(self.modality, "text")], omni.logit_scale)
+        keys = {self.modality: batch["keys"], "text": batch["text_keys"]}
+        out = contrastive(points, keys, [(self.modality, "text")], omni.logit_scale)
+        return {**spots, **out, "loss": out["loss"] + 0.5 * spots["loss"], "spots": spots["loss"].detach()}

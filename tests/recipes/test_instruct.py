@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from recipes.tutti_mini.build import CONFIG
 from recipes.tutti_mini.clips import FRAMES
-from recipes.tutti_mini.instruct import MAKERS, Packed, SceneSource, pack, prefix
+from recipes.tutti_mini.instruct import MAKERS, Packed, SceneSource, among, pack, prefix
 from recipes.tutti_mini.pools import Pools
 from tutti.models.layers.attention import MaskedAttend
 from tutti.models.omni.model import Omni
@@ -85,3 +85,14 @@ def test_a_batch_fits_the_model(kind: str, tokenizer: Tokenizer, pools: Pools, m
     if kind == "clip":
         assert media["video"]["pixel_values"].shape[1] == FRAMES
     assert prefix()[0] == CONFIG.user_id
+
+
+def test_the_logits_of_some_words_are_those_of_all(model: Omni) -> None:
+    torch.manual_seed(1)
+    with torch.no_grad():
+        model.special_out.normal_()
+        model.output_bias.normal_()
+    hidden = torch.randn(3, model.config.decoder.hidden_size)
+    words = torch.tensor([1, 3, 103, 104, 2000, 30521])
+    with torch.inference_mode():
+        torch.testing.assert_close(among(model, hidden, words), model.logits(hidden)[:, words])
