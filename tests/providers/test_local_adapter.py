@@ -16,7 +16,7 @@ from tutti.cli.main import main
 from tutti.errors import CheckpointError
 
 PICTURE = Path(__file__).parents[2] / "examples/media/picture.png"
-QUESTION = "What animal is this?"
+QUESTION = "Describe the picture."
 
 
 @pytest.fixture(scope="module")
