@@ -1,6 +1,7 @@
 """The table of the model card, on data that was not trained on.
 
 python -m recipes.tutti_mini.measure --data DIR --cache DIR [--model FOLDER] [--scenes N] [--json FILE]
+python -m recipes.tutti_mini.measure --data DIR --cache DIR --phrasings train      scene questions only, as trained
 """
 
 from __future__ import annotations
@@ -153,8 +154,8 @@ MAKERS = {
 }
 
 
-def questions(bench: Bench, pools: Pools, scenes: int, seed: int = 7) -> dict[str, Any]:
-    """Scene questions in phrasings that were not trained on, by type."""
+def questions(bench: Bench, pools: Pools, scenes: int, seed: int = 7, phrasings: str = "val") -> dict[str, Any]:
+    """Scene questions by type, in phrasings that were not trained on ("val") or that were ("train")."""
     right: dict[str, list[bool]] = defaultdict(list)
     said: Counter[str] = Counter()
     wrong: list[dict[str, str]] = []
@@ -164,7 +165,7 @@ def questions(bench: Bench, pools: Pools, scenes: int, seed: int = 7) -> dict[st
         rng = np.random.default_rng((seed, index))
         scene = MAKERS[kind](rng, pools)
         media = media_of(scene)
-        for qa in ask(scene, rng, "val", 4):
+        for qa in ask(scene, rng, phrasings, 4):
             answer = bench.model.ask(qa.question, *media.values(), max_tokens=32).text
             good = score(answer, qa)
             right[qa.type].append(good)
@@ -215,9 +216,15 @@ def main() -> None:
     parser.add_argument("--model", default=None, help="tutti-mini, or a folder")
     parser.add_argument("--quantize", help="int8 or int4, to see what that costs")
     parser.add_argument("--scenes", type=int, default=400, help="scenes to ask about")
+    parser.add_argument("--phrasings", choices=("val", "train"), default="val", help="of the questions (val)")
     parser.add_argument("--json", type=Path, help="also write the figures, and wrong answers, to this file")
     arguments = parser.parse_args()
     bench = Bench(tutti.load(arguments.model, quantize=arguments.quantize), arguments.data, arguments.cache)
+    if arguments.phrasings == "train":
+        known = questions(bench, mixed_pools(arguments.data, arguments.cache), arguments.scenes, phrasings="train")
+        known.pop("wrong")
+        print(json.dumps(known, indent=1))
+        return
     figures: dict[str, Any] = {"classification": classes(bench), "retrieval": retrieval(bench)}
     figures["scene questions"] = questions(bench, mixed_pools(arguments.data, arguments.cache), arguments.scenes)
     held_out = Pools.load(arguments.data, arguments.cache, held_out=True)
