@@ -17,7 +17,7 @@ from tutti.checkpoints.families import FAMILIES
 from tutti.checkpoints.headers import Entry
 from tutti.checkpoints.inspection import describe
 from tutti.content import SamplingOptions
-from tutti.engine import Engine
+from tutti.engine import Capacity, Engine
 from tutti.engine.passes import run_passes, undo_passes
 from tutti.errors import CheckpointError, InputError, ShapeMismatch, UnsupportedConfig, UnsupportedTask
 from tutti.models.layers.linear import HeldEmbedding, QuantizedLinear
@@ -188,7 +188,7 @@ def _llava_7b() -> tuple[int, dict[str, int]]:
 @pytest.mark.parametrize("quantize", ["int8", "int4"])
 def test_the_engine_gives_what_the_whole_model_gives(wide: Path, quantize: str) -> None:
     model = run_passes(checkpoints.load(wide, quantize=quantize).model)
-    engine = Engine(model, eos_ids=(), detokenize=lambda _: "")  # type: ignore[arg-type]
+    engine = Engine(model, eos_ids=(), detokenize=lambda _: "", capacity=Capacity(max_running=4, step_tokens=9))  # type: ignore[arg-type]
     prompts = [torch.randint(0, 128, (length,)).numpy() for length in (5, 23)]
     requests = [engine.submit(Prompt(ids), SamplingOptions(max_tokens=8)) for ids in prompts]
     while engine.step():

@@ -30,10 +30,7 @@ class QuantizedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: (…, K) → (…, N)."""
-        out = self.kernel(x.reshape(-1, x.shape[-1]))
-        if self.bias is not None:
-            out = out + self.bias
-        return out.view(*x.shape[:-1], -1)
+        return _product(x, self.kernel, self.bias)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         """Weights go into a state dict in the form that folders keep."""
@@ -123,16 +120,21 @@ def _join_quantized(layers: list[QuantizedLinear]) -> None:
     if kernel is None:
         return
 
-    def product(x: Tensor) -> Tensor:
-        out = kernel(x.reshape(-1, x.shape[-1]))
-        return (out if bias is None else out + bias).view(*x.shape[:-1], -1)
-
-    joined = Joined(product, [layer.kernel.rows for layer in layers])
+    joined = Joined(lambda x: _product(x, kernel, bias), [layer.kernel.rows for layer in layers])
     start = 0
     for layer in layers:
         stop = start + layer.kernel.rows
         layer.kernel, layer.joined = RowsKernel(kernel, start, stop), joined
         start = stop
+
+
+def _product(x: Tensor, kernel: Kernel, bias: Tensor | None) -> Tensor:
+    """Shapes: (…, K) → (…, N)."""
+    shape = (*x.shape[:-1], kernel.rows)
+    if not x.numel():  # a step that only reads a part of a prompt asks for the logits of no token
+        return x.new_empty(shape)
+    out = kernel(x.reshape(-1, x.shape[-1]))
+    return (out if bias is None else out + bias).view(shape)
 
 
 def _biases(layers: list[nn.Linear] | list[QuantizedLinear]) -> Tensor | None:
