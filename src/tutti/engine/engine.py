@@ -20,6 +20,9 @@ from tutti.engine.sequence import Prompt, Sequence, check_prompt
 from tutti.engine.text import TextStream
 from tutti.errors import CapacityError, InputError
 
+_CACHE_BYTES = 512 * 2**20
+_LEAST_TOKENS = 2048
+
 
 @dataclass(frozen=True, kw_only=True)
 class Capacity:
@@ -27,9 +30,10 @@ class Capacity:
 
     block_tokens: int = 16
     """Tokens a block of the key-value cache holds."""
-    cache_bytes: int = 2 * 2**30
-    """Most memory for keys and values; no more is reserved than `max_running` full contexts need, and on a CPU pages
-    are taken only as tokens come. The default holds 2,048 tokens of LLaVA-1.5-7B, where a picture takes 576."""
+    cache_bytes: int | None = None
+    """Most memory for keys and values; None is 512 MB, or what 2,048 tokens take if that is more (2 GB for
+    LLaVA-1.5-7B, where a picture takes 576). No more is reserved than `max_running` full contexts need, and on a CPU
+    pages are taken only as tokens come."""
     max_running: int = 16
     """Most requests that run at once."""
     step_tokens: int = 512
@@ -312,7 +316,10 @@ def _block_count(model: Decoder, capacity: Capacity) -> int:
         )
     # Four bytes a value: the widest type that models run in here; narrower ones take less than they may.
     block_bytes = 2 * 4 * model.layers * model.kv_heads * model.head_width * capacity.block_tokens
-    blocks = capacity.cache_bytes // block_bytes
+    cache_bytes = capacity.cache_bytes
+    if cache_bytes is None:
+        cache_bytes = max(_CACHE_BYTES, block_bytes * -(-_LEAST_TOKENS // capacity.block_tokens))
+    blocks = cache_bytes // block_bytes
     if blocks < 1:
-        raise InputError(f"cache_bytes is {capacity.cache_bytes}; expected {block_bytes} (one block) or more.")
+        raise InputError(f"cache_bytes is {cache_bytes}; expected {block_bytes} (one block) or more.")
     return min(blocks, capacity.max_running * -(-model.context_length // capacity.block_tokens))
