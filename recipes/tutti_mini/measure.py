@@ -1,7 +1,7 @@
 """The table of the model card, on data that was not trained on.
 
 python -m recipes.tutti_mini.measure --data DIR --cache DIR [--model FOLDER] [--scenes N] [--json FILE]
-python -m recipes.tutti_mini.measure --data DIR --cache DIR --phrasings train [--quantize int4]      scene questions only
+python -m recipes.tutti_mini.measure --data DIR --cache DIR --phrasings train [--quantize int4]  (scene questions only)
 """
 
 from __future__ import annotations
