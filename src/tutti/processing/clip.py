@@ -90,11 +90,7 @@ class CLIPProcessor:
     """What the model takes, in words."""
 
     def __post_init__(self) -> None:
-        if self.images.side != self.image_size:
-            raise UnsupportedConfig(
-                f"The preprocessor settings do not make pictures of {self.image_size} x {self.image_size} pixels, "
-                "which the model sees; they are of another model."
-            )
+        self.images.check_side(self.image_size)
 
     def picture(self, pixels: Pixels) -> MediaInput:
         """A picture. Shapes: (H, W, 3) uint8 → {"pixel_values": (3, S, S)}.

@@ -61,11 +61,7 @@ class IdeficsProcessor(TextProcessor):
     hears = "text and image"
 
     def __post_init__(self) -> None:
-        if self.images.side != self.image_size:
-            raise UnsupportedConfig(
-                f"The preprocessor settings do not make pictures of {self.image_size} x {self.image_size} pixels, "
-                "which the model sees; they are of another model."
-            )
+        self.images.check_side(self.image_size)
         count, special = self.tokenizer.vocab_size, self.tokenizer.special_tokens
         if count > self.known_tokens or IMAGE not in special or AROUND not in special:
             raise UnsupportedConfig(

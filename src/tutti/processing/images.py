@@ -99,6 +99,18 @@ class ImageProcessor:
         found = {(sides or {}).get(key) for key in ("height", "width")}
         return found.pop() if len(found) == 1 else None
 
+    def check_side(self, side: int) -> None:
+        """Refuse settings that do not make squares of the side that a model sees.
+
+        Raises:
+            UnsupportedConfig: They do not.
+        """
+        if self.side != side:
+            raise UnsupportedConfig(
+                f"The preprocessor settings do not make pictures of {side} x {side} pixels, "
+                "which the model sees; they are of another model."
+            )
+
     def __call__(self, picture: Pixels) -> NDArray[np.float32]:
         """Transform one picture.
 

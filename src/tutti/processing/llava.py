@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.errors import UnsupportedConfig
 from tutti.processing.images import ImageProcessor
 from tutti.processing.prompt import MediaInput, media_digest
 from tutti.processing.vision import VisionProcessor
@@ -30,11 +29,7 @@ class LlavaProcessor(VisionProcessor):
     """N of a picture."""
 
     def __post_init__(self) -> None:
-        if self.images.side != self.image_size:
-            raise UnsupportedConfig(
-                f"The preprocessor settings do not make pictures of {self.image_size} x {self.image_size} pixels, "
-                "which the model sees; they are of another model."
-            )
+        self.images.check_side(self.image_size)
 
     def picture(self, pixels: Pixels) -> MediaInput:
         """A picture. Shapes: (H, W, 3) uint8 → {"pixel_values": (3, S, S)}.

@@ -87,8 +87,6 @@ class Anthropic(Hosted):
             return error.status_code, error.message
         if isinstance(error, anthropic.APIError):
             return None, type(error).__name__
-        if type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
-            return None, f"the connection broke: {type(error).__name__}"
         return None
 
 

@@ -118,8 +118,6 @@ class Gemini(Hosted):
 
         if isinstance(error, errors.APIError):
             return error.code, error.message or type(error).__name__
-        if type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
-            return None, f"the connection broke: {type(error).__name__}"
         return None
 
 

@@ -177,7 +177,7 @@ class Hosted(ABC):
         except (TuttiError, GeneratorExit, KeyboardInterrupt):
             raise
         except Exception as error:
-            failed = self._failed(error)
+            failed = self._failed(error) or _broken_line(error)
             if failed is None:
                 raise
             raise self._translated(*failed) from None
@@ -201,6 +201,13 @@ def finish_reason(said: str | None, length: Sequence[str]) -> FinishReason | Non
     if said is None:
         return None
     return "length" if said in length else "stop"
+
+
+def _broken_line(error: Exception) -> tuple[None, str] | None:
+    """A connection that broke while the answer came, which the clients hand on as their HTTP library raises it."""
+    if type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
+        return None, f"the connection broke: {type(error).__name__}"
+    return None
 
 
 def unit_rows(rows: Sequence[Sequence[float]]) -> NDArray[np.float32]:

@@ -141,7 +141,7 @@ class OpenAI(Hosted):
             return None, "no connection" if not isinstance(error, openai.APITimeoutError) else "no answer in time"
         if isinstance(error, openai.APIError):  # an error within a stream
             return 400, error.message
-        return _broken_line(error)
+        return None
 
 
 def _client(key: Key, options: HostedOptions, base_url: str | None) -> openai.OpenAI:
@@ -155,13 +155,6 @@ def _client(key: Key, options: HostedOptions, base_url: str | None) -> openai.Op
         timeout=options.timeout_s,
         max_retries=options.retries,
     )
-
-
-def _broken_line(error: Exception) -> tuple[int | None, str] | None:
-    """A connection that broke while the answer came, which the client hands on as its HTTP library raises it."""
-    if type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2"):
-        return None, f"the connection broke: {type(error).__name__}"
-    return None
 
 
 def _messages(turns: Sequence[tuple[str, list[Piece]]]) -> list[dict[str, Any]]:
