@@ -46,7 +46,8 @@ def kill_at_random(folder: Path, database: Path, dice: random.Random) -> set[str
     }
     time.sleep(dice.random() * 0.05)
     running.kill()
-    rest, _ = running.communicate()
+    rest = running.stdout.read()  # not communicate(), which loses what readline() has read ahead
+    running.communicate()
     # A line that the kill cut in two was not reported.
     return reported | set(rest.rpartition("\n")[0].splitlines())
 
