@@ -45,6 +45,17 @@ def test_a_month(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     months = json.loads(capsys.readouterr().out)["months"]
     assert [month["queries"] for month in months] == [1000, 3000, 10000, 30000, 100000]
 
+    bench = tmp_path / "bench.jsonl"
+    bench.write_text('{"requests_per_s": 0.4}\n{"requests_per_s": 1.0}\n')
+    words = [*words[:-2], "--bench", str(bench), "--json"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["months"] == months
+    bench.write_text("askers  req/s\n")
+    assert main(words) == 2
+    assert f"{bench} is not what `tutti bench --json` prints" in capsys.readouterr().err
+    assert main([*words, "--queries-per-s", "1"]) == 2
+    assert "Give either --queries-per-s or --bench FILE" in capsys.readouterr().err
+
 
 def test_every_price_is_told_with_its_source(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cost", "--models", "--json"]) == 0

@@ -9,6 +9,7 @@ import pytest
 
 import tutti
 from tests.evaluate.players import Player, write_suite
+from tests.providers.loopback import loopback, openai_stream
 from tutti.cli.main import main
 from tutti.errors import InputError, Unauthorized
 from tutti.providers.model import Model
@@ -82,10 +83,33 @@ def test_a_refused_key_is_the_providers_failure(
     )
 
 
+def test_a_spending_limit_refuses_before_sending_and_is_gone_on_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    suite = str(write_suite(tmp_path, *({**row, "media": []} for row in ROWS[:4])))
+    with loopback() as server:
+        name = f"{server.url}/v1#m"
+        words = ["evaluate", suite, "--model", name, "--json", "--max-tokens", "10"]
+        assert main([*words, "--spend-limit", "1"]) == 2
+        assert f"No price is known for {name}" in capsys.readouterr().err
+        Path("prices.toml").write_text(
+            f'[models."{name}"]\ninput = 0.0\noutput = 100000.0\nread = 2026-11-25\nsource = "a contract"\n'
+        )
+        # Ten tokens at most cost a dollar; the two that come cost 0.2.
+        server.replies += [openai_stream("y", "es") for _ in ROWS]
+        words += ["--prices", "prices.toml", "--spend-limit", "1.3"]
+        assert main(words) == 0
+        assert len(server.asked) == 2
+        assert "of the limit of $1.3000 there is $0.9000 left" in capsys.readouterr().out
+        assert main(words) == 0
+        assert len(server.asked) == 4
+
+
 def test_a_model_that_needs_a_key_says_so_before_anything_is_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(name: str) -> Model:
+    def load(name: str, **_: object) -> Model:
         raise InputError("There is no key for openai; set OPENAI_API_KEY.")
 
     monkeypatch.setattr(tutti, "load", load, raising=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ _EPILOG = """examples:
   tutti cost hour.mp4 --model gemini:gemini-2.5-pro --question "When does the goal fall?"
   tutti cost photo.jpg --model openai:gpt-4o --returned 1190          against what the provider counted
   tutti cost --per-month 10000 --like suite.jsonl --model openai:gpt-4o --queries-per-s 1.5 --plot costs.svg
+  tutti bench photo.jpg --json > bench.jsonl
+  tutti cost --per-month 10000 --like suite.jsonl --model openai:gpt-4o --bench bench.jsonl
   tutti cost --models                                                  every price, with its day and its source
 
 A model without a price is refused, never counted as 0. Prices of your own: a TOML file for --prices, such as
@@ -48,6 +51,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     month.add_argument("--machine", metavar="NAME", default="l4", help="a machine of the price book (l4)")
     month.add_argument(
         "--queries-per-s", metavar="R", type=positive(float), help="what one machine answers, measured by `tutti bench`"
+    )
+    month.add_argument(
+        "--bench", metavar="FILE", type=Path, help="what `tutti bench --json` printed; its best level counts"
     )
     month.add_argument("--utilisation", metavar="SHARE", type=positive(float), default=0.6, help="planned for (0.6)")
     month.add_argument("--peak", metavar="X", type=positive(float), default=3.0, help="busiest hour over the mean (3)")
@@ -134,8 +140,7 @@ def _month(arguments: argparse.Namespace, price: Price, book: PriceBook) -> None
 
     if arguments.like is None:
         raise InputError("--per-month was given without --like; name a suite with queries like yours.")
-    if arguments.queries_per_s is None:
-        raise InputError("--queries-per-s is missing; measure what one machine answers with `tutti bench`.")
+    queries_per_s = _queries_per_s(arguments)
     if not arguments.utilisation <= 1 <= arguments.peak:
         raise InputError("--utilisation is a share of at most 1, and --peak a factor of at least 1.")
     machine = book.machine(arguments.machine)
@@ -150,13 +155,31 @@ def _month(arguments: argparse.Namespace, price: Price, book: PriceBook) -> None
     )
     hosting = SelfHosting(
         usd_per_hour=machine.usd_per_hour,
-        queries_per_s=arguments.queries_per_s,
+        queries_per_s=queries_per_s,
         utilisation=arguments.utilisation,
         peak=arguments.peak,
         fixed_usd=arguments.fixed,
     )
     load = Load(per_query=per_query, hosting=hosting, hidden=arguments.hidden, spread=arguments.spread)
     _print_month(load, arguments, price)
+
+
+def _queries_per_s(arguments: argparse.Namespace) -> float:
+    """As given, or the best level of a file that `tutti bench` wrote."""
+    if (arguments.queries_per_s is None) == (arguments.bench is None):
+        raise InputError("Give either --queries-per-s or --bench FILE; `tutti bench --json` measures one machine.")
+    if arguments.bench is None:
+        return float(arguments.queries_per_s)
+    try:
+        levels = [json.loads(line) for line in arguments.bench.read_text(encoding="utf-8").splitlines() if line.strip()]
+        best = max(float(level["requests_per_s"]) for level in levels)
+    except OSError as error:
+        raise InputError(f"{arguments.bench} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{arguments.bench} is not what `tutti bench --json` prints: a level a line.") from error
+    if not best > 0:
+        raise InputError(f"{arguments.bench} tells of {best:g} requests a second; expected more than 0.")
+    return best
 
 
 def _print_month(load: Load, arguments: argparse.Namespace, price: Price) -> None:

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from tutti.evaluate.report import Report
     from tutti.evaluate.running import Candidate, Outcome, Plan
     from tutti.interfaces import TextReader
+    from tutti.providers.hosted import HostedOptions
 
 _EPILOG = """examples:
   tutti evaluate --init photos/                                   draft photos/suite.jsonl, then fill it in
   tutti evaluate photos/suite.jsonl --model tutti-mini --model ./other-model
   tutti evaluate suite.jsonl --model tutti-mini --prompts prompts.txt --limit 10
+  tutti evaluate suite.jsonl --model openai:gpt-4o --spend-limit 2      what would pass it fails; give it again to go on
   tutti evaluate suite.jsonl --model tutti-mini --baseline old/report.json     exit code 1 if it got worse
 
 A suite has a case a line:
@@ -76,6 +78,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prices", metavar="FILE", type=Path, help="prices of hosted models, beside those that are known"
     )
+    parser.add_argument(
+        "--spend-limit", metavar="USD", type=positive(float), help="refuse what may cost more, before it is sent"
+    )
     parser.add_argument("--track", choices=("wandb", "mlflow", "langsmith"), help="log the report into a tracker, too")
     parser.add_argument("--spans", metavar="FILE", type=Path, help="write an OpenTelemetry span a query, as JSON lines")
     add_json(parser, "report.json on one line")
@@ -114,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int | None:
 
     plan = Plan(
         suite=suite,
-        candidates=_candidates(arguments.model or ["tutti-mini"], book, arguments.quantize),
+        candidates=_candidates(arguments, book),
         variants=variants,
         options=SamplingOptions(max_tokens=arguments.max_tokens),
         concurrency=arguments.concurrency,
@@ -159,26 +164,44 @@ def _draft(arguments: argparse.Namespace) -> None:
         print(f"{path}: {lines.count(chr(10))} cases; look through them, then: tutti evaluate {path}")
 
 
-def _candidates(names: list[str], book: PriceBook, quantize: str | None) -> list[Candidate]:
+def _candidates(arguments: argparse.Namespace, book: PriceBook) -> list[Candidate]:
+    names, quantize = arguments.model or ["tutti-mini"], arguments.quantize
     if len(set(names)) < len(names):
         raise InputError(f"--model was given {', '.join(names)}; expected every model once.")
     import tutti
     from tutti.evaluate.running import Candidate
     from tutti.providers.registry import is_hosted
 
+    limited = _limited(book, arguments.spend_limit)
     found = []
     for name in names:
         hosted = is_hosted(name)
+        if hosted and limited is not None:
+            book.price(name)  # without one no request could be held against the limit
         found.append(
             Candidate(
                 name=name,
-                model=(tutti.load(name) if hosted or not quantize else tutti.load(name, quantize=quantize)).provider,
+                model=(tutti.load(name, hosted=limited) if hosted else tutti.load(name, quantize=quantize)).provider,
                 fingerprint="" if hosted else _digest(name) + (quantize or ""),
                 hosted=hosted,
                 price=book.models.get(name),
             )
         )
     return found
+
+
+def _limited(book: PriceBook, limit_usd: float | None) -> HostedOptions | None:
+    """One purse for all hosted models of the run; None without a limit."""
+    if limit_usd is None:
+        return None
+    from tutti.evaluate.tariff import Tariff
+    from tutti.media import Limits
+    from tutti.providers.hosted import HostedOptions
+    from tutti.providers.spending import Spending
+    from tutti.settings import read_settings
+
+    prices = Tariff(book, Limits.from_settings(read_settings()))
+    return HostedOptions(prices=prices, spending=Spending(limit_usd))
 
 
 def _digest(name: str) -> str:
