@@ -104,6 +104,9 @@ def test_a_spending_limit_refuses_before_sending_and_is_gone_on_from(
         assert "of the limit of $1.3000 there is $0.9000 left" in capsys.readouterr().out
         assert main(words) == 0
         assert len(server.asked) == 4
+    # "Number 0?" is 9 characters, so 3 tokens by estimate; the server counts as it likes, and both are told.
+    counted = "predicted against counted on 4 answers: estimated 12 prompt tokens, the provider counted "
+    assert counted in capsys.readouterr().out
 
 
 def test_a_model_that_needs_a_key_says_so_before_anything_is_asked(

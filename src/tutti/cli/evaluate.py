@@ -15,7 +15,7 @@ from tutti.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tutti.evaluate.prices import PriceBook
+    from tutti.evaluate.prices import Price, PriceBook
     from tutti.evaluate.report import Report
     from tutti.evaluate.running import Candidate, Outcome, Plan
     from tutti.interfaces import TextReader
@@ -130,6 +130,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     found = changes(outcomes, baseline, alpha=arguments.alpha, margin=arguments.margin / 100) if baseline else []
     used = [price for one in plan.candidates if (price := book.models.get(one.name)) is not None]
     notes = [warning for price in used if (warning := stale(price)) is not None]
+    notes += _reconciled(outcomes, used)
     report = make_report(suite, outcomes, alpha=arguments.alpha, changes=found, notes=notes)
     written = write_report(report, out)
     if arguments.json:
@@ -146,6 +147,16 @@ def run(arguments: argparse.Namespace) -> int | None:
 
 def _code(report: Report) -> int | None:
     return 1 if report.regressed else None
+
+
+def _reconciled(outcomes: list[Outcome], prices: list[Price]) -> list[str]:
+    """A sentence a priced model: what was predicted beside what its provider counted."""
+    from tutti.evaluate.reconciling import reconciled
+    from tutti.media import Limits
+    from tutti.settings import read_settings
+
+    limits = Limits.from_settings(read_settings())
+    return [one.sentence for one in reconciled(outcomes, {price.name: price for price in prices}, limits)]
 
 
 def _draft(arguments: argparse.Namespace) -> None:
