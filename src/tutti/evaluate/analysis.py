@@ -89,6 +89,8 @@ class Verdict:
     p_corrected: float
     """Holm's, for the number of pairs."""
     alpha: float
+    pairs: int = 1
+    """So many share the false alarms that are allowed."""
 
     @property
     def told_apart(self) -> bool:
@@ -101,16 +103,17 @@ class Verdict:
         difference = self.comparison.difference
         band = f"95 % from {difference.low * 100:+.1f} to {difference.high * 100:+.1f}"
         points = f"{abs(difference.mean) * 100:.1f} points ({band})"
+        p = f"p = {_p(self.p_corrected)}" + (f" corrected for {self.pairs} pairs" if self.pairs > 1 else "")
         if self.told_apart:
             better, worse = (self.first, self.second) if difference.mean > 0 else (self.second, self.first)
-            return f"{better} is better than {worse} by {points}, p = {_p(self.p_corrected)}."
+            return f"{better} is better than {worse} by {points}, {p}."
         if self.comparison.detectable == 0:
             return f"{self.first} and {self.second} cannot be told apart: every case has the same score."
         needed = self.comparison.cases_needed
         enough = f"about {needed:,} cases would do" if needed else "no number of cases would tell"
         return (
             f"{self.first} and {self.second} cannot be told apart on {difference.cases} cases: {points}, "
-            f"p = {_p(self.p_corrected)}; {enough}, and these find "
+            f"{p}; {enough}, and these find "
             f"{self.comparison.detectable * 100:.0f} points or more."
         )
 
@@ -163,12 +166,13 @@ def verdicts(outcomes: Sequence[Outcome], *, alpha: float = 0.05) -> list[Verdic
             [scores[second][case] for case in clusters],
             list(clusters.values()),
             alpha=alpha,
+            tests=len(pairs),
         )
         for first, second in pairs
     ]
     corrected = statistics.holm([one.p_value for one in compared])
     return [
-        Verdict(first=first, second=second, comparison=one, p_corrected=p, alpha=alpha)
+        Verdict(first=first, second=second, comparison=one, p_corrected=p, alpha=alpha, pairs=len(pairs))
         for (first, second), one, p in zip(pairs, compared, corrected, strict=True)
     ]
 

@@ -72,7 +72,13 @@ def mean_interval(scores: Sequence[float], clusters: Sequence[str], *, level: fl
 
 
 def compare(
-    first: Sequence[float], second: Sequence[float], clusters: Sequence[str], *, alpha: float = 0.05, seed: int = 0
+    first: Sequence[float],
+    second: Sequence[float],
+    clusters: Sequence[str],
+    *,
+    alpha: float = 0.05,
+    tests: int = 1,
+    seed: int = 0,
 ) -> Comparison:
     """Compare scores of two models on the same cases, case by case.
 
@@ -81,17 +87,18 @@ def compare(
         second: (N,) scores on the same cases.
         clusters: (N,) what each case shares its luck with.
         alpha: Share of false alarms that `cases_needed` and `detectable` allow.
+        tests: How many such comparisons share that (Bonferroni, the first step of `holm`).
         seed: Of the draws.
     """
     differences = np.asarray(first, float) - np.asarray(second, float)
     interval = mean_interval(differences.tolist(), clusters, level=1 - alpha, seed=seed)
     spread = clustered_deviation(differences.tolist(), clusters)
-    needed = cases_needed(interval.mean, spread, alpha=alpha)
+    needed = cases_needed(interval.mean, spread, alpha=alpha / tests)
     return Comparison(
         difference=interval,
         p_value=sign_flip_p(differences.tolist(), clusters, seed=seed),
         cases_needed=needed,
-        detectable=detectable(len(differences), spread, alpha=alpha),
+        detectable=detectable(len(differences), spread, alpha=alpha / tests),
     )
 
 
