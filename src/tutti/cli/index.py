@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import redirect_stdout
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tutti.search import Index, Report
+    from tutti.search.spread import Cluster
 
 _EPILOG = """examples:
   tutti index photos/ --into photos.db                  again later: only what changed is read
@@ -23,6 +26,7 @@ _EPILOG = """examples:
   tutti index photos/ --into photos.db --read-text      also reads the text in pictures (extra: ocr)
   tutti index letters/ --into team.db --tenant anna --subject case-17
   tutti index --into team.db --tenant anna --forget case-17
+  tutti index /mnt/photos --into /mnt/photos.db --on ray    (extra: ray) many machines decode and embed, this one writes
 
 Ctrl-C at any time: what was reported as indexed is safe, and the same command goes on from there.
 """
@@ -46,6 +50,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subject-column", metavar="NAME", help="the feed's column that says whose data a row is")
     parser.add_argument("--read-text", action="store_true", help="read the text in pictures (extra: ocr)")
     parser.add_argument("--transcribe", metavar="MODEL", help="write down speech with this model")
+    parser.add_argument(
+        "--on",
+        metavar="ray[:ADDRESS]",
+        help="read and embed on a Ray cluster, which sees the same files (extra: ray); without an address: the one of "
+        "RAY_ADDRESS, or one that is started on this machine",
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="with --on: how many (default: one a processor)")
     parser.add_argument("--verbose", "-v", action="store_true", help="print each item on stderr once it is safe")
     add_model(parser)
     add_json(parser)
@@ -66,10 +77,12 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(
             f"{arguments.source} does not exist; expected a folder with media, or a CSV, JSONL or Parquet feed."
         )
-    reader = _reader() if arguments.read_text else None
-    index = _open(arguments, reader=reader, transcriber=_transcriber(arguments.transcribe))
+    cluster = _cluster(arguments)
+    index = _with_tools(arguments)
     columns = {name: getattr(arguments, name) for name in ("media_column", "key_column", "subject_column")}
-    report = index.add(arguments.source, subject=arguments.subject, told=teller(arguments.verbose), **columns)
+    told = teller(arguments.verbose)
+    with redirect_stdout(sys.stderr):  # Ray prints what befalls its workers
+        report = index.add(arguments.source, subject=arguments.subject, told=told, cluster=cluster, **columns)
     if arguments.json:
         print_json(asdict(report))
         return
@@ -86,6 +99,26 @@ def _open(arguments: argparse.Namespace, **tools: Any) -> Index:
         tenant=arguments.tenant,
         **tools,
     )
+
+
+def _with_tools(arguments: argparse.Namespace) -> Index:
+    reader = _reader() if arguments.read_text else None
+    return _open(arguments, reader=reader, transcriber=_transcriber(arguments.transcribe))
+
+
+def _cluster(arguments: argparse.Namespace) -> Cluster | None:
+    if arguments.on is None:
+        if arguments.workers is not None:
+            raise InputError("--workers was given without --on; expected both, as in: --on ray --workers 4")
+        return None
+    where, _, address = arguments.on.partition(":")
+    if where != "ray":
+        raise InputError(f"--on {arguments.on} was given; expected ray, or ray:ADDRESS.")
+    if arguments.workers is not None and arguments.workers < 1:
+        raise InputError(f"--workers is {arguments.workers}; expected at least 1.")
+    from tutti.search.spread import Cluster
+
+    return Cluster(make=partial(_with_tools, arguments), address=address or None, workers=arguments.workers)
 
 
 def _forget(arguments: argparse.Namespace) -> None:

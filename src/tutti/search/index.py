@@ -25,6 +25,7 @@ from tutti.search.indexing import Report, Run
 from tutti.search.moments import joined, times_answer
 from tutti.search.query import Hit, Searcher, Wanted, embed_words, only_colour
 from tutti.search.rerank import rerank
+from tutti.search.spread import Cluster, SpreadRun
 from tutti.search.store import Identity, Store, quoted, writing
 from tutti.search.tuning import tune
 from tutti.search.walk import Broken, stamp_of, walk
@@ -87,6 +88,7 @@ class Index:
         key_column: str | None = None,
         subject_column: str | None = None,
         told: Callable[[Report, list[str]], None] | None = None,
+        cluster: Cluster | None = None,
     ) -> Report:
         """Bring the collection up to date with a folder, a file, or a CSV, JSONL or Parquet feed.
 
@@ -97,6 +99,7 @@ class Index:
             key_column: The feed's column that tells rows apart; guessed when not given.
             subject_column: The feed's column that says whose data a row is.
             told: Called after each commit with the report so far and the items that are now safe.
+            cluster: Where files are read and embedded, if not here.
 
         Raises:
             InputError: There is no such source, it holds nothing to index, or another model made the database.
@@ -122,7 +125,7 @@ class Index:
             )
         else:
             items, within = walk(path, subject), f"{path.resolve()}/"
-        return self.add_items(items, within, told, name=str(source))
+        return self.add_items(items, within, told, name=str(source), cluster=cluster)
 
     def add_items(
         self,
@@ -130,15 +133,19 @@ class Index:
         within: str | None = None,
         told: Callable[[Report, list[str]], None] | None = None,
         name: str = "The collection",
+        cluster: Cluster | None = None,
     ) -> Report:
         """As `add`, for items that the caller lists."""
         items = iter(items)
         first = next(items, None)
         if first is None and not self._exists():
             raise InputError(f"{name} holds no files; expected media: pictures, recordings, videos or texts.")
-        store = Store.create(self.path, self.tenant, self._identity())
+        store = Store.create(self.path, self.tenant, self.identity())
         with writing(store.folder):
-            run = Run(store, self.embedder, self.tools, told)
+            if cluster is not None:
+                run: Run = SpreadRun(cluster, self, store, told)
+            else:
+                run = Run(store, self.embedder, self.tools, told)
             report = run.bring_up_to_date([first, *items] if first is not None else [], within)
             tune(store)
         self._searcher = None
@@ -301,14 +308,15 @@ class Index:
     def _opened(self) -> Searcher:
         if self._searcher is None:
             store = Store.open(self.path, self.tenant)
-            store.check(self._identity())
+            store.check(self.identity())
             self._searcher = Searcher(store, self.embedder)
         return self._searcher
 
     def _exists(self) -> bool:
         return (self.path / self.tenant / "items.lance").is_dir()
 
-    def _identity(self) -> Identity:
+    def identity(self) -> Identity:
+        """Which space the vectors are points of."""
         embedder = self.embedder
         weights, preprocessing = embedder.fingerprint() if isinstance(embedder, Fingerprinted) else (embedder.name, "")
         dimension = embedder.embed([Text("a")]).vectors.shape[1]
@@ -334,7 +342,7 @@ def index_of(path: str | PathLike[str], model: Any, told: Callable[[Report, list
     if not isinstance(part, (Video, Audio, Image)):
         raise InputError(f"{path} is not a video or a recording; expected one, or the folder of a database.")
     index = Index(Path(read_settings().cache_folder).expanduser() / "moments" / part.digest[:32], model)
-    weights = index._identity().weights  # noqa: SLF001 - the same file
+    weights = index.identity().weights
     index.path = index.path / weights[:16]
     if not index._exists():  # noqa: SLF001
         try:

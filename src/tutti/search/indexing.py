@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tutti.content import Part, Text, Video
 from tutti.errors import InputError, TuttiError, UnsupportedTask
@@ -22,7 +22,7 @@ from tutti.media import wrap
 from tutti.media.sniff import sniff
 from tutti.search.facets import Facet, Tools, facets, is_animation, passages, text_of
 from tutti.search.rows import row_of
-from tutti.search.store import Known, Store
+from tutti.search.store import Known
 from tutti.search.walk import Broken, Source, stamp_of
 
 BATCH = 64
@@ -79,6 +79,20 @@ class Item:
     error: str | None = None
 
 
+class Keeper(Protocol):
+    """Where a run writes: a `Store`, or what gathers rows for one elsewhere. Methods as `Store` has them."""
+
+    def known(self) -> Mapping[str, Known]: ...  # noqa: D102
+
+    def add(self, rows: Sequence[Mapping[str, Any]], replacing: Sequence[str] = ()) -> None: ...  # noqa: D102
+
+    def touch(self, item: str, stamp: str) -> None: ...  # noqa: D102
+
+    def mark(self, items: Sequence[str], *, deleted: bool) -> None: ...  # noqa: D102
+
+    def compact(self) -> None: ...  # noqa: D102
+
+
 class Run:
     """One run of indexing.
 
@@ -92,7 +106,7 @@ class Run:
 
     def __init__(
         self,
-        store: Store,
+        store: Keeper,
         embedder: Embedder,
         tools: Tools,
         told: Callable[[Report, list[str]], None] | None = None,
@@ -119,10 +133,7 @@ class Run:
         begun = time.monotonic()
         self._known = self.store.known()
         seen: set[str] = set()
-        for item in self._opened(self._changed(sources, seen)):
-            self._take(item)
-        self._embed()
-        self._commit()
+        self._bring(self._changed(sources, seen))
         if within is not None:
             gone = [item for item, known in self._known.items() if item.startswith(within) and not known.deleted]
             gone = [item for item in gone if item not in seen]
@@ -132,6 +143,13 @@ class Run:
             self.store.compact()
         self.report.seconds = time.monotonic() - begun
         return self.report
+
+    def _bring(self, sources: Iterator[Source]) -> None:
+        """Index what has changed."""
+        for item in self._opened(sources):
+            self._take(item)
+        self._embed()
+        self._commit()
 
     def _changed(self, sources: Iterable[Source | Broken], seen: set[str]) -> Iterator[Source]:
         """The sources whose stamp is not the known one."""
@@ -259,9 +277,13 @@ class Run:
         self.report.added += len(fresh)
         self.report.replaced += len(changed)
         self.report.rows += sum(len(item.rows) for item in ready)
+        self._safe([item.source.item for item in ready])
+
+    def _safe(self, items: list[str]) -> None:
+        """Tell of items that a commit has just written."""
         self._commits += 1
         if self.told is not None:
-            self.told(self.report, [item.source.item for item in ready])
+            self.told(self.report, items)
         if self._commits % _COMPACT_COMMITS == 0:
             self.store.compact()
 

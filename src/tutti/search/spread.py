@@ -1,0 +1,205 @@
+"""Indexing on many machines: Ray's workers decode and embed, and the one who asked for it writes.
+
+A worker is a run (`indexing.Run`) whose store gathers rows instead of writing them, so that what is found is the same
+as on one machine. Only the driver holds the tenant's lock and commits; a worker that is lost has written nothing, and
+Ray gives its files to another. Files must lie on storage that every machine sees under the same path.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from tutti.errors import InputError, MissingExtra, ProviderError, TuttiError
+from tutti.search.indexing import Report, Run
+from tutti.search.store import Identity, Known, Store
+from tutti.search.walk import Source
+
+if TYPE_CHECKING:
+    from tutti.search.index import Index
+
+_GROUP = 64
+"""Files that a worker is given at once; each such group is a commit."""
+_AHEAD = 2
+"""Groups that a worker has before it."""
+_RETRIES = 3
+"""How often a group is given to another worker after one was lost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Where the workers run.
+
+    Args:
+        make: Opens the same index in a worker: what loads the model there. It is pickled.
+        address: Of a running cluster; None takes that of RAY_ADDRESS, or starts one on this machine.
+        workers: How many; None for one a processor of the cluster.
+    """
+
+    make: Callable[[], Index]
+    address: str | None = None
+    workers: int | None = None
+
+
+@dataclass(kw_only=True)
+class Gathered:
+    """What a worker found in a group of files: a store for its run, which only remembers."""
+
+    before: Mapping[str, Known]
+    rows: list[Mapping[str, Any]] = field(default_factory=list)
+    """Of new items."""
+    changed: list[Mapping[str, Any]] = field(default_factory=list)
+    """Of items that the database knows."""
+    replacing: list[str] = field(default_factory=list)
+    touched: list[tuple[str, str]] = field(default_factory=list)
+    """Items whose content is the old one, and their new stamp."""
+    report: Report = field(default_factory=Report)
+
+    def known(self) -> Mapping[str, Known]:
+        """What the database holds of these files."""
+        return self.before
+
+    def add(self, rows: Sequence[Mapping[str, Any]], replacing: Sequence[str] = ()) -> None:
+        """Remember rows."""
+        (self.changed if replacing else self.rows).extend(rows)
+        self.replacing.extend(replacing)
+
+    def touch(self, item: str, stamp: str) -> None:
+        """Remember an item's new stamp."""
+        self.touched.append((item, stamp))
+
+    def mark(self, items: Sequence[str], *, deleted: bool) -> None:
+        """Only the driver knows what is gone."""
+
+    def compact(self) -> None:
+        """There is no table."""
+
+
+class Worker:
+    """What runs on each machine: it loads the model once, and gathers the rows of groups of files.
+
+    Args:
+        make: As for `Cluster`.
+    """
+
+    def __init__(self, make: Callable[[], Index]) -> None:
+        self._make = make
+        self._index: Index | None = None
+
+    def gather(self, sources: Sequence[Source], known: Mapping[str, Known], identity: Identity) -> Gathered:
+        """Read and embed files.
+
+        Raises:
+            InputError: The model of this machine is another one.
+        """
+        if self._index is None:
+            index = self._make()
+            if index.identity() != identity:
+                raise InputError(
+                    f"A worker loaded {index.embedder.name} with other weights or another preprocessing than the "
+                    "driver's; give every machine the same model and the same version of Tutti."
+                )
+            self._index = index
+        gathered = Gathered(before=known)
+        run = Run(gathered, self._index.embedder, self._index.tools, threads=2)
+        gathered.report = run.bring_up_to_date(sources)
+        return gathered
+
+
+class SpreadRun(Run):
+    """A run whose files are read and embedded by workers.
+
+    Args:
+        cluster: Where they are.
+        index: The driver's.
+        store: Where to write; the caller holds its lock.
+        told: As for `Run`.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        index: Index,
+        store: Store,
+        told: Callable[[Report, list[str]], None] | None = None,
+    ) -> None:
+        super().__init__(store, index.embedder, index.tools, told)
+        self._cluster, self._identity = cluster, store.identity
+
+    def _bring(self, sources: Iterator[Source]) -> None:
+        for gathered in _on_ray(self._cluster, self._groups(sources)):
+            self._write(gathered)
+
+    def _groups(self, sources: Iterator[Source]) -> Iterator[tuple[Any, ...]]:
+        while group := list(islice(sources, _GROUP)):
+            known = {s.item: self._known[s.item] for s in group if s.item in self._known}
+            yield group, known, self._identity
+
+    def _write(self, gathered: Gathered) -> None:
+        for item, stamp in gathered.touched:
+            self.store.touch(item, stamp)
+        self.store.add(gathered.rows)
+        self.store.add(gathered.changed, gathered.replacing)
+        for name in ("added", "replaced", "unchanged", "other", "rows", "bytes"):
+            setattr(self.report, name, getattr(self.report, name) + getattr(gathered.report, name))
+        self.report.broken += gathered.report.broken
+        written = list(dict.fromkeys(row["item"] for row in (*gathered.rows, *gathered.changed)))
+        if written:
+            self._safe(written)
+
+
+def _on_ray(cluster: Cluster, groups: Iterable[tuple[Any, ...]]) -> Iterator[Gathered]:
+    """What workers gather of each group, as it comes; a few groups a worker are under way at a time."""
+    with _connected(cluster.address) as ray:
+        count = cluster.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        remote = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=_RETRIES)(Worker)
+        workers = [remote.remote(cluster.make) for _ in range(count)]
+        free, waiting = workers * _AHEAD, iter(groups)
+        running: dict[Any, Any] = {}
+        while True:
+            for worker, group in zip(free, waiting, strict=False):
+                running[worker.gather.remote(*group)] = worker
+            if not running:
+                return
+            done, _ = ray.wait(list(running), num_returns=1)
+            free = [running.pop(one) for one in done]
+            yield ray.get(done[0])
+
+
+@contextmanager
+def _connected(address: str | None) -> Iterator[Any]:
+    """Ray, connected to a cluster, which is ended if it was started here.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+        ProviderError: The cluster cannot be reached, or loses workers again and again.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports its use to its makers
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else workers would not see an accelerator
+    try:
+        import ray
+    except ImportError:
+        raise MissingExtra("Indexing on Ray", "ray") from None
+    own = not ray.is_initialized()
+    try:
+        if own:
+            with warnings.catch_warnings():
+                # Ray starts programs, which LanceDB takes for forks that would go on with its threads.
+                warnings.filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
+                ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        yield ray
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, TuttiError):
+            raise error.cause from None
+        raise
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        raise ProviderError(f"Ray failed: {str(error).splitlines()[0]}; look at the cluster with: ray status") from None
+    finally:
+        if own:
+            ray.shutdown()
