@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ from tests.search.players import Space, Speaker, picture, recording
 from tutti.errors import InputError
 from tutti.search import Index
 from tutti.search.store import Store, writing
+
+ROOT = Path(__file__).parents[2]
 
 
 def names(index: Index, condition: str = "NOT deleted") -> list[str]:
@@ -127,14 +132,52 @@ def test_a_database_of_another_model_is_refused(folder: Path, tmp_path: Path, in
             attempt()
 
 
-def test_no_database_a_foreign_one_and_one_of_another_version(folder: Path, tmp_path: Path, index: Index) -> None:
+def test_a_database_of_another_version_is_refused(
+    folder: Path, tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.add(folder)
+    monkeypatch.setattr("tutti.search.store.FORMAT", 2)
+    for attempt in (lambda later: later.search("red"), lambda later: later.add(folder)):
+        with pytest.raises(InputError, match="db has format 1; this version reads format 2: index it anew"):
+            attempt(Index(tmp_path / "db", Speaker()))
+
+
+def test_what_may_not_be_read_is_listed_and_the_rest_indexed(folder: Path, tmp_path: Path) -> None:
+    (folder / "0_red.png").chmod(0)
+    (folder / "deep").chmod(0)
+    program = (
+        "import sys; from tests.search.players import Space; from tutti.search import Index\n"
+        "report = Index(sys.argv[2], Space()).add(sys.argv[1])\n"
+        "print(report.added, *(one.reason for one in report.broken), sep='\\n')"
+    )
+
+    def without_override() -> None:
+        """Root reads all; a program that starts without CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH does not."""
+        for capability in (1, 2):
+            ctypes.CDLL(None).prctl(24, capability)  # PR_CAPBSET_DROP; others than root have neither
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder), str(tmp_path / "db")],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+        preexec_fn=without_override,
+        check=True,
+    )
+    (folder / "deep").chmod(0o700)
+    added, *reasons = done.stdout.splitlines()
+    assert added == "6"  # five pictures and a text
+    assert f"Cannot read {folder / 'deep'}: Permission denied." in reasons
+    assert any(reason.startswith("Cannot read") and "0_red.png" in reason for reason in reasons), reasons
+
+
+def test_no_database_and_a_foreign_one(folder: Path, tmp_path: Path, index: Index) -> None:
     with pytest.raises(InputError, match=r"holds no database; make one with: tutti index FOLDER --into"):
         index.search("red")
     index.add(folder)
     with pytest.raises(InputError, match=r"holds no database of tenant 'anna'; its tenants are: default;"):
         Index(tmp_path / "db", Speaker(), tenant="anna").search("red")
-    table = index.store.table
-    table.replace_field_metadata  # noqa: B018 - the table is real
     shutil.rmtree(tmp_path / "db" / "default" / "items.lance" / "_versions")
     with pytest.raises(InputError, match="is not a database that Tutti wrote"):
         Index(tmp_path / "db", Speaker()).search("red")
