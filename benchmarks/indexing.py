@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=1600)
     parser.add_argument("--tower", type=int, choices=sorted(SIZES), default=32)
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--quantize", help="of ours, as for tutti index")
     arguments = parser.parse_args()
     result: dict[str, Any] = {**vars(arguments), "hardware": processor(), "commit": commit()}
     result["versions"] = versions("torch", "transformers", "lancedb")
@@ -129,7 +130,7 @@ def main() -> None:
         else:
             (folder / "clip").mkdir()
             theirs = checkpoint(folder / "clip", arguments.tower)
-            model = tutti.load(folder / "clip")
+            model = tutti.load(folder / "clip", quantize=arguments.quantize)
             plain_loop(theirs, files[:3])
         index = tutti.Index(folder / "db", model)
         report = index.add(folder / "photos", told=told)
