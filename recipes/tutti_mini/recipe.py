@@ -2,7 +2,8 @@
 
 1. `pretrain-image`, `pretrain-audio`, `pretrain-text`: each trunk, and the decoder, on its own.
 2. `align`: pictures with words and sounds with words in one space, and never sounds with pictures.
-3. `instruct`: questions on scenes; what was aligned stays as it is.
+   `align-heads`: the same in larger batches, the trunks standing still.
+3. `instruct`: questions on scenes; what was aligned stays as it is. `rephrase`: the same with a fresh schedule.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from recipes.tutti_mini.packs import EMOJI, PHOTOS, SOUNDS, load_pictures, load_
 from recipes.tutti_mini.pairs import Keys, PicturePairs, SoundPairs
 from recipes.tutti_mini.pools import Pools
 from recipes.tutti_mini.spots import COLOUR_NAMES, MOMENTS, MomentSource, PlaceSource, place_names
-from recipes.tutti_mini.tasks import Align, Classify, PairSource
+from recipes.tutti_mini.tasks import Align, AlignHeads, CaptionSource, Classify, PairSource
 from recipes.tutti_mini.words import tokenizer_json
 from tutti.errors import InputError
 from tutti.models.omni.model import Omni
@@ -36,7 +37,21 @@ PICTURE_SHARES = (*(0.36, 0.11, 0.01, 0.10, 0.03, 0.01), *(0.12, 0.13, 0.13))
 SOUND_SHARES = (0.08, 0.28, 0.13, 0.07, 0.28, 0.09, 0.07, 0.0)
 """Of `SOUNDS`; coffee orders wait for a model that transcribes."""
 
-STEPS = {"pretrain-image": 1400, "pretrain-audio": 900, "pretrain-text": 600, "align": 320, "instruct": 1100}
+HEAD_SHARES = {
+    "image": (*(0.24, 0.11, 0.02, 0.16, 0.04, 0.01), *(0.14, 0.14, 0.14)),
+    "audio": (0.10, 0.24, 0.16, 0.10, 0.25, 0.07, 0.08, 0.0),
+}
+"""The same for the heads alone."""
+
+STEPS = {
+    "pretrain-image": 1400,
+    "pretrain-audio": 900,
+    "pretrain-text": 600,
+    "align": 320,
+    "align-heads": 450,
+    "instruct": 1100,
+    "rephrase": 600,
+}
 """Optimizer steps at `--budget 1`."""
 PHASES = tuple(STEPS)
 
@@ -74,10 +89,16 @@ def prepare(name: str, *, data: Path, out: Path, budget: float = 1.0, seed: int 
             take_over(prepared.model, out / f"pretrain-{trunk}" / "model.safetensors", (f".{trunk}.", *SPOTS))
         return prepared
     model = new_model(out / "cache", seed)
+    if name == "align-heads":
+        take_over(model, out / "align" / "model.safetensors", ALIGNED)
+        return Prepared(model, kitchen.align_heads(steps))
     if name == "pretrain-text":
         return Prepared(model, kitchen.text(steps))
+    if name == "rephrase":
+        take_over(model, out / "instruct" / "model.safetensors")
+        return Prepared(model, kitchen.instruct(steps, "rephrase", 1e-3))
     take_over(model, out / "pretrain-text" / "model.safetensors", DECODER)
-    take_over(model, out / "align" / "model.safetensors", ALIGNED)
+    take_over(model, out / "align-heads" / "model.safetensors", ALIGNED)
     return Prepared(model, kitchen.instruct(steps))
 
 
@@ -107,7 +128,8 @@ def take_over(model: nn.Module, file: Path, wanted: tuple[str, ...] = ("",)) -> 
 
 
 SPOTS = ("classifiers.places.", "classifiers.colours.", "classifiers.moments.")
-ALIGNED = ("trunks.", "heads.", "text.", "logit_scale")
+HEADS = ("heads.", "text.", "logit_scale")
+ALIGNED = ("trunks.", *HEADS)
 DECODER = ("decoder.", "embed_in.", "embed_out.", "special", "output_bias")
 
 
@@ -118,13 +140,15 @@ class _Kitchen:
         self.data, self.cache, self.seed = data, cache, seed
         self.tokenizer = Tokenizer.from_str(tokenizer_json())
 
-    def pairs(self, modality: str, strength: float = 1.0) -> PicturePairs | SoundPairs:
-        """Media with captions."""
+    def pairs(
+        self, modality: str, strength: float = 1.0, shares: tuple[float, ...] | None = None
+    ) -> PicturePairs | SoundPairs:
+        """Media with captions, in the usual shares or in others."""
         if modality == "image":
             packs = [load_pictures(self.data, self.cache, name).part(held_out=False) for name in PHOTOS + EMOJI]
-            return PicturePairs(packs, PICTURE_SHARES, strength)
+            return PicturePairs(packs, shares or PICTURE_SHARES, strength)
         sounds = [load_sounds(self.data, self.cache, name).part(held_out=False) for name in SOUNDS]
-        return SoundPairs(sounds, SOUND_SHARES)
+        return SoundPairs(sounds, shares or SOUND_SHARES)
 
     def pretrain(self, modality: str, steps: int) -> Prepared:
         """Phase 1 of a trunk."""
@@ -185,6 +209,22 @@ class _Kitchen:
         )
         return Prepared(self.pretraining({}, ("image", "audio")), phase)
 
+    def align_heads(self, steps: int) -> Phase:
+        """Phase 2, second part: heads and text trunk only."""
+        tasks = []
+        for modality, count, others in (("image", 384, 256), ("audio", 96, 0)):
+            drawn = self.pairs(modality, strength=0.4, shares=HEAD_SHARES[modality])
+            keys = Keys([key for names in drawn.keys.values() for key in names])
+            source = CaptionSource(modality, drawn, keys, count, self.tokenizer, others)
+            tasks.append(Task(name=f"{modality}-text", objective=AlignHeads(modality), source=source))
+        return Phase(
+            name="align-heads",
+            tasks=tuple(tasks),
+            trainable=tuple(f"{prefix}*" for prefix in HEADS),
+            schedule=replace(self.schedule(steps, 1e-3), ema_decay=0.98),
+            seed=self.seed,
+        )
+
     def text(self, steps: int) -> Phase:
         """Phase 1 of the decoder."""
         source = SceneSource("text", self.tokenizer, self.pools, 24)
@@ -196,18 +236,18 @@ class _Kitchen:
             seed=self.seed,
         )
 
-    def instruct(self, steps: int) -> Phase:
-        """Phase 3: trunks, heads and the shared space stay as they were aligned."""
+    def instruct(self, steps: int, name: str = "instruct", learning_rate: float = 1.5e-3) -> Phase:
+        """Phase 3, and once more with a fresh schedule: trunks, heads and the shared space stay as they were."""
         sizes = {"picture": 32, "sound": 12, "clip": 8, "pair": 12}
         tasks = tuple(
             Task(name=kind, objective=Instruct(), source=SceneSource(kind, self.tokenizer, self.pools, size))
             for kind, size in sizes.items()
         )
         return Phase(
-            name="instruct",
+            name=name,
             tasks=tasks,
             trainable=("connectors.*", "frame_positions.*", *(f"{prefix}*" for prefix in DECODER)),
-            schedule=replace(self.schedule(steps, 1.5e-3), ema_decay=0.995),
+            schedule=replace(self.schedule(steps, learning_rate), ema_decay=0.995),
             seed=self.seed,
         )
 
@@ -217,16 +257,26 @@ class _Kitchen:
         return Pools.load(self.data, self.cache, held_out=False)
 
 
-def load_trained(out: Path, phase: str = "instruct") -> Omni:
-    """The model after a phase, for measuring and exporting; of a run that was stopped early, as it stood then."""
+def load_trained(out: Path, phase: str = "rephrase") -> Omni:
+    """The model after a phase, for measuring and exporting; of a run that was stopped early, as it stood then.
+
+    Phase 3 leaves the heads alone, so those of `align-heads` may be newer than the ones that it began with.
+    """
+    model = _after(out, phase)
+    if phase in ("instruct", "rephrase"):
+        take_over(model, out / "align-heads" / "model.safetensors", HEADS)
+    return model.eval()
+
+
+def _after(out: Path, phase: str) -> Omni:
     model = new_model(out / "cache")
     folder = out / phase
     if (folder / "model.safetensors").exists() or not (folder / "state.json").exists():
         take_over(model, folder / "model.safetensors")
-        return model.eval()
+        return model
     tensors = load_file(folder / json.loads((folder / "state.json").read_text())["tensors"])
     # What a finished run hands out: the weights, those that are averaged by their average.
     for part in ("model.", "average."):
         found = {name.removeprefix(part): value for name, value in tensors.items() if name.startswith(part)}
         model.load_state_dict(found, strict=part == "model.")
-    return model.eval()
+    return model
