@@ -71,6 +71,12 @@ def test_without_annotation_the_reader_decides_on_texts_alone() -> None:
     assert all(claim.supported is None for claim in check('A dog, "EXIT", 12.', Truth(None)))
 
 
+def test_a_text_that_was_read_in_pieces_is_no_invention() -> None:
+    truth = Truth(None, read=("OPEN", "DAILY", "8 to 6"))
+    found = {claim.text: claim.supported for claim in check('It says "OPEN DAILY", and "CLOSED DAILY".', truth)}
+    assert (found["text: OPEN DAILY"], found["text: CLOSED DAILY"]) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("answer", "phrase", "right"),
     [

@@ -36,27 +36,28 @@ def test_every_wrong_line_is_told_at_once(tmp_path: Path) -> None:
         '"a string"',
         '{"id": "x", "question": " ", "expected": "a"}',
         '{"id": "x", "question": "q", "expected": "a", "metric": "magic"}',
-        '{"id": "x", "question": "q", "expected": "a", "media": ["gone.png"]}',
-        '{"id": "x", "question": "q", "expected": "a", "colour": 1}',
+        '{"id": "x3", "question": "q", "expected": "a", "media": ["gone.png"]}',
+        '{"id": "x4", "question": "q", "expected": "a", "colour": 1}',
         '{"id": "twice", "question": "q", "expected": "a"}',
         "",
         '{"id": "twice", "question": "q", "expected": "a"}',
-        '{"id": "x", "question": "q"}',
-        '{"id": "x", "question": "q", "expected": "many", "metric": "number"}',
-        '{"id": "x", "question": "q", "expected": "maybe", "metric": "pope"}',
-        '{"id": "x", "question": "q", "expected": {"facts": ["a"]}, "metric": "anls"}',
-        '{"id": "x", "question": "q", "expected": "a", "metric": "choice"}',
-        '{"id": "x", "question": "q", "expected": [""]}',
-        '{"id": "x", "question": "q", "expected": "a", "tolerance": NaN}',
+        '{"id": "x5", "question": "q"}',
+        '{"id": "x6", "question": "q", "expected": "many", "metric": "number"}',
+        '{"id": "x7", "question": "q", "expected": "maybe", "metric": "pope"}',
+        '{"id": "x8", "question": "q", "expected": {"facts": ["a"]}, "metric": "anls"}',
+        '{"id": "x9", "question": "q", "expected": "a", "metric": "choice"}',
+        '{"id": "x10", "question": "q", "expected": [""]}',
+        '{"id": "x11", "question": "q", "expected": "a", "tolerance": NaN}',
     ]
     path.write_text("\n".join(lines))
     with pytest.raises(InputError) as caught:
         read_suite(path)
     message = str(caught.value)
-    assert "has 14 problems" in message
+    assert "has 15 problems" in message
     for number in (1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15, 16):
         assert f"line {number}: " in message
     assert "lines 7, 9: the id 'twice' comes more than once" in message
+    assert "lines 3, 4: the id 'x' comes more than once" in message, "also where a line has another fault"
     assert "metric is 'magic'; known are exact, contains," in message
     assert "gone.png' is not there" in message
 

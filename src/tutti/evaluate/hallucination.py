@@ -204,7 +204,8 @@ class Truth:
             return None, "no annotation, and no reader of text"
         facts = () if self.annotation is None else self.annotation.facts
         wanted = normalized(assertion.text)
-        for text in (*self._texts, *facts):
+        # What an answer quotes in one piece, a reader may have found as several.
+        for text in (*self._texts, " ".join(self.read or ()), *facts):
             if _alike(wanted, normalized(text)):
                 return True, text
         return False, "not among the texts" if self._texts else "no such text"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -110,14 +110,15 @@ def read_suite(path: Path, *, media_root: Path | None = None) -> Suite:
     root = media_root if media_root is not None else path.parent
     problems: list[str] = []
     cases: list[Case] = []
+    named: dict[str, list[int]] = defaultdict(list)  # also of lines with another fault
     for line, row in rows_of(path, problems):
         try:
+            named[_text("id", row.get("id"), f"line-{line}")].append(line)
             cases.append(_case(row, line, root))
         except InputError as error:
             problems.append(f"line {line}: {error}")
-    repeated = [name for name, count in Counter(case.id for case in cases).items() if count > 1]
-    for name in repeated:
-        lines = ", ".join(str(case.line) for case in cases if case.id == name)
+    for name in [name for name, lines in named.items() if len(lines) > 1]:
+        lines = ", ".join(map(str, named[name]))
         problems.append(f"lines {lines}: the id {name!r} comes more than once; expected every id once")
     if problems:
         shown = problems[:_SHOWN_PROBLEMS]
