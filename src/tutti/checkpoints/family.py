@@ -56,6 +56,8 @@ class Family:
     """Names of modules that hold the decoder's blocks; their linear layers take the precision asked for."""
     outputs: Sequence[str] = ()
     """Names of linear layers onto the vocabulary."""
+    words: str = ""
+    """Name of the table of words, whose weight the outputs take where a checkpoint has none of their own."""
 
     def name_in_model(self, name: str) -> str:
         """The model's name of a checkpoint's tensor."""

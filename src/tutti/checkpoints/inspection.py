@@ -92,14 +92,17 @@ def inspect(path: str | PathLike[str]) -> CheckpointInfo:
 
 def describe(folder: Path, values: Mapping[str, Any], entries: Mapping[str, Entry]) -> CheckpointInfo:
     """What is known from `config.json` and the headers."""
-    reason, facts, planned = None, None, {}
+    reason, facts = None, None
+    planned: dict[str, dict[str, Scheme]] = {}
     plain = dict(values)
     try:
         stored = take_quantization(plain)
         family = find_family(plain)
         facts = family.facts(family.config(plain), folder)
         layers = {family.name_in_model(entry.name): entry for entry in entries.values()}
-        planned = {} if stored else {scheme: _plan(layers, scheme, family) for scheme in ("int8", "int4")}
+        if not stored:
+            layers |= _tied_outputs(layers, family)
+            planned = {scheme: _plan(layers, scheme, family) for scheme in ("int8", "int4")}
         held = _stored_plan(layers) if stored else planned["int4"]
     except CheckpointError as error:
         reason, held = str(error), {}
@@ -128,6 +131,13 @@ def by_part(layers: Mapping[str, str]) -> dict[str, str]:
     ordered = sorted(layers.items(), key=lambda item: item[1], reverse=True)
     parts = {_part(f"{name}.weight"): scheme for name, scheme in ordered}
     return {**parts, "everything else": "kept"}
+
+
+def _tied_outputs(layers: Mapping[str, Entry], family: Family) -> dict[str, Entry]:
+    """Outputs that share the table of words: quantized, they have weights of their own."""
+    table = layers.get(f"{family.words}.weight")
+    absent = [name for name in (f"{layer}.weight" for layer in family.outputs) if name not in layers]
+    return {} if table is None else dict.fromkeys(absent, table)
 
 
 def _plan(layers: Mapping[str, Entry], text: str, family: Family) -> dict[str, Scheme]:

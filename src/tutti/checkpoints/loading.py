@@ -118,7 +118,8 @@ def load(
     if dtype not in DTYPES:
         raise InputError(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}.")
     folder = find_folder(path)
-    values = read_config(folder)
+    written = read_config(folder)
+    values = dict(written)
     quantized = take_quantization(values)
     check_quantize(quantize, quantized, dtype, new_weights, adapter)
     family = find_family(values)
@@ -163,7 +164,7 @@ def load(
         quantized=by_part(layers),
         memory_bytes=weight_bytes(model),
     )
-    return Loaded(model.eval(), processor, report, describe(folder, values, stored))
+    return Loaded(model.eval(), processor, report, describe(folder, written, stored))
 
 
 class _Hollow(TorchFunctionMode):

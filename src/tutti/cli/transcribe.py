@@ -57,7 +57,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.context:
         options["condition_on_previous_text"] = True
     progress = _show_progress if sys.stderr.isatty() else None
-    transcript = tutti.load(arguments.model).transcribe(medium, progress=progress, **options)
+    model = tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter)
+    transcript = model.transcribe(medium, progress=progress, **options)
     if progress:
         sys.stderr.write("\r\x1b[K")
     _print(transcript, arguments)

@@ -85,4 +85,12 @@ def _longest_edge(settings: Mapping[str, Any], key: str) -> int | None:
     return longest if type(longest) is int and longest > 0 else None
 
 
-FAMILY = Family(config=_config, facts=_facts, model=_model, processor=_processor)
+FAMILY = Family(
+    config=_config,
+    facts=_facts,
+    model=_model,
+    processor=_processor,
+    decoder_blocks=("model.text_model.layers",),
+    outputs=("lm_head",),
+    words="model.text_model.embed_tokens",
+)

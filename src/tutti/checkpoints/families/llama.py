@@ -50,4 +50,5 @@ FAMILY = Family(
     processor=_processor,
     decoder_blocks=("model.layers",),
     outputs=("lm_head",),
+    words="model.embed_tokens",
 )

@@ -70,4 +70,5 @@ FAMILY = Family(
     renames=RENAMES,
     decoder_blocks=("language_model.model.layers",),
     outputs=("language_model.lm_head",),
+    words="language_model.model.embed_tokens",
 )

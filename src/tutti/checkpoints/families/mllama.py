@@ -71,4 +71,5 @@ FAMILY = Family(
     renames=_RENAMES,
     decoder_blocks=("language_model.model.layers",),
     outputs=("language_model.lm_head",),
+    words="language_model.model.embed_tokens",
 )

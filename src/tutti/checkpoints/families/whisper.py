@@ -52,4 +52,12 @@ def _processor(config: Any, folder: Path) -> object:
     return WhisperProcessor(tokenizer, sounds, tokens, config.num_mel_bins, config.window_frames)
 
 
-FAMILY = Family(config=_config, facts=_facts, model=_model, processor=_processor)
+FAMILY = Family(
+    config=_config,
+    facts=_facts,
+    model=_model,
+    processor=_processor,
+    decoder_blocks=("model.decoder.layers",),
+    outputs=("proj_out",),
+    words="model.decoder.embed_tokens",
+)
