@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -13,14 +14,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tutti import checkpoints
+from tutti.checkpoints.adapters import AdapterConfig, merge_adapter, new_adapter, save_adapter
 from tutti.checkpoints.families import FAMILIES
-from tutti.checkpoints.headers import Entry
+from tutti.checkpoints.headers import Entry, read_folder
 from tutti.checkpoints.inspection import describe
+from tutti.cli.main import main
+from tutti.cli.options import told_of_loading
 from tutti.content import SamplingOptions
 from tutti.engine import Capacity, Engine
 from tutti.engine.passes import run_passes, undo_passes
 from tutti.errors import CheckpointError, InputError, ShapeMismatch, UnsupportedConfig, UnsupportedTask
 from tutti.models.layers.linear import HeldEmbedding, QuantizedLinear
+from tutti.models.layers.lora import LoRALinear
 from tutti.processing.prompt import Prompt
 
 WIDER = {
@@ -101,7 +106,8 @@ def test_a_quantized_folder_keeps_everything(
     assert torch.equal(logits(tmp_path / "small"), logits(wide, quantize=quantize))
     info = checkpoints.inspect(tmp_path / "small")
     assert info.supported
-    assert info.quantization == loaded.report.quantized == again.report.quantized
+    assert info.quantization == loaded.report.quantized == again.report.quantized == again.info.quantization
+    assert loaded.report.memory_bytes == loaded.info.memory_bytes[quantize]
     with pytest.raises(InputError, match="is quantized already; load it without quantize"):
         checkpoints.load(tmp_path / "small", quantize="int8")
 
@@ -137,8 +143,104 @@ def test_what_cannot_be_combined(wide: Path) -> None:
         checkpoints.load(wide, quantize="int8", dtype="bfloat16")
     with pytest.raises(InputError, match="none can start afresh"):
         checkpoints.load(wide, quantize="int8", new_weights=("lm_head",))
-    with pytest.raises(InputError, match="merge it into the plain checkpoint first"):
-        checkpoints.load(wide, quantize="int8", adapter=wide)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("quantize", ["int8", "int4"])
+def test_an_adapter_goes_beside_codes_and_not_into_them(wide: Path, tmp_path: Path, quantize: str) -> None:
+    plain = checkpoints.load(wide).model
+    config = AdapterConfig(r=4, lora_alpha=8, target_modules=("q_proj", "v_proj", "down_proj"))
+    for layer in new_adapter(plain, config):
+        torch.nn.init.normal_(plain.get_submodule(layer).lora_B.weight, std=0.2)
+    save_adapter(plain, tmp_path / "adapter", config, FAMILIES["llama"])
+    checkpoints.shrink(wide, tmp_path / "small", quantize)
+    found = [
+        logits(wide, quantize=quantize, adapter=tmp_path / "adapter"),
+        logits(tmp_path / "small", adapter=tmp_path / "adapter"),
+    ]
+    assert torch.equal(*found)
+    loaded = checkpoints.load(tmp_path / "small", adapter=tmp_path / "adapter")
+    assert set(loaded.report.adapted) == {f"model.layers.{i}.{n}" for i in (0, 1) for n in
+                                          ("self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj")}  # fmt: skip
+    # By hand: what the codes stand for and the change, in a plain model.
+    by_hand = checkpoints.load(wide).model
+    for name, layer in loaded.model.named_modules():
+        if isinstance(layer, LoRALinear):
+            base = cast("QuantizedLinear", layer.base_layer)
+            whole = base.kernel.codes().dequantized() + layer.change()
+            by_hand.get_submodule(name).weight = torch.nn.Parameter(whole)
+        elif isinstance(layer, QuantizedLinear) and not name.endswith("base_layer"):
+            by_hand.get_submodule(name).weight = torch.nn.Parameter(layer.kernel.codes().dequantized())
+    ids = torch.randint(0, 128, (4, 24), generator=torch.Generator().manual_seed(0))
+    wanted = by_hand(ids).logits
+    assert float((found[0] - wanted).norm() / wanted.norm()) < 0.03  # activations are rounded, too
+    assert float((logits(wide, quantize=quantize) - wanted).norm() / wanted.norm()) > 0.3
+    run_passes(loaded.model)
+    torch.testing.assert_close(loaded.model(ids).logits, found[1], atol=1e-4, rtol=1e-4)
+    with pytest.raises(InputError, match="is quantized and cannot be merged into"):
+        merge_adapter(loaded.model)
+    with pytest.raises(InputError, match="is quantized, and codes take up no change; merge into the plain checkpoint"):
+        checkpoints.merge(tmp_path / "small", tmp_path / "adapter", tmp_path / "merged")
+
+
+@pytest.mark.parametrize("quantize", ["int8", "int4"])
+def test_the_shell_writes_a_quantized_folder(
+    wide: Path, tmp_path: Path, quantize: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = tmp_path / "small"
+    assert main(["convert", str(wide), "--quantize", quantize, "--into", str(small), "--json"]) == 0
+    done = json.loads(capsys.readouterr().out)
+    info = checkpoints.inspect(small)
+    assert (done["bytes_before"], done["bytes"]) == (checkpoints.inspect(wide).bytes, info.bytes)
+    assert done["quantization"] == info.quantization
+    wider = [name for name, entry in read_folder(small).items() if entry.dtype == "F32"]
+    assert all(name.endswith(".weight_scale") for name in wider), "what is kept goes back in its 16 bits"
+    assert torch.equal(logits(small), logits(wide, quantize=quantize))
+    assert {file.name for file in small.iterdir()} == {file.name for file in wide.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["WIDE", "--into", "OUT"], "give --quantize int8 or"),
+        (["WIDE", "--into", "WIDE", "--quantize", "int8"], "is the model itself"),
+        (["WIDE", "--into", "OUT", "--quantize", "int3"], "expected one of int8, int4"),
+        (["WIDE", "--into", "OUT", "--quantize", "int8", "--config", "x"], "are for a .pth"),
+        (["x.pth", "--into", "OUT", "--quantize", "int8"], "is a pickle"),
+        (["nowhere", "--into", "OUT", "--quantize", "int8"], "There is no model"),
+        (["WIDE", "--into", "FULL", "--quantize", "int8"], "is not a checkpoint; it is left alone"),
+    ],
+)
+def test_what_the_shell_does_not_write(
+    wide: Path, tmp_path: Path, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/thesis.doc").touch()
+    places = {"WIDE": wide, "OUT": tmp_path / "out", "FULL": tmp_path / "full"}
+    assert main(["convert", *(str(places.get(word, word)) for word in words)]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_who_asks_is_told_how_far_loading_is(
+    wide: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[tuple[int, int]] = []
+    for quantize in (None, "int4"):
+        told.clear()
+        loaded = checkpoints.load(wide, quantize=quantize, told=lambda *one: told.append(one))
+        done = [read for read, _ in told]
+        assert {total for _, total in told} == {loaded.report.bytes}
+        assert done == sorted(done)
+        assert done[-1] == loaded.report.bytes
+        assert len(done) == loaded.report.loaded
+    assert told_of_loading() is None  # no terminal
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    show = told_of_loading()
+    assert show is not None
+    for done_bytes, total in ((3, 9), (1_500_000_000, 13_500_000_000), (13_500_000_000, 13_500_000_000)):
+        show(done_bytes, total)
+    assert capsys.readouterr().err == "\r\x1b[Kreading weights: 1.5 of 13.5 GB\r\r\x1b[K\r"
 
 
 def test_weights_that_are_not_finite(wide: Path) -> None:

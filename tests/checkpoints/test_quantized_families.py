@@ -83,7 +83,7 @@ def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     family, tensors = FAMILIES[request.param], load_file(folder / "model.safetensors")
     for name, tensor in tensors.items():
         if tensor.ndim == 2 and family.name_in_model(name).startswith(tuple(family.decoder_blocks)):
-            tensor *= 0.4
+            tensor.mul_(0.4)
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     return folder, inputs
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tutti.checkpoints.headers import INDEX
 from tutti.errors import CheckpointError
 
 _OWN_ENDINGS = (".safetensors", ".json", ".txt", ".model", ".jinja", ".md")
@@ -25,7 +26,7 @@ def replace_folder(target: Path, mark: str) -> Iterator[Path]:
     Raises:
         CheckpointError: There is a folder of something else in the place.
     """
-    _check_replaceable(target, mark)
+    check_replaceable(target, mark)
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
@@ -42,8 +43,24 @@ def replace_folder(target: Path, mark: str) -> Iterator[Path]:
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _check_replaceable(target: Path, mark: str) -> None:
-    """Only a checkpoint, or the place for one, may be overwritten: empty, or with the card of one to come."""
+def other_files(folder: Path) -> dict[str, bytes]:
+    """Whatever a checkpoint holds beside its weights and `config.json`, but for what may run code."""
+    kept = (".json", ".txt", ".model", ".jinja", ".md")
+    return {
+        file.name: file.read_bytes()
+        for file in folder.iterdir()
+        if file.is_file()
+        and (file.suffix in kept or file.name.startswith("LICENSE"))
+        and file.name not in ("config.json", INDEX)
+    }
+
+
+def check_replaceable(target: Path, mark: str) -> None:
+    """Only a checkpoint, or the place for one, may be overwritten: empty, or with the card of one to come.
+
+    Raises:
+        CheckpointError: It is a file, or a folder of something else.
+    """
     if not target.exists():
         return
     inside = list(target.iterdir()) if target.is_dir() and not target.is_symlink() else None

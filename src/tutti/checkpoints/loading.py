@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from os import PathLike
@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from tutti.checkpoints.adapters import attach_adapter, check_adapter, read_adapter
+from tutti.checkpoints.adapters import Adapter, attach_adapter, check_adapter, read_adapter
 from tutti.checkpoints.families import find_family
 from tutti.checkpoints.family import Family, read_config, take_quantization
 from tutti.checkpoints.headers import Entry, read_folder
@@ -45,6 +45,9 @@ DTYPES: Mapping[str, torch.dtype] = {
     "bfloat16": torch.bfloat16,
 }
 """Precisions that a model can be loaded or saved in."""
+
+Told = Callable[[int, int], None]
+"""Who wants to know how far loading is: bytes of weights that were read, and of all."""
 
 _SHOWN = 5
 
@@ -92,6 +95,7 @@ def load(
     quantize: str | None = None,
     adapter: str | PathLike[str] | None = None,
     new_weights: tuple[str, ...] = (),
+    told: Told | None = None,
 ) -> Loaded:
     """Load a checkpoint.
 
@@ -103,6 +107,7 @@ def load(
         adapter: A folder or hub id of a LoRA adapter in the PEFT layout, to put beside the layers that it changes.
         new_weights: Names of weights, or of modules, that start afresh where the checkpoint lacks them. The model is
             then built a second time in memory, to draw their first values as its constructor does.
+        told: Called as weights come in, in the end with all of them.
 
     Raises:
         CheckpointError: There is no such checkpoint, or it is damaged.
@@ -121,15 +126,13 @@ def load(
     written = read_config(folder)
     values = dict(written)
     quantized = take_quantization(values)
-    check_quantize(quantize, quantized, dtype, new_weights, adapter)
+    check_quantize(quantize, quantized, dtype, new_weights)
     family = find_family(values)
     config = family.config(values)
     stored = read_folder(folder)
     with torch.device("meta"), _Hollow():
         model = family.model(config)
-    lora = None if adapter is None else read_adapter(adapter, family)
-    if lora is not None:
-        check_adapter(lora, model)
+    lora = None if adapter is None else _read_fitting(adapter, family, model)
     tied: Mapping[str, str] = getattr(model, "tied", {})
     computed: Collection[str] = getattr(model, "computed", ())
     named = _name(stored, family)
@@ -143,9 +146,10 @@ def load(
     casts: Counter[str] = Counter()
     held = hold(model, entries, layers) if layers else set()
     plain = {name: entry for name, entry in entries.items() if name.rpartition(".")[0] not in layers}
-    for shard in _read_shards(plain, DTYPES[dtype], held, casts):
+    meter = _Meter(entries, told)
+    for shard in _read_shards(plain, DTYPES[dtype], held, casts, meter.read):
         model.load_state_dict(shard, strict=False, assign=True)
-    fill(model, layers, entries, tied, quantized)
+    fill(model, layers, entries, tied, quantized, meter.read)
     if fresh:
         drawn = family.model(config).to(DTYPES[dtype]).state_dict()
         model.load_state_dict({name: drawn[name] for name in fresh}, strict=False, assign=True)
@@ -153,6 +157,7 @@ def load(
     _check_filled(model)
     if lora is not None:
         attach_adapter(model, lora, DTYPES[dtype])
+    meter.end()
     report = LoadReport(
         loaded=len(entries),
         cast=dict(casts),
@@ -160,11 +165,30 @@ def load(
         ignored=tuple(entry.name for name, entry in named.items() if name in computed),
         adapted=tuple(lora.layers) if lora else (),
         seconds=time.perf_counter() - begun,
-        bytes=sum(entry.end - entry.start for entry in entries.values()),
+        bytes=meter.bytes,
         quantized=by_part(layers),
         memory_bytes=weight_bytes(model),
     )
     return Loaded(model.eval(), processor, report, describe(folder, written, stored))
+
+
+class _Meter:
+    """Counts the bytes of weights that were read, for whoever wants to know."""
+
+    def __init__(self, entries: Mapping[str, Entry], told: Told | None) -> None:
+        self.bytes = sum(entry.end - entry.start for entry in entries.values())
+        self._read, self._told = 0, told
+
+    def read(self, entry: Entry) -> None:
+        """One more."""
+        self._read += entry.end - entry.start
+        if self._told and self._read < self.bytes:
+            self._told(self._read, self.bytes)
+
+    def end(self) -> None:
+        """All, whatever small parts of layers were not counted by themselves."""
+        if self._told:
+            self._told(self.bytes, self.bytes)
 
 
 class _Hollow(TorchFunctionMode):
@@ -182,6 +206,13 @@ class _Hollow(TorchFunctionMode):
         if func in (Tensor.mul, Tensor.__mul__) and args[0].is_meta and isinstance(args[1], (int, float)):
             return torch.empty(args[0].shape, dtype=args[0].dtype)
         return (torch.empty if func is torch.randn else func)(*args, **kwargs)
+
+
+def _read_fitting(adapter: str | PathLike[str], family: Family, model: nn.Module) -> Adapter:
+    """An adapter that fits the model, while all its layers are plain ones on `meta`."""
+    lora = read_adapter(adapter, family)
+    check_adapter(lora, model)
+    return lora
 
 
 def _name(stored: Mapping[str, Entry], family: Family) -> dict[str, Entry]:
@@ -236,7 +267,11 @@ def _check_kind(entry: Entry, expected: torch.dtype) -> None:
 
 
 def _read_shards(
-    entries: Mapping[str, Entry], dtype: torch.dtype, held: Collection[str], casts: Counter[str]
+    entries: Mapping[str, Entry],
+    dtype: torch.dtype,
+    held: Collection[str],
+    casts: Counter[str],
+    read_so: Callable[[Entry], None],
 ) -> Iterator[dict[str, Tensor]]:
     """Tensors file by file, floating-point ones cast to `dtype` but for those that are held as they are."""
     by_file = sorted(entries.items(), key=lambda item: item[1].file)
@@ -250,6 +285,7 @@ def _read_shards(
                         casts[f"{_word(tensor.dtype)} → {_word(dtype)}"] += 1
                         tensor = tensor.to(dtype)
                     shard[name] = tensor
+                    read_so(entry)
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{file.name} cannot be read: {error}.") from None
         yield shard

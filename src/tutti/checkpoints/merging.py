@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tutti.checkpoints.adapters import attach_adapter, check_adapter, merge_adapter, read_adapter
 from tutti.checkpoints.families import find_family
-from tutti.checkpoints.family import read_config
-from tutti.checkpoints.headers import INDEX
+from tutti.checkpoints.family import read_config, take_quantization
+from tutti.checkpoints.folders import other_files
 from tutti.checkpoints.inspection import inspect
 from tutti.checkpoints.loading import load
 from tutti.checkpoints.saving import save
@@ -32,19 +32,24 @@ def merge(model: str | PathLike[str], adapter: str | PathLike[str], into: str | 
     Raises:
         CheckpointError: The model or the adapter is not what it claims to be, they do not fit one another, or there is
             something else in the place.
-        InputError: A layer cannot be merged into, or `into` is the model itself.
+        InputError: The model is quantized, a layer cannot be merged into, or `into` is the model itself.
     """
     info = inspect(model)
     folder = Path(info.path)
     if Path(into).resolve() == folder.resolve():
         raise InputError(f"{into} is the model itself; write the merged checkpoint into another folder.")
     values = read_config(folder)
+    if take_quantization(dict(values)):
+        raise InputError(
+            f"{model} is quantized, and codes take up no change; merge into the plain checkpoint and then run "
+            "`tutti convert --quantize` on that, or ask with --adapter beside the quantized one."
+        )
     lora = read_adapter(adapter, find_family(values))
     plain = load(model, dtype=_precision(info.dtype_bytes)).model
     check_adapter(lora, plain)
     attach_adapter(plain, lora)  # in float32, so that the sum is rounded once
     changed = merge_adapter(plain)
-    save(plain, into, values, _other_files(folder))
+    save(plain, into, values, other_files(folder))
     return changed
 
 
@@ -52,15 +57,3 @@ def _precision(dtype_bytes: Mapping[str, int]) -> str:
     """What most of the floating-point weights are stored in."""
     floats = {_PRECISIONS[name]: size for name, size in dtype_bytes.items() if name in _PRECISIONS}
     return max(floats, key=lambda name: floats[name], default="float32")
-
-
-def _other_files(folder: Path) -> dict[str, bytes]:
-    """Whatever a checkpoint holds beside its weights and `config.json`, but for what may run code."""
-    kept = (".json", ".txt", ".model", ".jinja", ".md")
-    return {
-        file.name: file.read_bytes()
-        for file in folder.iterdir()
-        if file.is_file()
-        and (file.suffix in kept or file.name.startswith("LICENSE"))
-        and file.name not in ("config.json", INDEX)
-    }

@@ -7,7 +7,7 @@ A quantized folder keeps codes, scales and grids (`tutti.models.layers.codes`) u
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeGuard
 
 import torch
@@ -105,8 +105,9 @@ def fill(
     entries: Mapping[str, Entry],
     tied: Mapping[str, str],
     stored: bool,
+    read_so: Callable[[Entry], None],
 ) -> None:
-    """Put quantized layers in place, in the order in which their weights lie in the files.
+    """Put quantized layers in place, in the order in which their weights lie in the files, and tell of each.
 
     Raises:
         CheckpointError: A file cannot be read, or a weight is not finite.
@@ -127,6 +128,7 @@ def fill(
         if not torch.isfinite(codes.scale).all():
             raise CheckpointError(f"{sources[name].name} holds values that are not finite; it cannot be quantized.")
         model.set_submodule(name, QuantizedLinear(codes, bias))
+        read_so(sources[name])
 
 
 def read(entry: Entry) -> Tensor:
@@ -159,14 +161,11 @@ def weight_bytes(model: nn.Module) -> int:
     return sum(seen.values()) + sum(kernels)
 
 
-def check_quantize(
-    quantize: str | None, quantized: bool, dtype: str, new_weights: tuple[str, ...], adapter: object
-) -> None:
+def check_quantize(quantize: str | None, quantized: bool, dtype: str, new_weights: tuple[str, ...]) -> None:
     """Refuse what cannot be combined; `quantized` says that the folder holds codes already.
 
     Raises:
-        InputError: Quantizing twice, or codes in another precision than float32, beside weights that start afresh, or
-            under an adapter.
+        InputError: Quantizing twice, or codes in another precision than float32, or beside weights that start afresh.
     """
     if quantize is not None:
         Policy.parse(quantize)
@@ -178,8 +177,6 @@ def check_quantize(
         raise InputError(f"dtype is {dtype!r}; quantized layers compute in float32: leave dtype out.")
     if new_weights:
         raise InputError("Quantized weights cannot be trained, so none can start afresh; use the plain checkpoint.")
-    if adapter is not None:
-        raise InputError("An adapter does not go beside quantized weights; merge it into the plain checkpoint first.")
 
 
 def _linears(model: nn.Module) -> Iterator[tuple[str, nn.Linear]]:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tutti.cli.options import add_json, add_model, note, positive, print_json
+from tutti.cli.options import add_json, add_model, load_model, note, positive, print_json
 from tutti.errors import InputError, UnsupportedTask
 
 if TYPE_CHECKING:
@@ -91,12 +91,11 @@ def _ask(arguments: argparse.Namespace, media: Sequence[Media]) -> tuple[Ask, st
 
 
 def _ask_local(arguments: argparse.Namespace, media: Sequence[Media]) -> tuple[Ask, str]:
-    import tutti
     from tutti.content import SamplingOptions
     from tutti.interfaces import Responder
     from tutti.serve import bench
 
-    provider: Any = tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter).provider
+    provider: Any = load_model(arguments).provider
     if not isinstance(provider, Responder):
         raise UnsupportedTask(f"{provider.name} does not answer questions; tutti-mini does.")
     conversation = bench.conversation_of(arguments.question, media)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tutti.cli.options import SENSORS_HELP, add_json, add_model, print_json, sensor
+from tutti.cli.options import SENSORS_HELP, add_json, add_model, load_model, print_json, sensor
 from tutti.errors import InputError
 
 _EPILOG = """examples:
@@ -39,9 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     medium = sensor(arguments.medium) or as_medium(arguments.medium)
 
-    import tutti
-
-    model = tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter)
+    model = load_model(arguments)
     scores = dict(sorted(model.classify(medium, labels).items(), key=lambda item: -item[1]))
     if arguments.json:
         print_json({"input": arguments.medium, "model": model.name, "label": next(iter(scores)), "scores": scores})

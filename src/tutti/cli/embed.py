@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tutti.cli.options import SENSORS_HELP, add_json, add_model, note, print_json, sensor
+from tutti.cli.options import SENSORS_HELP, add_json, add_model, load_model, note, print_json, sensor
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     parts = [_part(text, arguments.text) for text in arguments.inputs]
 
-    import tutti
-
-    model = tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter)
+    model = load_model(arguments)
     vectors = model.embed(parts)
     if arguments.json:
         for text, part, vector in zip(arguments.inputs, parts, vectors, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tutti.cli.options import note, positive
+from tutti.cli.options import load_model, note, positive
 
 if TYPE_CHECKING:
     from tutti.interfaces import Prices
@@ -70,7 +70,7 @@ def load_with_fallback(arguments: argparse.Namespace) -> Model:
 
     anywhere = any(is_hosted(name) for name in [arguments.model or "", *arguments.fallback])
     options = hosted_options(arguments) if anywhere else None
-    model = tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter, hosted=options)
+    model = load_model(arguments, hosted=options)
     if not arguments.fallback:
         return model
     from tutti.providers.fallback import Fallback

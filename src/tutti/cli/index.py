@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tutti.cli.options import add_json, add_model, note, print_json
+from tutti.cli.options import add_json, add_model, load_model, note, print_json
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,12 +90,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _open(arguments: argparse.Namespace, **tools: Any) -> Index:
-    import tutti
     from tutti.search import Index
 
     return Index(
         arguments.into,
-        tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter),
+        load_model(arguments),
         tenant=arguments.tenant,
         **tools,
     )

@@ -21,7 +21,10 @@ from tutti.errors import CapacityError, InputError, ProviderError, TuttiError
 COMMANDS = {
     "ask": ("tutti.cli.ask", "Answer a question, with pictures, recordings or videos to look at."),
     "classify": ("tutti.cli.classify", "Say which of your labels fits a medium, and how well each does."),
-    "convert": ("tutti.cli.convert", "Turn the official ImageBind .pth into a safetensors folder."),
+    "convert": (
+        "tutti.cli.convert",
+        "Write a quantized folder of a checkpoint, or a safetensors folder of the official ImageBind .pth.",
+    ),
     "embed": ("tutti.cli.embed", "Place texts and media in the shared space and compare them."),
     "serve": ("tutti.cli.serve", "Serve a model over HTTP, in the OpenAI dialect."),
     "index": (

@@ -14,6 +14,10 @@ from tutti.errors import InputError
 
 if TYPE_CHECKING:
     from tutti.content import Media
+    from tutti.providers.model import Model
+
+_LARGE_BYTES = 500_000_000
+"""Loading so many bytes takes seconds, and is told of."""
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +44,37 @@ def add_quantize(parser: argparse._ActionsContainer) -> None:
 def add_json(parser: argparse._ActionsContainer, what: str = "one JSON object") -> None:
     """Add `--json`."""
     parser.add_argument("--json", action="store_true", help=f"print {what} and nothing else on stdout")
+
+
+def load_model(arguments: argparse.Namespace, **more: Any) -> Model:
+    """The model that `add_model`'s options name, told of on a terminal while it loads if it is large.
+
+    Args:
+        arguments: With `model`, `quantize` and `adapter`.
+        more: Further arguments of `tutti.load`.
+
+    Raises:
+        TuttiError: As `tutti.load`.
+    """
+    import tutti
+
+    return tutti.load(
+        arguments.model, quantize=arguments.quantize, adapter=arguments.adapter, told=told_of_loading(), **more
+    )
+
+
+def told_of_loading() -> Callable[[int, int], None] | None:
+    """What prints how far loading is, on stderr if that is a terminal."""
+    return _show_loading if sys.stderr.isatty() else None
+
+
+def _show_loading(done: int, total: int) -> None:
+    if total < _LARGE_BYTES:
+        return
+    line = f"reading weights: {done / 1e9:.1f} of {total / 1e9:.1f} GB" if done < total else ""
+    # The cursor stays at the beginning, so that whatever comes next, an error too, is written over it.
+    sys.stderr.write(f"\r\x1b[K{line}\r")
+    sys.stderr.flush()
 
 
 SENSORS_HELP = "readings of sensors as depth:FILE, thermal:FILE or motion@HZ:FILE"

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tutti.cli.options import add_json, add_model, note, positive, print_json
+from tutti.cli.options import add_json, add_model, load_model, note, positive, print_json
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,11 +91,10 @@ def open_within(arguments: argparse.Namespace) -> tuple[Index, bool]:
         raise InputError(
             f"{arguments.within} does not exist; make a database with: tutti index FOLDER --into {arguments.within}"
         )
-    import tutti
     from tutti.cli.index import teller
     from tutti.search import Index, index_of
 
-    model = tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter)
+    model = load_model(arguments)
     if path.is_file():
         return index_of(path, model, teller(verbose=False)), True
     return Index(path, model, tenant=arguments.tenant), False

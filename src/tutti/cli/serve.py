@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tutti.cli.options import add_json, add_model, note, positive, print_json
+from tutti.cli.options import add_json, add_model, load_model, note, positive, print_json
 from tutti.errors import InputError
 
 _EPILOG = """examples:
@@ -99,7 +99,6 @@ def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
 def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) -> None:
     from dataclasses import replace
 
-    import tutti
     from tutti.media import Fetcher, Limits, MediaRoot, Workers
     from tutti.serve import logs
     from tutti.serve.running import make_server, run_announced
@@ -117,7 +116,7 @@ def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) ->
         MediaRoot(folder, fetched) if folder is not None else None,
     )
     telemetry = from_environment() if arguments.otel else None
-    model = tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter, limits=sizes)
+    model = load_model(arguments, limits=sizes)
     name = arguments.name or model.name.rstrip("/").rpartition("/")[2]
     server = make_server(model.provider, name, place, keys, limits, sources, telemetry)
     logs.configure()

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tutti.cli.options import add_json, add_model, print_json
+from tutti.cli.options import add_json, add_model, load_model, print_json
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,15 +49,13 @@ def run(arguments: argparse.Namespace) -> None:
 
     medium = as_medium(arguments.recording)
 
-    import tutti
-
     options: dict[str, Any] = {"language": arguments.language, "task": arguments.task}
     if arguments.times is not None:
         options["timestamps"] = arguments.times
     if arguments.context:
         options["condition_on_previous_text"] = True
     progress = _show_progress if sys.stderr.isatty() else None
-    model = tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter)
+    model = load_model(arguments)
     transcript = model.transcribe(medium, progress=progress, **options)
     if progress:
         sys.stderr.write("\r\x1b[K")

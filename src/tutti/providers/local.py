@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -306,6 +306,7 @@ def load_local(
     quantize: str | None = None,
     adapter: str | PathLike[str] | None = None,
     limits: Limits | None = None,
+    told: Callable[[int, int], None] | None = None,
 ) -> LocalResponder | LocalEmbedder | LocalTranscriber:
     """Load a checkpoint by built-in name, folder or hub id.
 
@@ -315,6 +316,7 @@ def load_local(
         quantize: Weights of so many bits.
         adapter: A LoRA adapter in the PEFT layout.
         limits: Budgets for decoding; those of the settings if None.
+        told: Called with the bytes of weights that were read and of all.
 
     Raises:
         CheckpointError: There is none, or it is not what it claims to be.
@@ -322,7 +324,7 @@ def load_local(
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    loaded = checkpoints.load(name, quantize=quantize, adapter=adapter)
+    loaded = checkpoints.load(name, quantize=quantize, adapter=adapter, told=told)
     run_passes(loaded.model)
     if hasattr(loaded.processor, "hears"):
         for tasks, kind in _KINDS:

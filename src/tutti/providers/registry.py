@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ def load(
     adapter: str | PathLike[str] | None = None,
     hosted: HostedOptions | None = None,
     limits: Limits | None = None,
+    told: Callable[[int, int], None] | None = None,
 ) -> Model:
     """Load a model.
 
@@ -34,6 +36,7 @@ def load(
         adapter: A folder or hub id of a LoRA adapter in the PEFT layout that was trained on the model.
         hosted: How hosted models are called.
         limits: Budgets for decoding media, and perhaps processes to do it in; those of the environment if None.
+        told: Called, as the weights of a model on this machine come in, with the bytes that were read and those of all.
 
     Raises:
         CheckpointError: There is no such model, or its folder is not what it claims to be.
@@ -53,7 +56,7 @@ def load(
         return Model(_hosted(wanted, provider, model, settings, hosted, limits))
     from tutti.providers.local import load_local
 
-    return Model(load_local(wanted, settings, quantize=quantize, adapter=adapter, limits=limits))
+    return Model(load_local(wanted, settings, quantize=quantize, adapter=adapter, limits=limits, told=told))
 
 
 def is_hosted(name: str) -> bool:
