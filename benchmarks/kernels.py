@@ -42,6 +42,7 @@ def main() -> None:
     torch.manual_seed(0)
     print(processor(), f"{arguments.threads} threads", versions("torch"), commit(), sep=", ")
     weights = [torch.randn(ROWS, WIDTH) * 0.02 for _ in range(MATRICES)]
+    narrow = [weight.bfloat16() for weight in weights]
     int8 = [quantize(weight, "int8") for weight in weights]
     kernels = {"int8": [make_kernel(one) for one in int8], "int4": [make_kernel(quantize(w, "int4")) for w in weights]}
     for rows in arguments.rows:
@@ -49,6 +50,7 @@ def main() -> None:
         codes, _ = quantize_rows(x)
         ways: dict[str, Callable[[int], object]] = {
             "float32": lambda i, x=x: torch.nn.functional.linear(x, weights[i]),
+            "bfloat16": lambda i, x=x: torch.nn.functional.linear(x.bfloat16(), narrow[i]).float(),
             "int8": lambda i, x=x: kernels["int8"][i](x),
             "_int_mm alone": lambda i, c=codes: torch._int_mm(c, int8[i].values.t()),  # noqa: SLF001
             "int4": lambda i, x=x: kernels["int4"][i](x),

@@ -1,11 +1,13 @@
 """Which kernel multiplies by quantized weights, when and why: the one place that decides it.
 
 Milliseconds for x (M, 2048) by a matrix (8192, 2048), one thread / two threads, weights not in the cache, on an AMD
-EPYC with AVX-512 VNNI, torch 2.13 (`benchmarks/kernels.py`):
+EPYC with AVX-512 VNNI and BF16, torch 2.13 (`benchmarks/kernels.py`; bfloat16 with one thread only, in another run,
+in which float32 took 4.5, 11, 18, 23 and 109, int8 packed 1.4, 1.3, 1.9, 3.2 and 21):
 
 | kernel | M = 1 | 4 | 16 | 32 | 256 |
 | --- | --- | --- | --- | --- | --- |
 | float32 | 3.5 / 3.7 | 8.5 / 9.2 | 13 / 9.8 | 19 / 14 | 100 / 62 |
+| bfloat16, activations converted there and back | 4.0 | 3.5 | 4.7 | 7.4 | 41 |
 | int8: oneDNN, uint8 by int8, packed once | 1.1 / 0.7 | 0.9 / 0.8 | 1.7 / 1.0 | 2.8 / 1.6 | 20 / 11 |
 | int8: `torch._int_mm`, not packed | 1.1 / 0.7 | 3.4 / 1.9 | 4.4 / 2.4 | 5.5 / 2.9 | 22 / 12 |
 | int4: ATen's, bfloat16 by int4, packed once | 0.9 / 0.5 | 1.6 / 0.8 | 6.3 / 3.4 | 13 / 6.6 | – |
@@ -15,8 +17,8 @@ Hence: int8 weights take the packed kernel whatever M is; int4 weights take the 
 spread out above. Each row of activations has a scale of its own, so that what a row becomes depends on no other row:
 sums of whole numbers are exact in any order. Left out: ATen's int8 kernel for bfloat16 (slower than the packed one);
 dynamic quantization of `torch.ao` (0.6 for few rows, but one scale for all of them, so that neighbours in a batch would
-change an answer; and its tensors are to be taken out of torch); bfloat16 for many rows (no such units here: two to four
-times slower than float32).
+change an answer; and its tensors are to be taken out of torch); bfloat16 (with units for it half as fast as packed
+int8 at best, and without them slower than float32).
 """
 
 from __future__ import annotations
