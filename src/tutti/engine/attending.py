@@ -42,8 +42,7 @@ class PagedAttend:
     only the attention itself is done sequence by sequence.
 
     Args:
-        keys: One (K, slots, E) a layer. What a head reads lies side by side: with 16 heads of 64 and 240 tokens, not in
-            the processor's cache, a decoding token attends in 0.25 ms instead of 0.36 with (slots, K, E).
+        keys: One (K, slots, E) a layer, so that what a head reads lies side by side.
         values: The same.
         slots: Where in the cache each new token's key and value go: (T,) int64, or a slice if side by side.
         reads: What each sequence reads of its own.
