@@ -167,7 +167,7 @@ class Runner:
         for row, piece in pieces:
             inputs[row : row + piece.shape[0]] = piece
         together = len(work) == 1 and work[0].sequence.contiguous
-        places = slice(slots[0], slots[-1] + 1) if together else numbers[2]
+        places: Tensor | slice = slice(slots[0], slots[-1] + 1) if together else numbers[2]
         attend = PagedAttend(self._keys, self._values, places, reads, _looks(work), self._sees(work))
         return self.model.decode(inputs[None], numbers[1:2], attend)[0]
 
