@@ -26,7 +26,7 @@ from recipes.tutti_mini.packs import EMOJI, PHOTOS, SOUNDS, load_pictures, load_
 from recipes.tutti_mini.pairs import Keys, PicturePairs, SoundPairs
 from recipes.tutti_mini.pools import Pools
 from recipes.tutti_mini.spots import COLOUR_NAMES, MOMENTS, MomentSource, PlaceSource, place_names
-from recipes.tutti_mini.tasks import Align, AlignHeads, CaptionSource, Classify, PairSource
+from recipes.tutti_mini.tasks import Align, AlignHeads, Classify, PairSource
 from recipes.tutti_mini.words import tokenizer_json
 from tutti.errors import InputError
 from tutti.models.omni.model import Omni
@@ -42,6 +42,8 @@ HEAD_SHARES = {
     "audio": (0.10, 0.24, 0.16, 0.10, 0.25, 0.07, 0.08, 0.0),
 }
 """The same for the heads alone."""
+LONGEST_CAPTION = 16
+"""Tokens, for the heads alone: with few long captions among many, the text trunk would take most of the step."""
 
 STEPS = {
     "pretrain-image": 1400,
@@ -215,7 +217,9 @@ class _Kitchen:
         for modality, count, others in (("image", 384, 256), ("audio", 96, 0)):
             drawn = self.pairs(modality, strength=0.4, shares=HEAD_SHARES[modality])
             keys = Keys([key for names in drawn.keys.values() for key in names])
-            source = CaptionSource(modality, drawn, keys, count, self.tokenizer, others)
+            source = PairSource(
+                modality, drawn, keys, count, tokenizer=self.tokenizer, others=others, longest=LONGEST_CAPTION
+            )
             tasks.append(Task(name=f"{modality}-text", objective=AlignHeads(modality), source=source))
         return Phase(
             name="align-heads",

@@ -27,31 +27,36 @@ class PairSource:
     pairs: PicturePairs | SoundPairs
     keys: Keys
     count: int
-    spots: PlaceSource | MomentSource
+    spots: PlaceSource | MomentSource | None = None
     tokenizer: Tokenizer | None = None
     """Where the captions are wanted too."""
     others: int = 0
     """Further captions, of other pictures, to be told from those of the batch."""
+    longest: int = 48
+    """Tokens of a caption; what goes beyond is left away."""
 
     def __repr__(self) -> str:
-        return f"{self.count} of {self.pairs!r} and {self.others} captions, {self.spots!r}"
+        scenes = f", {self.spots!r}" if self.spots else ""
+        return f"{self.count} of {self.pairs!r} and {self.others} captions{scenes}"
 
     def batch(self, rng: np.random.Generator) -> dict[str, Any]:
         """Draw one batch."""
         drawn = self.pairs.draw(rng, self.count)
         values = drawn.pixels if isinstance(drawn, PictureBatch) else drawn.features
-        out: dict[str, Any] = {"keys": self.keys(drawn.keys), "values": values, "spots": self.spots.batch(rng)}
+        out: dict[str, Any] = {"keys": self.keys(drawn.keys), "values": values}
+        if self.spots:
+            out["spots"] = self.spots.batch(rng)
         if self.tokenizer:
             captions, keys = list(drawn.captions), list(drawn.keys)
             if self.others and isinstance(self.pairs, PicturePairs):
                 more = self.pairs.captions(rng, self.others)
                 captions, keys = captions + more[0], keys + more[1]
-            out["input_ids"], out["attention_mask"] = tokenize(self.tokenizer, captions)
+            out["input_ids"], out["attention_mask"] = tokenize(self.tokenizer, captions, self.longest)
             out["text_keys"] = self.keys(keys)
         return out
 
 
-def tokenize(tokenizer: Tokenizer, texts: list[str], longest: int = 48) -> tuple[Tensor, Tensor]:
+def tokenize(tokenizer: Tokenizer, texts: list[str], longest: int) -> tuple[Tensor, Tensor]:
     """Token ids and mask, padded to the longest. Shapes (n, T)."""
     rows = [encoding.ids[:longest] for encoding in tokenizer.encode_batch(texts)]
     width = max(map(len, rows))
@@ -101,6 +106,13 @@ class Classify:
         return {**spots, **known, "loss": known["loss"] + spots["loss"], "spots": spots["loss"].detach()}
 
 
+def _bind(omni: Omni, modality: str, points: Tensor, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Contrastive loss between media, at unit `points` (n, shared D), and the batch's captions."""
+    captions = omni.embed_text(batch["input_ids"], batch["attention_mask"])
+    keys = {modality: batch["keys"], "text": batch["text_keys"]}
+    return contrastive({modality: points, "text": captions}, keys, [(modality, "text")], omni.logit_scale)
+
+
 @dataclass(frozen=True)
 class Align:
     """Phase 2: media of one kind with their captions; what is not paired here is never compared."""
@@ -112,45 +124,8 @@ class Align:
         pre = cast("Pretraining", model)
         omni = pre.model
         tokens, spots = _encode(pre, self.modality, batch)
-        points = {
-            self.modality: F.normalize(omni.heads[self.modality](tokens), dim=-1),
-            "text": omni.embed_text(batch["input_ids"], batch["attention_mask"]),
-        }
-        keys = {self.modality: batch["keys"], "text": batch["text_keys"]}
-        out = contrastive(points, keys, [(self.modality, "text")], omni.logit_scale)
+        out = _bind(omni, self.modality, F.normalize(omni.heads[self.modality](tokens), dim=-1), batch)
         return {**spots, **out, "loss": out["loss"] + 0.5 * spots["loss"], "spots": spots["loss"].detach()}
-
-
-@dataclass(frozen=True, eq=False)
-class CaptionSource:
-    """Batches of media with their captions, and further captions of other media."""
-
-    modality: str
-    pairs: PicturePairs | SoundPairs
-    keys: Keys
-    count: int
-    tokenizer: Tokenizer
-    others: int = 0
-
-    def __repr__(self) -> str:
-        return f"{self.count} of {self.pairs!r} and {self.others} captions"
-
-    def batch(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Draw one batch."""
-        drawn = self.pairs.draw(rng, self.count)
-        values = drawn.pixels if isinstance(drawn, PictureBatch) else drawn.features
-        captions, keys = list(drawn.captions), list(drawn.keys)
-        if self.others and isinstance(self.pairs, PicturePairs):
-            more = self.pairs.captions(rng, self.others)
-            captions, keys = captions + more[0], keys + more[1]
-        ids, mask = tokenize(self.tokenizer, captions, longest=16)
-        return {
-            "values": values,
-            "keys": self.keys(drawn.keys),
-            "input_ids": ids,
-            "attention_mask": mask,
-            "text_keys": self.keys(keys),
-        }
 
 
 @dataclass(frozen=True)
@@ -162,9 +137,4 @@ class AlignHeads:
     def __call__(self, model: nn.Module, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Contrastive loss between the medium and its captions."""
         omni = cast("Omni", model)
-        points = {
-            self.modality: omni.embed_media(self.modality, media(self.modality, batch["values"])),
-            "text": omni.embed_text(batch["input_ids"], batch["attention_mask"]),
-        }
-        keys = {self.modality: batch["keys"], "text": batch["text_keys"]}
-        return contrastive(points, keys, [(self.modality, "text")], omni.logit_scale)
+        return _bind(omni, self.modality, omni.embed_media(self.modality, media(self.modality, batch["values"])), batch)
