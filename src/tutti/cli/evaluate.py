@@ -106,9 +106,10 @@ def run(arguments: argparse.Namespace) -> int | None:
     from tutti.evaluate.regression import changes, read_baseline
     from tutti.evaluate.report import as_dict, as_markdown, make_report
     from tutti.evaluate.suite import read_suite
-    from tutti.evaluate.writing import write_report
+    from tutti.evaluate.writing import look_for_libraries, write_report
 
     # Whatever can be wrong is looked at before a model is loaded or asked.
+    look_for_libraries(arguments.track)
     suite = read_suite(arguments.suite, media_root=arguments.media_root).first(arguments.limit)
     variants = read_variants(arguments.prompts) if arguments.prompts else PLAIN
     baseline = read_baseline(arguments.baseline) if arguments.baseline else None

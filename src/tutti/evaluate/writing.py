@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
+from tutti.errors import MissingExtra
 from tutti.evaluate.page import as_html
 from tutti.evaluate.report import Report, as_dict, as_junit, as_markdown
+
+
+def look_for_libraries(tracker: str | None) -> None:
+    """Look for what the report will need, so that no model is asked in vain.
+
+    Args:
+        tracker: The library of a tracker, if the report goes into one.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    if tracker is not None and find_spec(tracker) is None:
+        raise MissingExtra(f"Tracking in {tracker}", "track")
+    if find_spec("matplotlib") is None:
+        raise MissingExtra("Drawing plots", "evaluate")
 
 
 def write_report(report: Report, folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tutti.errors import InputError
-from tutti.search.store import OWN_COLUMNS
+from tutti.search.store import OWN_COLUMNS, arrow
 from tutti.search.walk import Broken, Source, stamp_of
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -37,6 +37,7 @@ def read_feed(
 
     Raises:
         InputError: The feed cannot be read, has no rows, or lacks a column.
+        MissingExtra: It is a Parquet file, and PyArrow is not installed.
     """
     first = next(_rows(path), None)
     if first is None:
@@ -118,7 +119,7 @@ def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa
+    pa = arrow()
     from pyarrow import parquet
 
     try:

@@ -16,43 +16,45 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tutti.errors import CapacityError, InputError, MissingExtra
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FORMAT = 1
 """Version of the layout; another one is refused."""
 _TABLE, _METADATA = "items", b"tutti"
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
-    ("id", pa.string()),
-    ("item", pa.string()),
-    ("path", pa.string()),
-    ("modality", pa.string()),
-    ("kind", pa.string()),
-    ("start_s", pa.float64()),
-    ("end_s", pa.float64()),
-    ("shot", pa.int32()),
-    ("words", pa.string()),
-    ("origin", pa.string()),
-    ("lines", pa.string()),
-    ("colours", pa.list_(pa.string())),
-    ("palette", pa.list_(pa.float32())),
-    ("thumbnail", pa.binary()),
-    ("digest", pa.string()),
-    ("stamp", pa.string()),
-    ("bytes", pa.int64()),
-    ("modified", pa.string()),
-    ("indexed", pa.string()),
-    ("subject", pa.string()),
-    ("deleted", pa.bool_()),
-)
-OWN_COLUMNS = frozenset(name for name, _ in _COLUMNS) | {"vector"}
+_COLUMNS = {
+    "id": "string",
+    "item": "string",
+    "path": "string",
+    "modality": "string",
+    "kind": "string",
+    "start_s": "float64",
+    "end_s": "float64",
+    "shot": "int32",
+    "words": "string",
+    "origin": "string",
+    "lines": "string",
+    "colours": "string[]",
+    "palette": "float32[]",
+    "thumbnail": "binary",
+    "digest": "string",
+    "stamp": "string",
+    "bytes": "int64",
+    "modified": "string",
+    "indexed": "string",
+    "subject": "string",
+    "deleted": "bool",
+}
+"""Name of a column → its Arrow type, with [] for a list of them."""
+OWN_COLUMNS = frozenset(_COLUMNS) | {"vector"}
 """Names that a feed's columns may not have."""
 _HIDDEN = frozenset({"vector", "thumbnail", "palette", "lines", "stamp", "id"})
-_FEED_TYPES = {bool: pa.bool_(), int: pa.float64(), float: pa.float64(), str: pa.string()}
+_FEED_TYPES = {bool: "bool", int: "float64", float: "float64", str: "string"}
 """Whole numbers become floats, so that a later 9.99 fits the column of an earlier 9."""
 
 
@@ -121,15 +123,15 @@ class Store:
 
         Raises:
             InputError: It cannot be written there, or the one there was made by another model.
+            MissingExtra: LanceDB is not installed.
         """
         folder = tenant_folder(path, tenant)
         if not (folder / f"{_TABLE}.lance").is_dir():
-            fields = [*_COLUMNS, ("vector", pa.list_(pa.float32(), identity.dimension))]
-            metadata = {_METADATA: json.dumps({"format": FORMAT, **identity._asdict()})}
+            schema = _schema(identity)
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 with writing(folder):
-                    _connect(folder).create_table(_TABLE, schema=pa.schema(fields, metadata=metadata), exist_ok=True)
+                    _connect(folder).create_table(_TABLE, schema=schema, exist_ok=True)
             except OSError as error:
                 raise InputError(f"Cannot make a database in {path}: {error.strerror or error}.") from None
         store = cls.open(path, tenant)
@@ -183,7 +185,7 @@ class Store:
             return
         with _plainly(self.folder):
             self._add_columns(rows)
-            table = pa.Table.from_pylist(list(rows), schema=self.table.schema)
+            table = arrow().Table.from_pylist(list(rows), schema=self.table.schema)
             if not replacing:
                 self.table.add(table)
                 return
@@ -193,13 +195,13 @@ class Store:
 
     def _add_columns(self, rows: Sequence[Mapping[str, Any]]) -> None:
         have = {field.name for field in self.table.schema}
-        fresh: dict[str, pa.DataType] = {}
+        fresh: dict[str, str] = {}
         for row in rows:
             for name, value in row.items():
                 if name not in have and value is not None:
                     fresh.setdefault(name, _FEED_TYPES[type(value)])
         if fresh:
-            self.table.add_columns([pa.field(name, kind) for name, kind in fresh.items()])
+            self.table.add_columns([arrow().field(name, _type(kind)) for name, kind in fresh.items()])
 
     def mark(self, items: Sequence[str], *, deleted: bool) -> None:
         """Mark items as gone, or as there again."""
@@ -264,6 +266,32 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def arrow() -> Any:
+    """PyArrow, which comes with LanceDB.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    try:
+        import pyarrow
+    except ImportError:
+        raise MissingExtra("Search", "search") from None
+    return pyarrow
+
+
+def _schema(identity: Identity) -> pa.Schema:
+    pa = arrow()
+    fields = [(name, _type(kind)) for name, kind in _COLUMNS.items()]
+    fields.append(("vector", pa.list_(pa.float32(), identity.dimension)))
+    return pa.schema(fields, metadata={_METADATA: json.dumps({"format": FORMAT, **identity._asdict()})})
+
+
+def _type(name: str) -> pa.DataType:
+    pa = arrow()
+    single = pa.type_for_alias(name.removesuffix("[]"))
+    return pa.list_(single) if name.endswith("[]") else single
+
+
 def _connect(folder: Path) -> Any:
     try:
         import lancedb
@@ -275,6 +303,7 @@ def _connect(folder: Path) -> Any:
 @contextmanager
 def _plainly(folder: Path) -> Iterator[None]:
     """Turn the database's errors into sentences."""
+    pa = arrow()
     try:
         yield
     except (OSError, RuntimeError, ValueError, pa.ArrowException) as error:
