@@ -54,8 +54,11 @@ class Embedder(Protocol):
         """Inverse temperature at which cosines between texts and media of a modality become probabilities."""
         ...
 
-    def embed(self, parts: Sequence[Part]) -> Embeddings:
-        """One unit vector a part, in the order given."""
+    def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings:
+        """One unit vector a part, in the order given.
+
+        With a tenant, media may be remembered, for that tenant only; without one, nothing is.
+        """
         ...
 
 

@@ -20,6 +20,7 @@ from tests.models.conftest import TINY, tiny_model, tiny_values
 from tutti import checkpoints
 from tutti.content import Audio, Finished, Image, Message, SamplingOptions, Text, Usage, Video
 from tutti.errors import TuttiError, UnsupportedTask
+from tutti.media import Limits
 from tutti.models.llama.config import LlamaConfig
 from tutti.models.llama.model import LlamaForCausalLM
 from tutti.providers import load
@@ -165,7 +166,30 @@ def test_points_are_those_of_the_model_in_the_order_given(local: LocalModel) -> 
         ]
     np.testing.assert_allclose(given.vectors, torch.cat(expected).numpy(), atol=1e-5)
     # Three words, two pictures of four tokens, a sound of three, a clip of two frames.
-    assert given.usage == Usage(prompt_tokens=3 + 8 + 3 + 2, media_tokens=8 + 3 + 2)
+    assert given.usage == Usage(
+        prompt_tokens=3 + 8 + 3 + 2, media_tokens=8 + 3 + 2, image_tokens=8, audio_tokens=3, video_tokens=2
+    )
+
+
+def test_a_tenants_media_are_embedded_once(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+    local = LocalModel("tiny", checkpoints.load(save()), Limits())
+    parts = [Image(pixels(1)), Text("w9"), sound(1)]
+    fresh = local.embed(parts)
+    assert local.stats()["embedding_cache_bytes"] == 0, "without a tenant nothing is kept"
+    first = local.embed(parts, "a")
+    assert local.embed(parts, "b").usage.cached_tokens == first.usage.cached_tokens == 0
+    answered = list(local.stream([Message.user(Image(pixels(1)), "w9")], SamplingOptions(tenant="a", max_tokens=1)))
+    assert answered[-1].answer.usage.cached_tokens == 0, "a point in the space is not what the decoder reads"
+
+    def never(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(local.model, "embed_media", never)
+    again = local.embed(parts, "a")
+    assert np.array_equal(fresh.vectors, first.vectors)
+    assert np.array_equal(again.vectors, first.vectors)
+    assert again.usage.cached_tokens == again.usage.media_tokens == 4 + 3
+    assert local.stats()["embedding_cache_hits_total"] == 2
 
 
 def tensors(medium: Any) -> dict[str, torch.Tensor]:

@@ -98,7 +98,7 @@ class Parrot:
             Answer(text=text, model=self.name, finish_reason=reason, usage=usage, seconds=0.0, logprobs=tuple(told))
         )
 
-    def embed(self, parts: Sequence[Part]) -> Embeddings:
+    def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings:
         for part in parts:
             if isinstance(part, Media):
                 DECODERS[part.modality](part, self.limits)

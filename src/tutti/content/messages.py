@@ -72,7 +72,7 @@ class Usage:
     video_tokens: int = 0
     """Those of the media that stand for videos, their sound included."""
     cached_tokens: int = 0
-    """Those of the prompt whose keys and values were found rather than computed."""
+    """Those of the prompt whose keys and values, or whose embeddings, were found rather than computed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,7 @@ class Gemini(Hosted):
             ),
         )
 
-    def embed(self, parts: Sequence[Part]) -> Embeddings:
+    def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings:
         """One unit vector a text.
 
         Raises:

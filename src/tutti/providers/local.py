@@ -41,6 +41,7 @@ from tutti.content import (
     Video,
 )
 from tutti.engine import DiskShelf, EmbeddingCache, Engine
+from tutti.engine.embedding_cache import embedding_key
 from tutti.engine.passes import run_passes
 from tutti.engine.runner import Decoder
 from tutti.engine.sampling import Constraint
@@ -116,6 +117,16 @@ class Local:
         self.limits = limits
         self.processor = loaded.processor
         self.model = loaded.model
+        self.embedding_cache = EmbeddingCache(shelf=shelf)
+        self._weights_digest = _weights_digest(self.model) if shelf is not None else ""
+
+    def stats(self) -> dict[str, float]:
+        """How the model fares."""
+        return {
+            "embedding_cache_hits_total": self.embedding_cache.hits,
+            "embedding_cache_misses_total": self.embedding_cache.misses,
+            "embedding_cache_bytes": self.embedding_cache.held_bytes,
+        }
 
     def _medium(self, part: Media) -> MediaInput:
         """Decode a medium and make it ready for its trunk.
@@ -176,8 +187,11 @@ class LocalEmbedder(Local):
             weights = hashlib.sha256(f"{weights}\0{_weights_digest(changes)}".encode()).hexdigest()
         return weights, inputs
 
-    def embed(self, parts: Sequence[Part]) -> Embeddings:
+    def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings:
         """One unit vector a part, in the order given. Parts of one shape are computed together.
+
+        With a tenant, a medium that the tenant sent before is decoded and looked up, and no trunk runs; without one,
+        nothing is kept: who goes through a collection meets each medium once.
 
         Raises:
             InputError: A medium cannot be read, or a text is empty.
@@ -186,36 +200,47 @@ class LocalEmbedder(Local):
         """
         texts = [index for index, part in enumerate(parts) if isinstance(part, Text)]
         media = {index: self._medium(part) for index, part in enumerate(parts) if isinstance(part, Media)}
-        rows: dict[int, NDArray[np.float32]] = {}
-        text_tokens = 0
+        kept = {} if tenant is None else {index: (f"space {one.modality}", one.digest) for index, one in media.items()}
+        keys = {index: embedding_key(tenant or "", *what, self._weights_digest) for index, what in kept.items()}
+        known = {index: self.embedding_cache.get(key) for index, key in keys.items()}
+        rows = {index: found.numpy() for index, found in known.items() if found is not None}
+        text_tokens, cached_tokens = 0, sum(media[index].tokens for index in rows)
         with torch.inference_mode():
             for some in _chunks(texts):
                 arrays = self.processor.texts([part.text for i in some if isinstance(part := parts[i], Text)])
                 text_tokens += int(arrays["attention_mask"].sum())
                 points = self.space.embed_text(**_tensors(arrays))
                 rows.update(zip(some, points.numpy(), strict=True))
-            for alike in _by_shape(media):
+            for alike in _by_shape({index: medium for index, medium in media.items() if index not in rows}):
                 for some in _chunks(alike):
-                    stacked = {key: np.stack([media[i].arrays[key] for i in some]) for key in media[some[0]].arrays}
-                    points = self.space.embed_media(media[some[0]].modality, _tensors(stacked))
-                    rows.update(zip(some, points.numpy(), strict=True))
-        media_tokens = sum(medium.tokens for medium in media.values())
-        usage = Usage(prompt_tokens=text_tokens + media_tokens, media_tokens=media_tokens)
+                    rows.update(zip(some, self._encoded(some, media, keys), strict=True))
+        usage = _usage([*media.values()], text_tokens, cached_tokens)
         return Embeddings(vectors=np.stack([rows[i] for i in range(len(parts))]), model=self.name, usage=usage)
+
+    def _encoded(self, some: Sequence[int], media: dict[int, MediaInput], keys: dict[int, bytes]) -> NDArray[Any]:
+        """Where some media of one shape stand in the space, kept under their keys if they have any. (N, D)."""
+        begun = time.perf_counter()
+        stacked = {key: np.stack([media[i].arrays[key] for i in some]) for key in media[some[0]].arrays}
+        points = self.space.embed_media(media[some[0]].modality, _tensors(stacked))
+        seconds = (time.perf_counter() - begun) / len(some)
+        for index, point in zip(some, points, strict=True):
+            if index in keys:
+                self.embedding_cache.put(keys[index], point, seconds)
+        return points.numpy()
 
 
 class LocalResponder(Local):
     """A checkpoint with a decoder, ready to answer; arguments as for `Local`."""
 
     def __init__(self, name: str, loaded: checkpoints.Loaded, limits: Limits, shelf: DiskShelf | None = None) -> None:
-        super().__init__(name, loaded, limits)
+        super().__init__(name, loaded, limits, shelf)
         self.prompter = cast("_Prompter", loaded.processor)
         self.engine = Engine(
             cast("Decoder", self.model),
             eos_ids=self.prompter.eos_ids,
             detokenize=self.prompter.decode,
-            embedding_cache=EmbeddingCache(shelf=shelf),
-            weights_digest=_weights_digest(self.model) if shelf is not None else "",
+            embedding_cache=self.embedding_cache,
+            weights_digest=self._weights_digest,
         )
         self._json: JsonVocabulary | None = None
         """Made when a request first asks for JSON."""
@@ -253,17 +278,14 @@ class LocalResponder(Local):
         )
 
     def stats(self) -> dict[str, float]:
-        """How the engine fares."""
+        """How the model and its engine fare."""
         engine = self.engine
-        return {
+        return super().stats() | {
             "engine_running": len(engine.scheduler.running),
             "engine_waiting": len(engine.scheduler.waiting),
             "engine_steps_total": engine.steps,
             "engine_step_sequences_total": engine.step_sequences,
             "engine_preemptions_total": engine.scheduler.preemptions,
-            "embedding_cache_hits_total": engine.embedding_cache.hits,
-            "embedding_cache_misses_total": engine.embedding_cache.misses,
-            "embedding_cache_bytes": engine.embedding_cache.held_bytes,
         }
 
     def _constraint(self, schema: str | None) -> Constraint | None:
@@ -355,6 +377,14 @@ def _weights_digest(model: torch.nn.Module) -> str:
 
 def _tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def _usage(media: Sequence[MediaInput], text_tokens: int, cached_tokens: int) -> Usage:
+    """What embedding took; by modality, as far as there are names for them."""
+    names = ("image", "audio", "video")
+    by = {f"{name}_tokens": sum(one.tokens for one in media if one.modality == name) for name in names}
+    all_media = sum(one.tokens for one in media)
+    return Usage(prompt_tokens=text_tokens + all_media, media_tokens=all_media, cached_tokens=cached_tokens, **by)
 
 
 def _chunks(indices: Sequence[int], size: int = 64) -> Iterator[Sequence[int]]:

@@ -59,7 +59,7 @@ class OpenAI(Hosted):
         self.accepts = SERVER if self.own_server else CHAT
         self._client = _client(key, options, base_url)
 
-    def embed(self, parts: Sequence[Part]) -> Embeddings:
+    def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings:
         """One unit vector a part. OpenAI embeds text; other servers are given media as messages, a request each.
 
         Raises:

@@ -81,7 +81,7 @@ class Routes:
     async def embeddings(self, body: schemas.EmbeddingsRequest, request: Request) -> Response:
         """Place words and media in one space: a vector for each input, or for each part of the messages."""
         self.service.check_model(body.model)
-        found = await unless_gone(request.receive, self.service.embed(body))
+        found = await unless_gone(request.receive, self.service.embed(body, request.state.tenant))
         return JSONResponse(dialect.embeddings_response(found, self.service.name, body).model_dump())
 
     async def transcriptions(

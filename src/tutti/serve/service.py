@@ -129,7 +129,7 @@ class Service:
                     found[index] = event.answer
         return [found[index] for index in sorted(found)]
 
-    async def embed(self, body: schemas.EmbeddingsRequest) -> Embeddings:
+    async def embed(self, body: schemas.EmbeddingsRequest, tenant: str) -> Embeddings:
         """Vectors of what a request holds, in order.
 
         Raises:
@@ -143,7 +143,7 @@ class Service:
         parts, cost = await self._on(self._preparers, partial(self._parts, body))
         with self.admission.admitted(cost), self._telemetry.span("embeddings", self.name, parts):
             self.metrics.admitted(cost)
-            return await self._on(self._answerers, partial(embedder.embed, parts))
+            return await self._on(self._answerers, partial(embedder.embed, parts, tenant))
 
     async def transcribe(self, content: bytes, options: TranscriptionOptions) -> Transcript:
         """The speech in a recording.
