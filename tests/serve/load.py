@@ -1,6 +1,7 @@
 """Many clients with a mixture of requests: words, pictures, sounds, videos, bad ones, and some who leave.
 
-Used by the load test, and by hand for a soak of ten thousand against a server that runs already:
+Used by the load test, and by hand for a soak of ten thousand against a server that runs already (with `--max-waiting
+200`: some of the requests are of more clients than a small server lets wait):
 
     python -m tests.serve.load http://127.0.0.1:8000 --requests 10000 --clients 32 --pid PID
 """
@@ -10,20 +11,37 @@ from __future__ import annotations
 import argparse
 import base64
 import http.client
+import io
 import json
 import os
 import random
+import re
 import socket
+import sys
 import threading
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-KINDS = ("text", "stream", "picture", "sound", "video", "embedding", "bad", "broken", "leaves", "leaves early")
-_WEIGHTS = (20, 15, 15, 8, 4, 10, 10, 6, 8, 4)
-GOOD = {"text", "stream", "picture", "sound", "video", "embedding"}
+import numpy as np
+from PIL import Image as pillow
+
+_WEIGHTS = {
+    "text": 20, "stream": 15, "picture": 10, "new picture": 5, "sound": 8, "video": 4, "embedding": 10,
+    "bad": 10, "broken": 6, "leaves": 8, "leaves early": 4,
+}  # fmt: skip
+GOOD = {"text", "stream", "picture", "new picture", "sound", "video", "embedding"}
 _CHAT = "/v1/chat/completions"
+
+
+class Memory(NamedTuple):
+    """What the server's process held after so many requests, in bytes."""
+
+    requests: int
+    resident: int
+    cached: int
+    """Of embeddings, which are kept up to a bound."""
 
 
 class Load:
@@ -35,7 +53,7 @@ class Load:
         self.outcomes: Counter[tuple[str, int]] = Counter()
         self.lost: list[str] = []
         self.seconds: list[float] = []
-        self.memories: list[tuple[int, int]] = []
+        self.memories: list[Memory] = []
         self._done = 0
         self._lock = threading.Lock()
         self._media = {
@@ -48,8 +66,17 @@ class Load:
         """Send so many requests, each client the next as soon as it has its answer."""
         self.outcomes.clear()
         self.seconds.clear()
-        kinds = random.Random(seed).choices(KINDS, _WEIGHTS, k=requests)
-        left = iter(enumerate(kinds))
+        kinds = random.Random(seed).choices(list(_WEIGHTS), list(_WEIGHTS.values()), k=requests)
+        self._run(list(enumerate(kinds)))
+
+    def warm(self) -> None:
+        """Fill what fills once: 48 prompts of 850 tokens touch every page of tutti-mini's keys and values."""
+        self._run([(number, "long") for number in range(48)])
+        assert set(self.outcomes) == {("long", 200)}, self.outcomes
+        self.memories.clear()
+
+    def _run(self, jobs: list[tuple[int, str]]) -> None:
+        left = iter(jobs)
 
         def work() -> None:
             while (job := next(left, None)) is not None:
@@ -64,7 +91,8 @@ class Load:
                     self.seconds.append(time.perf_counter() - begun)
                     self._done += 1
                     if self._done % 100 == 0:
-                        self.memories.append((self._done, self.memory()))
+                        self.memories.append(self.memory())
+                        print(*self.memories[-1], file=sys.stderr)
 
         threads = [threading.Thread(target=work) for _ in range(self.clients)]
         for thread in threads:
@@ -82,18 +110,22 @@ class Load:
                 assert status in (400, 413), (kind, status, count)
         assert any(status == 200 for _, status in self.outcomes)
 
-    def memory(self) -> int:
-        """Resident bytes of the server's process."""
-        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    def memory(self) -> Memory:
+        """What the server's process holds now."""
+        resident = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        line = http.client.HTTPConnection(self.host, timeout=300)
+        line.request("GET", "/metrics")
+        told = re.search(r"^tutti_embedding_cache_bytes (\S+)", line.getresponse().read().decode(), re.MULTILINE)
+        line.close()
+        return Memory(self._done, resident, int(float(told[1])) if told else 0)
 
     def slope(self) -> float:
-        """Bytes that memory grows a request, by least squares over the second half."""
+        """Bytes that memory grows a request beside the embeddings kept, by least squares over the second half."""
         points = self.memories[len(self.memories) // 2 :]
         if len(points) < 3:
             return 0.0
-        mean = [sum(values) / len(points) for values in zip(*points, strict=True)]
-        above = sum((x - mean[0]) * (y - mean[1]) for x, y in points)
-        return above / sum((x - mean[0]) ** 2 for x, _ in points)
+        grown = [one.resident - one.cached for one in points]
+        return float(np.polyfit([one.requests for one in points], grown, 1)[0])
 
     def report(self) -> dict[str, Any]:
         """What came of it."""
@@ -104,7 +136,8 @@ class Load:
             "lost": len(self.lost),
             "p50_s": round(ordered[len(ordered) // 2], 3),
             "p99_s": round(ordered[int(len(ordered) * 0.99)], 3),
-            "memory_mb": round(self.memory() / 2**20, 1),
+            "memory_mb": [round(one.resident / 2**20, 1) for one in (self.memories[0], self.memories[-1])],
+            "of_it_embeddings_mb": [round(one.cached / 2**20, 1) for one in (self.memories[0], self.memories[-1])],
             "memory_slope_bytes_a_request": round(self.slope(), 1),
         }
 
@@ -120,7 +153,10 @@ class Load:
             )
             return self._post(_CHAT, _chat([{"type": "image_url", "image_url": {"url": url}}]))
         words = {"type": "text", "text": f"What is number {number}?"}
-        parts = [words, *([self._media[kind]] if kind in self._media else [])]
+        if kind == "long":
+            words["text"] = " ".join(f"dog{number}{place}" for place in range(250))
+        medium = _picture(number) if kind == "new picture" else self._media.get(kind)
+        parts = [words] if medium is None else [words, medium]
         body = _chat(parts, stream=kind in ("stream", "leaves"))
         if kind.startswith("leaves"):
             return self._leave(body, early=kind == "leaves early")
@@ -150,7 +186,19 @@ class Load:
 
 
 def _part(kind: str, form: str, path: Path) -> dict[str, Any]:
-    return {"type": kind, kind: {"url": f"data:{form};base64,{base64.b64encode(path.read_bytes()).decode()}"}}
+    return _coded(kind, form, path.read_bytes())
+
+
+def _coded(kind: str, form: str, content: bytes) -> dict[str, Any]:
+    return {"type": kind, kind: {"url": f"data:{form};base64,{base64.b64encode(content).decode()}"}}
+
+
+def _picture(number: int) -> dict[str, Any]:
+    """A picture that nobody has sent before."""
+    file = io.BytesIO()
+    pixels = np.random.default_rng(number).integers(0, 256, (48, 64, 3), np.uint8)
+    pillow.fromarray(pixels).save(file, "PNG")
+    return _coded("image_url", "image/png", file.getvalue())
 
 
 def _chat(parts: list[dict[str, Any]], stream: bool = False) -> bytes:
@@ -165,6 +213,7 @@ if __name__ == "__main__":
     parser.add_argument("--pid", type=int, required=True, help="the server's, whose memory is watched")
     given_words = parser.parse_args()
     soak = Load(given_words.url, Path("examples/media"), given_words.clients, given_words.pid)
+    soak.warm()
     soak.run(given_words.requests)
     print(json.dumps(soak.report(), indent=2))
     soak.check()

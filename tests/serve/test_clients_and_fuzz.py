@@ -165,20 +165,6 @@ def test_many_at_once_with_disconnects_and_bad_ones() -> None:
         assert asked(server, "POST", "/v1/chat/completions", chat("fine"))[0] == 200
 
 
-@pytest.mark.slow
-def test_two_thousand_from_thirty_two_clients() -> None:
-    model = tutti.load()
-    with served(model.provider, limits=ServerLimits(max_waiting=200), drain_seconds=30) as server:
-        load = Load(server.url, EXAMPLES, clients=32)
-        load.run(200)
-        before = load.memory()
-        load.run(2000)
-        load.check()
-        wait_until_idle(server)
-        assert load.memory() - before < 180 * 2**20, "80 MB are the cache of keys and values, which fills once"
-        print(load.report())
-
-
 def wait_until_idle(server: Server) -> None:
     end = time.monotonic() + 60
     while server.service.admission.answers or server.service.admission.bodies:

@@ -279,31 +279,72 @@ def raw(server: Server) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=60)
 
 
-def test_slow_clients_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tutti.serve.running._HEAD_SECONDS", 0.3)
-    with served(Parrot(), limits=ServerLimits(body_seconds=0.3)) as server:
-        with raw(server) as line:  # a head that never ends
-            line.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nx: ")
-            assert line.recv(1000) == b""
-        with raw(server) as line:  # a body that never ends
-            line.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n")
-            line.sendall(b"content-length: 100\r\n\r\n{")
-            assert line.recv(1000).startswith(b"HTTP/1.1 408 ")
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+SLOW = {
+    "a head that never ends": b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nx: ",
+    "a second head that never ends": b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\nGET /hea",
+    "a body that never ends": HEAD + b"content-length: 100\r\n\r\n{",
+    "a body that is refused and goes on": HEAD + b"content-length: 9999999999\r\n\r\n{",
+}
+FOREVER = 1e6
+
+
+def drips(server: Server, begun: bytes, seconds: float) -> bool:
+    """Whether a client is still connected after so long that begins so, and sends a byte now and then."""
+    with raw(server) as line:
+        line.sendall(begun)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(0.05)
+            try:
+                line.sendall(b"a")
+            except OSError:
+                return False
+    return True
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_slow_clients_stay_without_the_guard_and_are_let_go_with_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tutti.serve.running._HEAD_SECONDS", FOREVER)
+    with served(Parrot(), limits=ServerLimits(body_seconds=FOREVER)) as server:
+        assert drips(server, SLOW[kind], 0.8)
+    monkeypatch.setattr("tutti.serve.running._HEAD_SECONDS", 0.2)
+    with served(Parrot(), limits=ServerLimits(body_seconds=0.2)) as server:
+        assert not drips(server, SLOW[kind], 20)
         assert post(server, chat("fine"))[0] == 200
         wait_for(lambda: server.service.admission.bodies == 0)
 
 
-def test_one_who_reads_nothing_is_let_go() -> None:
+def test_slow_bodies_shut_others_out_without_the_guard_and_not_with_it() -> None:
+    with_guard, without = (ServerLimits(all_bodies_bytes=1000, body_seconds=seconds) for seconds in (0.3, FOREVER))
+    for limits, after in ((without, 503), (with_guard, 200)):
+        with served(Parrot(), limits=limits) as server, raw(server) as one, raw(server) as other:
+            for line in (one, other):
+                line.sendall(HEAD + b"content-length: 500\r\n\r\n{")
+            wait_for(lambda held=server.service.admission: held.bodies == 1000)  # type: ignore[misc]
+            assert post(server, chat("fine"))[0] == 503
+            time.sleep(0.8)
+            assert post(server, chat("fine"))[0] == after
+            if after == 200:
+                assert one.recv(1000).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("seconds", [FOREVER, 0.3])
+def test_one_who_reads_nothing_stays_without_the_guard_and_is_let_go_with_it(seconds: float) -> None:
     parrot = Parrot()
-    with served(parrot, limits=ServerLimits(send_seconds=0.3)) as server:
+    with served(parrot, limits=ServerLimits(send_seconds=seconds)) as server:
         body = json.loads(chat("word " * 20_000))
         body |= {"stream": True, "max_tokens": 20_000, "logprobs": True}
         content = json.dumps(body).encode()
         with raw(server) as line:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-            line.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n")
-            line.sendall(f"content-length: {len(content)}\r\n\r\n".encode() + content)
-            wait_for(lambda: parrot.closed == 1)
+            line.sendall(HEAD + f"content-length: {len(content)}\r\n\r\n".encode() + content)
+            if seconds == FOREVER:
+                wait_for(lambda: parrot.running == 1)
+                time.sleep(1)
+                assert parrot.closed == 0
+            else:
+                wait_for(lambda: parrot.closed == 1)
         wait_for(lambda: server.service.admission.answers == 0)
         assert post(server, chat("fine"))[0] == 200
 
@@ -316,8 +357,7 @@ def test_a_client_that_goes_frees_what_it_held(stream: bool) -> None:
         body |= {"stream": stream, "max_tokens": 5000}
         content = json.dumps(body).encode()
         with raw(server) as line:
-            line.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n")
-            line.sendall(f"content-length: {len(content)}\r\n\r\n".encode() + content)
+            line.sendall(HEAD + f"content-length: {len(content)}\r\n\r\n".encode() + content)
             wait_for(lambda: parrot.running == 1)
             if stream:
                 assert line.recv(100).startswith(b"HTTP/1.1 200")
@@ -328,7 +368,8 @@ def test_a_client_that_goes_frees_what_it_held(stream: bool) -> None:
 def test_counters_tell_what_was_taken_on(server: Server) -> None:
     assert post(server, picture(png(30, 20)))[0] == 200
     assert metric(server, "tutti_admitted_pixels_total") == 600
-    assert metric(server, 'tutti_requests_total{route="/v1/chat/completions",status="200"}') == 1
+    # Counted behind its last byte, when the client may be back already.
+    wait_for(lambda: metric(server, 'tutti_requests_total{route="/v1/chat/completions",status="200"}') == 1)
     assert metric(server, "tutti_time_to_first_token_seconds_count") == 1
     status, _, content = asked(server, "GET", "/metrics")
     assert status == 200

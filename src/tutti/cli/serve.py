@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,10 @@ def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
 def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) -> None:
     from dataclasses import replace
 
+    # MKL keeps what each thread once needed, and here any thread may compute (docs/decisions/0082). It reads this once,
+    # when torch is loaded.
+    os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")
+
     from tutti.media import Fetcher, Limits, MediaRoot, Workers
     from tutti.serve import logs
     from tutti.serve.running import make_server, run_announced
@@ -123,7 +128,7 @@ def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) ->
 
     def ready(url: str) -> None:
         if arguments.json:
-            print_json({"url": f"{url}/v1", "model": name, "pid": _pid(), "keys": len(keys)})
+            print_json({"url": f"{url}/v1", "model": name, "pid": os.getpid(), "keys": len(keys)})
         else:
             who = f"for holders of {len(keys)} keys" if len(keys) else "for this machine only"
             note(f"{name} answers at {url}/v1, {who}; the pages are at {url}/docs. Ctrl-C stops it.")
@@ -134,9 +139,3 @@ def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) ->
         workers.close()
     if not listened:
         raise InputError(f"Port {place.port} of {place.host} is not free; give another with --port.")
-
-
-def _pid() -> int:
-    import os
-
-    return os.getpid()

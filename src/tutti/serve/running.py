@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from tutti.serve.telemetry import Telemetry
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _HEAD_SECONDS = 10.0
-"""Longest that a request's head may take to arrive on a new connection."""
+"""Longest that a request's head may take to arrive, from the connection's beginning or the last answer's end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,21 +40,33 @@ class Place:
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 that does not wait forever for a request's head."""
+    """HTTP/1.1 that does not wait forever for a request's head, nor for the rest of a body that was refused."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin to count."""
         super().connection_made(transport)
-        self._head_deadline = self.loop.call_later(_HEAD_SECONDS, self._give_up)
+        self._deadline = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
 
-    def _give_up(self) -> None:
-        if getattr(self, "cycle", None) is None:  # no request has begun
-            self.transport.close()
+    def data_received(self, data: bytes) -> None:
+        """Stop counting once a request has begun; bytes that are not all of a head do not prolong the wait."""
+        super().data_received(data)
+        if self._under_way():
+            self._deadline.cancel()
+
+    def on_response_complete(self) -> None:
+        """Begin anew, unless the next request is here already."""
+        super().on_response_complete()
+        self._deadline.cancel()
+        if not self._under_way():
+            self._deadline = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop counting."""
-        self._head_deadline.cancel()
+        self._deadline.cancel()
         super().connection_lost(exc)
+
+    def _under_way(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
 
 class Server(uvicorn.Server):
@@ -151,7 +164,9 @@ def run_announced(server: Server, ready: Callable[[str], None]) -> bool:
     # it, the little that requests leave behind in cycles, bodies among them, would be collected too rarely.
     gc.collect()
     gc.freeze()
-    # uvicorn ends a process that cannot listen, and raises the signal again that it was stopped by.
+    # uvicorn ends a process that cannot listen, and raises the signal again that it was stopped by. SIGTERM is to leave
+    # time for what comes after, as Ctrl-C does: workers are ended, the last spans are sent.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(SystemExit, KeyboardInterrupt):
         asyncio.run(serve())
     return server.started
