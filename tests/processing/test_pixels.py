@@ -9,6 +9,7 @@ import pytest
 from transformers import CLIPImageProcessorPil
 
 from tutti.errors import CapacityError, InputError, UnsupportedConfig
+from tutti.processing import images
 from tutti.processing.images import ImageProcessor, border_mean, center_crop
 
 PLAIN = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
@@ -117,3 +118,23 @@ def test_bad_pictures_are_refused() -> None:
 def test_bad_settings_are_refused(change: dict[str, object], sentence: str) -> None:
     with pytest.raises(UnsupportedConfig, match=sentence):
         ImageProcessor.from_config({**MINI, **change})
+
+
+def test_a_thin_picture_swells_without_the_guard_and_not_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line of 20,000 pixels within every budget, whose short side a model wants to be 224."""
+    line = np.zeros((1, 20_000, 3), np.uint8)
+    settings = ImageProcessor(size={"shortest_edge": 224})
+    asked: list[int] = []
+
+    def resized(picture: np.ndarray[Any, Any], height: int, width: int, *_: object) -> np.ndarray[Any, Any]:
+        asked.append(height * width)
+        return picture[:1, :1]
+
+    monkeypatch.setattr(images, "resize", resized)
+    with monkeypatch.context() as unguarded:
+        unguarded.setattr(images, "_MAX_PIXELS", 2**60)
+        settings(line)
+    assert asked == [224 * 224 * 20_000], "three gigabytes, of a PNG of a hundred bytes"
+    with pytest.raises(CapacityError, match="crop it first"):
+        settings(line)
+    assert len(asked) == 1

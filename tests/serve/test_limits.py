@@ -230,6 +230,17 @@ def test_odd_base64_is_refused(server: Server, text: str) -> None:
     assert base64.b64decode("iVBO\nRw0K") == base64.b64decode("iVBORw0K"), "the usual decoder takes both for one"
 
 
+@pytest.mark.parametrize("filler", [" ", "\n", "*"])
+def test_sparse_base64_is_refused(server: Server, filler: str) -> None:
+    """A small picture in many characters: a lenient decoder skips them, and any number of texts are one picture."""
+    content = png(30, 20)
+    sparse = (filler * 2000).join(base64.b64encode(content).decode())
+    assert base64.b64decode(sparse) == content
+    status, _, told = post(server, picture(b"", sparse))
+    assert (status, told["error"]["type"]) == (400, "invalid_request_error")
+    assert post(server, picture(content))[0] == 200
+
+
 def test_deep_json_is_refused(server: Server) -> None:
     for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
         body = opening * 100_000 + b"1" + closing * 100_000

@@ -30,6 +30,7 @@ class ContainerReel:
         self._file, self._found, self._name, self._limits = file, found, name, limits
         self._pts, self._keys, self._shown_pts = self._index()
         self._first = self._pts[0]
+        limits.check_seconds(name, self.duration_s)  # the last frame counts, too: it may claim any length
 
     def _index(self) -> tuple[list[int], list[int], int]:
         pts: list[int] = []
