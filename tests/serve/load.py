@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,8 +48,8 @@ class Memory(NamedTuple):
 class Load:
     """Clients of one server."""
 
-    def __init__(self, url: str, media: Path, clients: int, pid: int | None = None) -> None:
-        self.host = url.removeprefix("http://")
+    def __init__(self, url: str, media: Path, clients: int, pid: int | None = None, keys: Sequence[str] = ()) -> None:
+        self.host, self._keys = url.removeprefix("http://"), keys
         self.clients, self.pid = clients, pid or os.getpid()
         self.outcomes: Counter[tuple[str, int]] = Counter()
         self.lost: list[str] = []
@@ -114,7 +115,7 @@ class Load:
         """What the server's process holds now."""
         resident = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         line = http.client.HTTPConnection(self.host, timeout=300)
-        line.request("GET", "/metrics")
+        line.request("GET", "/metrics", headers=self._headers(0))
         told = re.search(r"^tutti_embedding_cache_bytes (\S+)", line.getresponse().read().decode(), re.MULTILINE)
         line.close()
         return Memory(self._done, resident, int(float(told[1])) if told else 0)
@@ -143,29 +144,33 @@ class Load:
 
     def _one(self, kind: str, number: int) -> int:
         if kind == "embedding":
-            return self._post("/v1/embeddings", json.dumps({"input": f"number {number}"}).encode())
+            return self._post("/v1/embeddings", json.dumps({"input": f"number {number}"}).encode(), number)
         if kind == "bad":
             wrong = [b"{", b"[]", b'{"messages": 1}', b'{"messages": [{"role": "x", "content": "a"}]}', b"\xff" * 20]
-            return self._post(_CHAT, wrong[number % len(wrong)])
+            return self._post(_CHAT, wrong[number % len(wrong)], number)
         if kind == "broken":
             url = (
                 "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes([number % 256]) * 99).decode()
             )
-            return self._post(_CHAT, _chat([{"type": "image_url", "image_url": {"url": url}}]))
+            return self._post(_CHAT, _chat([{"type": "image_url", "image_url": {"url": url}}]), number)
         words = {"type": "text", "text": f"What is number {number}?"}
         if kind == "long":
             words["text"] = " ".join(f"dog{number}{place}" for place in range(250))
-        medium = _picture(number) if kind == "new picture" else self._media.get(kind)
+        medium = new_picture(number) if kind == "new picture" else self._media.get(kind)
         parts = [words] if medium is None else [words, medium]
         body = _chat(parts, stream=kind in ("stream", "leaves"))
         if kind.startswith("leaves"):
-            return self._leave(body, early=kind == "leaves early")
-        return self._post(_CHAT, body)
+            return self._leave(body, number, early=kind == "leaves early")
+        return self._post(_CHAT, body, number)
 
-    def _post(self, path: str, body: bytes) -> int:
+    def _headers(self, number: int) -> dict[str, str]:
+        key = {"authorization": f"Bearer {self._keys[number % len(self._keys)]}"} if self._keys else {}
+        return {"content-type": "application/json", **key}
+
+    def _post(self, path: str, body: bytes, number: int) -> int:
         line = http.client.HTTPConnection(self.host, timeout=300)
         try:
-            line.request("POST", path, body, {"content-type": "application/json"})
+            line.request("POST", path, body, self._headers(number))
             answer = line.getresponse()
             content = answer.read()
             if answer.status == 200 and b"data: " in content[:6] and not content.endswith(b"data: [DONE]\n\n"):
@@ -174,11 +179,12 @@ class Load:
         finally:
             line.close()
 
-    def _leave(self, body: bytes, early: bool) -> int:
+    def _leave(self, body: bytes, number: int, early: bool) -> int:
         host, port = self.host.split(":")
         with socket.create_connection((host, int(port)), timeout=300) as line:
-            head = f"POST {_CHAT} HTTP/1.1\r\nhost: {self.host}\r\ncontent-type: application/json\r\n"
-            line.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode())
+            headers = {"host": self.host, "content-length": len(body), **self._headers(number)}
+            head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            line.sendall(f"POST {_CHAT} HTTP/1.1\r\n{head}\r\n".encode())
             line.sendall(body[: len(body) // 2] if early else body)
             if not early:
                 line.recv(64)
@@ -193,7 +199,7 @@ def _coded(kind: str, form: str, content: bytes) -> dict[str, Any]:
     return {"type": kind, kind: {"url": f"data:{form};base64,{base64.b64encode(content).decode()}"}}
 
 
-def _picture(number: int) -> dict[str, Any]:
+def new_picture(number: int) -> dict[str, Any]:
     """A picture that nobody has sent before."""
     file = io.BytesIO()
     pixels = np.random.default_rng(number).integers(0, 256, (48, 64, 3), np.uint8)
@@ -211,8 +217,10 @@ if __name__ == "__main__":
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--pid", type=int, required=True, help="the server's, whose memory is watched")
+    parser.add_argument("--keys", type=Path, help="a file of keys, one a line, used in turn")
     given_words = parser.parse_args()
-    soak = Load(given_words.url, Path("examples/media"), given_words.clients, given_words.pid)
+    theirs = given_words.keys.read_text().split() if given_words.keys else ()
+    soak = Load(given_words.url, Path("examples/media"), given_words.clients, given_words.pid, theirs)
     soak.warm()
     soak.run(given_words.requests)
     print(json.dumps(soak.report(), indent=2))

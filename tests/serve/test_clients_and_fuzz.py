@@ -16,14 +16,14 @@ from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 
 import tutti
 from tests.serve.conftest import EXAMPLES
-from tests.serve.load import Load
+from tests.serve.load import Load, new_picture
 from tests.serve.players import Parrot, served
 from tests.serve.test_gate import asked, chat
 from tutti.cli.main import main
 from tutti.media import Limits
 from tutti.serve.app import create_app
 from tutti.serve.bench import Sample, measure_level
-from tutti.serve.keys import Keys
+from tutti.serve.keys import Keys, digest
 from tutti.serve.limits import ServerLimits
 from tutti.serve.running import Server
 from tutti.serve.service import Service
@@ -172,26 +172,35 @@ def wait_until_idle(server: Server) -> None:
         time.sleep(0.02)
 
 
-def test_a_tenant_cannot_tell_from_time_what_another_sent(picture: dict[str, object]) -> None:
-    """Told by what was computed, which time follows: the same tenant finds its picture, another one does not."""
+@pytest.mark.parametrize("route", ["chat/completions", "embeddings"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_tenant_can_tell_what_another_sent_without_the_guard_and_not_with_it(route: str, apart: bool) -> None:
+    """Told by what is computed, which time follows: of pictures that are new, that the same tenant sent before, and
+    that another one sent before. `benchmarks/cache_timing.py` asks the clock itself."""
     model = tutti.load()
-    keys = {"a": "tutti-" + "a" * 40, "b": "tutti-" + "b" * 40}
-    from tutti.serve.keys import digest
+    keys = {name: f"tutti-{name * 40}" for name in "ab"}
 
-    def cached(server: Server, tenant: str) -> tuple[int, int]:
-        body = {"messages": [{"role": "user", "content": [picture, {"type": "text", "text": "What is it?"}]}]}
-        headers = {"authorization": f"Bearer {keys[tenant]}"}
-        before = model.provider.stats()["embedding_cache_hits_total"]  # type: ignore[union-attr]
-        status, _, content = asked(server, "POST", "/v1/chat/completions", json.dumps(body).encode(), headers)
+    def computed(server: Server, key: str, number: int) -> tuple[int, bool]:
+        """How often a trunk ran, and whether something was found."""
+        content = [new_picture(number), {"type": "text", "text": "What is it?"}]
+        body: dict[str, Any] = {"messages": [{"role": "user", "content": content}]}
+        if route == "chat/completions":
+            body["max_tokens"] = 1
+        headers = {"authorization": f"Bearer {keys[key]}"}
+        before = model.provider.stats()["embedding_cache_misses_total"]  # type: ignore[union-attr]
+        status, _, told = asked(server, "POST", f"/v1/{route}", json.dumps(body).encode(), headers)
         assert status == 200
-        hits = model.provider.stats()["embedding_cache_hits_total"] - before  # type: ignore[union-attr]
-        return json.loads(content)["usage"]["prompt_tokens_details"]["cached_tokens"], int(hits)
+        runs = model.provider.stats()["embedding_cache_misses_total"] - before  # type: ignore[union-attr]
+        return int(runs), json.loads(told)["usage"]["prompt_tokens_details"]["cached_tokens"] > 0
 
-    with served(model.provider, keys=Keys({digest(key): tenant for tenant, key in keys.items()})) as server:
-        assert cached(server, "a") == (0, 0)
-        assert cached(server, "a")[0] > 0
-        assert cached(server, "b") == (0, 0), "with one cache for all, this is what gives the other's picture away"
-        assert cached(server, "b")[0] > 0
+    tenants = Keys({digest(key): name if apart else "all" for name, key in keys.items()})
+    with served(model.provider, keys=tenants) as server:
+        unsent = {computed(server, "b", number) for number in range(4)}
+        own = {computed(server, "b", number) for number in range(4)}
+        assert {computed(server, "a", number) for number in range(4, 8)} == unsent == {(1, False)}
+        others = {computed(server, "b", number) for number in range(4, 8)}
+    assert own == {(0, True)}
+    assert others == (unsent if apart else own)
 
 
 def test_spans_tell_of_media_by_digest_and_of_nothing_said(picture: dict[str, object]) -> None:
