@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -187,6 +188,8 @@ def test_without_keys_programs_and_the_own_page_may_ask(server: Server) -> None:
 def test_the_log_tells_what_happened_and_nothing_of_the_content(capfd: pytest.CaptureFixture[str]) -> None:
     from tutti.serve import logs
 
+    root = logging.getLogger()
+    before = [*root.handlers]
     logs.configure()
     parrot = Parrot()
     with served(parrot, keys=KEYS) as server:
@@ -194,12 +197,14 @@ def test_the_log_tells_what_happened_and_nothing_of_the_content(capfd: pytest.Ca
         asked(server, "POST", "/v1/chat/completions", chat("the secret word"), headers)
         asked(server, "POST", "/v1/chat/completions", b'{"messages": "secret"}', headers)
         asked(server, "GET", "/v1/secret-path?secret=1", None, headers)
+        form = {"content-type": "multipart/form-data; boundary=x", **headers}
+        asked(server, "POST", "/v1/audio/transcriptions", b"--x\rsecret", form)
         parrot.error = ZeroDivisionError("the secret word")
         asked(server, "POST", "/v1/chat/completions", chat("the secret word"), headers)
-    logs._LOGGER.handlers.clear()
-    logs._LOGGER.propagate = True
+    root.handlers[:] = before
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
-    assert [line["status"] for line in lines if line["event"] == "request"] == [200, 400, 404, 500]
+    assert [line["status"] for line in lines if line["event"] == "request"] == [200, 400, 404, 400, 500]
+    assert "python_multipart.multipart" in {line.get("logger") for line in lines}, "and it tells where, but not of what"
     first = next(line for line in lines if line["event"] == "request")
     assert first.items() >= {"tenant": "alice", "route": "/v1/chat/completions", "completion_tokens": 3}.items()
     bug = next(line for line in lines if line["event"] == "bug")

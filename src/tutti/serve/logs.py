@@ -13,24 +13,26 @@ _LOGGER = logging.getLogger("tutti.serve")
 
 
 class _AsJson(logging.Formatter):
+    """What another library warns of is told by where it did: its words may hold content."""
+
     def format(self, record: logging.LogRecord) -> str:
-        fields = getattr(record, "fields", {})
+        ours = record.name == _LOGGER.name
+        fields = getattr(record, "fields", {}) if ours else {"logger": record.name, "line": record.lineno}
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         head = {
             "time": f"{stamp}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
-            "event": record.getMessage(),
+            "event": record.getMessage() if ours else "library",
         }
         return json.dumps({**head, **fields}, ensure_ascii=False)
 
 
 def configure() -> None:
-    """Send the log to stderr, as JSON."""
+    """Send the log of this process to stderr, as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_AsJson())
-    _LOGGER.handlers[:] = [handler]
+    logging.getLogger().addHandler(handler)
     _LOGGER.setLevel(logging.INFO)
-    _LOGGER.propagate = False
 
 
 def tell(event: str, **fields: Any) -> None:
