@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,6 +133,34 @@ def test_no_body_is_a_500(standing: Server, data: st.DataObject, kind: str, path
     if status != 200:
         assert json.loads(content)["error"]["message"]
     assert asked(standing, "POST", "/v1/chat/completions", chat("fine"))[0] == 200
+
+
+if sys.platform == "linux":  # there is no libFuzzer for Python elsewhere
+
+    def fuzzed(folder: Path, planted: str, *options: str) -> tuple[int, str]:
+        """The exit code of `tests.serve.fuzz`, and what it told."""
+        code = f"import sys; from tests.serve import fuzz; {planted}; fuzz.main()"
+        words = [sys.executable, "-c", code, f"-artifact_prefix={folder}/", "-seed=1", *options]
+        done = subprocess.run(words, cwd=EXAMPLES.parents[1], capture_output=True, text=True, errors="replace")
+        return done.returncode, done.stderr + done.stdout
+
+    def test_no_body_that_coverage_leads_to_is_a_500(tmp_path: Path) -> None:
+        status, told = fuzzed(tmp_path, "pass", "-runs=250")
+        assert status == 0, told[-4000:]
+        assert "Done 250 runs" in told
+        assert "NEW" in told.partition("INITED")[2], "it was led on by what is new"
+
+    def test_a_bug_that_is_planted_is_found(tmp_path: Path) -> None:
+        status, told = fuzzed(tmp_path, "fuzz.Parrot.embed = lambda *_: 1 / 0", "-runs=250")
+        assert status != 0
+        assert "internal_error" in told
+        assert [file.name[:6] for file in tmp_path.iterdir()] == ["crash-"]
+
+    @pytest.mark.slow
+    def test_no_body_is_a_500_in_three_minutes(tmp_path: Path) -> None:
+        status, told = fuzzed(tmp_path, "pass", "-max_total_time=180")
+        assert status == 0, told[-4000:]
+        print(re.findall(".*DONE.*", told))
 
 
 def test_the_openapi_document_is_kept_to() -> None:
