@@ -111,6 +111,15 @@ def test_a_key_is_its_tenants(locked: Server) -> None:
     assert model.asked[-1][1].tenant == "alice"
 
 
+def test_a_body_that_is_sent_as_a_form_is_told_of_its_header(server: Server) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}  # what curl -d sends
+    status, _, content = asked(server, "POST", "/v1/chat/completions", chat("hi"), form)
+    assert (status, json.loads(content)["error"]["message"]) == (
+        400,
+        "The body is no JSON object; expected one, with the header content-type: application/json.",
+    )
+
+
 def test_keys_are_read_from_a_file_of_digests_and_from_the_environment(tmp_path: Path) -> None:
     key, line = new_key("carol")
     assert key not in line

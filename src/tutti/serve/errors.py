@@ -104,7 +104,7 @@ def respond_to_http(error: FrameworkError) -> JSONResponse:
     codes = {404: "not_found", 405: "method_not_allowed"}
     kind = Kind(error.status_code, "invalid_request_error", codes.get(error.status_code))
     message = {
-        404: "There is no such route; GET /openapi.json lists them.",
+        404: "There is no such route; GET /openapi.json lists them, and the page /docs shows them.",
         405: "This route does not take that method; GET /openapi.json lists what it takes.",
     }.get(error.status_code, str(error.detail))
     return respond(kind, message, headers=error.headers)
@@ -132,6 +132,8 @@ def _place(location: Sequence[Any]) -> str:
 def _sentence(first: Mapping[str, Any], place: str) -> str:
     what = first.get("type")
     where = place or "The body"
+    if what == "model_attributes_type" and not place:
+        return "The body is no JSON object; expected one, with the header content-type: application/json."
     context = first.get("ctx", {})
     if what in ("union_tag_invalid", "union_tag_not_found") and ".content" in f".{place}":
         found = context.get("tag")

@@ -148,7 +148,7 @@ _Stop: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=256
 
 
 class ChatRequest(_Named):
-    """`POST /v1/chat/completions`."""
+    """A conversation to answer."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=512)]
     stream: bool | None = None
@@ -184,7 +184,7 @@ class EmbeddingsMessage(_Request):
 
 
 class EmbeddingsRequest(_Named):
-    """`POST /v1/embeddings`: words in `input`, or media and words in `messages`."""
+    """What to place in the shared space: words as input, or media and words as messages."""
 
     input: _Words | Annotated[list[_Words], Field(min_length=1, max_length=MOST_INPUTS)] | None = None
     messages: Annotated[list[EmbeddingsMessage], Field(min_length=1, max_length=MOST_INPUTS)] | None = None

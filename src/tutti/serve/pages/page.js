@@ -1,9 +1,13 @@
 // Writes the page from /openapi.json. Only text nodes are made, so nothing in the description can become markup.
 "use strict";
 
+// A red disc, 64 x 64.
+const PICTURE = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAEAAAABAAQMAAACQp+OdAAAABlBMVEX////IHh7kMBY6AAAAg0lEQVR42r3QsQ2DQBQE0ccHCTJT" +
+  "Au4Ed+QSrwSXQAmEJwtxDpCtC4gcsNFoVtpguTa3jMCzP0RTSgJ9KSvBwEAw0hFMBMFMQ0tCk0IDs/jOx4FTbToYa/ODAYbT6j/I" +
+  "kE+rDdba7LDUpkDSYuYhSBSChZ1gZSPIZII3L1qY79XPF+QDrEEctGfYTQAAAAAASUVORK5CYII=";
 const EXAMPLES = {
-  "/v1/chat/completions": { messages: [{ role: "user", content: [{ type: "text", text: "What animal is this?" },
-    { type: "image_url", image_url: { url: "data:image/png;base64,…" } }] }], max_tokens: 60 },
+  "/v1/chat/completions": { messages: [{ role: "user", content: [{ type: "text", text: "What colour is the shape?" },
+    { type: "image_url", image_url: { url: PICTURE } }] }], max_tokens: 60 },
   "/v1/embeddings": { input: ["a dog", "a cat"], dimensions: 64 },
 };
 
@@ -73,7 +77,9 @@ function trial(path) {
     try {
       const response = await fetch(path, { method: "POST", headers, body: body.value });
       const text = await response.text();
-      answer.textContent = `${response.status}\n${text.slice(0, 20000)}`;
+      const json = (response.headers.get("content-type") || "").startsWith("application/json");
+      const shown = json ? JSON.stringify(JSON.parse(text), null, 2) : text;
+      answer.textContent = `${response.status}\n${shown.slice(0, 20000)}`;
     } catch (error) {
       answer.textContent = String(error);
     }
@@ -86,10 +92,10 @@ function route(path, method, operation, all) {
     make("code", { textContent: path }), ` ${operation.description || operation.summary || ""}`);
   const parts = [summary];
   const content = operation.requestBody ? Object.entries(operation.requestBody.content)[0] : null;
+  if (EXAMPLES[path]) parts.push(trial(path));
   if (content) {
     parts.push(make("p", { textContent: `Body: ${content[0]}. Fields with * are needed.` }), ...tables(content[1].schema, all));
   }
-  if (EXAMPLES[path]) parts.push(trial(path));
   const answers = Object.entries(operation.responses).map(([status, answer]) => make("tr", {},
     make("td", { textContent: status }), make("td", { textContent: answer.description })));
   parts.push(make("h3", { textContent: "Answers" }), make("table", {}, ...answers));
