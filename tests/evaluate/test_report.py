@@ -165,10 +165,25 @@ def test_a_regression_is_seen_and_a_rerun_is_none(tmp_path: Path) -> None:
     assert not same.regressed
     worse = right_share(0.6)
     worse.name = "70%"
-    (change,) = changes(evaluated(suite, tmp_path / "worse", worse), baseline)
+    worse_now = evaluated(suite, tmp_path / "worse", worse)
+    (change,) = changes(worse_now, baseline)
     assert change.regressed
-    assert change.sentence.startswith("70% got worse: 70.0% before, 60.0% now on 100 cases, p = 0.00")
-    assert not changes(evaluated(suite, tmp_path / "worse", worse), baseline, margin=0.15)[0].regressed
+    assert change.sentence == (
+        "70% got worse: 70.0% before, 60.0% now on 100 cases, p = 0.00098; "
+        "the alarm is at 0.001 where 50 runs share 5%."
+    )
+    assert not changes(worse_now, baseline, margin=0.15)[0].regressed
+
+
+def test_what_one_comparison_would_call_worse_is_said_and_is_no_alarm(tmp_path: Path) -> None:
+    suite = suite_of(tmp_path, 40)
+    baseline = {"p": {case.digest: 1.0 for case in suite.cases}}
+    outcomes = evaluated(suite, tmp_path, Player(lambda question: "no" if question[-1] in "37" else "yes", "p"))
+    (change,) = changes(outcomes, baseline)
+    assert not change.regressed
+    assert change.sentence.startswith("p may have got worse: ")
+    (alone,) = changes(outcomes, baseline, runs=1)
+    assert alone.regressed
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from tutti.evaluate.statistics import (
+    Spread,
     cases_needed,
-    clustered_deviation,
     compare,
     detectable,
     holm,
     mean_interval,
     percentile,
     sign_flip_p,
+    spread_of,
 )
 
 
@@ -63,25 +66,68 @@ def test_false_alarms_are_as_seldom_as_said() -> None:
     assert np.mean(alarms) <= 0.08
 
 
-def test_power_is_kept_at_the_number_that_it_names() -> None:
-    """Scores of 0 or 1 of which a fifth differ, to the worse three times in four: a drop of 10 points."""
-    rng = np.random.default_rng(2)
+def mcnemar_power(count: int, ups: float, downs: float, alpha: float) -> float:
+    """Exact power of the one-sided test on cases that become right or wrong with these chances, from binomials."""
+    changing, total = ups + downs, 0.0
+    for changed in range(count + 1):
+        share = math.comb(count, changed) * changing**changed * (1 - changing) ** (count - changed)
+        tail = np.cumsum([math.comb(changed, up) / 2**changed for up in range(changed + 1)])
+        caught = int((tail < alpha).sum())
+        up = ups / changing
+        total += share * sum(math.comb(changed, k) * up**k * (1 - up) ** (changed - k) for k in range(caught))
+    return total
 
-    def drops(count: int) -> list[float]:
-        return np.where(rng.random(count) < 0.2, np.where(rng.random(count) < 0.75, -1.0, 1.0), 0.0).tolist()
 
-    needed = cases_needed(0.1, clustered_deviation(drops(100_000), each(100_000)), one_sided=True)
+@pytest.mark.parametrize("alpha", [0.05, 0.001])
+@pytest.mark.parametrize(("drop", "changing"), [(0.1, 0.16), (0.1, 0.2), (0.1, 0.4), (0.2, 0.3), (0.3, 0.5)])
+def test_power_is_what_is_named_at_the_number_that_is_named(drop: float, changing: float, alpha: float) -> None:
+    spread = Spread(changing=changing, size=1, step=1, cases=1)
+    needed = cases_needed(drop, spread, alpha=alpha, one_sided=True)
     assert needed is not None
-    assert 100 < needed < 150
-    found = [sign_flip_p(drops(needed), each(needed), one_sided=True, seed=trial) < 0.05 for trial in range(100)]
-    assert 0.7 <= np.mean(found) <= 0.92
+    assert mcnemar_power(needed, (changing - drop) / 2, (changing + drop) / 2, alpha) == pytest.approx(0.8, abs=0.03)
+
+
+def test_the_test_has_the_power_that_binomials_give_it() -> None:
+    rng = np.random.default_rng(2)
+    found = 0
+    for trial in range(200):
+        drops = np.where(rng.random(134) < 0.2, np.where(rng.random(134) < 0.75, -1.0, 1.0), 0.0).tolist()
+        found += sign_flip_p(drops, each(134), one_sided=True, seed=trial) < 0.05
+    assert found / 200 == pytest.approx(mcnemar_power(134, 0.05, 0.15, 0.05), abs=0.07)
+
+
+def test_power_is_kept_with_graded_scores_in_clusters() -> None:
+    """Means over six prompts, two cases a medium."""
+    rng = np.random.default_rng(3)
+
+    def drops(media: int) -> list[float]:
+        chance = np.repeat(rng.beta(1.4, 0.6, media), 2)[:, None]
+        worse = np.clip(chance - 0.2 * rng.random(chance.shape), 0, 1)
+        old, new = (np.mean(rng.random((2 * media, 6)) < one, axis=1) for one in (chance, worse))
+        return (new - old).tolist()
+
+    def pairs(media: int) -> list[str]:
+        return [str(index // 2) for index in range(2 * media)]
+
+    many = drops(20_000)
+    spread = spread_of(many, pairs(20_000))
+    assert spread is not None
+    assert spread.cases == 2
+    assert spread.step == pytest.approx(1 / 6)
+    needed = cases_needed(float(np.mean(many)), spread, one_sided=True)
+    assert needed is not None
+    media = math.ceil(needed / 2)
+    found = [sign_flip_p(drops(media), pairs(media), one_sided=True, seed=trial) < 0.05 for trial in range(200)]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.08)
 
 
 def test_needed_and_detectable_are_inverse() -> None:
-    needed = cases_needed(0.1, 0.5)
-    assert needed == 207  # 196.2 and the correction for continuity
-    assert detectable(197, 0.5) == pytest.approx(0.1, abs=0.001)
-    assert cases_needed(0.0, 0.5) is None
+    spread = Spread(changing=0.25, size=1, step=1, cases=1)
+    needed = cases_needed(0.1, spread)
+    assert needed == 208  # 196.2 by the plain formula with a deviation of 0.5
+    assert detectable(needed, spread) == pytest.approx(0.1, abs=0.0005)
+    assert cases_needed(0.0, spread) is None
+    assert spread_of([0.0, 0.0], each(2)) is None
 
 
 def test_holm() -> None:

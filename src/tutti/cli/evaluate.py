@@ -13,9 +13,10 @@ from tutti.cli.options import add_json, add_quantize, note, positive, print_json
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tutti.evaluate.prices import Price, PriceBook
+    from tutti.evaluate.regression import Change
     from tutti.evaluate.report import Report
     from tutti.evaluate.running import Candidate, Outcome, Plan
     from tutti.interfaces import TextReader
@@ -74,6 +75,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--margin", metavar="POINTS", type=float, default=0.0, help="drop in points that is tolerated (0)"
     )
+    parser.add_argument(
+        "--runs", metavar="N", type=positive(int), default=50,
+        help="comparisons with one baseline that share the false alarms: an alarm is at P/N (50)",
+    )  # fmt: skip
     parser.add_argument("--alpha", metavar="P", type=positive(float), default=0.05, help="share of false alarms (0.05)")
     parser.add_argument(
         "--prices", metavar="FILE", type=Path, help="prices of hosted models, beside those that are known"
@@ -103,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int | None:
         raise InputError("No suite was given; name one, or draft one with --init FOLDER.")
     from tutti.evaluate.prices import read_prices, stale
     from tutti.evaluate.prompts import PLAIN, read_variants
-    from tutti.evaluate.regression import changes, read_baseline
+    from tutti.evaluate.regression import read_baseline
     from tutti.evaluate.report import as_dict, as_markdown, make_report
     from tutti.evaluate.suite import read_suite
     from tutti.evaluate.writing import look_for_libraries, write_report
@@ -128,7 +133,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     )
     with _traced(plan, arguments.spans) as watched:
         outcomes = _outcomes(watched, out, arguments)
-    found = changes(outcomes, baseline, alpha=arguments.alpha, margin=arguments.margin / 100) if baseline else []
+    found = _changes(outcomes, baseline, arguments) if baseline else []
     used = [price for one in plan.candidates if (price := book.models.get(one.name)) is not None]
     notes = [warning for price in used if (warning := stale(price)) is not None]
     notes += _reconciled(outcomes, used)
@@ -148,6 +153,15 @@ def run(arguments: argparse.Namespace) -> int | None:
 
 def _code(report: Report) -> int | None:
     return 1 if report.regressed else None
+
+
+def _changes(
+    outcomes: list[Outcome], baseline: Mapping[str, Mapping[str, float]], arguments: argparse.Namespace
+) -> list[Change]:
+    from tutti.evaluate.regression import changes
+
+    margin = arguments.margin / 100
+    return changes(outcomes, baseline, alpha=arguments.alpha, runs=arguments.runs, margin=margin)
 
 
 def _reconciled(outcomes: list[Outcome], prices: list[Price]) -> list[str]:

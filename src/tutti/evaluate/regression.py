@@ -1,4 +1,8 @@
-"""Whether a model got worse than a saved report says it was: case by case, one-sided, and no alarm without evidence."""
+"""Whether a model got worse than a saved report says it was: case by case, one-sided, and no alarm without evidence.
+
+A baseline is compared with again and again, so that an alarm at 5 % each time would soon be a false one. All
+comparisons with one baseline share the false alarms that are allowed (Bonferroni, which holds for runs that share one).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,12 @@ from tutti.evaluate import statistics
 from tutti.evaluate.analysis import case_scores
 from tutti.evaluate.running import Outcome
 
+RUNS = 50
+"""Comparisons with one baseline that share the false alarms allowed, unless told otherwise."""
+_DROP = 0.1
+_FEWEST = statistics.Spread(changing=0.0, size=1.0, step=1.0, cases=1.0)
+"""No change but those that make the drop."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -25,18 +35,36 @@ class Change:
     cases: int
     p_value: float
     """One-sided: of seeing such a drop by chance."""
-    regressed: bool
+    alpha: float
+    """Share of false alarms that is allowed."""
+    runs: int
+    """Comparisons that share it."""
+    margin: float
+    """Drop that is tolerated."""
     cases_needed: int
     """Cases that find a drop of 10 points at 80 % power, with the spread seen here."""
 
     @property
+    def level(self) -> float:
+        """What the p-value has to be below for an alarm."""
+        return self.alpha / self.runs
+
+    @property
+    def regressed(self) -> bool:
+        """Whether the alarm is raised."""
+        return self.p_value < self.level and self.before - self.now > self.margin
+
+    @property
     def sentence(self) -> str:
         """The change in words."""
-        how = f"{self.before:.1%} before, {self.now:.1%} now on {self.cases} cases, p = {self.p_value:.3f}"
+        how = f"{self.before:.1%} before, {self.now:.1%} now on {self.cases} cases, p = {self.p_value:.2g}"
+        shared = f" where {self.runs} runs share {self.alpha:.0%}" if self.runs > 1 else ""
         if self.regressed:
-            return f"{self.model} got worse: {how}."
+            return f"{self.model} got worse: {how}; the alarm is at {self.level:.2g}{shared}."
         if self.cases < self.cases_needed:
-            how += f"; a drop of 10 points would need {self.cases_needed:,} cases to be seen"
+            how += f"; a drop of 10 points would need {self.cases_needed:,} cases to be seen{shared}"
+        if self.p_value < self.alpha and self.before - self.now > self.margin:
+            return f"{self.model} may have got worse: {how}; a single comparison would raise the alarm (--runs 1)."
         return f"{self.model} did not get worse as far as can be told: {how}."
 
 
@@ -61,6 +89,7 @@ def changes(
     baseline: Mapping[str, Mapping[str, float]],
     *,
     alpha: float = 0.05,
+    runs: int = RUNS,
     margin: float = 0.0,
 ) -> list[Change]:
     """Compare each model with itself in a baseline, on the cases that both have.
@@ -69,6 +98,7 @@ def changes(
         outcomes: Of the run.
         baseline: As by `read_baseline`. A lone model is compared with a lone one of another name.
         alpha: Share of false alarms.
+        runs: Comparisons with this baseline that share it.
         margin: Drop that is tolerated.
 
     Raises:
@@ -83,12 +113,14 @@ def changes(
             f"The baseline knows {', '.join(baseline)} and not {', '.join(names)}; run it for one of these."
         )
     return [
-        _change(name, [o for o in outcomes if o.model == name], baseline[old], alpha, margin)
+        _change(name, [o for o in outcomes if o.model == name], baseline[old], alpha, runs, margin)
         for name, old in pairs.items()
     ]
 
 
-def _change(name: str, outcomes: Sequence[Outcome], before: Mapping[str, float], alpha: float, margin: float) -> Change:
+def _change(
+    name: str, outcomes: Sequence[Outcome], before: Mapping[str, float], alpha: float, runs: int, margin: float
+) -> Change:
     now = case_scores(outcomes)
     cases = {outcome.case.id: outcome.case for outcome in outcomes}
     shared = [case for case in cases.values() if case.digest in before]
@@ -96,18 +128,19 @@ def _change(name: str, outcomes: Sequence[Outcome], before: Mapping[str, float],
         raise InputError(f"The baseline shares no case with this suite for {name}; make a new one from this run.")
     old = [before[case.digest] for case in shared]
     new = [now[case.id] for case in shared]
-    drops = [value - other for value, other in zip(new, old, strict=True)]
+    changes = [value - other for value, other in zip(new, old, strict=True)]
     clusters = [case.cluster for case in shared]
-    p_value = statistics.sign_flip_p(drops, clusters, one_sided=True)
-    spread = statistics.clustered_deviation(drops, clusters)
-    # Where nothing changed there is no spread to go by; then that of the scores themselves bounds it.
-    spread = spread or statistics.clustered_deviation(new, clusters)
+    # Where nothing changed, changes are thought of that are as many as scores that are not like the others.
+    rest = [value - mean(new) for value in new]
+    spread = statistics.spread_of(changes, clusters) or statistics.spread_of(rest, clusters) or _FEWEST
     return Change(
         model=name,
         before=mean(old),
         now=mean(new),
         cases=len(shared),
-        p_value=p_value,
-        regressed=p_value < alpha and mean(drops) < -margin,
-        cases_needed=statistics.cases_needed(0.1, spread, alpha=alpha, one_sided=True) or 2,
+        p_value=statistics.sign_flip_p(changes, clusters, one_sided=True),
+        alpha=alpha,
+        runs=runs,
+        margin=margin,
+        cases_needed=statistics.cases_needed(_DROP, spread, alpha=alpha / runs, one_sided=True) or 2,
     )

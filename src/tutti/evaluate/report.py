@@ -98,7 +98,7 @@ def as_dict(report: Report) -> dict[str, Any]:
             for model in report.models
         ],
         "verdicts": [asdict(one) | {"told_apart": one.told_apart, "sentence": one.sentence} for one in report.verdicts],
-        "changes": [asdict(one) | {"sentence": one.sentence} for one in report.changes],
+        "changes": [asdict(one) | {"regressed": one.regressed, "sentence": one.sentence} for one in report.changes],
         "notes": list(report.notes),
         "answers": [_answer(outcome) for outcome in report.outcomes],
         "scores": scores,

@@ -16,8 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 _DRAWS = 4000
+_FLIPS = 20_000
 _EXACT_CLUSTERS = 14
 """Up to so many clusters with a difference all sign flips are tried; above, some are drawn."""
+_NOTHING = 1e-9
+"""What means over variants of equal scores may differ by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +95,12 @@ def compare(
     """
     differences = np.asarray(first, float) - np.asarray(second, float)
     interval = mean_interval(differences.tolist(), clusters, level=1 - alpha, seed=seed)
-    spread = clustered_deviation(differences.tolist(), clusters)
-    needed = cases_needed(interval.mean, spread, alpha=alpha / tests)
+    spread = spread_of(differences.tolist(), clusters)
     return Comparison(
         difference=interval,
         p_value=sign_flip_p(differences.tolist(), clusters, seed=seed),
-        cases_needed=needed,
-        detectable=detectable(len(differences), spread, alpha=alpha / tests),
+        cases_needed=cases_needed(interval.mean, spread, alpha=alpha / tests) if spread else None,
+        detectable=detectable(len(differences), spread, alpha=alpha / tests) if spread else 0.0,
     )
 
 
@@ -117,18 +119,23 @@ def sign_flip_p(
         Share of flips that are at least as extreme; the one seen is among them, so it is never 0.
     """
     sums, _ = _by_cluster(differences, clusters)
-    sums = sums[sums != 0]
+    sums = sums[np.abs(sums) > _NOTHING]
     if len(sums) == 0:
         return 1.0
+    if np.ptp(np.abs(sums)) < _NOTHING:  # as of scores of 0 and 1: ups are binomial
+        ups, downs = int((sums > 0).sum()), int((sums < 0).sum())
+        fewer = ups if one_sided else min(ups, downs)
+        tail = sum(math.comb(len(sums), count) for count in range(fewer + 1)) / 2 ** len(sums)
+        return tail if one_sided else min(1.0, 2 * tail)
     if len(sums) <= _EXACT_CLUSTERS:
         bits = np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums)) & 1
         totals = (1 - 2 * bits) @ sums
     else:
         rng = np.random.default_rng(seed)
-        signs = rng.integers(0, 2, (_DRAWS * 2, len(sums)), dtype=np.int8) * 2 - 1
+        signs = rng.integers(0, 2, (_FLIPS, len(sums)), dtype=np.int8) * 2 - 1
         totals = np.concatenate([signs @ sums, [sums.sum()]])
     seen = sums.sum()
-    slack = 1e-9 * np.abs(sums).sum()
+    slack = _NOTHING * np.abs(sums).sum()
     extreme = totals <= seen + slack if one_sided else np.abs(totals) >= abs(seen) - slack
     return float(extreme.mean())
 
@@ -143,27 +150,49 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return out
 
 
-def clustered_deviation(scores: Sequence[float], clusters: Sequence[str]) -> float:
-    """Standard deviation a case would need to have, were cases independent, for the mean to vary as it does.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How the differences of two models vary over clusters: what the power of the paired test depends on."""
 
-    The square of it is N times the clustered variance of the mean (Miller 2024, equation 4).
-    """
-    sums, sizes = _by_cluster(scores, clusters)
-    if len(sums) < 2:
-        return 0.0
-    residuals = sums - sizes * (sums.sum() / sizes.sum())
-    variance = (residuals**2).sum() * len(sums) / (len(sums) - 1) / sizes.sum() ** 2
-    return float(math.sqrt(variance * sizes.sum()))
+    changing: float
+    """Share of clusters that changes would be in, were all changes of one size: E[d²]² / E[d⁴] of their sums d."""
+    size: float
+    """That size: √(E[d⁴] / E[d²])."""
+    step: float
+    """The smallest change seen. Sums go up and down by such steps, so that the test falls short of its level."""
+    cases: float
+    """Cases a cluster, on average."""
+
+
+def spread_of(differences: Sequence[float], clusters: Sequence[str]) -> Spread | None:
+    """The spread of differences, one a case; None where no cluster changes."""
+    sums, sizes = _by_cluster(differences, clusters)
+    changed = np.abs(sums[np.abs(sums) > _NOTHING])
+    if len(changed) == 0:
+        return None
+    second, fourth = (float((changed**power).sum()) / len(sums) for power in (2, 4))
+    return Spread(
+        changing=second**2 / fourth,
+        size=math.sqrt(fourth / second),
+        step=float(changed.min()),
+        cases=float(sizes.mean()),
+    )
 
 
 def cases_needed(
-    difference: float, deviation: float, *, alpha: float = 0.05, power: float = 0.8, one_sided: bool = False
+    difference: float, spread: Spread, *, alpha: float = 0.05, power: float = 0.8, one_sided: bool = False
 ) -> int | None:
-    """Cases with which a difference is found with the given power (normal approximation with continuity, paired).
+    """Cases with which `sign_flip_p` finds a difference with the given power.
+
+    The test holds the sum S of the differences of C clusters against √Q, where Q is the sum of their squares. By the
+    delta method S/√Q is about normal around θ√C, with θ = δ/√E[d²] for a mean of δ, and with the variance
+    1 - θ²(1 + 3/q)/4, where a share q of clusters change, all by as much: less than 1, since Q grows with what changes.
+    In steps of s the test falls short of its level by s/√Q on average. McNemar's test has the usual formula without
+    both terms (Lachin 1992), which matter where few cases change.
 
     Args:
-        difference: To be found.
-        deviation: Standard deviation of a case's difference, as by `clustered_deviation`.
+        difference: To be found, a case.
+        spread: Of the differences. Where so few change that no direction of theirs gives the difference, more do.
         alpha: False alarms allowed.
         power: Share of such suites that find it.
         one_sided: Only one direction is asked for.
@@ -171,21 +200,28 @@ def cases_needed(
     Returns:
         The number, or None for a difference of zero, which no number finds.
     """
-    if difference == 0 or deviation == 0:
-        return None if difference == 0 else 2
-    plain = (_reach(alpha, power, one_sided) * deviation / abs(difference)) ** 2
-    # Scores of 0 and 1 come in steps, which a test by flips does not spread over: Fleiss's correction for continuity.
-    return max(2, math.ceil(plain / 4 * (1 + math.sqrt(1 + 2 / (plain * abs(difference)))) ** 2))
-
-
-def detectable(cases: int, deviation: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
-    """The smallest difference that so many cases find with the given power; arguments as for `cases_needed`."""
-    return _reach(alpha, power, one_sided=False) * deviation / math.sqrt(cases)
-
-
-def _reach(alpha: float, power: float, one_sided: bool) -> float:
+    if difference == 0:
+        return None
+    mean = abs(difference) * spread.cases
+    size = max(spread.size, mean)
+    changing = max(spread.changing, mean / size)
+    root = size * math.sqrt(changing)
+    theta = mean / root
     normal = NormalDist()
-    return normal.inv_cdf(1 - alpha / (1 if one_sided else 2)) + normal.inv_cdf(power)
+    reach = normal.inv_cdf(1 - alpha / (1 if one_sided else 2))
+    reach += normal.inv_cdf(power) * math.sqrt(max(0.0, 1 - theta**2 * (1 + 3 / changing) / 4))
+    clusters = ((reach + math.sqrt(reach**2 + 4 * theta * min(spread.step, size) / root)) / (2 * theta)) ** 2
+    return max(2, math.ceil(clusters * spread.cases))
+
+
+def detectable(cases: int, spread: Spread, *, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The smallest difference that so many cases find with the given power; arguments as for `cases_needed`."""
+    low, high = 0.0, 1.0
+    for _ in range(30):
+        middle = (low + high) / 2
+        enough = (cases_needed(middle, spread, alpha=alpha, power=power) or 0) <= cases
+        low, high = (low, middle) if enough else (middle, high)
+    return high
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
