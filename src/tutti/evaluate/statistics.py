@@ -184,11 +184,12 @@ def cases_needed(
 ) -> int | None:
     """Cases with which `sign_flip_p` finds a difference with the given power.
 
-    The test holds the sum S of the differences of C clusters against √Q, where Q is the sum of their squares. By the
-    delta method S/√Q is about normal around θ√C, with θ = δ/√E[d²] for a mean of δ, and with the variance
-    1 - θ²(1 + 3/q)/4, where a share q of clusters change, all by as much: less than 1, since Q grows with what changes.
-    In steps of s the test falls short of its level by s/√Q on average. McNemar's test has the usual formula without
-    both terms (Lachin 1992), which matter where few cases change.
+    The test calls a sum of changes S of C clusters extreme where it passes z√Q, Q being the sum of their squares. With
+    Q developed about its mean, S - z√Q has the mean √C (θ√C - z) and the variance 1 - θ² - (1/q - 1)(rθ - r²/4), in
+    units of E[d²] and C, where θ = δ/√E[d²], r = z/√C, and a share q of clusters change, all by as much. Sums in steps
+    of s pass z a step late on average; and z itself is less than the normal quantile, by the kurtosis of a sum of signs
+    (Cornish and Fisher 1938). McNemar's test has the usual formula (Lachin 1992) without r, s and the kurtosis,
+    which matter where few cases change.
 
     Args:
         difference: To be found, a case.
@@ -206,11 +207,17 @@ def cases_needed(
     size = max(spread.size, mean)
     changing = max(spread.changing, mean / size)
     root = size * math.sqrt(changing)
-    theta = mean / root
+    theta, step = mean / root, min(spread.step, size) / root
     normal = NormalDist()
-    reach = normal.inv_cdf(1 - alpha / (1 if one_sided else 2))
-    reach += normal.inv_cdf(power) * math.sqrt(max(0.0, 1 - theta**2 * (1 + 3 / changing) / 4))
-    clusters = ((reach + math.sqrt(reach**2 + 4 * theta * min(spread.step, size) / root)) / (2 * theta)) ** 2
+    quantile, luck = normal.inv_cdf(1 - alpha / (1 if one_sided else 2)), normal.inv_cdf(power)
+    clusters = ((quantile + luck) / theta) ** 2
+    for _ in range(20):
+        signs = max(3.0, clusters * changing)
+        reach = quantile - (quantile**3 - 3 * quantile) / (12 * signs)
+        slope = min(theta, reach / math.sqrt(clusters))
+        variance = 1 - theta**2 - (1 / changing - 1) * (slope * theta - slope**2 / 4)
+        reach += luck * math.sqrt(max(0.0, variance))
+        clusters = ((reach + math.sqrt(reach**2 + 4 * theta * step)) / (2 * theta)) ** 2
     return max(2, math.ceil(clusters * spread.cases))
 
 
