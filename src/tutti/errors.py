@@ -73,5 +73,9 @@ class RateLimited(ProviderError):
     """The provider asks to slow down."""
 
 
+class QuotaExceeded(RateLimited):
+    """What the provider grants is used up; asking again soon is of no use."""
+
+
 class Unavailable(ProviderError):
     """The provider cannot be reached or is overloaded."""

@@ -9,9 +9,9 @@ import pytest
 
 import tutti
 from tests.evaluate.players import Player, write_suite
-from tests.providers.loopback import loopback, openai_stream
+from tests.providers.loopback import failing, loopback, openai_stream
 from tutti.cli.main import main
-from tutti.errors import InputError, Unauthorized
+from tutti.errors import Unauthorized
 from tutti.providers.model import Model
 
 ROWS = [{"id": f"c{i}", "media": [f"{i}.png"], "question": f"Number {i}?", "expected": "yes"} for i in range(12)]
@@ -109,15 +109,50 @@ def test_a_spending_limit_refuses_before_sending_and_is_gone_on_from(
     assert counted in capsys.readouterr().out
 
 
-def test_a_model_that_needs_a_key_says_so_before_anything_is_asked(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("command", [["ask", "Hi"], ["evaluate"]])
+def test_no_key_is_for_the_user_to_mend(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(name: str, **_: object) -> Model:
-        raise InputError("There is no key for openai; set OPENAI_API_KEY.")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("TUTTI_KEYS_FILE", "keys.toml")
+    words = command if command[0] == "ask" else [*command, str(write_suite(tmp_path, *ROWS))]
+    assert main([*words, "--model", "openai:gpt-4o"]) == 2
+    said = 'There is no key for openai; set OPENAI_API_KEY, or write openai = "…" into keys.toml (mode 0600).'
+    assert capsys.readouterr() == ("", f"tutti: {said}\n")
+    assert not (tmp_path / "suite-report").exists()
 
-    monkeypatch.setattr(tutti, "load", load, raising=False)
-    assert main(["evaluate", str(write_suite(tmp_path, *ROWS)), "--model", "openai:gpt-4o"]) == 2
-    assert "There is no key for openai" in capsys.readouterr().err
+
+@pytest.mark.parametrize(
+    ("status", "message", "said"),
+    [(401, "Incorrect API key", "refuses the key"), (429, "You exceeded your current quota", "The quota of")],
+)
+def test_a_wrong_key_or_a_spent_quota_is_met_once_and_gone_on_from(
+    status: int,
+    message: str,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    suite = str(write_suite(tmp_path, *({**row, "media": []} for row in ROWS[:4])))
+    with loopback() as server:
+        words = ["evaluate", suite, "--model", f"{server.url}/v1#m", "--json"]
+        refused = [failing(status, message, x_should_retry="false")]
+        server.replies += refused
+        assert main(words) == 4
+        assert said in capsys.readouterr().err
+        server.replies += [openai_stream("yes"), openai_stream("yes"), *refused]
+        assert main(words) == 0
+        (report,) = json.loads(capsys.readouterr().out)["models"]
+        assert sum(report["failed"].values()) == 2
+        assert any(error.startswith("Not asked, since it refused before: ") for error in report["failed"])
+        assert report["score"]["mean"] == 0.5
+        server.replies += [openai_stream("yes"), openai_stream("yes")]
+        assert main(words) == 0
+        assert json.loads(capsys.readouterr().out)["models"][0]["score"]["mean"] == 1
+        assert len(server.asked) == 6
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from tutti.content import Audio, Finished, Image, Message, SamplingOptions, Text
 from tutti.errors import (
     CapacityError,
     ProviderError,
+    QuotaExceeded,
     RateLimited,
     TuttiError,
     Unauthorized,
@@ -273,7 +274,7 @@ FAILURES = [
     (401, "no such key", Unauthorized, "refuses the key"),
     (403, "not yours", Unauthorized, "refuses the key"),
     (429, "slow down", RateLimited, "asks to slow down"),
-    (429, "You exceeded your current quota, check billing", RateLimited, "The quota of"),
+    (429, "You exceeded your current quota, check billing", QuotaExceeded, "The quota of"),
     (500, "oops", Unavailable, "cannot be reached or is overloaded"),
     (503, "busy", Unavailable, "cannot be reached or is overloaded"),
     (400, "bad picture", ProviderError, "refuses the request with status 400"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tutti.errors import InputError, Unauthorized
+from tutti.errors import InputError
 from tutti.providers.keys import Key, find_key
 from tutti.providers.registry import load
 from tutti.settings import Settings, read_settings
@@ -46,7 +46,7 @@ def test_a_broken_file_is_refused_without_quoting_it(content: bytes, tmp_path: P
 
 def test_no_key_at_all(tmp_path: Path) -> None:
     file = tmp_path / "keys.toml"
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(InputError) as caught:
         find_key("gemini", settings(file))
     assert str(caught.value) == (
         f'There is no key for gemini; set GEMINI_API_KEY, or write gemini = "…" into {file} (mode 0600).'
@@ -63,7 +63,7 @@ def test_names_of_hosted_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     for name in ("OPENAI", "ANTHROPIC", "GEMINI", "TUTTI_SERVER"):
         monkeypatch.delenv(f"{name}_API_KEY", raising=False)
     for name in ("openai:gpt-4o", "anthropic:claude", "gemini:flash"):
-        with pytest.raises(Unauthorized, match=f"There is no key for {name.partition(':')[0]};"):
+        with pytest.raises(InputError, match=f"There is no key for {name.partition(':')[0]};"):
             load(name)
     with pytest.raises(InputError, match=r"names no model; expected an address such as"):
         load("http://localhost:8000/v1")

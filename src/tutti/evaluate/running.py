@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from tutti.content import Event, Finished, Image, Media, Message, Part, SamplingOptions, Text, TextDelta, Usage
-from tutti.errors import InputError, ProviderError, TuttiError, Unauthorized, UnsupportedTask
+from tutti.errors import InputError, ProviderError, QuotaExceeded, TuttiError, Unauthorized, UnsupportedTask
 from tutti.evaluate.captions import Consensus
 from tutti.evaluate.journal import Journal, Reply, request_digest
 from tutti.evaluate.metrics import Said, Score, score
@@ -100,7 +100,7 @@ def run(
     """Ask and score.
 
     Models are asked one after another, so that two on one machine do not slow each other down. A model that fails on a
-    case fails on that case only; one that refuses the key is not asked again.
+    case fails on that case only; one that refuses the key, or whose quota is used up, is not asked again.
 
     Args:
         plan: What to ask whom.
@@ -167,8 +167,8 @@ class _Work:
             measured = score(case, Said(text=reply.text, options=shown, read=read), self.captions)
         except TuttiError as error:
             self.provider_failed |= isinstance(error, ProviderError)
-            if isinstance(error, Unauthorized):
-                self._refused[candidate.name] = f"Not asked, since the key was refused before: {error}"
+            if isinstance(error, (Unauthorized, QuotaExceeded)):
+                self._refused[candidate.name] = f"Not asked, since it refused before: {error}"
             return replace(outcome, error=str(error))
         except Exception as error:  # noqa: BLE001 - whatever a model raises is that model's failure, and is reported
             return replace(outcome, error=f"{type(error).__name__}: {error}")

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from tutti.content import Answer, Conversation, Event, Finished, FinishReason, SamplingOptions, TextDelta, Usage
 from tutti.content.messages import TokenLogprob
-from tutti.errors import ProviderError, RateLimited, TuttiError, Unauthorized, Unavailable, UnsupportedTask
+from tutti.errors import (
+    ProviderError,
+    QuotaExceeded,
+    RateLimited,
+    TuttiError,
+    Unauthorized,
+    Unavailable,
+    UnsupportedTask,
+)
 from tutti.interfaces import Prices
 from tutti.media import Limits
 from tutti.providers.answer_cache import AnswerCache
@@ -100,7 +108,7 @@ class Hosted(ABC):
             CapacityError: A medium is over a budget, or the price over what may be spent.
             UnsupportedTask: The provider does not take a modality or an option.
             Unauthorized: The provider refuses the key.
-            RateLimited: It asks to slow down, or the quota is used up.
+            RateLimited: It asks to slow down; as `QuotaExceeded`, what it grants is used up.
             Unavailable: It cannot be reached, or is overloaded.
             ProviderError: It refuses the request, or the stream broke off.
         """
@@ -189,7 +197,7 @@ class Hosted(ABC):
             return Unauthorized(f"{self.name} refuses the key ({said}); check it.")
         if status == _RATE_LIMIT:
             if "quota" in said.lower() or "billing" in said.lower():
-                return RateLimited(f"The quota of {self.name} is used up ({said}); raise it or wait until it renews.")
+                return QuotaExceeded(f"The quota of {self.name} is used up ({said}); raise it or wait until it renews.")
             return RateLimited(f"{self.name} asks to slow down ({said}); wait, or send fewer requests at once.")
         if status is None or status >= _SERVER_ERROR or status == _TIMEOUT:
             return Unavailable(f"{self.name} cannot be reached or is overloaded ({said}); try again later.")

@@ -7,7 +7,7 @@ import stat
 import tomllib
 from pathlib import Path
 
-from tutti.errors import InputError, Unauthorized
+from tutti.errors import InputError
 from tutti.settings import Settings
 
 MOST_KEY_BYTES = 65536
@@ -39,13 +39,12 @@ def find_key(provider: str, settings: Settings) -> Key:
         settings: The environment.
 
     Raises:
-        Unauthorized: There is none.
-        InputError: The file of keys can be read by others, or is broken.
+        InputError: There is none, or the file of keys can be read by others or is broken.
     """
     variable = f"{provider.upper()}_API_KEY"
     value = settings.hosted_keys.get(provider) or _stored(Path(settings.keys_file).expanduser()).get(provider)
     if not value:
-        raise Unauthorized(
+        raise InputError(
             f'There is no key for {provider}; set {variable}, or write {provider} = "…" into '
             f"{settings.keys_file} (mode 0600)."
         )

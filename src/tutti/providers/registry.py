@@ -41,9 +41,9 @@ def load(
     Raises:
         CheckpointError: There is no such model, or its folder is not what it claims to be.
         UnsupportedTask: The name is of a kind that this version does not serve.
-        InputError: The address of a server names no model, or the file of keys is broken.
+        InputError: The address of a server names no model, there is no key for the provider, or the file of keys is
+            broken.
         MissingExtra: The client of hosted models is not installed.
-        Unauthorized: There is no key for the provider.
     """
     settings = read_settings()
     wanted = fspath(name) if name is not None else settings.model
