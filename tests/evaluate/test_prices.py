@@ -34,6 +34,7 @@ def test_cost_of_usage() -> None:
     assert price.cost_usd(Usage(prompt_tokens=600, cached_tokens=200)) == pytest.approx((800 + 100) / 1e6)
     assert price.cost_usd(Usage(prompt_tokens=600, audio_tokens=100)) == pytest.approx((1000 + 400) / 1e6)
     assert price.cost_usd(Usage(prompt_tokens=1001, completion_tokens=1)) == pytest.approx((4004 + 20) / 1e6)
+    assert price.cost_usd(Usage(prompt_tokens=1001, cached_tokens=1)) == pytest.approx((4000 + 1) / 1e6)
 
 
 def test_a_price_past_ninety_days_warns() -> None:

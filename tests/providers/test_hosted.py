@@ -43,7 +43,7 @@ from tutti.providers.gemini import Gemini
 from tutti.providers.hosted import Hosted, HostedOptions
 from tutti.providers.keys import Key
 from tutti.providers.model import Model
-from tutti.providers.openai import OpenAI
+from tutti.providers.openai import CHAT, OpenAI
 from tutti.providers.spending import Spending
 
 SECRET = "sk-never-to-be-seen"
@@ -73,7 +73,7 @@ def make(server: Loopback) -> Iterator[Make]:
         if kind == "openai":
             model: Hosted = OpenAI("openai:m", "m", key, Limits(), settings, base_url=f"{server.url}/v1")
             if official:
-                model.own_server, model.accepts = False, OpenAI.__init__.__globals__["CHAT"]  # type: ignore[attr-defined]
+                model.own_server, model.accepts = False, CHAT
         else:
             model = {"anthropic": Anthropic, "gemini": Gemini}[kind](
                 f"{kind}:m", "m", key, Limits(), settings, base_url=server.url
@@ -163,7 +163,8 @@ def test_a_server_of_ones_own_is_told_what_openai_has_not(server: Loopback, make
 @pytest.mark.parametrize(
     ("kind", "medium", "takes", "given"),
     [
-        ("openai", "video.mp4", "text, pictures and, where the model hears, recordings", "video"),
+        ("openai", "video.mp4", "text and pictures (of OpenAI's, openai:gpt-audio takes recordings)", "video"),
+        ("openai", "recording.ogg", "text and pictures (of OpenAI's, openai:gpt-audio takes recordings)", "audio"),
         ("anthropic", "recording.ogg", "text and pictures", "audio"),
     ],
 )
@@ -174,6 +175,20 @@ def test_what_a_provider_does_not_take_is_refused_before_anything_is_sent(
         ask(make(kind), MEDIA / medium)
     assert str(caught.value) == f"{kind}:m takes {takes}, and was given {given}; tutti-mini takes it."
     assert server.asked == []
+
+
+def test_of_openais_models_some_see_and_some_hear() -> None:
+    picture, recording = MEDIA / "picture.png", MEDIA / "recording.ogg"
+    sees, hears = (
+        Model(OpenAI(f"openai:{name}", name, Key(SECRET), Limits(), HostedOptions()))
+        for name in ("gpt-4o", "gpt-4o-audio-preview")
+    )
+    assert "<image/png, " in json.dumps(sees.preview("What is this?", picture))
+    assert "<audio/wav, " in json.dumps(hears.preview("What is this?", recording))
+    with pytest.raises(UnsupportedTask, match=r"openai:gpt-audio takes recordings.*was given audio"):
+        sees.preview("What is this?", recording)
+    with pytest.raises(UnsupportedTask, match=r"openai:gpt-4o takes pictures.*was given image"):
+        hears.preview("What is this?", picture)
 
 
 def test_an_option_that_a_provider_has_not_is_refused(server: Loopback, make: Make) -> None:

@@ -45,7 +45,9 @@ class Price:
         into, out = (self.long["input"], self.long["output"]) if long else (self.input, self.output)
         cached, audio = usage.cached_tokens, usage.audio_tokens if self.audio is not None else 0
         plain = usage.prompt_tokens - cached - audio
-        total = plain * into + cached * (into if self.cached is None else self.cached)
+        # What is cached is dearer in long requests by as much as other tokens are (OpenAI and Google say so).
+        from_cache = into if self.cached is None else self.cached * (into / self.input if long and self.input else 1)
+        total = plain * into + cached * from_cache
         total += audio * (self.audio or 0.0) + usage.completion_tokens * out
         return total / 1e6
 

@@ -125,7 +125,7 @@ def sign_flip_p(
     if np.ptp(np.abs(sums)) < _NOTHING:  # as of scores of 0 and 1: ups are binomial
         ups, downs = int((sums > 0).sum()), int((sums < 0).sum())
         fewer = ups if one_sided else min(ups, downs)
-        tail = sum(math.comb(len(sums), count) for count in range(fewer + 1)) / 2 ** len(sums)
+        tail: float = sum(math.comb(len(sums), count) for count in range(fewer + 1)) / 2 ** len(sums)
         return tail if one_sided else min(1.0, 2 * tail)
     if len(sums) <= _EXACT_CLUSTERS:
         bits = np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums)) & 1

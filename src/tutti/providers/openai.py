@@ -21,15 +21,10 @@ from tutti.providers.outgoing import Accepts, Outgoing, Piece, outgoing, sent, t
 if TYPE_CHECKING:
     import openai
 
-CHAT = Accepts(
-    image_side_px=2048,
-    audio_rate_hz=24_000,
-    medium_bytes=20_000_000,
-    media=250,
-    says="text, pictures and, where the model hears, recordings",
-)
+CHAT = Accepts(image_side_px=2048, media=250, says="text and pictures (of OpenAI's, openai:gpt-audio takes recordings)")
+HEARING = Accepts(audio_rate_hz=24_000, says="text and recordings (openai:gpt-4o takes pictures)")
 SERVER = Accepts(image_side_px=4096, audio_rate_hz=24_000, video=True, media=250, says="text, image, audio and video")
-FIXED_TEMPERATURE = ("o1", "o3", "o4", "gpt-5")
+FIXED_TEMPERATURE = ("o1", "o3", "o4", "gpt-5", "gpt-6")
 """Reasoning models draw in a way of their own and refuse `temperature` and `top_p`."""
 
 
@@ -56,7 +51,8 @@ class OpenAI(Hosted):
     ) -> None:
         super().__init__(name, model, key, limits, options)
         self.own_server = base_url is not None
-        self.accepts = SERVER if self.own_server else CHAT
+        # gpt-audio, gpt-4o-audio-preview and their like hear and do not see; the others see and do not hear.
+        self.accepts = SERVER if self.own_server else HEARING if "audio" in model else CHAT
         self._client = _client(key, options, base_url)
 
     def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings:
