@@ -54,7 +54,7 @@ def main() -> None:
     """Write the folder. A model card that is there already stays."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
-    parser.add_argument("--phase", default="rephrase", help="phase to export")
+    parser.add_argument("--phase", default="instruct", help="phase to export")
     parser.add_argument("--into", type=Path, required=True, help="folder to write")
     arguments = parser.parse_args()
     files = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,8 @@ EMOJI_PROMPTS = ("{}", "{}", "an emoji of {}", "a drawing of {}", "a picture of 
 SOUND_PROMPTS = ("{}", "the sound of {}", "a recording of {}", "you can hear {}")
 WORD_PROMPTS = ("the word {}", "someone says {}", "a voice saying {}", "{}")
 SPEECH_PACKS = ("speech_digits", "speech_keywords", "speech_words_pd", "speech_intents")
+MICROPHONE = 0.08
+"""How far a microphone's curve bends, as a standard deviation in units of the features: 3 dB."""
 NO_FLIP = ("flag", "left", "right", "hand", "keycap", "clock", "letter", "button", "arrow", "sign", "point")
 
 
@@ -33,9 +35,11 @@ def article(name: str) -> str:
     return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
-def key_of(pack: str, row: Row) -> str:
-    """What a row is, so that rows of the same thing count as each other's positives."""
-    label = str(row["label"]).lower().replace("-", " ")
+def key_of(pack: str, row: Row, broad: bool = False) -> str:
+    """What a row is, so that rows of the same thing are each other's positives; `broad`: apple, not its variety."""
+    if broad and "coarse" in row:
+        return _plain(row["coarse"])
+    label = _plain(row["label"])
     if pack == "makeup_shades":
         return f"{label} foundation"
     if pack == "cxr":
@@ -49,9 +53,13 @@ def key_of(pack: str, row: Row) -> str:
     return label
 
 
-def caption(pack: str, row: Row, rng: np.random.Generator) -> str:
-    """One of the ways to say what a row shows or sounds like."""
-    label = str(row["label"]).lower().replace("-", " ")
+def _plain(label: str | int) -> str:
+    return str(label).lower().replace("-", " ")
+
+
+def caption(pack: str, row: Row, rng: np.random.Generator, broad: bool = False) -> str:
+    """One of the ways to say what a row shows or sounds like, `broad` as in `key_of`."""
+    label = _plain(row["label"])
     if pack.startswith("emoji_"):
         words = row["text"][-1] if len(row["text"]) > 1 and rng.random() < 0.15 else row["text"][0]
         return str(rng.choice(EMOJI_PROMPTS)).format(words)
@@ -63,8 +71,8 @@ def caption(pack: str, row: Row, rng: np.random.Generator) -> str:
     if pack in ("cxr", "hand_digits", "makeup_shades"):
         return str(rng.choice(row["text"]))
     if pack == "grocery":
-        coarse = row["coarse"].lower().replace("-", " ")
-        names = (label, label, coarse, str(rng.choice(row["text"])), f"{label}, a kind of {coarse}")
+        coarse = _plain(row["coarse"])
+        names = (coarse,) if broad else (label, label, str(rng.choice(row["text"])), f"{label}, a kind of {coarse}")
         return str(rng.choice(PHOTO_PROMPTS)).format(str(rng.choice(names)))
     if pack == "clothing" and row.get("auto_color") and row["auto_color_share"] > 0.5 and rng.random() < 0.3:
         return f"a photo of a {row['auto_color']} {label}"
@@ -100,32 +108,36 @@ class PicturePairs:
     Args:
         packs: Where from.
         shares: How often each; same length.
-        strength: How far augmentation goes. Pre-training takes 1; later phases less, so that what is learned last looks
-            like what will be seen.
+        strength: How far augmentation goes. Pre-training takes most; later phases less, so that what is learned last
+            looks like what will be seen.
+        colour: How far that of light and colours goes, as a factor of `strength`.
     """
 
-    def __init__(self, packs: Sequence[Pictures], shares: Sequence[float], strength: float = 1.0) -> None:
+    def __init__(
+        self, packs: Sequence[Pictures], shares: Sequence[float], strength: float = 1.0, colour: float = 1.0
+    ) -> None:
         self.packs = tuple(packs)
-        self.strength = strength
+        self.strength, self.colour = strength, colour
         self.shares = np.array(shares) / np.sum(shares)
         self.keys = {pack.name: [key_of(pack.name, row) for row in pack.rows] for pack in packs}
+        self.broad = {pack.name: [key_of(pack.name, row, broad=True) for row in pack.rows] for pack in packs}
         self.may_flip = {pack.name: _may_flip(pack) for pack in packs}
 
     def __repr__(self) -> str:
         shares = (f"{pack.name}: {share:.2f}" for pack, share in zip(self.packs, self.shares, strict=True))
-        return f"PicturePairs({', '.join(shares)}, strength={self.strength:g})"
+        return f"PicturePairs({', '.join(shares)}, strength={self.strength:g}, colour={self.colour:g})"
 
-    def captions(self, rng: np.random.Generator, count: int) -> tuple[list[str], list[str]]:
-        """Captions and keys of so many rows, without their pictures."""
+    def captions(self, rng: np.random.Generator, count: int, broad: bool = False) -> tuple[list[str], list[str]]:
+        """Captions and keys of so many rows, without their pictures; `broad` as in `key_of`."""
         captions, keys = [], []
         for pack, number in zip(self.packs, rng.multinomial(count, self.shares), strict=True):
             for index in rng.integers(len(pack.rows), size=number):
-                captions.append(caption(pack.name, pack.rows[index], rng))
-                keys.append(self.keys[pack.name][index])
+                captions.append(caption(pack.name, pack.rows[index], rng, broad))
+                keys.append((self.broad if broad else self.keys)[pack.name][index])
         return captions, keys
 
-    def draw(self, rng: np.random.Generator, count: int) -> PictureBatch:
-        """Draw so many."""
+    def draw(self, rng: np.random.Generator, count: int, broad: bool = False) -> PictureBatch:
+        """Draw so many; `broad` as in `key_of`."""
         pixels: list[Tensor] = []
         captions: list[str] = []
         keys: list[str] = []
@@ -135,9 +147,9 @@ class PicturePairs:
             chosen = rng.integers(len(pack.rows), size=number)
             values = torch.from_numpy(pack.pixels[chosen]).permute(0, 3, 1, 2)
             drawn = augment_sprites if values.shape[1] == 4 else augment_photos
-            pixels.append(drawn(values, self.may_flip[pack.name][chosen], rng, self.strength))
-            captions += [caption(pack.name, pack.rows[index], rng) for index in chosen]
-            keys += [self.keys[pack.name][index] for index in chosen]
+            pixels.append(drawn(values, self.may_flip[pack.name][chosen], rng, self.strength, self.colour))
+            captions += [caption(pack.name, pack.rows[index], rng, broad) for index in chosen]
+            keys += [(self.broad if broad else self.keys)[pack.name][index] for index in chosen]
         return PictureBatch(pixels=torch.cat(pixels), captions=captions, keys=keys)
 
 
@@ -153,7 +165,7 @@ def normalize(pixels: Tensor) -> Tensor:
 
 
 def augment_photos(
-    pixels: Tensor, may_flip: NDArray[np.bool_], rng: np.random.Generator, strength: float = 1.0
+    pixels: Tensor, may_flip: NDArray[np.bool_], rng: np.random.Generator, strength: float = 1.0, colour: float = 1.0
 ) -> Tensor:
     """Random view, mirror, light and colour, and a patch blotted out. Shapes: (n, 3, 64, 64) uint8 → the same."""
     n = len(pixels)
@@ -161,7 +173,7 @@ def augment_photos(
     shift = rng.uniform(-1, 1, (n, 2)) * np.maximum(0.08, 1 - zoom)[:, None]
     angle = rng.normal(0, 0.06 * strength, n)
     views = _warp(pixels.float(), zoom, angle, shift, may_flip & (rng.random(n) < 0.5), "border")
-    views = _recolour(views, rng, 0.25 * strength)
+    views = _recolour(views, rng, 0.25 * strength * colour)
     side = rng.integers(10, 24, n)
     corner = rng.integers(0, SIZE, (n, 2)) - side[:, None] // 2
     rows, columns = np.arange(SIZE)[None, :, None], np.arange(SIZE)[None, None]
@@ -178,7 +190,7 @@ def augment_photos(
 
 
 def augment_sprites(
-    pixels: Tensor, may_flip: NDArray[np.bool_], rng: np.random.Generator, strength: float = 1.0
+    pixels: Tensor, may_flip: NDArray[np.bool_], rng: np.random.Generator, strength: float = 1.0, colour: float = 1.0
 ) -> Tensor:
     """Random size, place, angle and light on a random ground. Shapes: (n, 4, 64, 64) uint8 → (n, 3, 64, 64)."""
     n = len(pixels)
@@ -188,9 +200,9 @@ def augment_sprites(
     values = torch.cat((values[:, :3] * values[:, 3:] / 255, values[:, 3:]), dim=1)
     flip = may_flip & (rng.random(n) < 0.25)
     views = _warp(values, zoom, rng.normal(0, 0.08 * strength, n), shift, flip, "zeros")
-    colour = _recolour(views[:, :3], rng, 0.2 * strength)
+    shown = _recolour(views[:, :3], rng, 0.2 * strength * colour)
     ground = grounds(n, rng)
-    return (colour + ground * (1 - views[:, 3:] / 255)).clamp(0, 255).to(torch.uint8)
+    return (shown + ground * (1 - views[:, 3:] / 255)).clamp(0, 255).to(torch.uint8)
 
 
 def grounds(n: int, rng: np.random.Generator) -> Tensor:
@@ -240,11 +252,24 @@ class SoundBatch:
     keys: list[str]
 
 
-class SoundPairs:
-    """Draws augmented recordings with captions; arguments as for `PicturePairs`."""
+LENGTHS_S = {1.92: 0.4, 3.2: 0.2, 5.12: 0.4}
+"""Lengths of batches of recordings in seconds, and how often each."""
 
-    def __init__(self, packs: Sequence[Sounds], shares: Sequence[float]) -> None:
+
+class SoundPairs:
+    """Draws augmented recordings with captions.
+
+    Args:
+        packs: Where from.
+        shares: How often each; same length.
+        lengths_s: As `LENGTHS_S`.
+    """
+
+    def __init__(
+        self, packs: Sequence[Sounds], shares: Sequence[float], lengths_s: Mapping[float, float] = LENGTHS_S
+    ) -> None:
         self.packs = tuple(packs)
+        self.lengths_s = dict(lengths_s)
         self.shares = np.array(shares) / np.sum(shares)
         self.keys = {pack.name: [key_of(pack.name, row) for row in pack.rows] for pack in packs}
         self.by_key: dict[str, dict[str, list[int]]] = {}
@@ -263,7 +288,7 @@ class SoundPairs:
         waves: list[NDArray[np.float32]] = []
         captions: list[str] = []
         keys: list[str] = []
-        longest = int(rng.choice([1.92, 3.2, 5.12], p=[0.4, 0.2, 0.4]) * RATE_HZ)
+        longest = int(rng.choice(list(self.lengths_s), p=list(self.lengths_s.values())) * RATE_HZ)
         for pack, number in zip(self.packs, rng.multinomial(count, self.shares), strict=True):
             names = list(self.by_key[pack.name])
             sizes = np.array([len(self.by_key[pack.name][name]) for name in names]) ** 0.5
@@ -290,15 +315,18 @@ def augment_sound(wave: NDArray[np.float32], longest: int, rng: np.random.Genera
 
 
 def warped(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """As if from a longer or shorter throat: the bands stretched and shifted (VTLP: Jaitly and Hinton 2013).
+    """As if from a longer or shorter throat, and through another microphone.
 
-    Shapes: (64, frames) → the same.
+    The bands are stretched and shifted (VTLP: Jaitly and Hinton 2013), and a smooth curve over them, of a few decibels
+    (1 is 40 dB), is added. Shapes: (64, frames) → the same.
     """
     bands = len(mel)
     places = (np.arange(bands) * rng.uniform(0.88, 1.14) + rng.uniform(-2, 2)).clip(0, bands - 1.001)
     low = places.astype(np.int64)
     share = (places - low).astype(np.float32)[:, None]
-    return np.asarray(mel[low] * (1 - share) + mel[low + 1] * share)
+    waves = np.cos(np.pi * np.arange(1, 4)[:, None] * (np.arange(bands) + 0.5) / bands)
+    curve = (rng.normal(0, MICROPHONE / np.arange(1, 4)) @ waves).astype(np.float32)
+    return np.asarray(mel[low] * (1 - share) + mel[low + 1] * share + curve[:, None])
 
 
 def log_mel(wave: NDArray[np.float32] | None, samples: int) -> NDArray[np.float32]:

@@ -1,9 +1,10 @@
 """The phases of tutti-mini, in order. `tutti train PHASE --recipe recipes.tutti_mini.recipe --data DIR --out DIR`.
 
-1. `pretrain-image`, `pretrain-audio`, `pretrain-text`: each trunk, and the decoder, on its own.
+1. `glance` (small pictures), `pretrain-image`; `pretrain-audio`, `listen` (short recordings); `pretrain-text`:
+   each trunk, and the decoder, on its own.
 2. `align`: pictures with words and sounds with words in one space, and never sounds with pictures.
    `align-heads`: the same in larger batches, the trunks standing still.
-3. `instruct`: questions on scenes; what was aligned stays as it is. `rephrase`: the same with a fresh schedule.
+3. `instruct`: questions on scenes; what was aligned stays as it is. It does not wait for `align-heads`.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from torch import nn
 from recipes.tutti_mini.build import Pretraining, new_model
 from recipes.tutti_mini.instruct import Instruct, SceneSource
 from recipes.tutti_mini.packs import EMOJI, PHOTOS, SOUNDS, load_pictures, load_sounds
-from recipes.tutti_mini.pairs import Keys, PicturePairs, SoundPairs
+from recipes.tutti_mini.pairs import LENGTHS_S, Keys, PicturePairs, SoundPairs
 from recipes.tutti_mini.pools import Pools
 from recipes.tutti_mini.spots import COLOUR_NAMES, MOMENTS, MomentSource, PlaceSource, place_names
-from recipes.tutti_mini.tasks import Align, AlignHeads, Classify, PairSource
+from recipes.tutti_mini.tasks import Align, AlignHeads, Classify, Glance, PairSource
 from recipes.tutti_mini.words import tokenizer_json
 from tutti.errors import InputError
 from tutti.models.omni.model import Omni
@@ -42,20 +43,39 @@ HEAD_SHARES = {
     "audio": (0.10, 0.24, 0.16, 0.10, 0.25, 0.07, 0.08, 0.0),
 }
 """The same for the heads alone."""
+COLOUR = 2.0
+"""Light and colours vary more than shapes, so that a style that was not seen is known by its shapes."""
+LISTEN_SHARES = (0.03, 0.12, 0.08, 0.05, 0.45, 0.14, 0.13, 0.0)
+LISTEN_S = 1.28
+"""`listen` goes on with short recordings, most of them words."""
 LONGEST_CAPTION = 16
 """Tokens, for the heads alone: with few long captions among many, the text trunk would take most of the step."""
 
 STEPS = {
-    "pretrain-image": 1400,
+    "glance": 4800,
+    "pretrain-image": 1900,
     "pretrain-audio": 900,
+    "listen": 1000,
     "pretrain-text": 600,
     "align": 320,
     "align-heads": 450,
     "instruct": 1100,
-    "rephrase": 600,
 }
 """Optimizer steps at `--budget 1`."""
 PHASES = tuple(STEPS)
+
+SPOTS = ("classifiers.places.", "classifiers.colours.", "classifiers.moments.")
+HEADS = ("heads.", "text.", "logit_scale")
+ALIGNED = ("trunks.", *HEADS)
+DECODER = ("decoder.", "embed_in.", "embed_out.", "special", "output_bias")
+TAKES_OVER: dict[str, dict[str, tuple[str, ...]]] = {
+    "pretrain-image": {"glance": ("image.",)},
+    "listen": {"pretrain-audio": (".audio.", *SPOTS)},
+    "align": {"pretrain-image": (".image.", *SPOTS), "listen": (".audio.", *SPOTS)},
+    "align-heads": {"align": ALIGNED},
+    "instruct": {"pretrain-text": DECODER, "align": ALIGNED},
+}
+"""Phase → the phases before it, and parts of the names of what it takes over from them."""
 
 
 @dataclass(frozen=True)
@@ -81,27 +101,10 @@ def prepare(name: str, *, data: Path, out: Path, budget: float = 1.0, seed: int 
     """
     if name not in STEPS:
         raise InputError(f"There is no phase {name!r}; this recipe has {', '.join(PHASES)}.")
-    kitchen = _Kitchen(data, out / "cache", seed)
-    steps = max(20, round(STEPS[name] * budget))
-    if name in ("pretrain-image", "pretrain-audio"):
-        return kitchen.pretrain(name.removeprefix("pretrain-"), steps)
-    if name == "align":
-        prepared = kitchen.align(steps)
-        for trunk in ("image", "audio"):
-            take_over(prepared.model, out / f"pretrain-{trunk}" / "model.safetensors", (f".{trunk}.", *SPOTS))
-        return prepared
-    model = new_model(out / "cache", seed)
-    if name == "align-heads":
-        take_over(model, out / "align" / "model.safetensors", ALIGNED)
-        return Prepared(model, kitchen.align_heads(steps))
-    if name == "pretrain-text":
-        return Prepared(model, kitchen.text(steps))
-    if name == "rephrase":
-        take_over(model, out / "instruct" / "model.safetensors")
-        return Prepared(model, kitchen.instruct(steps, "rephrase", 1e-3))
-    take_over(model, out / "pretrain-text" / "model.safetensors", DECODER)
-    take_over(model, out / "align-heads" / "model.safetensors", ALIGNED)
-    return Prepared(model, kitchen.instruct(steps))
+    prepared = _Kitchen(data, out / "cache", seed).prepare(name, max(20, round(STEPS[name] * budget)))
+    for before, wanted in TAKES_OVER.get(name, {}).items():
+        take_over(prepared.model, out / before / "model.safetensors", wanted)
+    return prepared
 
 
 def take_over(model: nn.Module, file: Path, wanted: tuple[str, ...] = ("",)) -> None:
@@ -129,10 +132,12 @@ def take_over(model: nn.Module, file: Path, wanted: tuple[str, ...] = ("",)) -> 
         raise InputError(f"{file} holds {unexpected[0]}, which the model lacks; run its phase again.")
 
 
-SPOTS = ("classifiers.places.", "classifiers.colours.", "classifiers.moments.")
-HEADS = ("heads.", "text.", "logit_scale")
-ALIGNED = ("trunks.", *HEADS)
-DECODER = ("decoder.", "embed_in.", "embed_out.", "special", "output_bias")
+def keys_of(drawn: PicturePairs | SoundPairs, broad: bool = False) -> Keys:
+    """All that may be drawn, as numbers; `broad`: kinds of things, too."""
+    names = [name for names in drawn.keys.values() for name in names]
+    if broad and isinstance(drawn, PicturePairs):
+        names += [name for names in drawn.broad.values() for name in names]
+    return Keys(names)
 
 
 class _Kitchen:
@@ -142,15 +147,56 @@ class _Kitchen:
         self.data, self.cache, self.seed = data, cache, seed
         self.tokenizer = Tokenizer.from_str(tokenizer_json())
 
+    def prepare(self, name: str, steps: int) -> Prepared:
+        """A phase and its model, which has random weights."""
+        made = {"glance": self.glance, "listen": self.listen, "align": self.align}
+        if name in made:
+            return made[name](steps)
+        if name in ("pretrain-image", "pretrain-audio"):
+            return self.pretrain(name.removeprefix("pretrain-"), steps)
+        phases = {"pretrain-text": self.text, "align-heads": self.align_heads, "instruct": self.instruct}
+        return Prepared(new_model(self.cache, self.seed), phases[name](steps))
+
     def pairs(
-        self, modality: str, strength: float = 1.0, shares: tuple[float, ...] | None = None
+        self,
+        modality: str,
+        strength: float = 1.0,
+        shares: tuple[float, ...] | None = None,
+        colour: float = COLOUR,
+        lengths_s: Mapping[float, float] = LENGTHS_S,
     ) -> PicturePairs | SoundPairs:
         """Media with captions, in the usual shares or in others."""
         if modality == "image":
             packs = [load_pictures(self.data, self.cache, name).part(held_out=False) for name in PHOTOS + EMOJI]
-            return PicturePairs(packs, shares or PICTURE_SHARES, strength)
+            return PicturePairs(packs, shares or PICTURE_SHARES, strength, colour)
         sounds = [load_sounds(self.data, self.cache, name).part(held_out=False) for name in SOUNDS]
-        return SoundPairs(sounds, shares or SOUND_SHARES)
+        return SoundPairs(sounds, shares or SOUND_SHARES, lengths_s)
+
+    def glance(self, steps: int) -> Prepared:
+        """Phase 1 of the picture trunk, on small pictures."""
+        drawn = self.pairs("image", strength=0.6, colour=1.0)
+        keys = keys_of(drawn)
+        phase = Phase(
+            name="glance",
+            tasks=(Task(name="image", objective=Glance(), source=PairSource("image", drawn, keys, 128)),),
+            trainable=("model.trunks.image.*", "model.heads.image.*", "classifiers.image.*"),
+            schedule=self.schedule(steps, 2e-3),
+            seed=self.seed,
+        )
+        return Prepared(self.pretraining({"image": len(keys.names)}, ("image",)), phase)
+
+    def listen(self, steps: int) -> Prepared:
+        """Phase 1 of the sound trunk, continued on short recordings: mostly words, by many voices and microphones."""
+        drawn = self.pairs("audio", shares=LISTEN_SHARES, lengths_s={LISTEN_S: 1.0})
+        keys = keys_of(drawn)
+        phase = Phase(
+            name="listen",
+            tasks=(Task(name="audio", objective=Classify("audio"), source=PairSource("audio", drawn, keys, 64)),),
+            trainable=("model.trunks.audio.*", "model.heads.audio.*", "classifiers.audio.*"),
+            schedule=self.schedule(steps, 1.5e-3),
+            seed=self.seed,
+        )
+        return Prepared(self.pretraining({"audio": len(keys.names)}, ("audio",)), phase)
 
     def pretrain(self, modality: str, steps: int) -> Prepared:
         """Phase 1 of a trunk."""
@@ -184,7 +230,7 @@ class _Kitchen:
     ) -> PairSource:
         """Pairs of one kind, with scenes beside them."""
         drawn = self.pairs(modality, strength)
-        keys = Keys([key for names in drawn.keys.values() for key in names])
+        keys = keys_of(drawn, broad=tokenizer is not None)
         if modality == "image":
             spots: PlaceSource | MomentSource = PlaceSource(self.pools, place_names(self.pools), scenes)
         else:
@@ -216,7 +262,7 @@ class _Kitchen:
         tasks = []
         for modality, count, others in (("image", 384, 256), ("audio", 96, 0)):
             drawn = self.pairs(modality, strength=0.4, shares=HEAD_SHARES[modality])
-            keys = Keys([key for names in drawn.keys.values() for key in names])
+            keys = keys_of(drawn, broad=True)
             source = PairSource(
                 modality, drawn, keys, count, tokenizer=self.tokenizer, others=others, longest=LONGEST_CAPTION
             )
@@ -240,18 +286,18 @@ class _Kitchen:
             seed=self.seed,
         )
 
-    def instruct(self, steps: int, name: str = "instruct", learning_rate: float = 1.5e-3) -> Phase:
-        """Phase 3, and once more with a fresh schedule: trunks, heads and the shared space stay as they were."""
+    def instruct(self, steps: int) -> Phase:
+        """Phase 3: trunks, heads and the shared space stay as they were."""
         sizes = {"picture": 32, "sound": 12, "clip": 8, "pair": 12}
         tasks = tuple(
             Task(name=kind, objective=Instruct(), source=SceneSource(kind, self.tokenizer, self.pools, size))
             for kind, size in sizes.items()
         )
         return Phase(
-            name=name,
+            name="instruct",
             tasks=tasks,
             trainable=("connectors.*", "frame_positions.*", *(f"{prefix}*" for prefix in DECODER)),
-            schedule=replace(self.schedule(steps, learning_rate), ema_decay=0.995),
+            schedule=replace(self.schedule(steps, 1.5e-3), ema_decay=0.995),
             seed=self.seed,
         )
 
@@ -261,13 +307,13 @@ class _Kitchen:
         return Pools.load(self.data, self.cache, held_out=False)
 
 
-def load_trained(out: Path, phase: str = "rephrase") -> Omni:
+def load_trained(out: Path, phase: str = "instruct") -> Omni:
     """The model after a phase, for measuring and exporting; of a run that was stopped early, as it stood then.
 
-    Phase 3 leaves the heads alone, so those of `align-heads` may be newer than the ones that it began with.
+    Phase 3 leaves heads alone, and begins before `align-heads` is finished, so the heads are taken from there.
     """
     model = _after(out, phase)
-    if phase in ("instruct", "rephrase"):
+    if phase == "instruct":
         take_over(model, out / "align-heads" / "model.safetensors", HEADS)
     return model.eval()
 

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tokenizers import Tokenizer
 
 from recipes.tutti_mini.export import preprocessor_config
 from recipes.tutti_mini.packs import Pictures, Sounds, fit_square
 from recipes.tutti_mini.pairs import Keys, PicturePairs, SoundPairs, augment_photos, augment_sprites, normalize
+from recipes.tutti_mini.recipe import keys_of
+from recipes.tutti_mini.tasks import PairSource
+from recipes.tutti_mini.words import tokenizer_json
 from tutti.processing.images import ImageProcessor
 
 
@@ -70,6 +74,36 @@ def test_hands_are_never_mirrored(pictures: dict[str, Pictures]) -> None:
 def test_equal_names_share_a_key_across_packs() -> None:
     keys = Keys(["dog", "cat", "dog"])
     assert keys(["dog", "cat", "dog"]).tolist() == [1, 0, 1]
+
+
+def test_a_batch_calls_groceries_by_kind_or_by_variety(pictures: dict[str, Pictures]) -> None:
+    rows = [{**row, "coarse": "Fruit", "text": ["a photo of it"]} for row in pictures["grocery"].rows]
+    pairs = PicturePairs([Pictures("grocery", rows, pictures["grocery"].pixels)], (1.0,))
+    rng = np.random.default_rng(0)
+    kinds, varieties = pairs.draw(rng, 40, broad=True), pairs.draw(rng, 40)
+    assert set(kinds.keys) == {"fruit"}
+    assert all("fruit" in caption for caption in kinds.captions)
+    assert set(varieties.keys) == {"apple", "milk", "red beet", "lemon"}
+    assert not {"fruit", "a photo of fruit"} & set(varieties.captions)
+    tokenizer = Tokenizer.from_str(tokenizer_json())
+    source = PairSource("image", pairs, keys_of(pairs, broad=True), 8, tokenizer=tokenizer, others=8)
+    drawn = [set(source.batch(rng)["text_keys"].tolist()) for _ in range(12)]
+    fruit = source.keys.index["fruit"]
+    assert {fruit} in drawn
+    assert all(keys == {fruit} or fruit not in keys for keys in drawn)
+    assert any(fruit not in keys for keys in drawn)
+
+
+def test_colours_vary_as_far_as_they_are_told(pictures: dict[str, Pictures]) -> None:
+    drawn = [PicturePairs([pictures["cifar10"]], (1.0,), strength=0.5, colour=colour) for colour in (0.0, 1.0, 2.0)]
+    still, *moved = (pairs.draw(np.random.default_rng(0), 20).pixels.float() for pairs in drawn)
+    near, far = ((pixels - still).abs().mean() for pixels in moved)
+    assert 0 < near < far
+
+
+def test_recordings_are_as_long_as_they_are_told(sounds: dict[str, Sounds]) -> None:
+    pairs = SoundPairs([sounds["speech_digits"].part(held_out=False)], (1.0,), {1.28: 1.0})
+    assert pairs.draw(np.random.default_rng(0), 3).features.shape == (3, 64, 128)
 
 
 def test_no_strength_leaves_a_photo_nearly_alone() -> None:
