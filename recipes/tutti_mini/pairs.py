@@ -23,8 +23,8 @@ EMOJI_PROMPTS = ("{}", "{}", "an emoji of {}", "a drawing of {}", "a picture of 
 SOUND_PROMPTS = ("{}", "the sound of {}", "a recording of {}", "you can hear {}")
 WORD_PROMPTS = ("the word {}", "someone says {}", "a voice saying {}", "{}")
 SPEECH_PACKS = ("speech_digits", "speech_keywords", "speech_words_pd", "speech_intents")
-MICROPHONE = 0.08
-"""How far a microphone's curve bends, as a standard deviation in units of the features: 3 dB."""
+MICROPHONE = 0.15
+"""How far a microphone's curve bends, as a standard deviation in units of the features: 6 dB."""
 NO_FLIP = ("flag", "left", "right", "hand", "keycap", "clock", "letter", "button", "arrow", "sign", "point")
 
 
@@ -302,7 +302,7 @@ class SoundPairs:
 
 def augment_sound(wave: NDArray[np.float32], longest: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Random speed, stretch in time, loudness and noise; at most `longest` samples."""
-    speed = rng.uniform(0.82, 1.22)
+    speed = rng.uniform(0.75, 1.3)
     places = np.arange(0, len(wave) - 1, speed)
     wave = np.interp(places, np.arange(len(wave)), wave).astype(np.float32)
     if len(wave) > longest:
@@ -321,7 +321,7 @@ def warped(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.flo
     (1 is 40 dB), is added. Shapes: (64, frames) → the same.
     """
     bands = len(mel)
-    places = (np.arange(bands) * rng.uniform(0.88, 1.14) + rng.uniform(-2, 2)).clip(0, bands - 1.001)
+    places = (np.arange(bands) * rng.uniform(0.84, 1.2) + rng.uniform(-2, 2)).clip(0, bands - 1.001)
     low = places.astype(np.int64)
     share = (places - low).astype(np.float32)[:, None]
     waves = np.cos(np.pi * np.arange(1, 4)[:, None] * (np.arange(bands) + 0.5) / bands)

@@ -108,5 +108,5 @@ def test_a_longer_throat_moves_bands_and_keeps_time() -> None:
 def test_a_microphone_adds_one_smooth_curve_of_a_few_decibels() -> None:
     out = np.stack([warped(np.zeros((64, 3), np.float32), np.random.default_rng(seed)) for seed in range(200)])
     assert (out == out[:, :, :1]).all()
-    assert np.abs(np.diff(out[:, :, 0], axis=1)).max() < 0.04, "neighbouring bands within 1.6 dB"
-    assert 0.05 < out.std() < 0.12, "2 to 5 dB"
+    assert np.abs(np.diff(out[:, :, 0], axis=1)).max() < 0.08, "neighbouring bands within 3.2 dB"
+    assert 0.08 < out.std() < 0.17, "3 to 7 dB"
