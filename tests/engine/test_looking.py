@@ -10,10 +10,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.engine.players import BLOCK, TINY, Medium, Prompt, Reader, finish_all, picture, tiny_engine, words
+from tests.engine.players import (
+    BLOCK,
+    BLOCK_BYTES,
+    TINY,
+    Medium,
+    Prompt,
+    Reader,
+    finish_all,
+    picture,
+    tiny_engine,
+    words,
+)
 from tutti.content import SamplingOptions
 from tutti.engine import Engine, Request
-from tutti.errors import InputError
+from tutti.errors import CapacityError, InputError
 from tutti.models.layers.attention import Attend, LookingAttend, MaskedAttend, MediaMemory
 from tutti.models.layers.rotary import rotary_angles
 from tutti.models.llama.model import rope_frequencies
@@ -35,6 +46,9 @@ class Onlooker(Reader):
                 self.register_parameter(f"{name}{layer}", nn.Parameter(weight))
         self.remembered = 0
         self.eval()
+
+    state_bytes = 2 * 4 * TINY.num_hidden_layers * 2 * 8
+    most_states = 5
 
     def remember(self, states: Tensor) -> MediaMemory:
         self.remembered += 1
@@ -113,7 +127,7 @@ def test_a_prompt_in_chunks_is_the_whole_prompt(prompt: Prompt, step_tokens: int
 
 
 def test_preempted_is_undisturbed() -> None:
-    engine, _ = watcher(blocks=24)
+    engine, _ = watcher(blocks=48)  # of which half is for media
     requests = [engine.submit(prompt, COLD) for prompt in PROMPTS]
 
     def look() -> None:
@@ -207,6 +221,38 @@ def test_who_looks_at_the_same_medium_holds_it_once_and_lets_it_go() -> None:
     assert (model.encoded, model.remembered) == (1, 2)
 
 
+def test_what_is_looked_at_counts_towards_the_cache() -> None:
+    large = [picture(seed, tokens=60) for seed in range(10, 14)]
+    state_bytes, cache_bytes = Onlooker.state_bytes, 48 * BLOCK_BYTES
+    assert 2 * 48 * state_bytes == cache_bytes // 2, "two of 48 states fill the half that media may take"
+    prompts = [show(seed, [medium], seen=48) for seed, medium in enumerate(large)]
+    prompts.append(show(9, [large[3]], seen=48))
+    engine, _ = watcher(blocks=48)
+    requests = [engine.submit(prompt, COLD) for prompt in prompts]
+    held: set[int] = set()
+
+    def look() -> None:
+        running = {id(memory): memory for one in engine.scheduler.running for memory in one.memories.values()}
+        really = sum(keys.nbytes for one in running.values() for keys in (*one.keys, *one.values))
+        assert really <= engine.media.held_bytes <= engine.media.budget_bytes
+        held.add(len(engine.scheduler.running))
+
+    assert finish_all(engine, requests, look) == [alone(prompt, COLD) for prompt in prompts]
+    assert max(held) == 3, "two, and one that looks at what another looks at already"
+    assert engine.media.held_bytes == 0
+    with pytest.raises(CapacityError, match=r"need keys and values of 36,864 bytes, but the cache holds 24,576 of"):
+        engine.submit(show(1, large[:3], seen=48), COLD)
+    blocks, media = watcher(blocks=48)[0].blocks.blocks, engine.media.budget_bytes
+    assert blocks * BLOCK_BYTES + media <= cache_bytes
+
+
+def test_a_cache_must_hold_the_largest_medium() -> None:
+    least = 5 * Onlooker.state_bytes + BLOCK_BYTES
+    watcher(cache_bytes=least)
+    with pytest.raises(InputError, match=rf"expected {least} \(the largest medium and one block\) or more"):
+        watcher(cache_bytes=least - 1)
+
+
 def test_a_medium_that_cannot_be_encoded_ends_its_own_request_only() -> None:
     engine, _ = watcher()
     broken = engine.submit(show(1, [picture(1, modality="broken")]), COLD)
@@ -244,7 +290,7 @@ def test_a_prompt_for_another_kind_of_model_is_an_error() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_comes_and_goes_everyone_gets_the_right_answer(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    engine, _ = watcher(blocks=30, max_running=4, step_tokens=int(rng.integers(5, 40)))
+    engine, _ = watcher(blocks=60, max_running=4, step_tokens=int(rng.integers(5, 40)))
     kept: list[tuple[Request, Prompt]] = []
     for _ in range(40):
         choice = rng.random()
@@ -258,4 +304,4 @@ def test_whatever_comes_and_goes_everyone_gets_the_right_answer(seed: int) -> No
             engine.step()
     answers = finish_all(engine, [request for request, _ in kept])
     assert answers == [alone(prompt, COLD) for _, prompt in kept]
-    assert engine.blocks.free == 30
+    assert (engine.blocks.free, engine.media.held_bytes) == (30, 0)

@@ -277,7 +277,7 @@ def test_examples_are_turns_of_a_conversation(tmp_path: Path) -> None:
     assert (info.family, info.tasks, info.context_length) == ("idefics", ("ask",), 512)
     assert info.media_tokens == {"image": {"picture": 3}}
     assert info.media_kv_bytes == {"image": {"picture": 2 * 2 * 5 * 32 * 4}}
-    with pytest.raises(UnsupportedTask, match="takes text and image, and was given audio"):
+    with pytest.raises(UnsupportedTask, match="given audio; tutti-mini answers questions about audio"):
         model.ask("what is this", tutti.Audio(np.zeros(800, np.float32), sample_rate_hz=16000))
 
 
@@ -310,21 +310,20 @@ SHAPE_80B = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("values", "billions"),
-    [
-        ({}, 8.93),
-        ({"additional_vocab_size": 3}, 8.93),
-        (SHAPE_80B, 80.0),
-        ({**SHAPE_80B, "additional_vocab_size": 3}, 80.0),
-    ],
-    ids=[f"HuggingFaceM4/idefics-{size}" for size in ("9b", "9b-instruct", "80b", "80b-instruct")],
-)
+SHAPES: dict[str, tuple[dict[str, Any], float]] = {
+    "HuggingFaceM4/idefics-9b": (PUBLISHED, 8.93),
+    "HuggingFaceM4/idefics-9b-instruct": (PUBLISHED | {"additional_vocab_size": 3}, 8.93),
+    "HuggingFaceM4/idefics-80b": (PUBLISHED | SHAPE_80B, 80.0),
+    "HuggingFaceM4/idefics-80b-instruct": (PUBLISHED | SHAPE_80B | {"additional_vocab_size": 3}, 80.0),
+}
+
+
+@pytest.mark.parametrize(("values", "billions"), SHAPES.values(), ids=SHAPES.keys())
 def test_published_shapes_are_read(values: dict[str, Any], billions: float) -> None:
-    config = IdeficsConfig.from_hf(PUBLISHED | values)
+    config = IdeficsConfig.from_hf(values)
     assert round(config.parameters() / 1e9, 2) == pytest.approx(billions, rel=0.01)
     assert (config.states, config.vision.tokens) == (64, 257)
-    assert config.kv_bytes_per_picture() == 2 * config.looking_layers * 64 * config.text.hidden_size * 4
+    assert config.kv_bytes_per_state() == 2 * config.looking_layers * config.text.hidden_size * 4
 
 
 def changed(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:

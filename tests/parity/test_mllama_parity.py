@@ -361,22 +361,27 @@ PUBLISHED_VISION: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("text", "billions", "picture_bytes"),
-    [({}, 10.67, 419_692_544), (PUBLISHED_90B, 88.59, 1_049_231_360)],
-    ids=["meta-llama/Llama-3.2-11B-Vision(-Instruct)", "meta-llama/Llama-3.2-90B-Vision(-Instruct)"],
-)
-def test_published_shapes_are_read(text: dict[str, Any], billions: float, picture_bytes: int) -> None:
-    config = MllamaConfig.from_hf(
+SHAPES: dict[str, tuple[dict[str, Any], float, int]] = {
+    f"meta-llama/Llama-3.2-{size}-Vision{kind}": (
         {
             "architectures": ["MllamaForConditionalGeneration"], "image_token_index": 128256, "model_type": "mllama",
             "text_config": PUBLISHED_TEXT | text, "torch_dtype": "bfloat16", "transformers_version": "4.45.0.dev0",
             "vision_config": PUBLISHED_VISION,
-        }
-    )  # fmt: skip
+        }, billions, picture_bytes,
+    )
+    for size, text, billions, picture_bytes in (
+        ("11B", {}, 10.67, 419_692_544), ("90B", PUBLISHED_90B, 88.59, 1_049_231_360),
+    )
+    for kind in ("", "-Instruct")
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "billions", "picture_bytes"), SHAPES.values(), ids=SHAPES.keys())
+def test_published_shapes_are_read(values: dict[str, Any], billions: float, picture_bytes: int) -> None:
+    config = MllamaConfig.from_hf(values)
     assert round(config.parameters() / 1e9, 2) == billions
     assert config.vision.states == 6404
-    assert config.kv_bytes_per_picture() == picture_bytes
+    assert config.vision.states * config.kv_bytes_per_state() == picture_bytes
     assert config.text.rope_scaling is not None
 
 

@@ -127,7 +127,9 @@ def fill(
             codes = quantize(read(sources[name]), layers[name])
         if not torch.isfinite(codes.scale).all():
             raise CheckpointError(f"{sources[name].name} holds values that are not finite; it cannot be quantized.")
-        model.set_submodule(name, QuantizedLinear(codes, bias))
+        make: Callable[[Codes, Tensor | None], nn.Module]
+        make = getattr(model.get_submodule(name), "quantized", QuantizedLinear)
+        model.set_submodule(name, make(codes, bias))
         read_so(sources[name])
 
 
@@ -180,7 +182,10 @@ def check_quantize(quantize: str | None, quantized: bool, dtype: str, new_weight
 
 
 def _linears(model: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
-    return ((name, module) for name, module in model.named_modules() if _is_linear(module))
+    """Layers that can be quantized: plain ones, and those that say what they become (`quantized`)."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear) and (_is_linear(module) or hasattr(module, "quantized")):
+            yield name, module
 
 
 def _is_linear(module: nn.Module) -> TypeGuard[nn.Linear]:

@@ -12,8 +12,9 @@ from torch import Tensor
 from tutti.content import SamplingOptions, TokenLogprob
 from tutti.engine.blocks import BlockManager
 from tutti.engine.embedding_cache import EmbeddingCache
+from tutti.engine.media_budget import MediaBudget
 from tutti.engine.request import Request, TokenEvent
-from tutti.engine.runner import Decoder, Runner
+from tutti.engine.runner import Decoder, Looker, Runner
 from tutti.engine.sampling import Constraint, likeliest
 from tutti.engine.scheduler import Scheduler, Work
 from tutti.engine.sequence import Prompt, Sequence, check_prompt
@@ -22,6 +23,7 @@ from tutti.errors import CapacityError, InputError
 
 _CACHE_BYTES = 512 * 2**20
 _LEAST_TOKENS = 2048
+_LEAST_MEDIA = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +33,11 @@ class Capacity:
     block_tokens: int = 16
     """Tokens a block of the key-value cache holds."""
     cache_bytes: int | None = None
-    """Most memory for keys and values; None is 512 MB, or what 2,048 tokens take if that is more (2 GB for
-    LLaVA-1.5-7B, where a picture takes 576). No more is reserved than `max_running` full contexts need, and on a CPU
-    pages are taken only as tokens come."""
+    """Most memory for keys and values, of tokens and of media that text looks at beside them; such media take at most
+    half of it, or one of the largest if that is more. None is 512 MB, or what 2,048 tokens take if that is more (2 GB
+    for LLaVA-1.5-7B, where a picture takes 576), and for media as much again, or four of the largest (1.7 GB for
+    Llama-3.2-11B-Vision). No more is reserved than `max_running` full contexts need, and on a CPU pages are taken only
+    as tokens come."""
     max_running: int = 16
     """Most requests that run at once."""
     step_tokens: int = 512
@@ -72,9 +76,10 @@ class Engine:
     ) -> None:
         self.embedding_cache = embedding_cache if embedding_cache is not None else EmbeddingCache()
         self.context_length = model.context_length
-        blocks = _block_count(model, capacity)
+        blocks, media_bytes = _shares(model, capacity)
         self.blocks = BlockManager(blocks, capacity.block_tokens)
-        self.scheduler = Scheduler(self.blocks, capacity.max_running, capacity.step_tokens)
+        self.media = MediaBudget(media_bytes, model.state_bytes if isinstance(model, Looker) else 0)
+        self.scheduler = Scheduler(self.blocks, capacity.max_running, capacity.step_tokens, self.media)
         self._runner = Runner(
             model, blocks, capacity.block_tokens, self.embedding_cache, weights_digest, torch.device(device)
         )
@@ -109,7 +114,7 @@ class Engine:
 
         Raises:
             InputError: The prompt is empty or its media do not fit their places, or an option is out of range.
-            CapacityError: The prompt is longer than the model's context or than the cache.
+            CapacityError: The prompt is longer than the model's context or than the cache, or has too many media.
         """
         options = options or SamplingOptions()
         tokens = len(prompt.input_ids)
@@ -128,6 +133,7 @@ class Engine:
             arrival, prompt, options, tenant, min(options.max_tokens, room), self.blocks.block_tokens, constraint
         )
         detokenize = self._detokenize if constraint is None else constraint.decode
+        self.media.check(sequence)
         request = Request(sequence, TextStream(detokenize, options.stop))
         with self._news:
             self._submitted.append(request)
@@ -307,8 +313,8 @@ class Engine:
         self._requests.pop(sequence.arrival, None)
 
 
-def _block_count(model: Decoder, capacity: Capacity) -> int:
-    """Blocks that fit the memory given, at most as many as all running requests can fill."""
+def _shares(model: Decoder, capacity: Capacity) -> tuple[int, int]:
+    """Blocks that fit the memory given, at most as many as all running requests can fill, and bytes for media."""
     if capacity.block_tokens < 1 or capacity.max_running < 1 or capacity.step_tokens <= capacity.max_running:
         raise InputError(
             f"The engine was given {capacity}; expected block_tokens and max_running of 1 or more, and step_tokens "
@@ -316,10 +322,17 @@ def _block_count(model: Decoder, capacity: Capacity) -> int:
         )
     # Four bytes a value: the widest type that models run in here; narrower ones take less than they may.
     block_bytes = 2 * 4 * model.layers * model.kv_heads * model.head_width * capacity.block_tokens
-    cache_bytes = capacity.cache_bytes
-    if cache_bytes is None:
-        cache_bytes = max(_CACHE_BYTES, block_bytes * -(-_LEAST_TOKENS // capacity.block_tokens))
-    blocks = cache_bytes // block_bytes
+    largest = model.state_bytes * model.most_states if isinstance(model, Looker) else 0
+    if capacity.cache_bytes is None:
+        token_bytes = max(_CACHE_BYTES, block_bytes * -(-_LEAST_TOKENS // capacity.block_tokens))
+        media_bytes = max(_CACHE_BYTES, _LEAST_MEDIA * largest) if largest else 0
+    else:
+        media_bytes = max(capacity.cache_bytes // 2, largest) if largest else 0
+        token_bytes = capacity.cache_bytes - media_bytes
+    blocks = token_bytes // block_bytes
     if blocks < 1:
-        raise InputError(f"cache_bytes is {cache_bytes}; expected {block_bytes} (one block) or more.")
-    return min(blocks, capacity.max_running * -(-model.context_length // capacity.block_tokens))
+        raise InputError(
+            f"cache_bytes is {capacity.cache_bytes}; expected {largest + block_bytes} "
+            f"({'the largest medium and ' if largest else ''}one block) or more."
+        )
+    return min(blocks, capacity.max_running * -(-model.context_length // capacity.block_tokens)), media_bytes

@@ -67,6 +67,16 @@ class Looker(Protocol):
     Implementations: `models.mllama`, `models.idefics`.
     """
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of keys and values of one state, for all layers that look, in float32."""
+        ...
+
+    @property
+    def most_states(self) -> int:
+        """N of the medium that has most."""
+        ...
+
     def remember(self, states: Tensor) -> MediaMemory:
         """Keys and values of what `encode_media` gave, for every layer that looks. Shapes: (N, D) → (N, K, E) each."""
         ...
@@ -99,7 +109,7 @@ class Runner:
         self._device = device
         self._block_tokens = block_tokens
         self._looker = model if isinstance(model, Looker) else None
-        self._memories: WeakValueDictionary[bytes, MediaMemory] = WeakValueDictionary()
+        self._memories: WeakValueDictionary[tuple[bytes, int], MediaMemory] = WeakValueDictionary()
         """What running sequences look at, so that those who look at the same medium hold it once."""
         with torch.inference_mode():
             dtype = model.embed_tokens(torch.zeros(1, dtype=torch.int64, device=device)).dtype
@@ -116,9 +126,9 @@ class Runner:
                 are to be looked at.
         """
         sequence = work.sequence
-        for view in sequence.views:
-            if view.medium not in sequence.memories:
-                sequence.memories[view.medium] = self._memory(sequence, view.medium)
+        for number, states in sequence.looked_at.items():
+            if number not in sequence.memories:
+                sequence.memories[number] = self._memory(sequence, number, states)
         if self._looker:
             return
         for number, _, _ in _places(work):
@@ -204,22 +214,22 @@ class Runner:
             rows += [bool(views) and place >= starts[0] for place in range(one.sequence.computed, one.stop)]
         return torch.tensor([rows], device=self._device)
 
-    def _memory(self, sequence: Sequence, number: int) -> MediaMemory:
+    def _memory(self, sequence: Sequence, number: int, states: int) -> MediaMemory:
         if self._looker is None:
             raise InputError(
                 "The prompt's tokens are to look at media, which this model reads in their places; use the processor "
                 "that belongs to the model."
             )
-        key = self._key(sequence, number)
+        key = (self._key(sequence, number), states)
         memory = self._memories.get(key)
         if memory is None:
-            self._memories[key] = memory = self._looker.remember(self._encoded(sequence, number))
-        states = max(view.states for view in sequence.views if view.medium == number)
-        if memory.keys[0].shape[0] < states:
-            raise InputError(
-                f"Medium {number} became {memory.keys[0].shape[0]} states, but {states} are to be looked at; "
-                "use the processor that belongs to the model."
-            )
+            encoded = self._encoded(sequence, number)
+            if len(encoded) < states:
+                raise InputError(
+                    f"Medium {number} became {len(encoded)} states, but {states} are to be looked at; "
+                    "use the processor that belongs to the model."
+                )
+            self._memories[key] = memory = self._looker.remember(encoded[:states])
         return memory
 
     def _embedding(self, sequence: Sequence, number: int) -> Tensor:

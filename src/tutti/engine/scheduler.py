@@ -10,6 +10,7 @@ from bisect import insort
 from typing import NamedTuple
 
 from tutti.engine.blocks import BlockManager
+from tutti.engine.media_budget import MediaBudget
 from tutti.engine.sequence import Sequence
 
 
@@ -37,10 +38,14 @@ class Scheduler:
         blocks: Where room for keys and values is taken from.
         max_running: Most sequences that run at once.
         step_tokens: Most tokens of a step; above `max_running`, so that prompts advance while all others decode.
+        media: Where room for what is looked at is taken from; nothing is looked at if None.
     """
 
-    def __init__(self, blocks: BlockManager, max_running: int, step_tokens: int) -> None:
+    def __init__(
+        self, blocks: BlockManager, max_running: int, step_tokens: int, media: MediaBudget | None = None
+    ) -> None:
         self.blocks = blocks
+        self.media = media or MediaBudget()
         self.max_running = max_running
         self.step_tokens = step_tokens
         self.waiting: list[Sequence] = []
@@ -56,7 +61,7 @@ class Scheduler:
         """Forget a sequence that is done, and free its blocks."""
         if sequence in self.running:
             self.running.remove(sequence)
-            self.blocks.release(sequence)
+            self._release(sequence)
         elif sequence in self.waiting:
             self.waiting.remove(sequence)
 
@@ -91,7 +96,7 @@ class Scheduler:
 
     def _preempt_youngest(self) -> Sequence:
         sequence = self.running.pop()
-        self.blocks.release(sequence)
+        self._release(sequence)
         sequence.memories.clear()
         self.preemptions += 1
         insort(self.waiting, sequence, key=_arrival)
@@ -108,12 +113,19 @@ class Scheduler:
                 return
             if self.blocks.awaits(sequence):
                 continue
+            if not self.media.admit(sequence):
+                return
             if not self.blocks.admit(sequence):
+                self.media.release(sequence)
                 return
             self.waiting.remove(sequence)
             insort(self.running, sequence, key=_arrival)
             work.append(Work(sequence, min(len(sequence.tokens) - sequence.computed, budget)))
             budget -= work[-1].tokens
+
+    def _release(self, sequence: Sequence) -> None:
+        self.blocks.release(sequence)
+        self.media.release(sequence)
 
 
 def _arrival(sequence: Sequence) -> int:

@@ -126,6 +126,10 @@ class Sequence:
         self.media = tuple(prompt.media)
         self.starts = tuple(prompt.starts)
         self.views = tuple(prompt.views)
+        self.looked_at: dict[int, int] = {}
+        """Number of a medium that tokens look at → how many of its states they see at most."""
+        for view in self.views:
+            self.looked_at[view.medium] = max(view.states, self.looked_at.get(view.medium, 0))
         self.tenant = tenant
         self.embeddings: dict[int, Tensor] = {}
         """Medium's number → (N, D), while its places are being computed."""

@@ -25,8 +25,9 @@ def _facts(config: Any, _folder: Path) -> Facts:
         tasks=TASKS,
         context_length=config.text.max_position_embeddings,
         kv_bytes_per_token=config.text.kv_bytes_per_token(),
+        tied=config.text.tie_word_embeddings,
         media_tokens={"image": {"picture": 3}},
-        media_kv_bytes={"image": {"picture": config.kv_bytes_per_picture()}},
+        media_kv_bytes={"image": {"picture": config.states * config.kv_bytes_per_state()}},
     )
 
 
@@ -59,4 +60,6 @@ FAMILY = Family(
     model=_model,
     processor=_processor,
     decoder_blocks=("model.layers", "model.gated_cross_attn_layers"),
+    outputs=("lm_head",),
+    words="model.embed_tokens",
 )

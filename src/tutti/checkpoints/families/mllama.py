@@ -34,7 +34,7 @@ def _facts(config: Any, _folder: Path) -> Facts:
         context_length=config.text.max_position_embeddings,
         kv_bytes_per_token=config.kv_bytes_per_token(),
         media_tokens={"image": {"picture": 1}},
-        media_kv_bytes={"image": {"picture": config.kv_bytes_per_picture()}},
+        media_kv_bytes={"image": {"picture": config.vision.states * config.kv_bytes_per_state()}},
     )
 
 

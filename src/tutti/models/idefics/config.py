@@ -145,9 +145,9 @@ class IdeficsConfig:
         total = text.parameters() + extra + self.looking_layers * looking + self.vision.parameters()
         return total + (self._resampler_parameters() if self.resampler else 0)
 
-    def kv_bytes_per_picture(self, bytes_per_value: int = 4) -> int:
-        """Bytes of keys and values that a picture takes beside the context."""
-        return 2 * self.looking_layers * self.states * self.text.hidden_size * bytes_per_value
+    def kv_bytes_per_state(self, bytes_per_value: int = 4) -> int:
+        """Bytes of keys and values that a state of a picture takes beside the context."""
+        return 2 * self.looking_layers * self.text.hidden_size * bytes_per_value
 
     def _resampler_parameters(self) -> int:
         one = self.resampler or ResamplerConfig()

@@ -16,11 +16,13 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from tutti.errors import InputError, UnsupportedTask
+from tutti.errors import InputError, UnsupportedTask, one_that_can
 from tutti.models.clip.model import CLIPVisionModel
 from tutti.models.idefics.config import IdeficsConfig
 from tutti.models.idefics.resampler import IdeficsPerceiverResampler
 from tutti.models.layers.attention import Attend, LookingAttend, MaskedAttend, MediaMemory, padded_mask
+from tutti.models.layers.codes import Codes
+from tutti.models.layers.linear import QuantizedLinear
 from tutti.models.layers.mlp import GatedMLP
 from tutti.models.layers.norms import RMSNorm
 from tutti.models.layers.rotary import rotary_angles
@@ -50,6 +52,18 @@ class IdeficsEmbedding(nn.Embedding):
         return torch.where(behind[..., None] < 0, words, self.additional_embedding(behind.clamp(min=0)))
 
 
+class IdeficsQuantizedHead(QuantizedLinear):
+    """`IdeficsHead` with int8 weights for the vocabulary."""
+
+    def __init__(self, codes: Codes, bias: Tensor | None, additional_fc: nn.Module | None) -> None:
+        super().__init__(codes, bias)
+        self.additional_fc = additional_fc
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Shapes: (…, D) → (…, V and the additional tokens)."""
+        return _with_additional(super().forward(hidden), hidden, self.additional_fc)
+
+
 class IdeficsHead(nn.Linear):
     """An output projection, and one of its own for tokens behind the vocabulary."""
 
@@ -59,8 +73,15 @@ class IdeficsHead(nn.Linear):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Shapes: (…, D) → (…, V and the additional tokens)."""
-        words = super().forward(hidden)
-        return words if self.additional_fc is None else torch.cat((words, self.additional_fc(hidden)), dim=-1)
+        return _with_additional(super().forward(hidden), hidden, self.additional_fc)
+
+    def quantized(self, codes: Codes, bias: Tensor | None) -> IdeficsQuantizedHead:
+        """The same with other weights for the vocabulary; those behind it stay as they are."""
+        return IdeficsQuantizedHead(codes, bias, self.additional_fc)
+
+
+def _with_additional(words: Tensor, hidden: Tensor, additional_fc: nn.Module | None) -> Tensor:
+    return words if additional_fc is None else torch.cat((words, additional_fc(hidden)), dim=-1)
 
 
 class IdeficsCrossAttention(nn.Module):
@@ -205,6 +226,16 @@ class IdeficsForVisionText2Text(LlamaDecoder):
 
     # The rest of what the engine asks, and what it asks of a model that looks: `tutti.engine.runner.Looker`.
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of keys and values of one state of a picture."""
+        return self.config.kv_bytes_per_state()
+
+    @property
+    def most_states(self) -> int:
+        """N of a picture."""
+        return self.config.states
+
     def embed_tokens(self, input_ids: Tensor) -> Tensor:
         """Shapes: (…) int64 → (…, D)."""
         out: Tensor = self.model.embed_tokens(input_ids)
@@ -220,7 +251,8 @@ class IdeficsForVisionText2Text(LlamaDecoder):
             InputError: The picture is of another size.
         """
         if modality != "image":
-            raise UnsupportedTask(f"This model sees images and reads text, and was given {modality}; use tutti-mini.")
+            able = one_that_can("ask", modality)
+            raise UnsupportedTask(f"This model sees images and reads text, and was given {modality}; {able}")
         return self.model.see(arrays["pixel_values"][None])[0]
 
     def remember(self, states: Tensor) -> MediaMemory:

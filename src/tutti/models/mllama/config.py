@@ -193,10 +193,13 @@ class MllamaConfig:
         """Bytes of keys and values that one token of context takes."""
         return 2 * self.reading_layers * self.text.num_key_value_heads * self.text.head_dim * bytes_per_value
 
-    def kv_bytes_per_picture(self, bytes_per_value: int = 4) -> int:
-        """Bytes of keys and values that a picture takes beside the context, however many of its tiles are filled."""
+    def kv_bytes_per_state(self, bytes_per_value: int = 4) -> int:
+        """Bytes of keys and values that a state of a picture takes beside the context.
+
+        A picture has `vision.states` of them, however many of its tiles are filled.
+        """
         values = self.text.num_key_value_heads * self.text.head_dim
-        return 2 * len(self.cross_attention_layers) * self.vision.states * values * bytes_per_value
+        return 2 * len(self.cross_attention_layers) * values * bytes_per_value
 
 
 def _tuples(key: str, value: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tutti.errors import InputError, UnsupportedTask
+from tutti.errors import InputError, UnsupportedTask, one_that_can
 from tutti.models.layers.attention import Attend, LookingAttend, MaskedAttend, MediaMemory, padded_mask
 from tutti.models.layers.mlp import GatedMLP
 from tutti.models.layers.norms import RMSNorm
@@ -182,6 +182,16 @@ class MllamaForConditionalGeneration(LlamaDecoder):
         """Blocks that keep keys and values: those that look keep none of the text."""
         return self.config.reading_layers
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of keys and values of one state of a picture."""
+        return self.config.kv_bytes_per_state()
+
+    @property
+    def most_states(self) -> int:
+        """N of a picture."""
+        return self.config.vision.states
+
     def embed_tokens(self, input_ids: Tensor) -> Tensor:
         """Shapes: (…) int64 → (…, D)."""
         out: Tensor = self.language_model.model.embed_tokens(input_ids)
@@ -198,7 +208,8 @@ class MllamaForConditionalGeneration(LlamaDecoder):
             InputError: The tiles are of another number or size.
         """
         if modality != "image":
-            raise UnsupportedTask(f"This model sees images and reads text, and was given {modality}; use tutti-mini.")
+            able = one_that_can("ask", modality)
+            raise UnsupportedTask(f"This model sees images and reads text, and was given {modality}; {able}")
         names = ("pixel_values", "aspect_ratio_ids", "aspect_ratio_mask")
         return self._states(*(arrays[name][None] for name in names))[0]
 
