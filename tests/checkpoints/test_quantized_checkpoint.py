@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +109,9 @@ def test_a_quantized_folder_keeps_everything(
     assert info.supported
     assert info.quantization == loaded.report.quantized == again.report.quantized == again.info.quantization
     assert loaded.report.memory_bytes == loaded.info.memory_bytes[quantize]
+    # Of codes it tells what they stand for, and the memory of the one form in which they can be loaded.
+    assert (info.parameters, info.parts) == (loaded.info.parameters, loaded.info.parts)
+    assert info.memory_bytes == {"as stored": again.report.memory_bytes}
     with pytest.raises(InputError, match="is quantized already; load it without quantize"):
         checkpoints.load(tmp_path / "small", quantize="int8")
 
@@ -129,13 +133,45 @@ def test_a_quantized_folder_is_read_strictly(tmp_path: Path, wide: Path, files: 
             checkpoints.load(small)
 
 
+def test_codes_that_cannot_be_are_told_of(tmp_path: Path, wide: Path, files: dict[str, str]) -> None:
+    small, name = tmp_path / "small", "model.layers.0.mlp.up_proj.weight"
+    checkpoints.shrink(wide, small, "int4")
+    tensors = load_file(small / "model.safetensors")
+    save_file({**tensors, name: tensors[name][:, :20].contiguous()}, small / "model.safetensors")
+    sentence = f"{name} is stored as int4, which its 40 columns do not allow; it is damaged."
+    info = checkpoints.inspect(small)
+    assert (info.supported, info.reason) == (False, sentence)
+    with pytest.raises(CheckpointError, match="of another shape"):
+        checkpoints.load(small)
+
+
+def test_a_quantized_folder_is_inspected_without_torch(tmp_path: Path, wide: Path) -> None:
+    checkpoints.shrink(wide, tmp_path / "small", "int4")
+    code = (
+        "import sys; from tutti.cli.main import main; main(['inspect', sys.argv[1]]); "
+        "heavy = {'torch', 'numpy', 'safetensors', 'tokenizers', 'PIL'} & {*sys.modules}; assert not heavy, heavy"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "small")], check=True, capture_output=True, text=True,
+        env={"PYTHONPATH": str(Path(__file__).parents[2] / "src")},
+    )  # fmt: skip
+    lines = dict(line.split(None, 1) if ".as stored" not in line else ("memory", line.split()[-1])
+                 for line in done.stdout.splitlines())  # fmt: skip
+    plain = checkpoints.inspect(wide)
+    assert lines["parameters"] == f"{plain.parameters:,}"
+    assert lines["memory"] == f"{plain.memory_bytes['int4']:,}"
+    assert "float16" not in done.stdout
+
+
 @pytest.mark.parametrize("method", ["gptq", "awq", "bitsandbytes", None])
 def test_other_ways_of_quantizing_are_refused(edit_config: Callable[..., Path], method: str | None) -> None:
     folder = edit_config(quantization_config={"quant_method": method, "bits": 4})
     sentence = f"The checkpoint is quantized by {method!r}, in a form that is not read here"
     with pytest.raises(UnsupportedConfig, match=sentence):
         checkpoints.load(folder)
-    assert sentence in (checkpoints.inspect(folder).reason or "")
+    info = checkpoints.inspect(folder)
+    assert sentence in (info.reason or "")
+    assert info.memory_bytes == {}, "what others packed is not known here"
 
 
 def test_what_cannot_be_combined(wide: Path) -> None:

@@ -31,6 +31,8 @@ class Facts:
     """In tokens; None where there is no limit."""
     kv_bytes_per_token: int
     """Bytes of keys and values in float32."""
+    tied: bool = False
+    """Whether the outputs are the table of words."""
     media_tokens: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Modality → unit ("picture", "frame", "second", "recording") → tokens it takes at most in the decoder, or
     in its own trunk where there is none."""

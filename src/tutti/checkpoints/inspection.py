@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -17,7 +17,7 @@ from tutti.checkpoints.family import Facts, Family, read_config, take_quantizati
 from tutti.checkpoints.headers import DTYPE_BYTES, Entry, read_folder
 from tutti.checkpoints.places import find_folder
 from tutti.errors import CheckpointError
-from tutti.models.schemes import Policy, Scheme, bytes_in_memory
+from tutti.models.schemes import GROUPS, Policy, Scheme, bytes_in_memory, stored_shapes
 
 _CHUNK_BYTES = 1 << 20
 _CARD_CHARACTERS = 64_000
@@ -35,15 +35,16 @@ class CheckpointInfo:
     reason: str | None
     """Why it does not, as a sentence."""
     parameters: int
-    """Stored values, buffers included."""
+    """Values of the weights, buffers included, however many bits each is stored in."""
     parts: Mapping[str, int]
-    """First components of the weights' names → stored values."""
+    """First components of the weights' names → their values."""
     bytes: int
     """Bytes of all tensors as they are stored."""
     dtype_bytes: Mapping[str, int]
     """Type in which tensors are stored → bytes."""
     memory_bytes: Mapping[str, int]
-    """Precision → bytes of the loaded weights; "int8" and "int4" as `load` quantizes, if the family has a decoder."""
+    """Precision → bytes of the loaded weights; "int8" and "int4" as `load` quantizes, if the family has a decoder. Of a
+    quantized folder "as stored" only, the one way in which it can be loaded; nothing if it is quantized by others."""
     quantization: Mapping[str, str]
     """Part → what `quantize="int4"` makes of its linear layers, or, of a folder that is quantized, what it holds."""
     context_length: int | None
@@ -93,30 +94,39 @@ def inspect(path: str | PathLike[str]) -> CheckpointInfo:
 def describe(folder: Path, values: Mapping[str, Any], entries: Mapping[str, Entry]) -> CheckpointInfo:
     """What is known from `config.json` and the headers."""
     reason, facts = None, None
-    planned: dict[str, dict[str, Scheme]] = {}
     plain = dict(values)
+    counted: Collection[Entry] = entries.values()
+    memory = {} if "quantization_config" in values else _plain_memory(counted)
+    held: Mapping[str, Scheme] = {}
     try:
         stored = take_quantization(plain)
         family = find_family(plain)
         facts = family.facts(family.config(plain), folder)
         layers = {family.name_in_model(entry.name): entry for entry in entries.values()}
-        if not stored:
-            layers |= _tied_outputs(layers, family)
+        outputs = _tied_outputs(layers, family)
+        if stored:
+            held = _stored_plan(layers)
+            layers = _unpacked(layers, held)
+            # Quantized, outputs that are the table of words have codes of their own, but no values of their own.
+            counted = [entry for name, entry in layers.items() if not (facts.tied and name in outputs)]
+            memory = {"as stored": _quantized_memory(layers, held)}
+        else:
+            layers = {**outputs, **layers}
             planned = {scheme: _plan(layers, scheme, family) for scheme in ("int8", "int4")}
-        held = _stored_plan(layers) if stored else planned["int4"]
+            memory |= {scheme: _quantized_memory(layers, plan) for scheme, plan in planned.items() if plan}
+            held = planned["int4"]
     except CheckpointError as error:
-        reason, held = str(error), {}
+        reason, facts = str(error), None
     return CheckpointInfo(
         path=str(folder),
         family=str(values.get("model_type")),
         supported=facts is not None,
         reason=reason,
-        parameters=sum(entry.values for entry in entries.values()),
-        parts=_sum((_part(entry.name), entry.values) for entry in entries.values()),
+        parameters=sum(entry.values for entry in counted),
+        parts=_sum((_part(entry.name), entry.values) for entry in counted),
         bytes=sum(entry.end - entry.start for entry in entries.values()),
         dtype_bytes=_sum((entry.dtype, entry.end - entry.start) for entry in entries.values()),
-        memory_bytes={name: _memory(entries.values(), bits) for name, bits in _PRECISIONS.items()}
-        | {scheme: _quantized_memory(layers, plan) for scheme, plan in planned.items() if plan},
+        memory_bytes=memory,
         quantization=by_part(held),
         licence=_licence(folder),
         **_fields(facts),
@@ -134,10 +144,29 @@ def by_part(layers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _tied_outputs(layers: Mapping[str, Entry], family: Family) -> dict[str, Entry]:
-    """Outputs that share the table of words: quantized, they have weights of their own."""
+    """What outputs are if they share the table of words: quantized, they have weights of their own."""
     table = layers.get(f"{family.words}.weight")
-    absent = [name for name in (f"{layer}.weight" for layer in family.outputs) if name not in layers]
-    return {} if table is None else dict.fromkeys(absent, table)
+    return {} if table is None else {f"{layer}.weight": table for layer in family.outputs}
+
+
+def _unpacked(layers: Mapping[str, Entry], held: Mapping[str, Scheme]) -> dict[str, Entry]:
+    """The weights of a quantized folder in the shapes that they stand for, without the scales and grids of codes."""
+    found = {}
+    for name, entry in layers.items():
+        layer, _, part = name.rpartition(".")
+        if layer not in held or part not in stored_shapes(held[layer], 0, GROUPS[-1]):
+            found[name] = entry
+        elif part == "weight":
+            found[name] = _unpacked_codes(entry) if held[layer] == "int4" else entry
+    return found
+
+
+def _unpacked_codes(entry: Entry) -> Entry:
+    """A matrix of int4, two of which are stored in a byte."""
+    rows, width = entry.shape[0], 2 * entry.shape[1]
+    if width % GROUPS[-1]:
+        raise CheckpointError(f"{entry.name} is stored as int4, which its {width} columns do not allow; it is damaged.")
+    return replace(entry, shape=(rows, width))
 
 
 def _plan(layers: Mapping[str, Entry], text: str, family: Family) -> dict[str, Scheme]:
@@ -155,7 +184,8 @@ def _plan(layers: Mapping[str, Entry], text: str, family: Family) -> dict[str, S
 def _stored_plan(layers: Mapping[str, Entry]) -> dict[str, Scheme]:
     types: Mapping[str, Scheme] = {"I8": "int8", "U8": "int4"}
     matrices = {name.removesuffix(".weight"): entry for name, entry in layers.items() if name.endswith(".weight")}
-    return {layer: types[entry.dtype] for layer, entry in matrices.items() if entry.dtype in types}
+    fitting = {layer: entry for layer, entry in matrices.items() if entry.dtype in types and len(entry.shape) == 2}
+    return {layer: types[entry.dtype] for layer, entry in fitting.items()}
 
 
 def _quantized_memory(layers: Mapping[str, Entry], plan: Mapping[str, Scheme]) -> int:
@@ -170,9 +200,6 @@ def _quantized_memory(layers: Mapping[str, Entry], plan: Mapping[str, Scheme]) -
         else:
             total += entry.end - entry.start
     return total
-
-
-_PRECISIONS = {"float32": 32, "float16": 16}
 
 
 def _fields(facts: Facts | None) -> dict[str, Any]:
@@ -198,14 +225,10 @@ def _part(name: str) -> str:
     return ".".join(components[: max(1, min(2, len(components) - 1))])
 
 
-def _memory(entries: Iterable[Entry], bits: int) -> int:
-    total = 0
-    for entry in entries:
-        if not entry.floating:
-            total += entry.end - entry.start
-        else:
-            total += entry.values * bits // 8
-    return total
+def _plain_memory(entries: Collection[Entry]) -> dict[str, int]:
+    kept = sum(entry.end - entry.start for entry in entries if not entry.floating)
+    values = sum(entry.values for entry in entries if entry.floating)
+    return {"float32": kept + 4 * values, "float16": kept + 2 * values}
 
 
 def _licence(folder: Path) -> str | None:

@@ -34,14 +34,15 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(info)
         return
-    rows = [(name.replace("_", " "), text) for name, text in _rows(info)]
+    rows = list(_rows(info))
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         print(f"{name:<{width}}  {text}")
 
 
 def _rows(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in values.items():
+    for key, value in values.items():
+        name = key if prefix else key.replace("_", " ")  # the names of parts are the checkpoint's own
         if isinstance(value, Mapping):
             yield from _rows(value, f"{prefix}{name}.")
         elif isinstance(value, (list, tuple)):

@@ -32,6 +32,7 @@ def _facts(config: Any, folder: Path) -> Facts:
         tasks=TASKS,
         context_length=config.text.max_position_embeddings,
         kv_bytes_per_token=config.text.kv_bytes_per_token(),
+        tied=config.text.tie_word_embeddings,
         media_tokens=media,
     )
 

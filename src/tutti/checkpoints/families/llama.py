@@ -25,6 +25,7 @@ def _facts(config: Any, _folder: Path) -> Facts:
         tasks=TASKS,
         context_length=config.max_position_embeddings,
         kv_bytes_per_token=config.kv_bytes_per_token(),
+        tied=config.tie_word_embeddings,
     )
 
 

@@ -39,6 +39,7 @@ def _facts(config: Any, _folder: Path) -> Facts:
         tasks=TASKS,
         context_length=config.text.max_position_embeddings,
         kv_bytes_per_token=config.text.kv_bytes_per_token(),
+        tied=config.text.tie_word_embeddings,
         media_tokens={"image": {"picture": config.tower_tokens}},
     )
 

@@ -29,6 +29,7 @@ def _facts(config: Any, folder: Path) -> Facts:
         tasks=TASKS,
         context_length=config.max_target_positions,
         kv_bytes_per_token=config.kv_bytes_per_token(),
+        tied=config.tie_word_embeddings,
         media_tokens={"audio": tokens, "video": tokens},
     )
 
