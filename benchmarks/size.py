@@ -3,6 +3,7 @@
     python benchmarks/size.py 7b                    # writes 14 GB to a temporary folder, and takes them away again
     python benchmarks/size.py 13b --quantize int4
     python benchmarks/size.py 7b --folder PATH      # keeps what it writes there, and takes it if it is there
+    python benchmarks/size.py 7b --convert          # first writes a quantized folder, and then opens that
 
 The model runs in a process of its own, whose peak memory is what the system says of it: pages of mapped files count.
 """
@@ -30,7 +31,7 @@ def ask(folder: str, quantize: str, tokens: int) -> dict[str, object]:
     import tutti
 
     begun = time.perf_counter()
-    model = tutti.load(folder, quantize=quantize)
+    model = tutti.load(folder, quantize=quantize or None)
     loaded = time.perf_counter()
     at_rest = _current_mb()
     events = model.stream("What is this?", PICTURE, max_tokens=tokens)
@@ -52,6 +53,22 @@ def ask(folder: str, quantize: str, tokens: int) -> dict[str, object]:
     }
 
 
+def convert(folder: Path, into: Path, quantize: str) -> dict[str, object]:
+    """Write a quantized folder, and say what it took."""
+    begun = time.perf_counter()
+    command = [sys.executable, "-m", "tutti", "convert", str(folder), "--quantize", quantize, "--into", str(into)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return {
+        "convert_s": round(time.perf_counter() - begun, 1),
+        "convert_peak_memory_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
+        "converted_gb": round(_on_disk(into), 2),
+    }
+
+
+def _on_disk(folder: Path) -> float:
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors")) / 1e9
+
+
 def _current_mb() -> float:
     pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return pages * resource.getpagesize() / 2**20
@@ -64,6 +81,7 @@ def main() -> None:
     parser.add_argument("--quantize", default="int4")
     parser.add_argument("--tokens", type=int, default=16)
     parser.add_argument("--folder", help="where the checkpoint is, or is written to")
+    parser.add_argument("--convert", action="store_true", help="write a quantized folder and open that")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -75,11 +93,17 @@ def main() -> None:
             from llava_shape import write
 
             write(folder, arguments.shape)
-        on_disk = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+        figures = {
+            "shape": arguments.shape, "on_disk_gb": round(_on_disk(folder), 2), "quantize": arguments.quantize,
+        }  # fmt: skip
+        quantize = arguments.quantize
+        if arguments.convert:
+            into = Path(scratch) / "quantized"
+            figures |= convert(folder, into, quantize)
+            folder, quantize = into, ""
         command = [sys.executable, __file__, arguments.shape, "--child", "--folder", str(folder)]
-        command += ["--quantize", arguments.quantize, "--tokens", str(arguments.tokens)]
+        command += ["--quantize", quantize, "--tokens", str(arguments.tokens)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    figures = {"shape": arguments.shape, "on_disk_gb": round(on_disk / 1e9, 2), "quantize": arguments.quantize}
     figures |= json.loads(done.stdout)
     figures |= {"hardware": processor(), "versions": versions("torch"), "commit": commit()}
     print(json.dumps(figures, indent=1))

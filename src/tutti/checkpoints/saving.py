@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def save(
     if any(isinstance(module, LoRALinear) for module in model.modules()):
         raise InputError("An adapter is attached to the model; merge it, or save the adapter alone.")
     with replace_folder(Path(path), "config.json") as folder:
-        _write_weights(folder, dict(_tensors(model, DTYPES[dtype] if dtype else None)), max_shard_bytes)
+        _write_weights(folder, _tensors(model, DTYPES[dtype] if dtype else None), max_shard_bytes)
         written = {**config, **quantization_config(model)}
         (folder / "config.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
         for name, content in files.items():
@@ -76,9 +76,8 @@ def _tensors(model: nn.Module, dtype: torch.dtype | None) -> Iterator[tuple[str,
     """Weights as they are stored: on the CPU, contiguous, none sharing memory with another."""
     tied: Mapping[str, str] = getattr(model, "tied", {})
     seen: set[int] = set()
-    state = model.state_dict()
-    for name, tensor in state.items():
-        if name in tied and state[tied[name]].data_ptr() == tensor.data_ptr():
+    for name, tensor in _state(model):
+        if name in tied and model.get_parameter(tied[name]).data_ptr() == tensor.data_ptr():
             continue
         stored = tensor.detach().cpu()
         if dtype is not None and stored.is_floating_point() and not name.endswith(".weight_scale"):
@@ -91,26 +90,44 @@ def _tensors(model: nn.Module, dtype: torch.dtype | None) -> Iterator[tuple[str,
         seen.add(place)
 
 
-def _write_weights(folder: Path, tensors: Mapping[str, Tensor], max_shard_bytes: int) -> None:
-    shards: list[dict[str, Tensor]] = [{}]
-    size = 0
-    for name, tensor in tensors.items():
-        if shards[-1] and size + tensor.nbytes > max_shard_bytes:
-            shards.append({})
-            size = 0
-        shards[-1][name] = tensor
-        size += tensor.nbytes
-    if len(shards) == 1:
-        _write_file(folder / SINGLE, shards[0])
+def _state(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """What `state_dict` holds, a module at a time: codes are made when they are asked for, and may go again."""
+    for name, module in model.named_modules(remove_duplicate=False):
+        own: dict[str, Tensor] = {}
+        module._save_to_state_dict(own, f"{name}." if name else "", keep_vars=False)  # noqa: SLF001 - torch's door
+        yield from own.items()
+
+
+def _write_weights(folder: Path, tensors: Iterable[tuple[str, Tensor]], max_shard_bytes: int) -> None:
+    """One file, or several, each written before the next is made."""
+    files: list[list[str]] = []
+    total = 0
+    for shard in _shards(tensors, max_shard_bytes):
+        _write_file(folder / f"{len(files)}", shard)
+        files.append(list(shard))
+        total += sum(tensor.nbytes for tensor in shard.values())
+    if len(files) == 1:
+        (folder / "0").rename(folder / SINGLE)
         return
     weight_map: dict[str, str] = {}
-    for index, shard in enumerate(shards, 1):
-        name = f"model-{index:05}-of-{len(shards):05}.safetensors"
-        _write_file(folder / name, shard)
-        weight_map |= dict.fromkeys(shard, name)
-    total = sum(tensor.nbytes for tensor in tensors.values())
+    for index, names in enumerate(files):
+        name = f"model-{index + 1:05}-of-{len(files):05}.safetensors"
+        (folder / f"{index}").rename(folder / name)
+        weight_map |= dict.fromkeys(names, name)
     index_json = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
     (folder / INDEX).write_text(json.dumps(index_json, indent=1) + "\n", encoding="utf-8")
+
+
+def _shards(tensors: Iterable[tuple[str, Tensor]], most_bytes: int) -> Iterator[dict[str, Tensor]]:
+    shard: dict[str, Tensor] = {}
+    size = 0
+    for name, tensor in tensors:
+        if shard and size + tensor.nbytes > most_bytes:
+            yield shard
+            shard, size = {}, 0
+        shard[name] = tensor
+        size += tensor.nbytes
+    yield shard
 
 
 def _write_file(file: Path, tensors: dict[str, Tensor]) -> None:

@@ -14,6 +14,9 @@ from tutti.checkpoints.quantizing import STORED
 from tutti.checkpoints.saving import save
 from tutti.errors import InputError
 
+_SHARD_BYTES = 1_000_000_000
+"""A shard is held in memory beside the model while it is written."""
+
 
 def shrink(
     model: str | PathLike[str], into: str | PathLike[str], quantize: str, *, told: Told | None = None
@@ -40,7 +43,7 @@ def shrink(
     check_replaceable(Path(into), "config.json")  # before the minutes of loading
     loaded = load(folder, quantize=quantize, told=told)
     kept = _one_precision(loaded.info.dtype_bytes)
-    save(loaded.model, into, read_config(folder), other_files(folder), dtype=kept)
+    save(loaded.model, into, read_config(folder), other_files(folder), dtype=kept, max_shard_bytes=_SHARD_BYTES)
     return loaded.report
 
 
