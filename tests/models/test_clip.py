@@ -126,17 +126,19 @@ def pixels(count: int = 2) -> torch.Tensor:
     return torch.randn(count, 3, 14, 14, generator=torch.Generator().manual_seed(1))
 
 
+PUBLISHED: dict[str, tuple[dict[str, Any], int, int, int]] = {
+    "openai/clip-vit-base-patch32": (B32, 151_277_313, 49, 2),
+    "openai/clip-vit-base-patch16": (B16, 149_620_737, 196, 2),
+    # What the second form leaves out is not taken from the first, the end token included.
+    "openai/clip-vit-large-patch14": (L14, 427_616_513, 256, 49407),
+    "openai/clip-vit-large-patch14-336": (L14_336, 427_944_193, 576, 49407),
+}
+
+
 @pytest.mark.parametrize(
     ("values", "parameters", "patches", "end"),
-    [
-        (B32, 151_277_313, 49, 2),
-        (B16, 149_620_737, 196, 2),
-        # What the second form leaves out is not taken from the first, the end token included.
-        (L14, 427_616_513, 256, 49407),
-        (L14_336, 427_944_193, 576, 49407),
-        (NEW, 151_277_313, 49, 49407),
-    ],
-    ids=["B/32", "B/16", "L/14", "L/14-336", "B/32, newer form"],
+    [*PUBLISHED.values(), (NEW, 151_277_313, 49, 49407)],
+    ids=[*PUBLISHED, "base-patch32, newer form"],
 )
 def test_published_configurations_are_read(values: dict[str, Any], parameters: int, patches: int, end: int) -> None:
     config = CLIPConfig.from_hf(values)
@@ -284,7 +286,7 @@ def test_what_no_patch_covers_is_not_seen() -> None:
 def test_other_media_and_sizes_are_refused_in_a_sentence() -> None:
     with pytest.raises(UnsupportedTask) as caught:
         model().embed_media("audio", {})
-    assert str(caught.value) == "This model sees images and reads text, and was given audio; use tutti-mini."
+    assert str(caught.value) == "This model sees images and reads text, and was given audio; tutti-mini embeds audio."
     with pytest.raises(InputError, match=r"The pictures are \[3, 14, 15\]; this model sees \[3, 14, 14\]"):
         model().embed_media("image", {"pixel_values": torch.zeros(1, 3, 14, 15)})
     with pytest.raises(InputError, match="The texts are 10 tokens long; this model reads at most 9: shorten them"):

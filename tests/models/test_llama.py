@@ -239,4 +239,6 @@ def test_it_learns() -> None:
 def test_media_are_refused_in_a_sentence() -> None:
     with pytest.raises(UnsupportedTask) as caught:
         model().encode_media("image", {})
-    assert str(caught.value) == "This model reads text only, and was given image; tutti-mini reads image."
+    assert str(caught.value) == (
+        "This model reads text only, and was given image; tutti-mini answers questions about image."
+    )

@@ -34,6 +34,7 @@ from tutti.errors import (
     Unauthorized,
     Unavailable,
     UnsupportedTask,
+    one_that_can,
 )
 from tutti.interfaces import Embedder, Responder
 from tutti.media import Limits
@@ -173,7 +174,7 @@ def test_what_a_provider_does_not_take_is_refused_before_anything_is_sent(
 ) -> None:
     with pytest.raises(UnsupportedTask) as caught:
         ask(make(kind), MEDIA / medium)
-    assert str(caught.value) == f"{kind}:m takes {takes}, and was given {given}; tutti-mini takes it."
+    assert str(caught.value) == f"{kind}:m takes {takes}, and was given {given}; {one_that_can('ask', given)}"
     assert server.asked == []
 
 

@@ -246,4 +246,4 @@ def test_a_decoder_of_text_answers_until_its_end_token(tmp_path: Path) -> None:
     given = load(tmp_path / "text").ask(QUESTION)
     assert (given.text, given.finish_reason) == ("", "stop")
     said = sentence(lambda: load(tmp_path / "text").ask(QUESTION, pixels(1)))
-    assert said == f"{tmp_path / 'text'} takes text, and was given image."
+    assert said == f"{tmp_path / 'text'} takes text, and was given image; tutti-mini answers questions about image."

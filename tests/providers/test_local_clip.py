@@ -90,4 +90,4 @@ def test_what_it_cannot_do_is_said(clip: Model, folder: Path) -> None:
     silence = Audio(np.zeros(800, np.float32), sample_rate_hz=8000)
     with pytest.raises(UnsupportedTask) as caught:
         clip.embed([silence])
-    assert str(caught.value) == f"{folder} takes text and image, and was given audio."
+    assert str(caught.value) == f"{folder} takes text and image, and was given audio; tutti-mini embeds audio."

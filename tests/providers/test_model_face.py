@@ -219,9 +219,10 @@ def test_labels_that_leave_no_choice_are_refused(labels: Any, said: str, picture
 
 def test_what_a_provider_cannot_do_is_said_with_one_that_can(picture: Path) -> None:
     ask, embed = "placer does not answer questions; tutti-mini does.", "scripted does not embed; tutti-mini does."
+    classify = "scripted does not classify; tutti-mini does."
     assert sentence(UnsupportedTask, lambda: Model(Placer()).ask("What is this?")) == ask
     assert sentence(UnsupportedTask, lambda: Model(Speaker()).embed(["a dog"])) == embed
-    assert sentence(UnsupportedTask, lambda: Model(Speaker()).classify(picture, ["a dog", "a car"])) == embed
+    assert sentence(UnsupportedTask, lambda: Model(Speaker()).classify(picture, ["a dog", "a car"])) == classify
 
 
 def test_a_model_is_called_as_its_provider() -> None:

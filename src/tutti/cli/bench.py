@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tutti.cli.options import add_json, add_model, load_model, note, positive, print_json
-from tutti.errors import InputError, UnsupportedTask
+from tutti.errors import InputError, UnsupportedTask, one_that_can
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +97,7 @@ def _ask_local(arguments: argparse.Namespace, media: Sequence[Media]) -> tuple[A
 
     provider: Any = load_model(arguments).provider
     if not isinstance(provider, Responder):
-        raise UnsupportedTask(f"{provider.name} does not answer questions; tutti-mini does.")
+        raise UnsupportedTask(f"{provider.name} does not answer questions; {one_that_can('ask')}")
     conversation = bench.conversation_of(arguments.question, media)
     options = SamplingOptions(max_tokens=arguments.max_tokens)
     return partial(bench.ask_in_process, provider, conversation, options), provider.name

@@ -45,7 +45,7 @@ from tutti.engine.embedding_cache import embedding_key
 from tutti.engine.passes import run_passes
 from tutti.engine.runner import Decoder
 from tutti.engine.sampling import Constraint
-from tutti.errors import UnsupportedTask
+from tutti.errors import Task, UnsupportedTask, one_that_can
 from tutti.media import (
     Limits,
     UniformFrames,
@@ -102,8 +102,8 @@ class Local:
     """A loaded checkpoint and the way from a medium's bytes to its inputs.
 
     Which media it takes is for its processor to say: `picture(pixels)`, `sound(samples)` with `sounds.sampling_rate`,
-    `clip(frames, samples)` with `frames` or `video(clip)` with `frame_choice`, `depth(metres)`, `thermal(kelvin)`,
-    `motion(readings, sample_rate_hz)`, and `hears`, all of them in words.
+    `clip(frames, samples)` with `frames`, or `video(clip)` with `frame_choice` and `frame_scale`, `depth(metres)`,
+    `thermal(kelvin)`, `motion(readings, sample_rate_hz)`, and `hears`, all of them in words.
 
     Args:
         name: What reports call it.
@@ -128,8 +128,8 @@ class Local:
             "embedding_cache_bytes": self.embedding_cache.held_bytes,
         }
 
-    def _medium(self, part: Media) -> MediaInput:
-        """Decode a medium and make it ready for its trunk.
+    def _medium(self, part: Media, task: Task) -> MediaInput:
+        """Decode a medium and make it ready for its trunk, to do something with it.
 
         Raises:
             InputError: It cannot be read.
@@ -147,20 +147,20 @@ class Local:
             samples = clip.sound.resampled(processor.sounds.sampling_rate).samples if clip.sound else None
             return cast("MediaInput", processor.clip(clip.frames, samples))
         if isinstance(part, Video) and hasattr(processor, "video"):
-            return cast("MediaInput", processor.video(decode_video(part, self.limits, processor.frame_choice)))
+            clip = decode_video(part, self.limits, processor.frame_choice, scale=processor.frame_scale, sound=False)
+            return cast("MediaInput", processor.video(clip))
         if isinstance(part, (Depth, Thermal, Motion)) and hasattr(processor, part.modality):
             return self._readings(part)
-        raise UnsupportedTask(f"{self.name} takes {processor.hears}, and was given {part.modality}.")
+        able = one_that_can(task, part.modality)
+        raise UnsupportedTask(f"{self.name} takes {processor.hears}, and was given {part.modality}; {able}")
 
     def _readings(self, part: Depth | Thermal | Motion) -> MediaInput:
         """What a sensor saw or felt, ready for its trunk. Errors as for `_medium`."""
         if isinstance(part, Motion):
-            made = self.processor.motion(decode_motion(part, self.limits), part.sample_rate_hz)
-        elif isinstance(part, Depth):
-            made = self.processor.depth(decode_depth(part, self.limits))
-        else:
-            made = self.processor.thermal(decode_thermal(part, self.limits))
-        return cast("MediaInput", made)
+            return cast("MediaInput", self.processor.motion(decode_motion(part, self.limits), part.sample_rate_hz))
+        if isinstance(part, Depth):
+            return cast("MediaInput", self.processor.depth(decode_depth(part, self.limits)))
+        return cast("MediaInput", self.processor.thermal(decode_thermal(part, self.limits)))
 
 
 class LocalEmbedder(Local):
@@ -199,7 +199,7 @@ class LocalEmbedder(Local):
             UnsupportedTask: The shared space has no trunk for a modality.
         """
         texts = [index for index, part in enumerate(parts) if isinstance(part, Text)]
-        media = {index: self._medium(part) for index, part in enumerate(parts) if isinstance(part, Media)}
+        media = {index: self._medium(part, "embed") for index, part in enumerate(parts) if isinstance(part, Media)}
         kept = {} if tenant is None else {index: (f"space {one.modality}", one.digest) for index, one in media.items()}
         keys = {index: embedding_key(tenant or "", *what, self._weights_digest) for index, what in kept.items()}
         known = {index: self.embedding_cache.get(key) for index, key in keys.items()}
@@ -306,7 +306,7 @@ class LocalResponder(Local):
         return len(self.prompter.prompt(turns).input_ids)
 
     def _piece(self, part: Part) -> str | MediaInput:
-        return part.text if isinstance(part, Text) else self._medium(part)
+        return part.text if isinstance(part, Text) else self._medium(part, "ask")
 
 
 class LocalModel(LocalResponder, LocalEmbedder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from tutti.content import (
     Answer,
@@ -20,7 +20,7 @@ from tutti.content import (
     Transcript,
     TranscriptionOptions,
 )
-from tutti.errors import InputError, ProviderError, UnsupportedTask
+from tutti.errors import InputError, ProviderError, UnsupportedTask, one_that_can
 from tutti.interfaces import Embedder, Responder, Transcriber
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Model:
             raise InputError(f"labels is the string {labels!r}; put the labels into a list.")
         if len(set(labels)) != len(labels) or len(labels) < 2:
             raise InputError(f"Got {len(labels)} labels, {len(set(labels))} of them different; expected two or more.")
-        embedder, part = self._embedder(), as_medium(medium)
+        embedder, part = self._embedder("classify"), as_medium(medium)
         vectors = self.embed([part, *labels])
         scores = embedder.sharpness(part.modality) * (vectors[1:] @ vectors[0])
         weights = np.exp(scores - scores.max())
@@ -135,7 +135,7 @@ class Model:
             UnsupportedTask: The model does not.
         """
         if not isinstance(self.provider, Responder):
-            raise UnsupportedTask(f"{self.name} does not answer questions; tutti-mini does.")
+            raise UnsupportedTask(f"{self.name} does not answer questions; {one_that_can('ask')}")
         return self.provider
 
     def transcribe(
@@ -154,14 +154,12 @@ class Model:
             UnsupportedTask: The model does not transcribe, or not so.
         """
         if not isinstance(self.provider, Transcriber):
-            raise UnsupportedTask(
-                f"{self.name} does not transcribe; Whisper and Wav2Vec2 checkpoints do, such as openai/whisper-base."
-            )
+            raise UnsupportedTask(f"{self.name} does not transcribe; {one_that_can('transcribe')}")
         return self.provider.transcribe(as_medium(medium), _transcription_options(options), progress)
 
-    def _embedder(self) -> Embedder:
+    def _embedder(self, task: Literal["embed", "classify"] = "embed") -> Embedder:
         if not isinstance(self.provider, Embedder):
-            raise UnsupportedTask(f"{self.name} does not embed; tutti-mini does.")
+            raise UnsupportedTask(f"{self.name} does not {task}; {one_that_can(task)}")
         return self.provider
 
 

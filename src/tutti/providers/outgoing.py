@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from tutti.content import Audio, Conversation, Image, Media, Part, Text, Video
-from tutti.errors import CapacityError, InputError, UnsupportedTask
+from tutti.errors import CapacityError, InputError, UnsupportedTask, one_that_can
 from tutti.media import Limits, decode_audio, decode_image
 from tutti.media.sniff import FLAC, GIF, JPEG, MATROSKA, MP3, MP4, OGG, PNG, WAV, WEBP, Format, sniff
 from tutti.media.sources import array_of, decoding, opened
@@ -131,7 +131,8 @@ def _piece(part: Part, accepts: Accepts, limits: Limits, name: str, keep_metadat
     elif isinstance(part, Video) and accepts.video:
         sent = _film(part, limits, keep_metadata)
     else:
-        raise UnsupportedTask(f"{name} takes {accepts.says}, and was given {part.modality}; tutti-mini takes it.")
+        able = one_that_can("ask", part.modality)
+        raise UnsupportedTask(f"{name} takes {accepts.says}, and was given {part.modality}; {able}")
     if len(sent.data) > accepts.medium_bytes:
         raise CapacityError(
             f"{part.name} would be sent as {len(sent.data):,} bytes; {name} takes at most "
@@ -288,7 +289,8 @@ def texts_only(parts: Sequence[Part], name: str) -> list[str]:
     texts = []
     for part in parts:
         if not isinstance(part, Text):
-            raise UnsupportedTask(f"{name} embeds text only, and was given {part.modality}; tutti-mini embeds it.")
+            able = one_that_can("embed", part.modality)
+            raise UnsupportedTask(f"{name} embeds text only, and was given {part.modality}; {able}")
         if not part.text.strip():
             raise InputError("An empty text was given; expected words.")
         texts.append(part.text)

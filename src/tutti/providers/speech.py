@@ -14,7 +14,7 @@ from tutti.content import Audio, Media, Segment, SpeechTask, Transcript, Transcr
 from tutti.engine.ctc import Speller, spell
 from tutti.engine.longform import SpeechWriter
 from tutti.engine.speech_window import SpeechDecoder
-from tutti.errors import InputError, UnsupportedTask
+from tutti.errors import InputError, UnsupportedTask, one_that_can
 from tutti.media import Limits, decode_audio
 from tutti.processing.audio import Samples
 from tutti.processing.ctc import Word
@@ -190,7 +190,8 @@ class LocalTranscriber:
         """
         begun = time.perf_counter()
         if not isinstance(medium, (Audio, Video)):
-            raise UnsupportedTask(f"{self.name} takes {self.processor.hears}, and was given {medium.modality}.")
+            able = one_that_can("transcribe", medium.modality)
+            raise UnsupportedTask(f"{self.name} takes {self.processor.hears}, and was given {medium.modality}; {able}")
         audio = medium if isinstance(medium, Audio) else Audio(medium.source)
         sound = decode_audio(audio, self.limits).resampled(self.processor.sounds.sampling_rate)
         heard = self.listener.listen(sound.samples, options or TranscriptionOptions(), progress)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.content import Audio, Image, Media, Part, Source, Text, Video
-from tutti.errors import InputError, UnsupportedTask
+from tutti.errors import InputError, UnsupportedTask, one_that_can
 from tutti.interfaces import Embedder, Fingerprinted, Responder, TextReader, Transcriber
 from tutti.media import Limits, wrap
 from tutti.search.answers import RELEVANT, SourcedAnswer, answer_from, asks_how_often, asks_when, thing_asked_for
@@ -58,7 +58,7 @@ class Index:
     ) -> None:
         provider = getattr(model, "provider", model)
         if not isinstance(provider, Embedder):
-            raise UnsupportedTask(f"{getattr(provider, 'name', provider)} does not embed; tutti-mini does.")
+            raise UnsupportedTask(f"{getattr(provider, 'name', provider)} does not embed; {one_that_can('embed')}")
         settings = read_settings()
         self.path, self.tenant, self.embedder = Path(path).expanduser(), tenant, provider
         self.tools = Tools(
@@ -185,7 +185,7 @@ class Index:
         hits = self._opened().search(wanted)
         if reranked:
             if not isinstance(self.embedder, Responder) or not text:
-                raise UnsupportedTask("Reranking needs words and a model that answers; tutti-mini does.")
+                raise UnsupportedTask(f"Reranking needs words and a model that answers; {one_that_can('ask')}")
             hits = rerank(self.embedder, text, hits, self.tools)
         return hits
 
@@ -231,7 +231,7 @@ class Index:
             return times_answer(thing, moments, self.embedder.name, took, count=asks_how_often(question))
         answering = responder or self.embedder
         if not isinstance(answering, Responder):
-            raise UnsupportedTask(f"{self.embedder.name} does not answer questions; tutti-mini does.")
+            raise UnsupportedTask(f"{self.embedder.name} does not answer questions; {one_that_can('ask')}")
         hits = self.search(thing, top=4 * top, **options)
         relevant = [hit for hit in hits if (hit.fit or 0.0) >= RELEVANT or _words_match(hit)]
         return answer_from(answering, question, relevant[:top], self.tools, budget_tokens)

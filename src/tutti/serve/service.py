@@ -22,7 +22,7 @@ from tutti.content import (
     Transcript,
     TranscriptionOptions,
 )
-from tutti.errors import UnsupportedTask
+from tutti.errors import UnsupportedTask, one_that_can
 from tutti.interfaces import Embedder, Observable, Responder, Transcriber
 from tutti.serve import dialect, schemas
 from tutti.serve.bridge import Stream
@@ -95,7 +95,7 @@ class Service:
         """
         responder = self.model
         if not isinstance(responder, Responder):
-            raise UnsupportedTask(f"{self.name} does not answer questions; tutti-mini does.")
+            raise UnsupportedTask(f"{self.name} does not answer questions; {one_that_can('ask')}")
         begun = time.perf_counter()
         turns, cost = await self._on(self._preparers, partial(self._conversation, body, options))
         choices = dialect.choice_options(options, body.n or 1)
@@ -139,7 +139,7 @@ class Service:
         """
         embedder = self.model
         if not isinstance(embedder, Embedder):
-            raise UnsupportedTask(f"{self.name} does not embed; tutti-mini does.")
+            raise UnsupportedTask(f"{self.name} does not embed; {one_that_can('embed')}")
         parts, cost = await self._on(self._preparers, partial(self._parts, body))
         with self.admission.admitted(cost), self._telemetry.span("embeddings", self.name, parts):
             self.metrics.admitted(cost)
@@ -155,10 +155,7 @@ class Service:
         """
         transcriber = self.model
         if not isinstance(transcriber, Transcriber):
-            raise UnsupportedTask(
-                f"{self.name} does not write down speech; a speech checkpoint such as openai/whisper-base does: "
-                "start the server with --model."
-            )
+            raise UnsupportedTask(f"{self.name} does not transcribe; {one_that_can('transcribe')}")
         audio = Audio(content)
         cost = await self._on(self._preparers, partial(self.sources.cost, [audio]))
         with self.admission.admitted(cost), self._telemetry.span("transcription", self.name, [audio]):

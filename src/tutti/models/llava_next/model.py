@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from tutti.errors import InputError, UnsupportedTask
+from tutti.errors import InputError, UnsupportedTask, one_that_can
 from tutti.models.llava.model import LlavaForConditionalGeneration, LlavaOutput
 from tutti.models.llava_next.config import LlavaNextConfig
 
@@ -87,5 +87,6 @@ class LlavaNextForConditionalGeneration(LlavaForConditionalGeneration):
             InputError: The tiles do not suit the size.
         """
         if modality != "image":
-            raise UnsupportedTask(f"This model reads text and images, and was given {modality}; use tutti-mini.")
+            able = one_that_can("ask", modality)
+            raise UnsupportedTask(f"This model reads text and images, and was given {modality}; {able}")
         return self.see_tiles(arrays["pixel_values"], arrays["image_sizes"])
