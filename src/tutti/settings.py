@@ -39,7 +39,8 @@ class Settings:
     max_seconds: float = 1800.0
     """`TUTTI_MAX_SECONDS`: longest recording or video that is decoded, in seconds."""
     max_stream_seconds: float = 86_400.0
-    """`TUTTI_MAX_STREAM_SECONDS`: longest recording or video that is read piece by piece, in seconds."""
+    """`TUTTI_MAX_STREAM_SECONDS`: longest recording or video that is read piece by piece, or of which a model takes
+    frames only, in seconds."""
     max_bytes: int = 512_000_000
     """`TUTTI_MAX_BYTES`: largest file that is read, in bytes."""
 

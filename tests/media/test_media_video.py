@@ -85,6 +85,37 @@ def test_budgets(film: Callable[..., bytes]) -> None:
         decode_video(Video(film()), Limits(max_pixels=20_000))
     with pytest.raises(CapacityError, match=r"lasts 1\.\d+ s or more; the limit is 1 s"):
         decode_video(Video(film("mkv")), Limits(max_seconds=1))
+    with pytest.raises(CapacityError, match=r"lasts 1\.\d+ s or more; the limit is 1 s"):
+        decode_video(Video(film("mkv")), Limits(max_stream_seconds=1), sound=False)
+
+
+def test_a_large_film_is_told_by_its_header(tmp_path: Path, film: Callable[..., bytes]) -> None:
+    path, small = tmp_path / "film.mp4", Limits(max_bytes=1000)
+    path.write_bytes(film("mp4"))
+    part = wrap(path, limits=small)
+    assert isinstance(part, Video)
+    with pytest.raises(CapacityError, match="the limit is 1,000"):
+        decode_video(part, small)
+    assert len(decode_video(part, small, sound=False).frames) == 8
+
+
+@pytest.mark.parametrize("source", ["mp4", "webp", "array"])
+def test_frames_are_scaled_before_they_count(
+    source: str, film: Callable[..., bytes], animation: Callable[[str], bytes]
+) -> None:
+    part = Video(np.zeros((9, 48, 64, 3), np.uint8), frames_per_s=5.0)
+    if source != "array":
+        part = Video(film(source) if source == "mp4" else animation("WEBP"))
+    whole = decode_video(part, LIMITS)
+    side = whole.frames.shape[1]
+    tight = Limits(max_pixels=whole.frames[0].size // 3, max_seconds=0.5)
+    with pytest.raises(CapacityError, match="in 8 kept frames"):
+        decode_video(part, tight, sound=False)
+    clip = decode_video(part, tight, scale=lambda frame: frame[::4, ::4], sound=False)
+    assert clip.frames.shape[1] == -(-side // 4)
+    assert (clip.frames == whole.frames[:, ::4, ::4]).all()
+    assert (clip.times_s == whole.times_s).all()
+    assert clip.sound is None
 
 
 def test_bad_videos(tmp_path: Path, film: Callable[..., bytes], picture_bytes: Callable[..., bytes]) -> None:

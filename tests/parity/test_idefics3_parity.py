@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -28,8 +30,8 @@ from tests.parity.test_llava_parity import Saved
 from tests.parity.written import close, noise
 from tutti import checkpoints
 from tutti.content import Message, Video
-from tutti.errors import UnsupportedConfig
-from tutti.media import Limits, decode_video
+from tutti.errors import CapacityError, UnsupportedConfig
+from tutti.media import Limits, UniformFrames, Workers, decode_video
 from tutti.processing.smolvlm import in_words
 from tutti.providers import load
 
@@ -215,7 +217,8 @@ def video(seconds: float, rate: float) -> Video:
 def test_frames_are_chosen_and_written_as_theirs(plain: Saved, seconds: float, rate: float) -> None:
     processor = checkpoints.load(plain.folder).processor
     clip = decode_video(video(seconds, rate), Limits(), processor.frame_choice)
-    made = processor.video(clip)
+    small = decode_video(video(seconds, rate), Limits(), processor.frame_choice, scale=processor.frame_scale)
+    made = processor.video(small)
     sampler = SimpleNamespace(num_frames=SAMPLING["max_frames"], fps=SAMPLING["fps"])
     metadata = _Metadata(fps=rate, duration=clip.duration_s, total_num_frames=round(seconds * rate))
     chosen = SmolVLMVideoProcessor.sample_frames(sampler, metadata)
@@ -241,6 +244,36 @@ def test_frames_are_chosen_and_written_as_theirs(plain: Saved, seconds: float, r
     )
     pixels = images(list(clip.frames), return_tensors="np")
     np.testing.assert_allclose(made.arrays["pixel_values"], pixels["pixel_values"][0], atol=2 / 255)
+
+
+def hour(path: Path, side: tuple[int, int] = (1920, 1080)) -> Path:
+    """An hour of film of that size, each frame of which shows for a minute."""
+    with av.open(path, "w") as film:
+        pictures = film.add_stream("mpeg4", rate=1, width=side[0], height=side[1], pix_fmt="yuv420p")
+        pictures.time_base = Fraction(1, 1000)
+        for minute in range(61):
+            array = np.full((side[1], side[0], 3), 4 * minute, np.uint8)
+            frame = av.VideoFrame.from_ndarray(array, format="rgb24")
+            frame.pts, frame.time_base = 60_000 * minute, Fraction(1, 1000)
+            film.mux(pictures.encode(frame))
+        film.mux(pictures.encode())
+    return path
+
+
+def test_an_hour_of_large_frames_is_answered(plain: Saved, tmp_path: Path) -> None:
+    film = Video(hour(tmp_path / "hour.mp4"))
+    frames, tokens = SAMPLING["max_frames"], plain.processor.image_seq_len
+    for workers in (None, Workers(1)):
+        # One frame is within the budget as it is, and all of them only as the model takes them.
+        limits = Limits(max_pixels=1920 * 1080 + 1, max_seconds=1800, workers=workers)
+        with pytest.raises(CapacityError, match=r"lasts 3,6\d\d s or more; the limit is 1,800 s"):
+            decode_video(film, limits)
+        with pytest.raises(CapacityError, match="1,920 x 1,080 pixels in 5 kept frames"):
+            decode_video(film, limits, UniformFrames(frames), sound=False)
+        answer = load(str(plain.folder), limits=limits).ask("What happens?", film, max_tokens=2)
+        assert answer.usage.video_tokens == frames * tokens
+        if workers:
+            workers.close()
 
 
 class _Metadata(dict[str, Any]):

@@ -67,7 +67,7 @@ settings of the environment:
   TUTTI_MAX_PIXELS   of one picture, or of all frames kept from a video (128 million)
   TUTTI_MAX_SECONDS  of a recording or video (1,800)
   TUTTI_MAX_BYTES    of a file (512 million)
-  TUTTI_MAX_STREAM_SECONDS  of one that is read piece by piece, as by `tutti index` (86,400)
+  TUTTI_MAX_STREAM_SECONDS  of one read piece by piece, as by `tutti index`, or seen in frames only (86,400)
 
 exit codes: 0 done, 1 a bug of ours, 2 you can fix it, 3 over a limit, 4 a provider failed
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tutti.errors import CapacityError
@@ -21,6 +21,8 @@ class Limits:
     """Most pixels of one picture, or of all the frames kept from one video."""
     max_seconds: float = Settings.max_seconds
     """Longest recording or video, in seconds."""
+    max_stream_seconds: float = Settings.max_stream_seconds
+    """Longest one of which no more than pieces or chosen frames are held, in seconds."""
     max_bytes: int = Settings.max_bytes
     """Largest file that is read, and largest sound once decoded, in bytes."""
     workers: Workers | None = field(default=None, compare=False)
@@ -29,12 +31,21 @@ class Limits:
     @classmethod
     def from_settings(cls, settings: Settings) -> Limits:
         """The limits that the environment asks for."""
-        return cls(max_pixels=settings.max_pixels, max_seconds=settings.max_seconds, max_bytes=settings.max_bytes)
+        return cls(
+            max_pixels=settings.max_pixels,
+            max_seconds=settings.max_seconds,
+            max_stream_seconds=settings.max_stream_seconds,
+            max_bytes=settings.max_bytes,
+        )
 
     @classmethod
     def for_streaming(cls, settings: Settings) -> Limits:
-        """Those for media that are read piece by piece: as pieces are let go, the file's size costs no memory."""
-        return cls(max_pixels=settings.max_pixels, max_seconds=settings.max_stream_seconds, max_bytes=sys.maxsize)
+        """Those for media that are read piece by piece."""
+        return cls.from_settings(settings).streaming()
+
+    def streaming(self) -> Limits:
+        """These for a medium that is read piece by piece: as pieces are let go, the file's size costs no memory."""
+        return replace(self, max_seconds=self.max_stream_seconds, max_bytes=sys.maxsize)
 
     def check_bytes(self, name: str, size: int) -> None:
         """Refuse a file of more bytes than allowed.

@@ -99,9 +99,7 @@ class ContainerReel:
         size: tuple[int, int] | None = None
         with container(self._file, self._found, self._name) as opened:
             for frame in self._walk(opened, self._stream(opened), [self._wanted(time_s) for time_s in moments]):
-                if size is None:
-                    size = frame.width, frame.height
-                    self._limits.check_pixels(self._name, *size, frames=len(moments))
+                size = size or (frame.width, frame.height)
                 self._limits.check_pixels(self._name, frame.width, frame.height)
                 array = frame.to_ndarray(format="rgb24", width=size[0], height=size[1])
                 yield self._seconds(frame.pts), np.ascontiguousarray(np.rot90(array, round(frame.rotation / 90) % 4))
@@ -195,7 +193,6 @@ class AnimationReel:
         for place, (start_s, _, image) in enumerate(self._frames()):
             repeats = wanted.count(place)
             if repeats:
-                self._limits.check_pixels(self._part.name, *image.size, frames=len(wanted))
                 array = rgb(image, self._part.name)
                 size = size or array.shape
                 if array.shape != size:
@@ -236,7 +233,6 @@ class ArrayReel:
 
     def shown_at(self, moments: NDArray[np.float64]) -> Iterator[Shown]:
         """The frame shown at each of the ascending `moments`."""
-        self._limits.check_pixels("video array", self._array.shape[2], self._array.shape[1], frames=len(moments))
         for time_s in moments:
             place = min(len(self._array) - 1, int(time_s * self._rate + 1e-9))
             yield place / self._rate, self._array[place]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from tutti.media.containers import read_sound
 from tutti.media.frames import FrameChoice, UniformFrames
 from tutti.media.framing import check_whole
 from tutti.media.limits import Limits
-from tutti.media.reels import AnimationReel, ArrayReel, ContainerReel
+from tutti.media.reels import AnimationReel, ArrayReel, ContainerReel, Shown
 from tutti.media.sniff import FILMS, describe
 from tutti.media.sources import array_of, opened
 
@@ -34,13 +35,21 @@ class Clip:
     """The sound track; its sample 0 stands at time 0 of the pictures. None when there is none."""
 
 
-def decode_video(part: Video, limits: Limits, choice: FrameChoice | None = None) -> Clip:
+Scale = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+"""What becomes of a frame as it is decoded: (H, W, 3) uint8 → the same of another height and width."""
+
+
+def decode_video(
+    part: Video, limits: Limits, choice: FrameChoice | None = None, *, scale: Scale | None = None, sound: bool = True
+) -> Clip:
     """Decode chosen frames of a video and its sound. Rotation is applied.
 
     Args:
         part: The video, or an animated GIF or WebP.
         limits: Budgets of bytes, seconds, and pixels of all kept frames together.
         choice: Which frames to keep; eight at equal distances when not given.
+        scale: What is kept of a frame, so that large ones need not be held; it must pickle for decoding in a worker.
+        sound: Whether the sound is wanted. Without it, a film may be as long as one that is read piece by piece.
 
     Returns:
         The clip.
@@ -50,26 +59,39 @@ def decode_video(part: Video, limits: Limits, choice: FrameChoice | None = None)
         CapacityError: It has more bytes, seconds or pixels than allowed.
     """
     choice = choice or UniformFrames()
+    if limits.workers is not None and array_of(part) is None:
+        return limits.workers.clip(part, limits, choice, scale=scale, sound=sound)
+    if not sound:
+        limits = limits.streaming()
+
+    def clip_of(reel: ContainerReel | AnimationReel | ArrayReel) -> Clip:
+        moments = choice.moments(reel)
+        shown = _scaled(reel.shown_at(moments), len(moments), scale, part.name, limits)
+        times_s = np.array([time_s for time_s, _ in shown], dtype=np.float64)
+        return Clip(np.stack([frame for _, frame in shown]), times_s, reel.duration_s, sound=None)
+
     array = array_of(part)
     if array is not None:
-        return _clip(ArrayReel(array, part.frames_per_s, limits), choice)
-    if limits.workers is not None:
-        return limits.workers.clip(part, limits, choice)
+        return clip_of(ArrayReel(array, part.frames_per_s, limits))
     with opened(part, limits) as file:
         found = sniff.sniff(file)
         if found in (sniff.GIF, sniff.WEBP):
-            return _clip(AnimationReel(file, part, limits), choice)
+            return clip_of(AnimationReel(file, part, limits))
         if found is None or found not in (sniff.MP4, sniff.MATROSKA):
             raise InputError(f"{part.name} is not a video that Tutti reads: {describe(file)}; expected {FILMS}.")
         check_whole(file, found, part.name)
         reel = ContainerReel(file, found, part.name, limits)
-        clip = _clip(reel, choice)
-        track = read_sound(file, found, part.name, limits, zero_s=reel.zero_s)
+        clip = clip_of(reel)
+        track = read_sound(file, found, part.name, limits, zero_s=reel.zero_s) if sound else None
         return replace(clip, sound=finished(*track, part.name)) if track is not None else clip
 
 
-def _clip(reel: ContainerReel | AnimationReel | ArrayReel, choice: FrameChoice) -> Clip:
-    """The chosen frames, without sound."""
-    shown = list(reel.shown_at(choice.moments(reel)))
-    times_s = np.array([time_s for time_s, _ in shown], dtype=np.float64)
-    return Clip(np.stack([frame for _, frame in shown]), times_s, reel.duration_s, sound=None)
+def _scaled(frames: Iterable[Shown], count: int, scale: Scale | None, name: str, limits: Limits) -> list[Shown]:
+    """What is kept of `count` frames, refused by the first one if that makes too many pixels."""
+    kept: list[Shown] = []
+    for time_s, frame in frames:
+        small = frame if scale is None else scale(frame)
+        if not kept:
+            limits.check_pixels(name, small.shape[1], small.shape[0], frames=count)
+        kept.append((time_s, small))
+    return kept

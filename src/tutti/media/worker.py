@@ -72,8 +72,8 @@ def _sound(part: Any, limits: Any) -> Told:
     return {"sample_rate_hz": sound.sample_rate_hz}, [sound.samples]
 
 
-def _clip(part: Any, limits: Any, choice: Any) -> Told:
-    clip = decode_video(part, limits, choice)
+def _clip(part: Any, limits: Any, choice: Any, scale: Any, sound: Any) -> Told:
+    clip = decode_video(part, limits, choice, scale=scale, sound=sound)
     told = {"duration_s": clip.duration_s, "sample_rate_hz": clip.sound.sample_rate_hz if clip.sound else 0}
     return told, [clip.frames, clip.times_s, *([clip.sound.samples] if clip.sound else [])]
 

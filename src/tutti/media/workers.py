@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tutti.media.audio import Sound
     from tutti.media.frames import FrameChoice
     from tutti.media.measuring import Size
-    from tutti.media.video import Clip
+    from tutti.media.video import Clip, Scale
 
 _ERRORS: dict[str, type[TuttiError]] = {"InputError": InputError, "CapacityError": CapacityError}
 _KINDS: dict[str, type[np.generic]] = {"float32": np.float32, "uint8": np.uint8, "float64": np.float64}
@@ -77,12 +77,12 @@ class Workers:
         told, arrays = self._run("sound", part, limits)
         return Sound(_one(arrays, 0, np.float32, 1), int(told["sample_rate_hz"]))
 
-    def clip(self, part: Video, limits: Limits, choice: FrameChoice) -> Clip:
+    def clip(self, part: Video, limits: Limits, choice: FrameChoice, *, scale: Scale | None, sound: bool) -> Clip:
         """As `decode_video`."""
         from tutti.media.audio import Sound
         from tutti.media.video import Clip
 
-        told, arrays = self._run("clip", part, limits, choice)
+        told, arrays = self._run("clip", part, limits, choice, scale, sound)
         heard = len(arrays) > 2
         return Clip(
             _one(arrays, 0, np.uint8, 4),

@@ -46,7 +46,7 @@ def wrap(
 
     Raises:
         InputError: The value cannot be read or its format is not known, or a setting of the environment is no number.
-        CapacityError: The file has more bytes than allowed.
+        CapacityError: The file has more bytes than allowed; those of films count when they are decoded.
     """
     if isinstance(value, (Text, Media)):
         return value
@@ -67,8 +67,11 @@ def modality_of(value: str | os.PathLike[str] | bytes, limits: Limits) -> Modali
     if limits.workers is not None:
         return limits.workers.modality(value, limits)
     probe = _Medium(value)
-    with opened(probe, limits) as file:
+    with opened(probe, limits.streaming()) as file:
         found = sniff(file)
+        if found not in (MP4, MATROSKA):  # of those, the header is all that is read here
+            limits.check_bytes(probe.name, file.seek(0, os.SEEK_END))
+            file.seek(0)
         if found is None:
             raise InputError(
                 f"{probe.name} is not a medium that Tutti reads: {describe(file)}; "

@@ -193,6 +193,9 @@ class ImageBindProcessor:
             )
         return self.words([html.unescape(html.unescape(text)).strip() for text in texts])
 
+    frame_scale = None
+    """Frames are kept as they are: views are cut from them without rounding in between."""
+
     @property
     def frame_choice(self) -> WindowEnds:
         """Which frames of a video are needed."""

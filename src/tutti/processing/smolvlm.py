@@ -50,6 +50,23 @@ class FramesPerSecond:
         return times_s[numbers]
 
 
+@dataclass(frozen=True, kw_only=True)
+class SquareFrames:
+    """What is kept of a frame: it is brought to a long side, then to a square."""
+
+    edge: int
+    """The long side, in pixels."""
+    side: int
+    """S, the side of the square."""
+    resample: int
+    """Pillow's number of the filter."""
+
+    def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Shapes: (H, W, 3) → (S, S, 3)."""
+        longer = resize(frame, *long_side(frame, self.edge), self.resample)
+        return resize(longer, self.side, self.side, self.resample)
+
+
 @dataclass(frozen=True, eq=False)
 class FilmInput(TiledInput):
     """Frames of a video, each of which stands in its own place in the prompt."""
@@ -70,13 +87,14 @@ class SmolVLMProcessor(Idefics3Processor):
 
     hears = "text, image and video"
 
+    @property
+    def frame_scale(self) -> SquareFrames:
+        """What is kept of a frame."""
+        return SquareFrames(edge=self.frame_edge, side=self.tile_size, resample=self.images.resample)
+
     def video(self, clip: Clip) -> MediaInput:
-        """A video without its sound: {"pixel_values": (F, 3, S, S)}."""
-        side, filter_ = self.tile_size, self.images.resample
-        sizes = long_side(clip.frames[0], self.frame_edge)
-        made = self.tiled(
-            "video", [resize(resize(frame, *sizes, filter_), side, side, filter_) for frame in clip.frames]
-        )
+        """A video without its sound, whose frames `frame_scale` has made: {"pixel_values": (F, 3, S, S)}."""
+        made = self.tiled("video", list(clip.frames))
         times_s = tuple(clip.times_s.tolist())
         return FilmInput(
             "video", made.arrays, made.tokens, made.digest, made.tiles, times_s=times_s, duration_s=clip.duration_s

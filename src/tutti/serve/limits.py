@@ -67,10 +67,12 @@ class ServerLimits:
 
     def of_media(self, limits: Limits) -> Limits:
         """The budgets of one medium, which may not take more than a request may: headers can lie, or tell nothing."""
+        seconds = min(limits.max_seconds, self.request.seconds)
         return replace(
             limits,
             max_pixels=min(limits.max_pixels, self.request.pixels),
-            max_seconds=min(limits.max_seconds, self.request.seconds),
+            max_seconds=seconds,
+            max_stream_seconds=seconds,
         )
 
 
