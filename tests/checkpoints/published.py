@@ -104,6 +104,12 @@ PUBLISHED: dict[str, tuple[dict[str, Any], float, int, int]] = {
             "vision_config": _SIGLIP_SO, "vocab_size": 49155,
         }, 2.246, 81, 16384,
     ),
+    "HuggingFaceTB/SmolVLM2-256M-Video-Instruct": (
+        _SMOL_TOP | {
+            "model_type": "smolvlm", "image_token_id": 49190, "scale_factor": 4, "text_config": _SMOL_256M,
+            "vision_config": {**_SIGLIP_B_512, "model_type": "smolvlm_vision", "use_base_siglip": False},
+        }, 0.256, 64, 8192,
+    ),
     "HuggingFaceTB/SmolVLM2-500M-Video-Instruct": (
         _SMOL_TOP | {
             "model_type": "smolvlm", "image_token_id": 49190, "scale_factor": 4, "text_config": _SMOL_500M,
@@ -130,6 +136,43 @@ PUBLISHED: dict[str, tuple[dict[str, Any], float, int, int]] = {
     ),
 }  # fmt: skip
 """Id → configuration, parameters in thousand millions, tokens of a picture (at most) or of a tile, context length."""
+
+_DECODER = {
+    "attention_bias": False, "attention_dropout": 0.0, "bos_token_id": 1, "eos_token_id": 2, "hidden_act": "silu",
+    "initializer_range": 0.02, "pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_scaling": None, "use_cache": True,
+    "tie_word_embeddings": False, "torch_dtype": "bfloat16", "transformers_version": "4.35.0",
+}  # fmt: skip
+DECODERS: dict[str, tuple[dict[str, Any], float, int]] = {
+    "TinyLlama/TinyLlama-1.1B-Chat-v1.0": (
+        {
+            **_DECODER, "architectures": ["LlamaForCausalLM"], "hidden_size": 2048, "intermediate_size": 5632,
+            "max_position_embeddings": 2048, "model_type": "llama", "num_attention_heads": 32, "num_hidden_layers": 22,
+            "num_key_value_heads": 4, "rope_theta": 10000.0, "vocab_size": 32000,
+        }, 1.100, 2048,
+    ),
+    "meta-llama/Llama-3.2-1B-Instruct": (
+        {
+            **_DECODER, "architectures": ["LlamaForCausalLM"], "bos_token_id": 128000,
+            "eos_token_id": [128001, 128008, 128009], "head_dim": 64, "hidden_size": 2048, "intermediate_size": 8192,
+            "max_position_embeddings": 131072, "mlp_bias": False, "model_type": "llama", "num_attention_heads": 32,
+            "num_hidden_layers": 16, "num_key_value_heads": 8, "rope_theta": 500000.0, "tie_word_embeddings": True,
+            "vocab_size": 128256,
+            "rope_scaling": {
+                "factor": 32.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
+                "original_max_position_embeddings": 8192, "rope_type": "llama3",
+            },
+        }, 1.236, 131072,
+    ),
+    "mistralai/Mistral-7B-Instruct-v0.2": (
+        {
+            **_DECODER, "architectures": ["MistralForCausalLM"], "hidden_size": 4096, "intermediate_size": 14336,
+            "max_position_embeddings": 32768, "model_type": "mistral", "num_attention_heads": 32,
+            "num_hidden_layers": 32, "num_key_value_heads": 8, "rope_theta": 1000000.0, "sliding_window": None,
+            "vocab_size": 32000,
+        }, 7.242, 32768,
+    ),
+}  # fmt: skip
+"""The same of decoders without a tower: configuration, parameters in thousand millions, context length."""
 
 _CLIP_336 = {
     "crop_size": {"height": 336, "width": 336}, "do_center_crop": True, "do_convert_rgb": True, "do_normalize": True,

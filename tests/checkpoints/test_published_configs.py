@@ -12,7 +12,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.checkpoints.published import PUBLISHED, SETTINGS
+from tests.checkpoints.published import DECODERS, PUBLISHED, SETTINGS
 from tests.parity.written import tokenizer
 from tutti.checkpoints.families import FAMILIES, find_family
 from tutti.errors import UnsupportedConfig
@@ -26,6 +26,13 @@ def test_a_published_configuration_is_read(values: dict[str, Any], billions: flo
     assert tokens in (getattr(config, name, None) for name in ("tile_tokens", "tower_tokens")) or (
         config.most_picture_tokens() == tokens
     )
+
+
+@pytest.mark.parametrize(("values", "billions", "context"), DECODERS.values(), ids=DECODERS.keys())
+def test_a_published_decoder_is_read(values: dict[str, Any], billions: float, context: int) -> None:
+    config = find_family(values).config(values)
+    assert config.parameters() / 1e9 == pytest.approx(billions, abs=0.0006)
+    assert config.max_position_embeddings == context
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,7 @@ WHISPERS = {
     "openai/whisper-small.en": (whisper(768, 12, 12, vocab_size=51864), 241_734_144),
     "openai/whisper-medium": (whisper(1024, 24, 16), 763_857_920),
     "openai/whisper-medium.en": (whisper(1024, 24, 16, vocab_size=51864), 763_856_896),
+    "openai/whisper-large": (whisper(1280, 32, 20), 1_543_304_960),
     "openai/whisper-large-v2": (whisper(1280, 32, 20), 1_543_304_960),
     "openai/whisper-large-v3": (whisper(1280, 32, 20, **V3), 1_543_490_560),
     "openai/whisper-large-v3-turbo": (whisper(1280, 32, 20, 4, **V3), 808_878_080),
