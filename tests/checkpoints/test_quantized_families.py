@@ -78,14 +78,19 @@ WRITERS: dict[str, Callable[[Path], Inputs]] = {
 def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Inputs]:
     """A checkpoint of the reference that is wide enough for int4, and what to give it."""
     folder = tmp_path_factory.mktemp(request.param) / "theirs"
-    inputs = WRITERS[request.param](folder)
+    return folder, write(request.param, folder)
+
+
+def write(name: str, folder: Path) -> Inputs:
+    """Have the reference write one, and make its matrices small."""
+    inputs = WRITERS[name](folder)
     # Smaller than where parity is proven: there, the least change of a weight turns attention elsewhere.
-    family, tensors = FAMILIES[request.param], load_file(folder / "model.safetensors")
-    for name, tensor in tensors.items():
-        if tensor.ndim == 2 and family.name_in_model(name).startswith(tuple(family.decoder_blocks)):
+    family, tensors = FAMILIES[name], load_file(folder / "model.safetensors")
+    for weight, tensor in tensors.items():
+        if tensor.ndim == 2 and family.name_in_model(weight).startswith(tuple(family.decoder_blocks)):
             tensor.mul_(0.4)
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    return folder, inputs
+    return inputs
 
 
 def error(found: Tensor, wanted: Tensor) -> float:
