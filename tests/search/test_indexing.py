@@ -14,7 +14,7 @@ import pytest
 from tests.search.players import Space, Speaker, picture, recording
 from tutti.errors import InputError
 from tutti.search import Index
-from tutti.search.store import Store, writing
+from tutti.search.store import Store
 
 ROOT = Path(__file__).parents[2]
 
@@ -185,8 +185,8 @@ def test_no_database_and_a_foreign_one(folder: Path, tmp_path: Path, index: Inde
 
 def test_one_process_writes_at_a_time(folder: Path, index: Index) -> None:
     index.add(folder)
-    store = Store.open(index.path, "default")
-    with writing(store.folder), pytest.raises(InputError, match="Another process is writing to"):
+    store = Store.open(index.place, "default")
+    with store.folder.writing(), pytest.raises(InputError, match="Another process is writing to"):
         index.add(folder)
 
 

@@ -27,6 +27,8 @@ _EPILOG = """examples:
   tutti index letters/ --into team.db --tenant anna --subject case-17
   tutti index --into team.db --tenant anna --forget case-17
   tutti index /mnt/photos --into /mnt/photos.db --on ray    (extra: ray) many machines decode and embed, this one writes
+  tutti index photos/ --into s3://bucket/photos.db      an object store, by AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+                                                        AWS_REGION, AWS_ENDPOINT_URL; let one process write at a time
 
 Ctrl-C at any time: what was reported as indexed is safe, and the same command goes on from there.
 """
@@ -39,7 +41,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source", metavar="FOLDER", nargs="?", help="a folder, a file, or a .csv, .jsonl or .parquet feed"
     )
-    parser.add_argument("--into", required=True, metavar="DB", help="folder of the database; made if it is not there")
+    parser.add_argument(
+        "--into",
+        required=True,
+        metavar="DB",
+        help="folder of the database, made if it is not there; or s3://BUCKET/DB",
+    )
     parser.add_argument(
         "--tenant", default="default", metavar="NAME", help="whose collection; tenants never see one another"
     )

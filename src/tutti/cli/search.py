@@ -86,8 +86,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 def open_within(arguments: argparse.Namespace) -> tuple[Index, bool]:
     """The index that `--in` names, and whether it is that of one long medium."""
+    from tutti.search.place import is_address
+
     path = Path(arguments.within).expanduser()
-    if not path.exists():
+    if not path.exists() and not is_address(arguments.within):
         raise InputError(
             f"{arguments.within} does not exist; make a database with: tutti index FOLDER --into {arguments.within}"
         )
@@ -97,7 +99,7 @@ def open_within(arguments: argparse.Namespace) -> tuple[Index, bool]:
     model = load_model(arguments)
     if path.is_file():
         return index_of(path, model, teller(verbose=False)), True
-    return Index(path, model, tenant=arguments.tenant), False
+    return Index(arguments.within, model, tenant=arguments.tenant), False
 
 
 def write_page(file: str, title: str, hits: list[Hit], index: Index) -> None:

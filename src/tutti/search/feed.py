@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tutti.errors import InputError
-from tutti.search.store import OWN_COLUMNS, arrow
+from tutti.search.place import arrow
+from tutti.search.store import OWN_COLUMNS
 from tutti.search.walk import Broken, Source, stamp_of
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")

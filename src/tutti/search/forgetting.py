@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tutti.errors import InputError, TuttiError
+from tutti.search.place import Place
 from tutti.search.query import vectors_of
 from tutti.search.store import Store, quoted
 
@@ -71,17 +72,15 @@ def _traces(table: object, kept_digests: set[str], kept_vectors: set[bytes]) -> 
     return traces
 
 
-def _search_files(folder: Path, traces: Iterable[bytes]) -> int:
+def _search_files(folder: Place, traces: Iterable[bytes]) -> int:
     """Look for bytes in every file of a folder.
 
     Raises:
         TuttiError: Some are there.
     """
     traces, total = list(traces), 0
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            content = file.read_bytes()
-            total += len(content)
-            if any(trace in content for trace in traces):
-                raise TuttiError(f"{file} still holds data that was to be deleted; run the deletion again.")
+    for file, content in folder.files():
+        total += len(content)
+        if any(trace in content for trace in traces):
+            raise TuttiError(f"{file} still holds data that was to be deleted; run the deletion again.")
     return total

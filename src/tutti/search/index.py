@@ -23,10 +23,11 @@ from tutti.search.feed import is_feed, read_feed
 from tutti.search.forgetting import Forgotten, forget
 from tutti.search.indexing import Report, Run
 from tutti.search.moments import joined, times_answer
+from tutti.search.place import Place
 from tutti.search.query import Hit, Searcher, Wanted, embed_words, only_colour
 from tutti.search.rerank import rerank
 from tutti.search.spread import Cluster, SpreadRun
-from tutti.search.store import Identity, Store, quoted, writing
+from tutti.search.store import Identity, Store, holds_table, quoted
 from tutti.search.tuning import tune
 from tutti.search.walk import Broken, stamp_of, walk
 from tutti.search.walk import Source as Item
@@ -40,7 +41,7 @@ class Index:
     """A collection that can be searched.
 
     Args:
-        path: The database's folder.
+        path: The database's folder, or an address in an object store: s3://bucket/db.
         model: What embeds, and answers where it can: a `tutti.Model`, or any `Embedder`.
         tenant: Whose collection; tenants lie in folders of their own and never see one another.
         reader: Reads text in pictures while indexing.
@@ -60,7 +61,7 @@ class Index:
         if not isinstance(provider, Embedder):
             raise UnsupportedTask(f"{getattr(provider, 'name', provider)} does not embed; {one_that_can('embed')}")
         settings = read_settings()
-        self.path, self.tenant, self.embedder = Path(path).expanduser(), tenant, provider
+        self.place, self.tenant, self.embedder = Place.of(path), tenant, provider
         self.tools = Tools(
             limits=Limits.from_settings(settings),
             streaming=Limits.for_streaming(settings),
@@ -140,8 +141,8 @@ class Index:
         first = next(items, None)
         if first is None and not self._exists():
             raise InputError(f"{name} holds no files; expected media: pictures, recordings, videos or texts.")
-        store = Store.create(self.path, self.tenant, self.identity())
-        with writing(store.folder):
+        store = Store.create(self.place, self.tenant, self.identity())
+        with store.folder.writing():
             if cluster is not None:
                 run: Run = SpreadRun(cluster, self, store, told)
             else:
@@ -250,8 +251,8 @@ class Index:
         Raises:
             InputError: There is nothing of the subject.
         """
-        store = Store.open(self.path, self.tenant)
-        with writing(store.folder):
+        store = Store.open(self.place, self.tenant)
+        with store.folder.writing():
             done = forget(store, subject, Path(read_settings().cache_folder).expanduser())
         self._searcher = None
         return done
@@ -307,13 +308,13 @@ class Index:
 
     def _opened(self) -> Searcher:
         if self._searcher is None:
-            store = Store.open(self.path, self.tenant)
+            store = Store.open(self.place, self.tenant)
             store.check(self.identity())
             self._searcher = Searcher(store, self.embedder)
         return self._searcher
 
     def _exists(self) -> bool:
-        return (self.path / self.tenant / "items.lance").is_dir()
+        return holds_table(self.place / self.tenant)
 
     def identity(self) -> Identity:
         """Which space the vectors are points of."""
@@ -343,12 +344,12 @@ def index_of(path: str | PathLike[str], model: Any, told: Callable[[Report, list
         raise InputError(f"{path} is not a video or a recording; expected one, or the folder of a database.")
     index = Index(Path(read_settings().cache_folder).expanduser() / "moments" / part.digest[:32], model)
     weights = index.identity().weights
-    index.path = index.path / weights[:16]
+    index.place = index.place / weights[:16]
     if not index._exists():  # noqa: SLF001
         try:
             item = str(Path(path).resolve())
             index.add_items([Item(item=item, path=item, stamp=stamp_of(item))], told=told, name=str(path))
         except BaseException:
-            shutil.rmtree(index.path, ignore_errors=True)
+            shutil.rmtree(index.place.name, ignore_errors=True)
             raise
     return index

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import datetime
 import errno
-import fcntl
 import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tutti.errors import CapacityError, InputError, MissingExtra
+from tutti.search.place import Place, arrow, reached
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,54 +87,56 @@ class Store:
         identity: From the table's metadata.
     """
 
-    def __init__(self, table: Any, folder: Path, identity: Identity) -> None:
+    def __init__(self, table: Any, folder: Place, identity: Identity) -> None:
         self.table, self.folder, self.identity = table, folder, identity
 
     @classmethod
-    def open(cls, path: Path, tenant: str) -> Store:
+    def open(cls, named: str | PathLike[str] | Place, tenant: str) -> Store:
         """Open an existing database.
 
         Raises:
             InputError: There is none, it is damaged or of another version.
             MissingExtra: LanceDB is not installed.
         """
-        folder = tenant_folder(path, tenant)
-        if not (folder / f"{_TABLE}.lance").is_dir():
-            others = tenants(path)
+        place = Place.of(named)
+        folder = tenant_folder(place, tenant)
+        if not holds_table(folder):
+            others = tenants(place)
             hint = f"; its tenants are: {', '.join(others)}" if others else ""
-            what = f"{path} holds no database of tenant {tenant!r}{hint}" if others else f"{path} holds no database"
-            raise InputError(f"{what}; make one with: tutti index FOLDER --into {path}")
+            what = f"{place} holds no database of tenant {tenant!r}{hint}" if others else f"{place} holds no database"
+            raise InputError(f"{what}; make one with: tutti index FOLDER --into {place}")
         try:
             table = _connect(folder).open_table(_TABLE)
             metadata = json.loads((table.schema.metadata or {})[_METADATA])
         except (ValueError, KeyError, RuntimeError, OSError) as error:
             raise InputError(
-                f"{path} is not a database that Tutti wrote: {_first_line(error)}; index it anew."
+                f"{place} is not a database that Tutti wrote: {_first_line(error)}; index it anew."
             ) from None
         if metadata.get("format") != FORMAT:
             raise InputError(
-                f"{path} has format {metadata.get('format')}; this version reads format {FORMAT}: index it anew."
+                f"{place} has format {metadata.get('format')}; this version reads format {FORMAT}: index it anew."
             )
         return cls(table, folder, Identity(*(metadata[name] for name in Identity._fields)))
 
     @classmethod
-    def create(cls, path: Path, tenant: str, identity: Identity) -> Store:
+    def create(cls, named: str | PathLike[str] | Place, tenant: str, identity: Identity) -> Store:
         """Make an empty database, or open the one that is there.
 
         Raises:
             InputError: It cannot be written there, or the one there was made by another model.
             MissingExtra: LanceDB is not installed.
         """
-        folder = tenant_folder(path, tenant)
-        if not (folder / f"{_TABLE}.lance").is_dir():
+        place = Place.of(named)
+        folder = tenant_folder(place, tenant)
+        if not holds_table(folder):
             schema = _schema(identity)
             try:
-                folder.mkdir(parents=True, exist_ok=True)
-                with writing(folder):
+                folder.make()
+                with folder.writing(), reached(folder):
                     _connect(folder).create_table(_TABLE, schema=schema, exist_ok=True)
             except OSError as error:
-                raise InputError(f"Cannot make a database in {path}: {error.strerror or error}.") from None
-        store = cls.open(path, tenant)
+                raise InputError(f"Cannot make a database in {place}: {error.strerror or error}.") from None
+        store = cls.open(place, tenant)
         store.check(identity)
         return store
 
@@ -186,12 +188,23 @@ class Store:
         with _plainly(self.folder):
             self._add_columns(rows)
             table = arrow().Table.from_pylist(list(rows), schema=self.table.schema)
+            before = self.table.version
             if not replacing:
                 self.table.add(table)
+                self._check_alone(before)
                 return
             old = " , ".join(map(quoted, replacing))
             merge = self.table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
             merge.when_not_matched_by_source_delete(f"item IN ({old})").execute(table)
+            self._check_alone(before)
+
+    def _check_alone(self, before: int) -> None:
+        """A lock keeps other processes out of a folder; in an object store it is only seen that one was there."""
+        if self.folder.remote and self.table.version != before + 1:
+            raise InputError(
+                f"Another process is writing to {self.folder}, too, which an object store cannot keep out; wait until "
+                "it has ended, then run the command again."
+            )
 
     def _add_columns(self, rows: Sequence[Mapping[str, Any]]) -> None:
         have = {field.name for field in self.table.schema}
@@ -228,7 +241,7 @@ class Store:
             self.table.optimize(cleanup_older_than=keep, delete_unverified=keep < datetime.timedelta(minutes=1))
 
 
-def tenant_folder(path: Path, tenant: str) -> Path:
+def tenant_folder(place: Place, tenant: str) -> Place:
     """Where a tenant's table lies.
 
     Raises:
@@ -236,47 +249,24 @@ def tenant_folder(path: Path, tenant: str) -> Path:
     """
     if not _TENANT.fullmatch(tenant):
         raise InputError(f"The tenant {tenant!r} was named; expected up to 64 letters, digits, dots, - and _.")
-    if path.is_file():
-        raise InputError(f"{path} is a file; expected the folder of a database.")
-    return path / tenant
+    if place.is_file():
+        raise InputError(f"{place} is a file; expected the folder of a database.")
+    return place / tenant
 
 
-def tenants(path: Path) -> list[str]:
+def holds_table(folder: Place) -> bool:
+    """Whether a tenant's folder has a table."""
+    return (folder / f"{_TABLE}.lance").is_folder()
+
+
+def tenants(place: Place) -> list[str]:
     """The tenants of a database."""
-    return sorted(folder.parent.name for folder in path.glob(f"*/{_TABLE}.lance")) if path.is_dir() else []
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Hold the lock of a tenant; the system lets it go when the process ends, however it ends.
-
-    Raises:
-        InputError: Another process writes.
-    """
-    with (folder / ".lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"Another process is writing to {folder}; wait until it has ended.") from None
-        yield
+    return [name for name in place.folders() if holds_table(place / name)]
 
 
 def quoted(text: str) -> str:
     """A text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def arrow() -> Any:
-    """PyArrow, which comes with LanceDB.
-
-    Raises:
-        MissingExtra: It is not installed.
-    """
-    try:
-        import pyarrow
-    except ImportError:
-        raise MissingExtra("Search", "search") from None
-    return pyarrow
 
 
 def _schema(identity: Identity) -> pa.Schema:
@@ -292,20 +282,21 @@ def _type(name: str) -> pa.DataType:
     return pa.list_(single) if name.endswith("[]") else single
 
 
-def _connect(folder: Path) -> Any:
+def _connect(folder: Place) -> Any:
     try:
         import lancedb
     except ImportError:
         raise MissingExtra("Search", "search") from None
-    return lancedb.connect(folder)
+    return lancedb.connect(folder.name)
 
 
 @contextmanager
-def _plainly(folder: Path) -> Iterator[None]:
+def _plainly(folder: Place) -> Iterator[None]:
     """Turn the database's errors into sentences."""
     pa = arrow()
     try:
-        yield
+        with reached(folder, besides=(pa.ArrowInvalid, pa.ArrowTypeError)):
+            yield
     except (OSError, RuntimeError, ValueError, pa.ArrowException) as error:
         text = str(error)
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
