@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,6 @@ from recipes.tutti_mini.packs import Pictures, Sounds, fit_square
 from recipes.tutti_mini.pairs import Keys, PicturePairs, SoundPairs, augment_photos, augment_sprites, normalize
 from recipes.tutti_mini.recipe import keys_of
 from recipes.tutti_mini.tasks import PairSource
-from recipes.tutti_mini.words import tokenizer_json
 from tutti.processing.images import ImageProcessor
 
 
@@ -85,7 +86,7 @@ def test_a_batch_calls_groceries_by_kind_or_by_variety(pictures: dict[str, Pictu
     assert all("fruit" in caption for caption in kinds.captions)
     assert set(varieties.keys) == {"apple", "milk", "red beet", "lemon"}
     assert not {"fruit", "a photo of fruit"} & set(varieties.captions)
-    tokenizer = Tokenizer.from_str(tokenizer_json())
+    tokenizer = Tokenizer.from_str((files("tutti") / "assets/tutti-mini/tokenizer.json").read_text())
     source = PairSource("image", pairs, keys_of(pairs, broad=True), 8, tokenizer=tokenizer, others=8)
     drawn = [set(source.batch(rng)["text_keys"].tolist()) for _ in range(12)]
     fruit = source.keys.index["fruit"]
