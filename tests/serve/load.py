@@ -218,10 +218,12 @@ if __name__ == "__main__":
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--pid", type=int, required=True, help="the server's, whose memory is watched")
     parser.add_argument("--keys", type=Path, help="a file of keys, one a line, used in turn")
+    parser.add_argument("--cold", action="store_true", help="fill nothing beforehand, as where there is no room for it")
     given_words = parser.parse_args()
     theirs = given_words.keys.read_text().split() if given_words.keys else ()
     soak = Load(given_words.url, Path("examples/media"), given_words.clients, given_words.pid, theirs)
-    soak.warm()
+    if not given_words.cold:
+        soak.warm()
     soak.run(given_words.requests)
     print(json.dumps(soak.report(), indent=2))
     soak.check()

@@ -33,7 +33,10 @@ _COSTLY = json.dumps({"messages": [{"role": "user", "content": "a"}], "n": 8, "m
 
 
 class Probe(NamedTuple):
-    """A request that is to be refused. Each kind has a tenant of its own."""
+    """A request that is to be refused, and that is bad, so that it costs nothing where it is not refused.
+
+    Each kind has a tenant of its own.
+    """
 
     cause: str
     """Its status, and why."""
@@ -47,9 +50,9 @@ ROOM = (
     Probe("413 by the length of the body", chat("a"), {"content-length": "99999999"}),
     Probe("413 by tokens", _COSTLY),
     Probe("413 by the pixels of a header", picture(lying_png(60_000, 60_000))),
-    Probe("429 by the rate of a tenant", chat("a"), at_once=4),
+    Probe("429 by the rate of a tenant", b"{", at_once=4),
 )
-NO_ROOM = (Probe("503 because all places are taken", chat("a"), at_once=4),)
+NO_ROOM = (Probe("503 because all places are taken", b"{", at_once=4),)
 
 
 @contextlib.contextmanager
@@ -95,7 +98,7 @@ def probed(requests: int, clients: int, probes: Sequence[Probe], *options: str) 
         (Path(name) / "keys").write_text("\n".join(key for key, _ in crowd))
         with serving("--keys", f"{name}/lines", *options) as (url, pid):
             words = [sys.executable, "-m", "tests.serve.load", url, "--pid", str(pid), "--keys", f"{name}/keys"]
-            words += ["--requests", str(requests), "--clients", str(clients)]
+            words += ["--requests", str(requests), "--clients", str(clients), "--cold"]
             with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as load:
                 time.sleep(2)
                 while load.poll() is None:
