@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from typing import Any
 from tutti.cli.options import add_json, add_model, load_model, note, positive, print_json
 from tutti.errors import InputError
 
+_M_ARENA_MAX = -8
+"""Of glibc's malloc.h."""
 _EPILOG = """examples:
   tutti serve                                     tutti-mini at http://127.0.0.1:8000/v1, for this machine only
   tutti serve --model path/to/checkpoint --port 9000
@@ -88,6 +92,14 @@ def run(arguments: argparse.Namespace) -> None:
     _serve(arguments, place, keys, ServerLimits(**_limits(arguments)))
 
 
+def _keep_little_memory() -> None:
+    """Have threads leave little behind, since here any of them may compute (docs/decisions/0082)."""
+    os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")  # read once, when torch is loaded
+    if "MALLOC_ARENA_MAX" not in os.environ:
+        with contextlib.suppress(AttributeError):  # another C library than glibc
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+
+
 def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
     given = {
         name: getattr(arguments, name)
@@ -100,9 +112,7 @@ def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
 def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) -> None:
     from dataclasses import replace
 
-    # MKL keeps what each thread once needed, and here any thread may compute (docs/decisions/0082). It reads this once,
-    # when torch is loaded.
-    os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")
+    _keep_little_memory()
 
     from tutti.media import Fetcher, Limits, MediaRoot, Workers
     from tutti.serve import logs
