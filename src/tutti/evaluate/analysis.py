@@ -103,7 +103,7 @@ class Verdict:
         difference = self.comparison.difference
         band = f"95 % from {difference.low * 100:+.1f} to {difference.high * 100:+.1f}"
         points = f"{abs(difference.mean) * 100:.1f} points ({band})"
-        p = f"p = {_p(self.p_corrected)}" + (f" corrected for {self.pairs} pairs" if self.pairs > 1 else "")
+        p = f"p {_p(self.p_corrected)}" + (f" corrected for {self.pairs} pairs" if self.pairs > 1 else "")
         if self.told_apart:
             better, worse = (self.first, self.second) if difference.mean > 0 else (self.second, self.first)
             return f"{better} is better than {worse} by {points}, {p}."
@@ -119,7 +119,7 @@ class Verdict:
 
 
 def _p(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+    return f"= {value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def report_on(name: str, outcomes: Sequence[Outcome]) -> ModelReport:

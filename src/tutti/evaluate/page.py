@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.content import Audio, Image, Video
+from tutti.content import Audio, Claim, Image, Video
 from tutti.errors import TuttiError
 from tutti.evaluate.analysis import ModelReport
 from tutti.evaluate.judging import expected_in_words
@@ -34,7 +34,7 @@ padding: 0 1.5rem }
 h1 { margin: 0 0 .2rem } h2 { margin: 2.2rem 0 .6rem; font-size: 1.2rem } .soft { color: var(--soft) }
 table { border-collapse: collapse; width: 100% } th, td { text-align: left; vertical-align: top; padding: .35rem .6rem;
 border-bottom: 1px solid var(--line) } th { font-weight: 600; font-size: .85rem; color: var(--soft) }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap } td { min-width: 3.5rem }
 .bad { color: var(--bad) } .good { color: var(--good) }
 .wide { overflow-x: auto } .plots { display: flex; flex-wrap: wrap; gap: 1rem } svg { max-width: 100%; height: auto }
 img { border-radius: 4px; display: block } audio { width: 12rem } ul { padding-left: 1.2rem; margin: .4rem 0 }
@@ -57,7 +57,7 @@ def _parts(report: Report) -> Iterator[str]:
     models = "1 model" if len(report.models) == 1 else f"{len(report.models)} models"
     size = f"{report.cases} cases, {models}, {len(report.outcomes)} answers"
     yield f"<h1>{title}</h1><p class=soft>{size}; {report.made}</p>"
-    yield f"<div class=wide>{_table(_SUMMARY, [_summary(report, model) for model in report.models])}</div>"
+    yield _table(_SUMMARY, [_summary(report, model) for model in report.models])
     yield from _sentences(report)
     yield f"<h2>Scores and prompts</h2><div class=plots>{score_plot(report.models)}"
     if len(report.models[0].prompts) > 1:
@@ -79,7 +79,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "<tr>" + "".join(f"<td class='{k}'>{cell}</td>" for k, cell in zip(kind, row, strict=True)) + "</tr>"
         for row in rows
     )
-    return f"<table><tr>{top}</tr>{lines}</table>"
+    return f"<div class=wide><table><tr>{top}</tr>{lines}</table></div>"
 
 
 _SUMMARY = (
@@ -154,12 +154,16 @@ def _inventions(model: ModelReport) -> str:
         head += f"; {model.unchecked_claims} assertions had nothing to be checked against"
     if not model.inventions:
         return f"<p>{head}</p>"
+    # The same invention of several prompts is one line.
+    prompts: dict[tuple[str, Claim, str], list[str]] = {}
+    for one in model.inventions:
+        prompts.setdefault((one.case_id, one.claim, one.answer), []).append(one.variant)
     rows = [
-        [escape(one.case_id), escape(one.variant), f"<span class=bad>{escape(one.claim.text)}</span>",
-         escape(one.claim.evidence), escape(one.answer)]
-        for one in model.inventions
+        [escape(case), f"<span class=bad>{escape(claim.text)}</span>", escape(claim.evidence), escape(answer),
+         escape(", ".join(names))]
+        for (case, claim, answer), names in sorted(prompts.items(), key=lambda item: item[0][0])
     ]  # fmt: skip
-    table = _table(("case", "prompt", "asserted", "checked against", "answer"), rows)
+    table = _table(("case", "asserted", "checked against", "answer", "prompts"), rows)
     return f"<details><summary>{head}</summary>{table}</details>"
 
 
@@ -186,7 +190,7 @@ def _cases(report: Report) -> str:
         asked = f"<b>{escape(case.id)}</b><br>{escape(case.question)}<br>{wanted}"
         rows.append([shown, asked, *(_answers(found.get(name, [])) for name in names)])
     note = f"<p class=soft>The first {_SHOWN_CASES} of {len(by_case)}.</p>" if len(by_case) > _SHOWN_CASES else ""
-    return f"{note}<div class=wide>{_table(('medium', 'case', *map(escape, names)), rows)}</div>"
+    return note + _table(("medium", "case", *map(escape, names)), rows)
 
 
 def _answers(outcomes: Sequence[Outcome]) -> str:

@@ -70,7 +70,7 @@ def prompt_plot(models: Sequence[ModelReport]) -> str:
         axes.imshow(cells, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for y, line in enumerate(cells):
             for x, value in enumerate(line):
-                axes.text(x, y, f"{value:.0%}", ha="center", va="center", color="white" if value > 0.6 else "black")
+                axes.text(x, y, f"{value:.0%}", ha="center", va="center", color="white" if value > 0.5 else "black")
         axes.set_xticks(range(len(names)), [plain(name) for name in names], rotation=25, ha="right")
         axes.set_yticks(range(len(models)), [plain(model.name) for model in models])
         axes.spines[:].set_visible(False)
@@ -81,6 +81,8 @@ def prompt_plot(models: Sequence[ModelReport]) -> str:
 def latency_plot(outcomes: Sequence[Outcome]) -> str:
     """Shares of answers that came within a time, a line a model."""
     with figure(6.4, 2.6) as (_, axes, svg):
+        from matplotlib.ticker import LogLocator, NullFormatter
+
         for name in dict.fromkeys(outcome.model for outcome in outcomes):
             times = sorted(o.reply.seconds for o in outcomes if o.model == name and o.reply and not o.cached)
             times = times or sorted(o.reply.seconds for o in outcomes if o.model == name and o.reply)
@@ -90,6 +92,9 @@ def latency_plot(outcomes: Sequence[Outcome]) -> str:
         axes.set(
             xscale="log", ylim=(0, 1.02), xlabel="seconds to the whole answer (dotted: 95 %)", ylabel="share of answers"
         )
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.legend(frameon=False, loc="lower right")
         axes.grid(alpha=0.3)
     return svg[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -64,6 +65,12 @@ def make_report(
         f"No price is known for {name}; its cost is not told, and is not 0. Add it: tutti cost --help."
         for name in unpriced
     ]
+    unchecked = [
+        f"{model.name} asserts {model.unchecked_claims} things that nothing could be held against; they count as true. "
+        "Give their cases an expected, or have texts read: --ocr."
+        for model in models
+        if model.unchecked_claims
+    ]
     return Report(
         suite=suite.name,
         cases=len(suite.cases),
@@ -72,7 +79,7 @@ def make_report(
         ranks=ranks(names, judged),
         outcomes=tuple(outcomes),
         changes=tuple(changes),
-        notes=(*notes, *missing),
+        notes=(*notes, *missing, *unchecked),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
 
@@ -133,7 +140,8 @@ def as_markdown(report: Report) -> str:
 
 
 def _markdown(report: Report) -> Iterator[str]:
-    yield f"# {report.suite}: {report.cases} cases, {len(report.models)} models"
+    models = f"{len(report.models)} models" if len(report.models) > 1 else "1 model"
+    yield f"# {report.suite}: {report.cases} cases, {models}"
     yield ""
     head = "rank model score 95_% worst_prompt spread inventions declined p50_/_p95_s $_a_query failed".split()
     yield f"| {' | '.join(head).replace('_', ' ')} |"
@@ -184,7 +192,7 @@ def seconds(value: float | None) -> str:
 
 def dollars(value: float | None) -> str:
     """Dollars a query; "unknown" where no price is known, since that is not 0."""
-    return "unknown" if value is None else "0" if value == 0 else f"{value:.3g}"
+    return "unknown" if value is None else f"{Decimal(f'{value:.3g}'):f}"
 
 
 def as_junit(report: Report, *, pass_mark: float = 0.5) -> str:
