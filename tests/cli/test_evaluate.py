@@ -109,6 +109,26 @@ def test_a_spending_limit_refuses_before_sending_and_is_gone_on_from(
     assert counted in capsys.readouterr().out
 
 
+def test_an_interruption_says_how_to_go_on(
+    player: Player, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    suite = str(write_suite(tmp_path, *ROWS))
+
+    def interrupted(question: str) -> str:
+        if len(player.asked) > 5:
+            raise KeyboardInterrupt
+        return "yes"
+
+    player.answer = interrupted
+    assert main(["evaluate", suite]) == 130
+    said = "Interrupted; what was answered is kept in suite-report/answers.jsonl. Give the same command to go on.\n"
+    assert capsys.readouterr() == ("", said)
+    player.answer = lambda question: "yes"
+    assert main(["evaluate", suite, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["models"][0]["cached"] == 5
+
+
 @pytest.mark.parametrize("command", [["ask", "Hi"], ["evaluate"]])
 def test_no_key_is_for_the_user_to_mend(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -13,6 +13,8 @@ from tests.evaluate.players import Player, write_suite
 from tutti.content import Usage
 from tutti.errors import InputError
 from tutti.evaluate.journal import Journal
+from tutti.evaluate.page import as_html
+from tutti.evaluate.prompts import Variant
 from tutti.evaluate.regression import changes, read_baseline
 from tutti.evaluate.report import Report, as_dict, as_junit, as_markdown, make_report
 from tutti.evaluate.running import Candidate, Outcome, Plan, run
@@ -106,6 +108,24 @@ def test_junit_and_json_and_markdown(report: Report) -> None:
     assert len(values["answers"]) == 90
     assert "| 1= | honest | 100.0% |" in as_markdown(report)
     assert "- a note" in as_markdown(report)
+
+
+def test_what_could_not_be_checked_is_said(tmp_path: Path) -> None:
+    rows = [{"id": "a", "question": "What is it?", "metric": "hallucination"}]
+    suite = read_suite(write_suite(tmp_path, *rows))
+    found = make_report(suite, evaluated(suite, tmp_path, Player(lambda question: "A dog.", "p")))
+    assert "- p asserts 1 things that nothing could be held against; they count as true." in as_markdown(found)
+
+
+def test_inventions_of_several_prompts_are_one_line(tmp_path: Path) -> None:
+    suite = read_suite(write_suite(tmp_path, {"id": "a", "question": "What?", "expected": {"facts": ["a dog"]}}))
+    candidates = [Candidate(name="p", model=Player(lambda question: "A cat."))]
+    variants = (Variant("short", "{question}"), Variant("long", "Well, {question}"))
+    plan = Plan(suite=suite, candidates=candidates, variants=variants)
+    page = as_html(make_report(suite, run(plan, journal=Journal(tmp_path / "a"))))
+    assert "p: 2 inventions" in page
+    assert page.count("<span class=bad>object: cat</span>") == 1
+    assert "<td class=''>short, long</td>" in page
 
 
 def test_control_characters_do_not_spoil_junit(tmp_path: Path) -> None:

@@ -274,6 +274,9 @@ def _outcomes(plan: Plan, out: Path, arguments: argparse.Namespace) -> list[Outc
     cache = Journal(arguments.cache) if arguments.cache else None
     try:
         outcomes = run(plan, journal=Journal(answers), cache=cache, told=progress)
+    except KeyboardInterrupt:
+        note(f"Interrupted; what was answered is kept in {answers}. Give the same command to go on.")
+        raise
     finally:
         progress.end()
     if arguments.judge is None:
