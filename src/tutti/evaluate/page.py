@@ -34,7 +34,8 @@ padding: 0 1.5rem }
 h1 { margin: 0 0 .2rem } h2 { margin: 2.2rem 0 .6rem; font-size: 1.2rem } .soft { color: var(--soft) }
 table { border-collapse: collapse; width: 100% } th, td { text-align: left; vertical-align: top; padding: .35rem .6rem;
 border-bottom: 1px solid var(--line) } th { font-weight: 600; font-size: .85rem; color: var(--soft) }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap } td { min-width: 3.5rem }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+td { min-width: 6rem } td.n { min-width: 0 }
 .bad { color: var(--bad) } .good { color: var(--good) }
 .wide { overflow-x: auto } .plots { display: flex; flex-wrap: wrap; gap: 1rem } svg { max-width: 100%; height: auto }
 img { border-radius: 4px; display: block } audio { width: 12rem } ul { padding-left: 1.2rem; margin: .4rem 0 }
