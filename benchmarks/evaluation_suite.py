@@ -37,7 +37,7 @@ from tutti.evaluate.running import Candidate, Outcome, Plan, run
 from tutti.evaluate.suite import Suite, read_suite
 from tutti.evaluate.writing import write_report
 
-NOISE = {"noisy 0.1": 0.1, "noisy 0.7": 0.7}
+NOISE = {"noisy 0.1": 0.1, "noisy 0.5": 0.5}
 """Copy → standard deviation of the noise, as a share of each tensor's own."""
 MOST = 8
 """Blocks of 40: there are 8 recordings of each kind in the fold that was held out."""
