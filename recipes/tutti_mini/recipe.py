@@ -175,37 +175,32 @@ class _Kitchen:
     def glance(self, steps: int) -> Prepared:
         """Phase 1 of the picture trunk, on small pictures."""
         drawn = self.pairs("image", strength=0.6, colour=1.0)
-        keys = keys_of(drawn)
-        phase = Phase(
-            name="glance",
-            tasks=(Task(name="image", objective=Glance(), source=PairSource("image", drawn, keys, 128)),),
-            trainable=("model.trunks.image.*", "model.heads.image.*", "classifiers.image.*"),
-            schedule=self.schedule(steps, 2e-3),
-            seed=self.seed,
-        )
-        return Prepared(self.pretraining({"image": len(keys.names)}, ("image",)), phase)
+        source = PairSource("image", drawn, keys_of(drawn), 128)
+        return self.classify("glance", Glance(), source, self.schedule(steps, 2e-3), "classifiers.image.*")
 
     def listen(self, steps: int) -> Prepared:
         """Phase 1 of the sound trunk, continued on short recordings: mostly words, by many voices and microphones."""
         drawn = self.pairs("audio", shares=LISTEN_SHARES, lengths_s={LISTEN_S: 1.0})
-        keys = keys_of(drawn)
-        phase = Phase(
-            name="listen",
-            tasks=(Task(name="audio", objective=Classify("audio"), source=PairSource("audio", drawn, keys, 64)),),
-            trainable=("model.trunks.audio.*", "model.heads.audio.*", "classifiers.audio.*"),
-            schedule=self.schedule(steps, 1.5e-3),
-            seed=self.seed,
-        )
-        return Prepared(self.pretraining({"audio": len(keys.names)}, ("audio",)), phase)
+        source = PairSource("audio", drawn, keys_of(drawn), 64)
+        schedule = self.schedule(steps, 1.5e-3)
+        return self.classify("listen", Classify("audio"), source, schedule, "classifiers.audio.*")
 
     def pretrain(self, modality: str, steps: int) -> Prepared:
         """Phase 1 of a trunk."""
         source = self.source(modality, *((128, 64) if modality == "image" else (48, 16)))
+        schedule = self.schedule(steps, 2e-3)
+        return self.classify(f"pretrain-{modality}", Classify(modality), source, schedule, "classifiers.*")
+
+    def classify(
+        self, name: str, objective: Classify | Glance, source: PairSource, schedule: Schedule, classifiers: str
+    ) -> Prepared:
+        """A trunk and its head learn what their classifiers are asked; `classifiers` are those that learn with them."""
+        modality = source.modality
         phase = Phase(
-            name=f"pretrain-{modality}",
-            tasks=(Task(name=modality, objective=Classify(modality), source=source),),
-            trainable=(f"model.trunks.{modality}.*", f"model.heads.{modality}.*", "classifiers.*"),
-            schedule=self.schedule(steps, 2e-3),
+            name=name,
+            tasks=(Task(name=modality, objective=objective, source=source),),
+            trainable=(f"model.trunks.{modality}.*", f"model.heads.{modality}.*", classifiers),
+            schedule=schedule,
             seed=self.seed,
         )
         return Prepared(self.pretraining({modality: len(source.keys.names)}, (modality,)), phase)

@@ -110,11 +110,16 @@ class Classify:
         """Cross entropy on the throw-away classifiers."""
         pre = cast("Pretraining", model)
         tokens, spots = _encode(pre, self.modality, batch)
-        pooled = F.gelu(pre.model.heads[self.modality](tokens))
-        known = classification(pre.classifiers[self.modality](pooled), batch["keys"])
+        known = _labelled(pre, self.modality, tokens, batch)
         if not spots:
             return known
         return {**spots, **known, "loss": known["loss"] + spots["loss"], "spots": spots["loss"].detach()}
+
+
+def _labelled(pre: Pretraining, modality: str, tokens: Tensor, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+    """How well the throw-away classifier knows the packs' labels."""
+    pooled = F.gelu(pre.model.heads[modality](tokens))
+    return classification(pre.classifiers[modality](pooled), batch["keys"])
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ class Glance:
         """Cross entropy on the throw-away classifier of labels."""
         pre = cast("Pretraining", model)
         tokens = glance(cast("PictureTrunk", pre.model.trunks["image"]), F.avg_pool2d(batch["values"].float(), 2))
-        return classification(pre.classifiers["image"](F.gelu(pre.model.heads["image"](tokens))), batch["keys"])
+        return _labelled(pre, "image", tokens, batch)
 
 
 def glance(trunk: PictureTrunk, pixels: Tensor) -> Tensor:
