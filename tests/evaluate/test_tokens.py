@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tutti.errors import InputError
-from tutti.evaluate.tokens import area, crops, image_tokens, patches, text_tokens, tiles
+from tutti.evaluate.tokens import crops, fixed, image_tokens, patches, text_tokens, tiles, visual
 
 
 @pytest.mark.parametrize(
@@ -24,20 +24,44 @@ def test_openai_tiles(width: int, height: int, detail: str, tokens: int) -> None
 
 @pytest.mark.parametrize(("width", "height", "tokens"), [(1024, 1024, 1024), (1800, 2400, 1452)])
 def test_openai_patches(width: int, height: int, tokens: int) -> None:
-    """The same guide's examples, before the model's factor."""
-    assert patches(width, height, multiplier=1.0) == tokens
+    """The guide's examples of 2025, before the model's factor, with the limit of that time."""
+    assert patches(width, height, multiplier=1.0, most=1536) == tokens
+
+
+@pytest.mark.parametrize(("side", "tokens"), [(1024, 1229), (2048, 3000)])
+def test_openai_patches_within_two_limits(side: int, tokens: int) -> None:
+    """The guide's examples of 2026: gpt-5.4 at high detail, 2,048 pixels a side, 2,500 patches, times 1.2."""
+    assert patches(side, side, multiplier=1.2, most=2500, max_edge=2048) == tokens
+
+
+def test_openai_patches_without_a_limit() -> None:
+    """The provider's calculator page: 6000 x 6000 is 35,344 patches at gpt-6-astra, and 2,500 at high detail."""
+    assert patches(6000, 6000, multiplier=1.0) == 35_344
+    assert patches(6000, 6000, multiplier=1.0, most=2500, max_edge=2048) == 2500
 
 
 def test_openai_patches_never_pass_their_most() -> None:
-    assert all(patches(w, h, multiplier=1.0) <= 1536 for w in range(100, 9000, 611) for h in range(100, 9000, 577))
+    sizes = [(w, h) for w in range(100, 9000, 611) for h in range(100, 9000, 577)]
+    assert all(patches(w, h, multiplier=1.0, most=1536) <= 1536 for w, h in sizes)
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "tokens"), [(200, 200, 54), (1000, 1000, 1334), (1092, 1092, 1590), (4000, 3000, 1600)]
+    ("width", "height", "standard", "high"),
+    [
+        (200, 200, 64, 64),
+        (1000, 1000, 1296, 1296),
+        (1092, 1092, 1521, 1521),
+        (1920, 1080, 1560, 2691),
+        (2000, 1500, 1564, 3888),
+        (3840, 2160, 1560, 4784),
+        (1075, 1520, 33 * 47, 39 * 55),  # as 924 x 1307 on the standard tier
+    ],
 )
-def test_anthropic_area(width: int, height: int, tokens: int) -> None:
-    """Guide "Vision", its table of sizes; the last is a picture that is scaled down to the most."""
-    assert area(width, height, pixels=750, max_edge=1568, max_tokens=1600) == tokens
+def test_anthropic_visual_tokens(width: int, height: int, standard: int, high: int) -> None:
+    """Guide "Vision", its table of sizes on both tiers; the last is the example of "Coordinates and bounding boxes"."""
+    assert visual(width, height, max_edge=1568, max_tokens=1568) == standard
+    assert visual(width, height, max_edge=2576, max_tokens=4784) == high
+    assert visual(height, width, max_edge=1568, max_tokens=1568) == standard
 
 
 @pytest.mark.parametrize(("width", "height", "tokens"), [(384, 384, 258), (960, 540, 1548), (385, 100, 516)])
@@ -46,9 +70,14 @@ def test_google_crops(width: int, height: int, tokens: int) -> None:
     assert crops(width, height, tokens=258) == tokens
 
 
+def test_gemini_3_counts_every_picture_alike() -> None:
+    """Guide "Media resolution", its table of Gemini 3 models."""
+    assert fixed(100, 4000, tokens=1120) == 1120
+
+
 def test_rules_by_name() -> None:
     assert image_tokens({"rule": "tiles", "base": 85, "tile": 170}, 1024, 1024) == 765
     for rule in ({"rule": "magic"}, {}, {"rule": "tiles", "base": 85}, {"rule": "crops", "tokens": 1, "more": 2}):
-        with pytest.raises(InputError, match="is not known; expected one of tiles, patches, area, crops"):
+        with pytest.raises(InputError, match="is not known; expected one of tiles, patches, visual, crops, fixed"):
             image_tokens(rule, 10, 10)
     assert text_tokens("12345") == 2

@@ -164,8 +164,8 @@ def test_a_server_of_ones_own_is_told_what_openai_has_not(server: Loopback, make
 @pytest.mark.parametrize(
     ("kind", "medium", "takes", "given"),
     [
-        ("openai", "video.mp4", "text and pictures (of OpenAI's, openai:gpt-audio takes recordings)", "video"),
-        ("openai", "recording.ogg", "text and pictures (of OpenAI's, openai:gpt-audio takes recordings)", "audio"),
+        ("openai", "video.mp4", "text and pictures (of OpenAI's, openai:gpt-audio-1.5 takes recordings)", "video"),
+        ("openai", "recording.ogg", "text and pictures (of OpenAI's, openai:gpt-audio-1.5 takes recordings)", "audio"),
         ("anthropic", "recording.ogg", "text and pictures", "audio"),
     ],
 )
@@ -186,7 +186,7 @@ def test_of_openais_models_some_see_and_some_hear() -> None:
     )
     assert "<image/png, " in json.dumps(sees.preview("What is this?", picture))
     assert "<audio/wav, " in json.dumps(hears.preview("What is this?", recording))
-    with pytest.raises(UnsupportedTask, match=r"openai:gpt-audio takes recordings.*was given audio"):
+    with pytest.raises(UnsupportedTask, match=r"openai:gpt-audio-1.5 takes recordings.*was given audio"):
         sees.preview("What is this?", recording)
     with pytest.raises(UnsupportedTask, match=r"openai:gpt-4o takes pictures.*was given image"):
         hears.preview("What is this?", picture)

@@ -15,6 +15,7 @@ from tutti.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tutti.evaluate.journal import Journal
     from tutti.evaluate.prices import Price, PriceBook
     from tutti.evaluate.regression import Change
     from tutti.evaluate.report import Report
@@ -26,6 +27,7 @@ _EPILOG = """examples:
   tutti evaluate --init photos/                                   draft photos/suite.jsonl, then fill it in
   tutti evaluate photos/suite.jsonl --model tutti-mini --model ./other-model
   tutti evaluate suite.jsonl --model tutti-mini --prompts prompts.txt --limit 10
+  tutti evaluate suite.jsonl --model openai:gpt-4o --dry-run     what would be sent, and what it may cost
   tutti evaluate suite.jsonl --model openai:gpt-4o --spend-limit 2      what would pass it fails; give it again to go on
   tutti evaluate suite.jsonl --model tutti-mini --baseline old/report.json     exit code 1 if it got worse
 
@@ -46,6 +48,8 @@ exit codes: 0 done, 1 worse than the baseline, 2 you can fix it, 4 no model answ
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    from tutti.evaluate.regression import RUNS
+
     parser.epilog = _EPILOG
     parser.add_argument("suite", metavar="SUITE", nargs="?", type=Path, help="the file of cases")
     parser.add_argument(
@@ -76,8 +80,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--margin", metavar="POINTS", type=float, default=0.0, help="drop in points that is tolerated (0)"
     )
     parser.add_argument(
-        "--runs", metavar="N", type=positive(int), default=50,
-        help="comparisons with one baseline that share the false alarms: an alarm is at P/N (50)",
+        "--runs", metavar="N", type=positive(int), default=RUNS,
+        help=f"comparisons with one baseline that share the false alarms: an alarm is at P/N ({RUNS})",
     )  # fmt: skip
     parser.add_argument("--alpha", metavar="P", type=positive(float), default=0.05, help="share of false alarms (0.05)")
     parser.add_argument(
@@ -85,6 +89,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--spend-limit", metavar="USD", type=positive(float), help="refuse what may cost more, before it is sent"
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the requests to hosted models, a JSON object each, and send nothing",
     )
     parser.add_argument("--track", choices=("wandb", "mlflow", "langsmith"), help="log the report into a tracker, too")
     parser.add_argument("--spans", metavar="FILE", type=Path, help="write an OpenTelemetry span a query, as JSON lines")
@@ -106,6 +115,7 @@ def run(arguments: argparse.Namespace) -> int | None:
         return None
     if arguments.suite is None:
         raise InputError("No suite was given; name one, or draft one with --init FOLDER.")
+    from tutti.evaluate.journal import Journal
     from tutti.evaluate.prices import read_prices, stale
     from tutti.evaluate.prompts import PLAIN, read_variants
     from tutti.evaluate.regression import read_baseline
@@ -131,6 +141,9 @@ def run(arguments: argparse.Namespace) -> int | None:
         concurrency=arguments.concurrency,
         reader=_reader() if arguments.ocr else None,
     )
+    if arguments.dry_run:
+        _show_requests(plan, Journal(out / "answers.jsonl"), book)
+        return None
     with _traced(plan, arguments.spans) as watched:
         outcomes = _outcomes(watched, out, arguments)
     found = _changes(outcomes, baseline, arguments) if baseline else []
@@ -149,6 +162,21 @@ def run(arguments: argparse.Namespace) -> int | None:
 
         TRACKERS[arguments.track](report, out)
     return _code(report)
+
+
+def _show_requests(plan: Plan, journal: Journal, book: PriceBook) -> None:
+    """Print what would be sent, a line a request, and on stderr what that comes to, a line a model."""
+    from tutti.evaluate.previewing import previews, summary
+    from tutti.media import Limits
+    from tutti.settings import read_settings
+
+    found = []
+    for one in previews(plan, journal, book, Limits.from_settings(read_settings())):
+        found.append(one)
+        if not one.kept:
+            print_json(one.to_dict())
+    for candidate in plan.candidates:
+        note(summary(candidate, [one for one in found if one.model == candidate.name]))
 
 
 def _code(report: Report) -> int | None:
@@ -198,16 +226,16 @@ def _candidates(arguments: argparse.Namespace, book: PriceBook) -> list[Candidat
     from tutti.evaluate.running import Candidate
     from tutti.providers.registry import is_hosted
 
-    limited = _limited(book, arguments.spend_limit)
+    options = _hosted_options(book, arguments)
     found = []
     for name in names:
         hosted = is_hosted(name)
-        if hosted and limited is not None:
+        if hosted and arguments.spend_limit is not None:
             book.price(name)  # without one no request could be held against the limit
         found.append(
             Candidate(
                 name=name,
-                model=(tutti.load(name, hosted=limited) if hosted else tutti.load(name, quantize=quantize)).provider,
+                model=(tutti.load(name, hosted=options) if hosted else tutti.load(name, quantize=quantize)).provider,
                 fingerprint="" if hosted else _digest(name) + (quantize or ""),
                 hosted=hosted,
                 price=book.models.get(name),
@@ -216,18 +244,20 @@ def _candidates(arguments: argparse.Namespace, book: PriceBook) -> list[Candidat
     return found
 
 
-def _limited(book: PriceBook, limit_usd: float | None) -> HostedOptions | None:
-    """One purse for all hosted models of the run; None without a limit."""
-    if limit_usd is None:
-        return None
+def _hosted_options(book: PriceBook, arguments: argparse.Namespace) -> HostedOptions:
+    """How hosted models are called: with one purse for all of them, or for previews only."""
     from tutti.evaluate.tariff import Tariff
     from tutti.media import Limits
     from tutti.providers.hosted import HostedOptions
     from tutti.providers.spending import Spending
     from tutti.settings import read_settings
 
+    if arguments.dry_run:
+        return HostedOptions(preview_only=True)
+    if arguments.spend_limit is None:
+        return HostedOptions()
     prices = Tariff(book, Limits.from_settings(read_settings()))
-    return HostedOptions(prices=prices, spending=Spending(limit_usd))
+    return HostedOptions(prices=prices, spending=Spending(arguments.spend_limit))
 
 
 def _digest(name: str) -> str:

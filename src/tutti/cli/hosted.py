@@ -37,7 +37,9 @@ def hosted_options(arguments: argparse.Namespace) -> HostedOptions:
     from tutti.providers.spending import Spending
     from tutti.settings import read_settings
 
-    options = HostedOptions(keep_metadata=arguments.keep_metadata, prices=_known(arguments))
+    options = HostedOptions(
+        keep_metadata=arguments.keep_metadata, prices=_known(arguments), preview_only=arguments.dry_run
+    )
     if arguments.spend_limit is not None:
         options = replace(options, spending=Spending(arguments.spend_limit))
     if arguments.timeout is not None:
@@ -72,6 +74,9 @@ def load_with_fallback(arguments: argparse.Namespace) -> Model:
     options = hosted_options(arguments) if anywhere else None
     model = load_model(arguments, hosted=options)
     if not arguments.fallback:
+        return model
+    if arguments.dry_run:
+        note(f"Asked only where it fails: {', '.join(arguments.fallback)}")
         return model
     from tutti.providers.fallback import Fallback
 

@@ -38,8 +38,8 @@ def ask(arguments: argparse.Namespace) -> None:
     """
     if arguments.within is not None and arguments.media:
         raise InputError("Media were given beside --in; index them first, or ask about them alone.")
-    if arguments.system is not None or arguments.stream:
-        raise InputError("--system and --stream do not go with --in or a long video; leave them out.")
+    if arguments.system is not None or arguments.stream or arguments.dry_run:
+        raise InputError("--system, --stream and --dry-run do not go with --in or a long video; leave them out.")
     arguments.within = arguments.within or arguments.media[0]
     index, _ = open_within(arguments)
     answer = index.ask(

@@ -14,6 +14,7 @@ from tutti.evaluate.statistics import mean_interval
 from tutti.evaluate.suite import Suite
 from tutti.evaluate.tokens import image_tokens, text_tokens
 from tutti.media import Limits, UniformFrames, decode_audio, decode_image, decode_video, wrap
+from tutti.providers.registry import accepted
 
 HOURS_A_MONTH = 730.0
 
@@ -43,6 +44,7 @@ def query_cost(
 
     Raises:
         InputError: A medium cannot be read, or no rule is known by which the model counts it.
+        UnsupportedTask: The model does not take such a medium.
     """
     usage = Usage(prompt_tokens=text_tokens(question), completion_tokens=answer_tokens)
     parts = [("question, estimated", usage.prompt_tokens)]
@@ -61,6 +63,7 @@ def query_cost(
 
 
 def _tokens(price: Price, medium: Media, frames: int, limits: Limits) -> int:
+    _check_taken(price, medium)
     if isinstance(medium, Image) and price.image:
         height, width = decode_image(medium, limits).shape[:2]
         return image_tokens(price.image, width, height)
@@ -69,12 +72,26 @@ def _tokens(price: Price, medium: Media, frames: int, limits: Limits) -> int:
     if isinstance(medium, Video) and (price.video_per_s or price.image):
         clip = decode_video(medium, limits, UniformFrames(1 if price.video_per_s else frames))
         if price.video_per_s:
-            sound = price.audio_per_s or 0.0 if clip.sound else 0.0
-            return math.ceil(clip.duration_s * (price.video_per_s + sound))
+            if clip.sound and not price.audio_per_s:
+                raise _uncounted(price, "the sound of a video")
+            return math.ceil(clip.duration_s * (price.video_per_s + (price.audio_per_s or 0.0) * bool(clip.sound)))
         height, width = clip.frames[0].shape[:2]
         return len(clip.frames) * image_tokens(price.image, width, height)
-    raise InputError(
-        f"No rule is known by which {price.name} counts {medium.modality}; its cost is not told, and is not 0. "
+    raise _uncounted(price, medium.modality)
+
+
+def _check_taken(price: Price, medium: Media) -> None:
+    """Refuse what the model does not take at all; a video can be pictures to one that sees."""
+    accepts = accepted(price.name)
+    if accepts is None or accepts.takes(medium.modality):
+        return
+    if not (isinstance(medium, Video) and accepts.takes("image")):
+        raise accepts.refused(price.name, medium.modality)
+
+
+def _uncounted(price: Price, what: str) -> InputError:
+    return InputError(
+        f"No rule is known by which {price.name} counts {what}; its cost is not told, and is not 0. "
         f"Give the model's row a rule in a file and name it with --prices. Source of the row: {price.source}"
     )
 

@@ -176,16 +176,10 @@ class _Work:
 
     def _reply(self, candidate: Candidate, case: Case, question: str) -> tuple[Reply, bool]:
         """An answer, and whether it was known."""
-        media = [_medium(path) for path in case.media]
+        media = [wrapped(path) for path in case.media]
         ranking = case.metric == "recall"
         items = [question, *(case.options or self.gallery)] if ranking else [question]
-        digest = request_digest(
-            candidate.name,
-            candidate.fingerprint,
-            "\n".join(items),
-            [part.digest for part in media],
-            None if ranking else self.plan.options,
-        )
+        digest = reply_digest(candidate, items, media, None if ranking else self.plan.options)
         for known in (self.journal, self.cache):
             if known is not None and (reply := known.get(digest)) is not None:
                 if known is not self.journal:
@@ -230,10 +224,18 @@ class _Work:
 
     def _lines(self, media: tuple[str, ...]) -> tuple[str, ...] | None:
         """Text that the reader finds in the pictures among media; None without a reader."""
-        pictures = [part for path in media if isinstance(part := _medium(path), Image)]
+        pictures = [part for path in media if isinstance(part := wrapped(path), Image)]
         if self.plan.reader is None or not pictures:
             return None
         return tuple(line.text for picture in pictures for line in self.plan.reader.read(picture))
+
+
+def reply_digest(
+    candidate: Candidate, items: Sequence[str], media: Sequence[Media], options: SamplingOptions | None
+) -> str:
+    """What a journal knows a model's answer by: that of the prompt, or the items, about media."""
+    parts = [part.digest for part in media]
+    return request_digest(candidate.name, candidate.fingerprint, "\n".join(items), parts, options)
 
 
 _Ask = Callable[[Candidate, Variant, Case], Outcome]
@@ -266,7 +268,8 @@ def _closable(events: Iterator[Event]) -> Generator[Event]:
             close()
 
 
-def _medium(path: str) -> Media:
+def wrapped(path: str) -> Media:
+    """A case's medium, by its content."""
     return cast("Media", wrap(path))
 
 

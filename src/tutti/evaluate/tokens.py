@@ -2,11 +2,13 @@
 
 - tiles: OpenAI, guide "Images and vision", "Calculating costs": within 2048 x 2048, then the short side down to 768,
   then a base and so many tokens for each square of 512.
-- patches: the same guide, for the small models: squares of 32, at most 1536 of them (larger pictures are scaled down to
-  a whole number of patches), times a factor.
-- area: Anthropic, guide "Vision": width x height / 750 after scaling down to a longest edge and a most of tokens.
+- patches: the same guide, for the other models: squares of 32, at most so many a side or in all where the model has
+  such a limit (larger pictures are scaled down to a whole number of patches), times a factor.
+- visual: Anthropic, guide "Vision": squares of 28, in the largest size of the same shape that keeps within a longest
+  edge and a most of tokens ("How Claude resizes and pads images").
 - crops: Google, guide "Understand and count tokens" and its cookbook: 258 for a picture of up to 384 x 384, else 258
   for each crop, of a side of two thirds of the short side between 256 and 768. Sound and video go by the second.
+- fixed: Google, guide "Media resolution", for Gemini 3: the same for every picture, which is said there to be the most.
 """
 
 from __future__ import annotations
@@ -28,20 +30,27 @@ def tiles(width: int, height: int, *, base: int, tile: int, detail: str = "high"
     return base + tile * across * down
 
 
-def patches(width: int, height: int, *, multiplier: float, most: int = 1536) -> int:
-    """OpenAI's patches of 32 x 32."""
-    if math.ceil(width / 32) * math.ceil(height / 32) > most:
+def patches(width: int, height: int, *, multiplier: float, most: int | None = None, max_edge: int | None = None) -> int:
+    """OpenAI's patches of 32 x 32; without limits, all that the picture has."""
+    if max_edge is not None and max(width, height) > max_edge:
+        scale = max_edge / max(width, height)
+        width, height = round(width * scale), round(height * scale)
+    if most is not None and math.ceil(width / 32) * math.ceil(height / 32) > most:
         scale = math.sqrt(32**2 * most / (width * height))
         # Shrunk further, so that the side that fits worse ends on a whole patch.
         scale *= min(math.floor(side * scale / 32) / (side * scale / 32) for side in (width, height))
-        width, height = round(width * scale), round(height * scale)
-    return math.ceil(math.ceil(width / 32) * math.ceil(height / 32) * multiplier)
+        width, height = (math.floor(round(side * scale, 6)) for side in (width, height))
+    return math.ceil(round(math.ceil(width / 32) * math.ceil(height / 32) * multiplier, 6))
 
 
-def area(width: int, height: int, *, pixels: int, max_edge: int, max_tokens: int) -> int:
-    """Anthropic's pixels a token."""
-    scale = min(1.0, max_edge / max(width, height), math.sqrt(max_tokens * pixels / (width * height)))
-    return min(max_tokens, math.ceil(round(width * scale * height * scale / pixels, 6)))
+def visual(width: int, height: int, *, max_edge: int, max_tokens: int) -> int:
+    """Anthropic's visual tokens of 28 x 28 pixels."""
+    long, short = max(width, height), min(width, height)
+    for edge in range(min(long, max_edge), 0, -1):
+        tokens = math.ceil(edge / 28) * math.ceil(max(1, round(short * edge / long)) / 28)
+        if tokens <= max_tokens:
+            return tokens
+    raise ValueError(f"no size of {width} x {height} keeps within {max_tokens} tokens")
 
 
 def crops(width: int, height: int, *, tokens: int) -> int:
@@ -52,7 +61,18 @@ def crops(width: int, height: int, *, tokens: int) -> int:
     return tokens * math.ceil(width / side) * math.ceil(height / side)
 
 
-RULES: Mapping[str, Callable[..., int]] = {"tiles": tiles, "patches": patches, "area": area, "crops": crops}
+def fixed(_width: int, _height: int, *, tokens: int) -> int:
+    """Google's, where the size does not matter."""
+    return tokens
+
+
+RULES: Mapping[str, Callable[..., int]] = {
+    "tiles": tiles,
+    "patches": patches,
+    "visual": visual,
+    "crops": crops,
+    "fixed": fixed,
+}
 
 
 def image_tokens(rule: Mapping[str, Any], width: int, height: int) -> int:
@@ -69,7 +89,7 @@ def image_tokens(rule: Mapping[str, Any], width: int, height: int) -> int:
     parameters = {key: value for key, value in rule.items() if key != "rule"}
     try:
         return RULES[rule["rule"]](width, height, **parameters)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         raise InputError(f"The rule {dict(rule)!r} is not known; expected one of {', '.join(RULES)}.") from None
 
 

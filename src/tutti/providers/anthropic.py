@@ -1,24 +1,41 @@
 """Anthropic's Claude models.
 
-Wire format: the Messages API reference of Anthropic. Pictures are used at 1,568 pixels a side at most and may have 5 MB
-each ("Vision", section on image size).
+Wire format: the Messages API reference of Anthropic. Its guide "Vision" (copies of summer and autumn 2026): pictures
+are used at 1,568 pixels a side at most, from Claude 4.7 on at 2,576; they may have 10 MB of base64 each; 100 a request,
+and where there are more than 20, at most 2,000 pixels a side.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tutti.content import SamplingOptions, Usage
+from tutti.content import Conversation, Image, SamplingOptions, Usage
 from tutti.errors import MissingExtra
 from tutti.media import Limits
 from tutti.providers.hosted import Hosted, HostedOptions, Progress, finish_reason
 from tutti.providers.keys import Key
-from tutti.providers.outgoing import Accepts, Outgoing, Piece, sent, split_system
+from tutti.providers.outgoing import Accepts, Outgoing, Piece, outgoing, sent, split_system
 
 _BASE64_SHARE = 3 / 4
 """Of a limit on base64 text, what is left for content."""
+
+
+_MANY, _SIDE_OF_MANY_PX = 20, 2000
+_COARSE = re.compile(r"claude-(\d|instant|\w+-([0-3]|4(-[0-6])?)($|-\d{8}|-latest))")
+"""Models before Claude 4.7, by their names: claude-3-…, claude-opus-4-20250514, claude-haiku-4-5."""
+
+
+def accepted(model: str) -> Accepts:
+    """What a Claude model takes."""
+    return Accepts(
+        image_side_px=1568 if _COARSE.match(model) else 2576,
+        medium_bytes=int(10 * 2**20 * _BASE64_SHARE),
+        request_bytes=int(32 * 2**20 * _BASE64_SHARE),
+        says="text and pictures",
+    )
 
 
 class Anthropic(Hosted):
@@ -28,17 +45,11 @@ class Anthropic(Hosted):
         MissingExtra: The official client is not installed.
     """
 
-    accepts = Accepts(
-        image_side_px=1568,
-        medium_bytes=int(5 * 2**20 * _BASE64_SHARE),
-        request_bytes=int(32 * 2**20 * _BASE64_SHARE),
-        says="text and pictures",
-    )
-
     def __init__(
         self, name: str, model: str, key: Key, limits: Limits, options: HostedOptions, base_url: str | None = None
     ) -> None:
         super().__init__(name, model, key, limits, options)
+        self.accepts = accepted(model)
         try:
             import anthropic
         except ImportError:
@@ -49,6 +60,14 @@ class Anthropic(Hosted):
             timeout=options.timeout_s,
             max_retries=options.retries,
         )
+
+    def payload(self, conversation: Conversation, options: SamplingOptions) -> dict[str, Any]:
+        """As of all hosted models; many pictures are sent smaller, which Anthropic asks for."""
+        accepts, pictures = self.accepts, sum(isinstance(part, Image) for turn in conversation for part in turn.parts)
+        if pictures > _MANY:
+            accepts = replace(accepts, image_side_px=min(accepts.image_side_px, _SIDE_OF_MANY_PX))
+        turns = outgoing(conversation, accepts, self.limits, self.name, self.options.keep_metadata)
+        return self._payload(turns, options)
 
     def _payload(self, turns: Sequence[tuple[str, list[Piece]]], options: SamplingOptions) -> dict[str, Any]:
         self._refuse(options, "repetition_penalty", "logprobs", "json_schema", "seed")

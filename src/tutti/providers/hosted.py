@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tutti.content import Answer, Conversation, Event, Finished, FinishReason, SamplingOptions, TextDelta, Usage
 from tutti.content.messages import TokenLogprob
 from tutti.errors import (
+    InputError,
     ProviderError,
     QuotaExceeded,
     RateLimited,
@@ -52,6 +53,8 @@ class HostedOptions:
     """What tokens cost; without it answers have no price."""
     cache: AnswerCache | None = None
     """Where deterministic answers are kept."""
+    preview_only: bool = False
+    """Only say what would be sent: no key is looked for, and asking is refused."""
 
 
 @dataclass(slots=True)
@@ -104,7 +107,7 @@ class Hosted(ABC):
         """Yield pieces of the answer, then one `Finished`. Closing the iterator closes the connection.
 
         Raises:
-            InputError: A medium cannot be read, or an option is out of range.
+            InputError: A medium cannot be read, an option is out of range, or the model is there for previews only.
             CapacityError: A medium is over a budget, or the price over what may be spent.
             UnsupportedTask: The provider does not take a modality or an option.
             Unauthorized: The provider refuses the key.
@@ -112,6 +115,8 @@ class Hosted(ABC):
             Unavailable: It cannot be reached, or is overloaded.
             ProviderError: It refuses the request, or the stream broke off.
         """
+        if self.options.preview_only:
+            raise InputError(f"{self.name} was loaded for previews only; load it without preview_only to ask it.")
         begun = time.perf_counter()
         payload = self.payload(conversation, options)
         key = self._cache_key(payload, options)

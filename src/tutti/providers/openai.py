@@ -1,8 +1,10 @@
 """OpenAI's chat models, and every server that speaks the same dialect (vLLM, llama.cpp, Ollama, `tutti serve`).
 
 Wire format: the Chat Completions and Embeddings API reference of OpenAI; `video_url` and the sampling options beside it
-as vLLM's OpenAI-compatible server documents them. Pictures are used at 2,048 pixels a side at most (OpenAI, "Images and
-vision", section on costs).
+as vLLM's OpenAI-compatible server documents them. OpenAI's guide "Images and vision" (copies of summer 2026): at most
+1,500 pictures and 512 MB a request; models up to gpt-5.4 use 2,048 pixels a side at most. Later ones use all of a
+picture's pixels where no `detail` is asked for, and charge for them; they are sent 2,048, too, the guide's size for
+"standard high-fidelity image understanding".
 """
 
 from __future__ import annotations
@@ -21,11 +23,21 @@ from tutti.providers.outgoing import Accepts, Outgoing, Piece, outgoing, sent, t
 if TYPE_CHECKING:
     import openai
 
-CHAT = Accepts(image_side_px=2048, media=250, says="text and pictures (of OpenAI's, openai:gpt-audio takes recordings)")
+CHAT = Accepts(
+    image_side_px=2048,
+    request_bytes=384_000_000,
+    media=1500,
+    says="text and pictures (of OpenAI's, openai:gpt-audio-1.5 takes recordings)",
+)
 HEARING = Accepts(audio_rate_hz=24_000, says="text and recordings (openai:gpt-4o takes pictures)")
 SERVER = Accepts(image_side_px=4096, audio_rate_hz=24_000, video=True, media=250, says="text, image, audio and video")
 FIXED_TEMPERATURE = ("o1", "o3", "o4", "gpt-5", "gpt-6")
 """Reasoning models draw in a way of their own and refuse `temperature` and `top_p`."""
+
+
+def accepted(model: str) -> Accepts:
+    """What a model of OpenAI's takes: gpt-audio and its like hear and do not see; the others see and do not hear."""
+    return HEARING if "audio" in model else CHAT
 
 
 class OpenAI(Hosted):
@@ -51,8 +63,7 @@ class OpenAI(Hosted):
     ) -> None:
         super().__init__(name, model, key, limits, options)
         self.own_server = base_url is not None
-        # gpt-audio, gpt-4o-audio-preview and their like hear and do not see; the others see and do not hear.
-        self.accepts = SERVER if self.own_server else HEARING if "audio" in model else CHAT
+        self.accepts = SERVER if self.own_server else accepted(model)
         self._client = _client(key, options, base_url)
 
     def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from tutti.content import Audio, Conversation, Image, Media, Part, Text, Video
+from tutti.content import Audio, Conversation, Image, Media, Modality, Part, Text
 from tutti.errors import CapacityError, InputError, UnsupportedTask, one_that_can
 from tutti.media import Limits, decode_audio, decode_image
 from tutti.media.sniff import FLAC, GIF, JPEG, MATROSKA, MP3, MP4, OGG, PNG, WAV, WEBP, Format, sniff
@@ -53,6 +53,15 @@ class Accepts:
     """Most media of a request."""
     says: str = "text"
     """All of it in words."""
+
+    def takes(self, modality: Modality) -> bool:
+        """Whether media of a modality can be sent."""
+        return bool({"image": self.image_side_px, "audio": self.audio_rate_hz, "video": self.video}.get(modality))
+
+    def refused(self, name: str, modality: Modality) -> UnsupportedTask:
+        """What to raise where a modality cannot be sent to the model of a name."""
+        able = one_that_can("ask", modality)
+        return UnsupportedTask(f"{name} takes {self.says}, and was given {modality}; {able}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,15 +133,14 @@ def outgoing(
 def _piece(part: Part, accepts: Accepts, limits: Limits, name: str, keep_metadata: bool) -> Piece:
     if isinstance(part, Text):
         return part.text
-    if isinstance(part, Image) and accepts.image_side_px:
+    if not accepts.takes(part.modality):
+        raise accepts.refused(name, part.modality)
+    if isinstance(part, Image):
         sent = _picture(part, accepts, limits, keep_metadata)
-    elif isinstance(part, Audio) and accepts.audio_rate_hz:
+    elif isinstance(part, Audio):
         sent = _sound(part, accepts, limits, keep_metadata)
-    elif isinstance(part, Video) and accepts.video:
-        sent = _film(part, limits, keep_metadata)
     else:
-        able = one_that_can("ask", part.modality)
-        raise UnsupportedTask(f"{name} takes {accepts.says}, and was given {part.modality}; {able}")
+        sent = _film(part, limits, keep_metadata)
     if len(sent.data) > accepts.medium_bytes:
         raise CapacityError(
             f"{part.name} would be sent as {len(sent.data):,} bytes; {name} takes at most "
@@ -202,7 +210,7 @@ def _sound(part: Audio, accepts: Accepts, limits: Limits, keep_metadata: bool) -
     return Outgoing(modality="audio", mime=MIME[WAV], data=buffer.getvalue(), done=done)
 
 
-def _film(part: Video, limits: Limits, keep_metadata: bool) -> Outgoing:
+def _film(part: Media, limits: Limits, keep_metadata: bool) -> Outgoing:
     if array_of(part) is not None:
         raise UnsupportedTask("A video array cannot be sent; encode it as MP4 and give the file.")
     with opened(part, limits) as file:

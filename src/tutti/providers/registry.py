@@ -14,6 +14,7 @@ from tutti.settings import HOSTED, Settings, read_settings
 if TYPE_CHECKING:
     from tutti.media import Limits
     from tutti.providers.hosted import HostedOptions
+    from tutti.providers.outgoing import Accepts
 
 
 def load(
@@ -41,8 +42,8 @@ def load(
     Raises:
         CheckpointError: There is no such model, or its folder is not what it claims to be.
         UnsupportedTask: The name is of a kind that this version does not serve.
-        InputError: The address of a server names no model, there is no key for the provider, or the file of keys is
-            broken.
+        InputError: The address of a server names no model, there is no key for the provider (which is not needed for
+            previews only), or the file of keys is broken.
         MissingExtra: The client of hosted models is not installed.
     """
     settings = read_settings()
@@ -65,6 +66,24 @@ def is_hosted(name: str) -> bool:
     return provider in ("http", "https") or (provider in HOSTED and bool(model))
 
 
+def accepted(name: str) -> Accepts | None:
+    """What a hosted model takes, without reaching for it; None of a name that is no hosted model's."""
+    provider, _, model = name.partition(":")
+    if not is_hosted(name):
+        return None
+    if provider == "anthropic":
+        from tutti.providers import anthropic
+
+        return anthropic.accepted(model)
+    if provider == "gemini":
+        from tutti.providers import gemini
+
+        return gemini.Gemini.accepts
+    from tutti.providers import openai
+
+    return openai.accepted(model) if provider == "openai" else openai.SERVER
+
+
 def _hosted(
     wanted: str, provider: str, model: str, settings: Settings, hosted: HostedOptions | None, limits: Limits | None
 ) -> Responder | Embedder:
@@ -81,7 +100,7 @@ def _hosted(
             raise InputError(f"{wanted} names no model; expected an address such as http://localhost:8000/v1#MODEL.")
         own = Key(settings.hosted_keys.get("tutti_server") or "none")
         return OpenAI(wanted, served, own, limits, options, base_url=address)
-    key = find_key(provider, settings)
+    key = Key("none") if options.preview_only else find_key(provider, settings)
     if provider == "anthropic":
         from tutti.providers.anthropic import Anthropic
 
