@@ -109,6 +109,41 @@ def test_a_spending_limit_refuses_before_sending_and_is_gone_on_from(
     assert counted in capsys.readouterr().out
 
 
+def test_a_dry_run_shows_every_request_and_its_price_without_a_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("TUTTI_KEYS_FILE", "keys.toml")
+    ranked = {"id": "r", "media": ["1.png"], "question": "Which?", "expected": ["a"], "metric": "recall"}
+    suite = str(write_suite(tmp_path, *ROWS[:2], ranked))
+    with loopback() as server:
+        own = f"{server.url}/v1#m"
+        server.replies += [openai_stream("yes"), openai_stream("yes")]
+        words = ["evaluate", suite, "--model", own]
+        assert main([*words, "--limit", "1"]) == 0
+        capsys.readouterr()
+        assert main([*words, "--model", "openai:gpt-4o", "--model", "tutti-mini", "--dry-run"]) == 0
+        assert len(server.asked) == 1
+    out, err = capsys.readouterr()
+    shown = [json.loads(line) for line in out.splitlines()]
+    assert [(one["model"], one["id"]) for one in shown] == [
+        (own, "c1"), (own, "r"), ("openai:gpt-4o", "c0"), ("openai:gpt-4o", "c1"), ("openai:gpt-4o", "r"),
+    ]  # fmt: skip
+    assert shown[0]["usd_at_most"] is None
+    assert "<image/png, " in shown[2]["request"]["messages"][0]["content"][0]["image_url"]["url"]
+    assert shown[2]["usd_at_most"] == pytest.approx(((255 + 3) * 2.5 + 64 * 10) / 1e6)
+    assert "would be sent to be embedded" in shown[4]["error"]
+    price = 2 * shown[2]["usd_at_most"]
+    rest = "cannot be sent, or not be shown: 1, see their errors."
+    own_rest = f"their price is not known, and is not 0: tutti cost --help; answers kept from an earlier run: 1; {rest}"
+    assert err.splitlines() == [
+        f"{own}: requests that would be sent: 1; none was; {own_rest}",
+        f"openai:gpt-4o: requests that would be sent: 2; none was; at most ${price:.4f}; {rest}",
+        "tutti-mini is on this machine; nothing would be sent anywhere.",
+    ]
+
+
 def test_an_interruption_says_how_to_go_on(
     player: Player, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,22 @@ def test_a_dry_run_shows_what_would_be_sent(capsys: pytest.CaptureFixture[str]) 
         assert server.asked == []
 
 
+def test_a_dry_run_tells_of_the_model_that_is_asked_first(capsys: pytest.CaptureFixture[str]) -> None:
+    with loopback() as server:
+        url = f"{server.url}/v1"
+        words = ["ask", "What is this?", PICTURE, "--model", f"{url}#one", "--fallback", "tutti-mini", "--dry-run"]
+        assert main(words) == 0
+        out, err = capsys.readouterr()
+        assert json.loads(out)["model"] == "one"
+        assert err == "Asked only where it fails: tutti-mini\n"
+        assert server.asked == []
+
+
+def test_a_dry_run_does_not_go_with_a_search(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", "Which dog barks?", "--in", "photos.db", "--dry-run"]) == 2
+    assert capsys.readouterr().err.startswith("tutti: --system, --stream and --dry-run do not go with --in or a long")
+
+
 def test_a_dry_run_of_a_local_model_has_nothing_to_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ask", "What is this?", PICTURE, "--dry-run"]) == 2
     assert capsys.readouterr().err == "tutti: tutti-mini is on this machine; nothing would be sent anywhere.\n"

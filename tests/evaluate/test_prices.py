@@ -52,6 +52,8 @@ def test_own_prices_stand_beside_and_in_the_place_of_others(tmp_path: Path) -> N
     assert book.price("openai:gpt-4o-mini").input == 0.15
     with pytest.raises(InputError, match=r"No price is known for openai:gpt-9; add a row"):
         book.price("openai:gpt-9")
+    with pytest.raises(InputError, match=r"No price is known for gpt-4o-mini; perhaps you meant openai:gpt-4o-mini\.$"):
+        book.price("gpt-4o-mini")
     with pytest.raises(InputError, match="No price is known for the machine 'z80'"):
         book.machine("z80")
 

@@ -63,6 +63,12 @@ def test_ranks_only_what_can_be_told_apart(report: Report) -> None:
     assert any(re.match(r"honest is better than inventive by 100.0 points .* p < 0.001", one) for one in sentences)
 
 
+def test_nothing_to_be_said_has_no_heading(report: Report, tmp_path: Path) -> None:
+    assert "<h2>What can be said</h2><ul><li>" in as_html(report)
+    suite = suite_of(tmp_path, 10)
+    assert "What can be said" not in as_html(make_report(suite, evaluated(suite, tmp_path, right_share(0.7))))
+
+
 def test_says_how_many_cases_would_do(tmp_path: Path) -> None:
     suite = suite_of(tmp_path, 40)
     outcomes = evaluated(suite, tmp_path, right_share(0.7), right_share(0.6))

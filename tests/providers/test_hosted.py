@@ -15,6 +15,7 @@ import PIL.Image
 import pytest
 import soundfile
 
+import tutti
 from tests.providers.loopback import (
     Loopback,
     Reply,
@@ -27,6 +28,7 @@ from tests.providers.loopback import (
 from tutti.content import Audio, Finished, Image, Message, SamplingOptions, Text, TextDelta, Usage, Video
 from tutti.errors import (
     CapacityError,
+    InputError,
     ProviderError,
     QuotaExceeded,
     RateLimited,
@@ -256,13 +258,26 @@ def test_a_videos_tags_stay_here_and_its_streams_are_copied(make: Make, tmp_path
     assert all(np.array_equal(*pair) for pair in zip(*frames, strict=True))
 
 
-def test_large_pictures_are_scaled_to_what_the_provider_uses(make: Make) -> None:
-    pixels = np.zeros((1000, 4000, 3), np.uint8)
-    payload = make("anthropic").payload([Message.user(Image(pixels), "?")], SamplingOptions())
-    sent = payload["messages"][0]["content"][0]["source"]["data"]
+@pytest.mark.parametrize(
+    ("name", "pictures", "width"),
+    [
+        ("claude-haiku-4-5", 1, 1568),
+        ("claude-opus-4-20250514", 1, 1568),
+        ("claude-3-7-sonnet-latest", 1, 1568),
+        ("claude-opus-4-7", 1, 2576),
+        ("claude-opus-5-5", 20, 2576),
+        ("claude-opus-5-5", 21, 2000),
+        ("claude-haiku-4-5", 21, 1568),
+    ],
+)
+def test_large_pictures_are_scaled_to_what_the_model_uses(name: str, pictures: int, width: int) -> None:
+    pixels = np.zeros((100, 4000, 3), np.uint8)
+    model = Anthropic(f"anthropic:{name}", name, Key(SECRET), Limits(), HostedOptions())
+    payload = model.payload([Message.user(*[Image(pixels)] * pictures, "?")], SamplingOptions())
+    sent = payload["messages"][0]["content"][pictures - 1]["source"]["data"]
     with PIL.Image.open(io.BytesIO(sent.data)) as picture:
-        assert picture.size == (1568, 392)
-    assert sent.done == "metadata removed, 4000 x 1000 scaled to 1568 x 392"
+        assert picture.width == width
+    assert sent.done.startswith(f"metadata removed, 4000 x 100 scaled to {width} x ")
 
 
 def test_too_much_is_refused_before_anything_is_sent(server: Loopback, make: Make) -> None:
@@ -284,6 +299,19 @@ def test_a_preview_shows_all_and_sends_nothing(server: Loopback, make: Make) -> 
         assert "metadata removed" in text
         assert SECRET not in text
     assert server.asked == []
+
+
+@pytest.mark.parametrize("name", ["openai:gpt-4o", "anthropic:claude-opus-5-5", "gemini:gemini-2.5-pro"])
+def test_a_preview_needs_no_key(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("TUTTI_KEYS_FILE", str(tmp_path / "none.toml"))
+    with pytest.raises(InputError, match="There is no key for"):
+        tutti.load(name)
+    model = tutti.load(name, hosted=HostedOptions(preview_only=True))
+    assert "What is this?" in json.dumps(model.preview("What is this?", MEDIA / "picture.png"))
+    with pytest.raises(InputError, match="was loaded for previews only; load it without preview_only to ask it"):
+        model.ask("What is this?")
 
 
 FAILURES = [

@@ -74,6 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         InputError: There is no price or no rule for what was asked, or a medium or a suite cannot be read.
     """
+    from tutti.checkpoints.places import BUILT_IN
     from tutti.evaluate.prices import read_prices, stale
 
     book = read_prices(arguments.prices)
@@ -82,6 +83,11 @@ def run(arguments: argparse.Namespace) -> None:
         return
     if arguments.model is None:
         raise InputError("No model was named; give --model, or list those with prices: tutti cost --models.")
+    if arguments.model in BUILT_IN and arguments.model not in book.models:
+        raise InputError(
+            f"{arguments.model} is on this machine and has no price a query; --per-month holds the price of a machine "
+            "against that of a hosted model."
+        )
     price = book.price(arguments.model)
     if (warning := stale(price)) is not None:
         note(warning)

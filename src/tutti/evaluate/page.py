@@ -117,7 +117,11 @@ def _summary(report: Report, model: ModelReport) -> list[str]:
 
 
 def _sentences(report: Report) -> Iterator[str]:
-    yield "<h2>What can be said</h2><ul>"
+    if lines := list(_lines(report)):
+        yield f"<h2>What can be said</h2><ul>{''.join(lines)}</ul>"
+
+
+def _lines(report: Report) -> Iterator[str]:
     for one in report.verdicts:
         yield f"<li>{escape(one.sentence)}</li>"
     for change in report.changes:
@@ -130,7 +134,6 @@ def _sentences(report: Report) -> Iterator[str]:
             yield f"<li class=bad>{escape(model.name)} failed {count} times: {escape(error)}</li>"
     for note in report.notes:
         yield f"<li>{escape(note)}</li>"
-    yield "</ul>"
 
 
 _COSTS = ("model", "p50 s#", "p95 s#", "p99 s#", "first token p50 / p95 s#", "tokens", "$ a query#", "from the cache#")

@@ -94,5 +94,5 @@ def summary(candidate: Candidate, found: Sequence[Preview]) -> str:
     if kept := sum(one.kept for one in found):
         told.append(f"answers kept from an earlier run: {kept}")
     if failed := sum(bool(one.error) for one in found):
-        told.append(f"cannot be sent: {failed}, see their errors")
+        told.append(f"cannot be sent, or not be shown: {failed}, see their errors")
     return "; ".join(told) + "."

@@ -78,6 +78,9 @@ class PriceBook:
         """
         if name in self.models:
             return self.models[name]
+        meant = next((known for known in self.models if known.endswith(f":{name}")), None)
+        if meant is not None:
+            raise InputError(f"No price is known for {name}; perhaps you meant {meant}.")
         raise InputError(
             f"No price is known for {name}; add a row [models.{name!r}] with input, output, read and source to a file "
             f"and give it with --prices. Known are {', '.join(self.models)}."
