@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ from tutti.errors import (
     one_that_can,
 )
 from tutti.interfaces import Embedder, Responder
-from tutti.media import Limits
+from tutti.media import Limits, decode_video
+from tutti.media.frames import Reel
 from tutti.providers.answer_cache import AnswerCache
 from tutti.providers.anthropic import Anthropic
 from tutti.providers.gemini import Gemini
@@ -256,6 +258,32 @@ def test_a_videos_tags_stay_here_and_its_streams_are_copied(make: Make, tmp_path
         assert len(copy.streams) == len(source.streams)
         frames = [[frame.to_ndarray() for frame in film.decode(video=0)] for film in (copy, source)]
     assert all(np.array_equal(*pair) for pair in zip(*frames, strict=True))
+
+
+def test_animations_and_arrays_are_sent_as_mp4_with_their_times(make: Make) -> None:
+    pictures = [PIL.Image.new("RGB", (41, 33), color) for color in ("red", "lime", "blue")]
+    buffer = io.BytesIO()
+    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=[200, 500, 300])
+    array = Video(np.stack([np.asarray(picture) for picture in pictures]), frames_per_s=2)
+    for part, times_s, duration_s in ((Video(buffer.getvalue()), (0, 0.2, 0.7), 1.0), (array, (0, 0.5, 1.0), 1.5)):
+        payload = make("gemini").payload([Message.user(part, "What?")], SamplingOptions())
+        sent = payload["contents"][0]["parts"][0]
+        assert (sent.mime, sent.done) == ("video/mp4", "metadata removed, 3 frames as MP4")
+        clip = decode_video(Video(sent.data), Limits(), At(times_s))
+        assert clip.times_s == pytest.approx(times_s)
+        assert clip.duration_s == pytest.approx(duration_s)
+        assert clip.frames.shape == (3, 32, 40, 3)
+        assert [frame.mean((0, 1)).argmax() for frame in clip.frames] == [0, 1, 2]
+
+
+@dataclass
+class At:
+    """The frames shown at given times."""
+
+    times_s: tuple[float, ...]
+
+    def moments(self, reel: Reel) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return np.array(self.times_s) + 0.01
 
 
 @pytest.mark.parametrize(

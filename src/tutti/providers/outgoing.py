@@ -1,7 +1,8 @@
 """What leaves the machine: media as a provider accepts them, without metadata, and told in words before they go.
 
 Pictures and sounds are decoded and encoded anew, so that nothing of a file but what is seen and heard is sent:
-no place, no device, no comment. Videos are copied stream by stream into a container without metadata.
+no place, no device, no comment. Videos are copied stream by stream into a container without metadata; animations and
+arrays are encoded.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, cast
 
 from tutti.content import Audio, Conversation, Image, Media, Modality, Part, Text
 from tutti.errors import CapacityError, InputError, UnsupportedTask, one_that_can
 from tutti.media import Limits, decode_audio, decode_image
 from tutti.media.sniff import FLAC, GIF, JPEG, MATROSKA, MP3, MP4, OGG, PNG, WAV, WEBP, Format, sniff
 from tutti.media.sources import array_of, decoding, opened
+
+if TYPE_CHECKING:
+    from tutti.content import Video
 
 MIME: dict[Format, str] = {
     JPEG: "image/jpeg",
@@ -140,7 +144,7 @@ def _piece(part: Part, accepts: Accepts, limits: Limits, name: str, keep_metadat
     elif isinstance(part, Audio):
         sent = _sound(part, accepts, limits, keep_metadata)
     else:
-        sent = _film(part, limits, keep_metadata)
+        sent = _film(cast("Video", part), limits, keep_metadata)
     if len(sent.data) > accepts.medium_bytes:
         raise CapacityError(
             f"{part.name} would be sent as {len(sent.data):,} bytes; {name} takes at most "
@@ -210,39 +214,21 @@ def _sound(part: Audio, accepts: Accepts, limits: Limits, keep_metadata: bool) -
     return Outgoing(modality="audio", mime=MIME[WAV], data=buffer.getvalue(), done=done)
 
 
-def _film(part: Media, limits: Limits, keep_metadata: bool) -> Outgoing:
-    if array_of(part) is not None:
-        raise UnsupportedTask("A video array cannot be sent; encode it as MP4 and give the file.")
-    with opened(part, limits) as file:
-        found = sniff(file)
-        if found not in (MP4, MATROSKA):
-            raise UnsupportedTask(f"{part.name} is not MP4, MOV, WebM or MKV, which is what can be sent; convert it.")
-        if keep_metadata:
-            return Outgoing(modality="video", mime=MIME[found], data=file.read(), done="as it is, with its metadata")
-        with decoding(part.name, "a readable video"):
-            data = _remuxed(file, found)
-    done = "metadata removed, streams copied"
-    return Outgoing(modality="video", mime=MIME[found], data=data, done=done)
+def _film(part: Video, limits: Limits, keep_metadata: bool) -> Outgoing:
+    from tutti.providers.films import encoded, remuxed
 
-
-def _remuxed(file: BinaryIO, found: Format) -> bytes:
-    """The first stream of pictures and the first of sound, in a new container that says nothing else."""
-    import av
-
-    form = "mp4" if found is MP4 else "matroska"
-    buffer = io.BytesIO()
-    with av.open(file, "r", "mov" if found is MP4 else form) as source, av.open(buffer, "w", form) as target:
-        streams = [*source.streams.video[:1], *source.streams.audio[:1]]
-        if not streams:
-            raise InputError("no stream")
-        copies = {stream.index: target.add_stream_from_template(stream) for stream in streams}
-        for copy in copies.values():
-            copy.metadata.clear()
-        for packet in source.demux(streams):
-            if packet.dts is not None:
-                packet.stream = copies[packet.stream.index]
-                target.mux(packet)
-    return buffer.getvalue()
+    kept = _as_it_is(part, limits, (MP4, MATROSKA)) if keep_metadata else None
+    if kept:
+        return kept
+    if array_of(part) is None:
+        with opened(part, limits) as file:
+            found = sniff(file)
+            if found in (MP4, MATROSKA):
+                with decoding(part.name, "a readable video"):
+                    data = remuxed(file, found)
+                return Outgoing(modality="video", mime=MIME[found], data=data, done="metadata removed, streams copied")
+    data, frames = encoded(part, limits)
+    return Outgoing(modality="video", mime=MIME[MP4], data=data, done=f"metadata removed, {frames} frames as MP4")
 
 
 def shown(value: Any) -> Any:
