@@ -38,7 +38,8 @@ def test_a_month(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert main([*words, "--plot", str(tmp_path / "load.svg"), "--hidden", "0.3"]) == 0
     out = capsys.readouterr().out
-    assert "and 30% on top" in out
+    assert "l4: $0.80 an hour, 1 queries a second each, planned to 60% at 3 times the mean; price of " in out
+    assert "both with 30% on top" in out
     assert "break-even: " in out
     assert (tmp_path / "load.svg").read_text().startswith("<svg")
     assert main([*words, "--json"]) == 0

@@ -102,7 +102,9 @@ def test_the_plot_names_the_break_even() -> None:
     load = Load(
         per_query=PerQuery(mean=0.01, low=0.008, high=0.012), hosting=SelfHosting(usd_per_hour=1.0, queries_per_s=10.0)
     )
-    assert "break-even 73,000" in load_plot(load, 10_000)
+    drawn = load_plot(load, 10_000)
+    assert "break-even 73,000 (48,667 to 109,500)" in drawn
+    assert "your 10,000" in drawn
 
 
 def test_article_ten_thousand_queries_cost_300_to_500_dollars() -> None:

@@ -199,6 +199,9 @@ def test_a_regression_is_seen_and_a_rerun_is_none(tmp_path: Path) -> None:
         "the alarm is at 0.001 where 50 runs share 5%."
     )
     assert not changes(worse_now, baseline, margin=0.15)[0].regressed
+    for found, failures in ((same, []), (change, [change.sentence])):
+        junit = ElementTree.fromstring(as_junit(make_report(suite, worse_now, changes=[found])))
+        assert [one.get("message") for one in junit.findall("testsuite[@name='baseline']//failure")] == failures
 
 
 def test_what_one_comparison_would_call_worse_is_said_and_is_no_alarm(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def _month(arguments: argparse.Namespace, price: Price, book: PriceBook) -> None
         fixed_usd=arguments.fixed,
     )
     load = Load(per_query=per_query, hosting=hosting, hidden=arguments.hidden, spread=arguments.spread)
-    _print_month(load, arguments, price)
+    _print_month(load, arguments, price, machine)
 
 
 def _queries_per_s(arguments: argparse.Namespace) -> float:
@@ -188,7 +188,9 @@ def _queries_per_s(arguments: argparse.Namespace) -> float:
     return best
 
 
-def _print_month(load: Load, arguments: argparse.Namespace, price: Price) -> None:
+def _print_month(load: Load, arguments: argparse.Namespace, price: Price, machine: Machine) -> None:
+    from tutti.evaluate.report import dollars
+
     queries, meets, (low, high) = arguments.per_month, load.break_even(), load.band()
     if arguments.plot is not None:
         from tutti.evaluate.plots import load_plot
@@ -201,14 +203,24 @@ def _print_month(load: Load, arguments: argparse.Namespace, price: Price) -> Non
         values = {"model": price.name, "per_query_usd": asdict(load.per_query), "months": table, "hidden": load.hidden}
         print_json(values | {"break_even": meets, "break_even_low": low, "break_even_high": high})
         return
-    one = load.per_query
-    band = f"95 % from {one.low:.4f} to {one.high:.4f}"
-    print(f"{price.name}: ${one.mean:.4f} a query ({band}), and {load.hidden:.0%} on top")
+    one, own = load.per_query, load.hosting
+    band = f"95 % from {dollars(one.low)} to {dollars(one.high)}"
+    print(f"{price.name}: ${dollars(one.mean)} a query ({band}); prices of {price.read}")
+    print(
+        f"{machine.name}: ${machine.usd_per_hour:.2f} an hour, {own.queries_per_s:.3g} queries a second each, planned "
+        f"to {own.utilisation:.0%} at {own.peak:g} times the mean; price of {machine.read}"
+    )
+    print(f"both with {load.hidden:.0%} on top for preprocessing, storage and monitoring")
     print(f"{'queries a month':>16} {'hosted $':>12} {'own $':>12} {'machines':>9}")
-    for count, hosted, own, machines in rows:
-        print(f"{count:>16,.0f} {hosted:>12,.0f} {own:>12,.0f} {machines:>9,}")
+    for count, hosted, usd, machines in rows:
+        print(f"{count:>16,.0f} {_rounded(hosted):>12} {_rounded(usd):>12} {machines:>9,}")
     if meets is None:
         print("Machines of your own never become cheaper at these figures.")
     else:
         ends = [f"{end:,.0f}" if end is not None else "never" for end in (low, high)]
         print(f"break-even: {meets:,.0f} queries a month (from {ends[0]} to {ends[1]})")
+
+
+def _rounded(usd: float) -> str:
+    """Dollars, with cents where they matter."""
+    return f"{usd:,.0f}" if usd >= 100 else f"{usd:,.2f}"

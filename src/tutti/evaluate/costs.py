@@ -179,9 +179,9 @@ class SelfHosting:
         a_month = self.queries_per_s * self.utilisation * 3600 * HOURS_A_MONTH / self.peak
         return max(1, math.ceil(queries / a_month - 1e-9))
 
-    def usd(self, queries: float) -> float:
-        """Dollars a month."""
-        return self.fixed_usd + self.machines(queries) * self.usd_per_hour * HOURS_A_MONTH
+    def usd(self, queries: float, dearer: float = 1.0) -> float:
+        """Dollars a month, machines so many times as dear."""
+        return self.fixed_usd + self.machines(queries) * self.usd_per_hour * dearer * HOURS_A_MONTH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,9 +199,9 @@ class Load:
         """Dollars a month at the provider."""
         return queries * (self.per_query.mean if per_query is None else per_query) * (1 + self.hidden)
 
-    def own_usd(self, queries: float) -> float:
-        """Dollars a month on machines."""
-        return self.hosting.usd(queries) * (1 + self.hidden)
+    def own_usd(self, queries: float, dearer: float = 1.0) -> float:
+        """Dollars a month on machines, so many times as dear."""
+        return self.hosting.usd(queries, dearer) * (1 + self.hidden)
 
     def break_even(self, per_query: float | None = None, dearer: float = 1.0) -> float | None:
         """The fewest queries a month at which machines cost no more than the provider; None if that never comes.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tutti.evaluate.costs import Load
     from tutti.evaluate.running import Outcome
 
-_BLUE, _GREY = "#2f6db3", "#8a8f98"
+_BLUE, _ORANGE, _GREY = "#2f6db3", "#c46210", "#8a8f98"
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def figure(width: float, height: float) -> Iterator[tuple[Any, Any, list[str]]]:
         svg: list[str] = []
         yield drawn, drawn.add_subplot(), svg
         out = io.StringIO()
-        drawn.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+        drawn.savefig(out, format="svg", metadata={"Date": None})
         svg.append(out.getvalue().partition("<svg")[1] + out.getvalue().partition("<svg")[2])
 
 
@@ -101,21 +101,28 @@ def latency_plot(outcomes: Sequence[Outcome]) -> str:
 
 
 def load_plot(load: Load, queries: float) -> str:
-    """Dollars a month against queries a month: the provider's line with its band, and the staircase of machines."""
-    meets = load.break_even()
+    """Dollars a month against queries a month: the provider's line, the staircase of machines, and where they meet.
+
+    All three with their bands: the line with that of a query's price, the staircase with the machines' spread.
+    """
+    meets, (low, high) = load.break_even(), load.band()
     most = max(3 * queries, 1.5 * (meets or 0.0))
     with figure(6.4, 3.4) as (_, axes, svg):
         at = [most * step / 600 for step in range(601)]
-        ends = (load.per_query.low, load.per_query.high)
-        low, high = ([load.hosted_usd(one, rate) for one in at] for rate in ends)
-        axes.fill_between(at, low, high, color=_BLUE, alpha=0.2, linewidth=0)
-        axes.plot(at, [load.hosted_usd(one) for one in at], color=_BLUE, label="hosted")
-        axes.plot(at, [load.own_usd(one) for one in at], color="#c46210", drawstyle="steps-post", label="own machines")
-        axes.axvline(queries, color=_GREY, linewidth=0.8, linestyle=":")
+        rates = (load.per_query.low, load.per_query.high)
+        axes.fill_between(at, *([load.hosted_usd(x, rate) for x in at] for rate in rates), color=_BLUE, alpha=0.2, lw=0)
+        axes.plot(at, [load.hosted_usd(x) for x in at], color=_BLUE, label="hosted")
+        spread = ([load.own_usd(x, dearer) for x in at] for dearer in (1 - load.spread, 1 + load.spread))
+        axes.fill_between(at, *spread, color=_ORANGE, alpha=0.2, lw=0, step="post")
+        axes.plot(at, [load.own_usd(x) for x in at], color=_ORANGE, drawstyle="steps-post", label="own machines")
+        axes.axvline(queries, color=_GREY, linewidth=0.8, linestyle=":", label=f"your {queries:,.0f}")
         if meets is not None:
-            axes.axvline(meets, color=_GREY, linewidth=0.8)
-            axes.annotate(f"break-even {meets:,.0f}", (meets, 0), (3, 3), textcoords="offset points", color="#444")
+            ends = f"{low or 0:,.0f} to {f'{high:,.0f}' if high else 'never'}"
+            axes.axvspan(low or 0, min(high or most, most), color=_GREY, alpha=0.15, linewidth=0)
+            axes.axvline(meets, color=_GREY, linewidth=0.8, label=f"break-even {meets:,.0f} ({ends})")
         axes.set(xlim=(0, most), ylim=(0, None), xlabel="queries a month", ylabel=plain("$ a month"))
-        axes.legend(frameon=False)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        axes.legend(frameon=False, loc="upper left")
         axes.grid(alpha=0.3)
     return svg[0]

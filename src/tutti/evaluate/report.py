@@ -196,7 +196,10 @@ def dollars(value: float | None) -> str:
 
 
 def as_junit(report: Report, *, pass_mark: float = 0.5) -> str:
-    """The report as JUnit XML: a suite a model and variant, a case a case; a score below the pass mark is a failure."""
+    """The report as JUnit XML: a suite a model and variant, a case a case; a score below the pass mark is a failure.
+
+    What was compared with a baseline is a suite of its own, in which a model that got worse fails.
+    """
     groups: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in report.outcomes:
         groups.setdefault((outcome.model, outcome.variant), []).append(outcome)
@@ -208,7 +211,17 @@ def as_junit(report: Report, *, pass_mark: float = 0.5) -> str:
         lines.append(f'<testsuite name={name} tests="{len(some)}" failures="{failed}" errors="{errors}">')
         lines.extend(_junit_case(outcome, pass_mark) for outcome in some)
         lines.append("</testsuite>")
+    if report.changes:
+        worse = sum(change.regressed for change in report.changes)
+        lines.append(f'<testsuite name="baseline" tests="{len(report.changes)}" failures="{worse}" errors="0">')
+        lines.extend(map(_junit_change, report.changes))
+        lines.append("</testsuite>")
     return _printable("\n".join([*lines, "</testsuites>"])) + "\n"
+
+
+def _junit_change(change: Change) -> str:
+    inner = f"<failure message={quoteattr(change.sentence)}/>" if change.regressed else ""
+    return f'<testcase classname={quoteattr(change.model)} name="is not worse than the baseline">{inner}</testcase>'
 
 
 def _junit_case(outcome: Outcome, pass_mark: float) -> str:
