@@ -6,7 +6,7 @@ Implementations: `tutti.providers` (Responder, Embedder, Transcriber). Test doub
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from tutti.content import (
     Conversation,
@@ -96,6 +96,15 @@ class TextReader(Protocol):
 
     def read(self, image: Image) -> Sequence[TextLine]:
         """The lines in reading order."""
+        ...
+
+
+@runtime_checkable
+class Previewing(Protocol):
+    """Tells what it would send elsewhere."""
+
+    def preview(self, conversation: Conversation, options: SamplingOptions) -> dict[str, Any]:
+        """The request as plain values, media described; nothing is sent."""
         ...
 
 

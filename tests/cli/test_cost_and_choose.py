@@ -58,6 +58,36 @@ def test_a_month(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Give either --queries-per-s or --bench FILE" in capsys.readouterr().err
 
 
+HEARS = "of OpenAI's, openai:gpt-audio-1.5 takes recordings"
+
+
+@pytest.mark.parametrize(
+    ("model", "medium", "expected"),
+    [
+        ("openai:gpt-4o", "recording.ogg", f"openai:gpt-4o takes text and pictures ({HEARS}), and was given audio"),
+        (
+            "openai:gpt-audio",
+            "picture.png",
+            "takes text and recordings (openai:gpt-4o takes pictures), and was",
+        ),
+        ("openai:gpt-audio", "video.mp4", "and was given video; tutti-mini answers questions about video."),
+        ("anthropic:claude-opus-5-5", "recording.ogg", "takes text and pictures, and was given audio; tutti-mini"),
+    ],
+)
+def test_what_a_model_does_not_take_has_no_price_and_one_that_does_is_named(
+    model: str, medium: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(Path(__file__).parents[2] / "examples/media" / medium)
+    assert main(["cost", path, "--model", model]) == 2
+    assert expected in capsys.readouterr().err
+    case = {"id": "1", "media": [path], "question": "What is it?", "expected": "a"}
+    like = tmp_path / "suite.jsonl"
+    like.write_text(json.dumps(case))
+    words = ["--per-month", "10", "--like", str(like), "--model", model, "--queries-per-s", "1"]
+    assert main(["cost", *words]) == 2
+    assert expected in capsys.readouterr().err
+
+
 def test_every_price_is_told_with_its_source(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cost", "--models", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -69,6 +69,14 @@ def test_nothing_to_be_said_has_no_heading(report: Report, tmp_path: Path) -> No
     assert "What can be said" not in as_html(make_report(suite, evaluated(suite, tmp_path, right_share(0.7))))
 
 
+def test_one_medium_tells_no_interval(tmp_path: Path) -> None:
+    rows = [{"id": f"c{i}", "media": ["1.png"], "question": f"Case {i}", "expected": "yes"} for i in range(9)]
+    suite = read_suite(write_suite(tmp_path, *rows))
+    found = make_report(suite, evaluated(suite, tmp_path, right_share(0.05)))
+    assert "| 55.6% | – |" in as_markdown(found)
+    assert "All cases are about one medium, so that no interval can be told." in as_html(found)
+
+
 def test_says_how_many_cases_would_do(tmp_path: Path) -> None:
     suite = suite_of(tmp_path, 40)
     outcomes = evaluated(suite, tmp_path, right_share(0.7), right_share(0.6))

@@ -115,12 +115,15 @@ def _query(arguments: argparse.Namespace, price: Price) -> None:
     from tutti.evaluate.costs import query_cost, reconcile
     from tutti.media import Limits
     from tutti.providers.model import as_medium
+    from tutti.providers.registry import check_taken
     from tutti.settings import read_settings
 
+    media = [as_medium(medium) for medium in arguments.media]
+    check_taken(price.name, media)
     found = query_cost(
         price,
         arguments.question,
-        [as_medium(medium) for medium in arguments.media],
+        media,
         answer_tokens=arguments.answer_tokens,
         frames=arguments.frames,
         limits=Limits.from_settings(read_settings()),
@@ -142,6 +145,8 @@ def _month(arguments: argparse.Namespace, price: Price, book: PriceBook) -> None
     from tutti.evaluate.prices import stale
     from tutti.evaluate.suite import read_suite
     from tutti.media import Limits
+    from tutti.providers.model import as_medium
+    from tutti.providers.registry import check_taken
     from tutti.settings import read_settings
 
     if arguments.like is None:
@@ -152,9 +157,11 @@ def _month(arguments: argparse.Namespace, price: Price, book: PriceBook) -> None
     machine = book.machine(arguments.machine)
     if (warning := stale(machine)) is not None:
         note(warning)
+    suite = read_suite(arguments.like)
+    check_taken(price.name, [as_medium(path) for case in suite.cases for path in case.media])
     per_query = like_suite(
         price,
-        read_suite(arguments.like),
+        suite,
         answer_tokens=arguments.answer_tokens,
         frames=arguments.frames,
         limits=Limits.from_settings(read_settings()),

@@ -14,7 +14,6 @@ from tutti.evaluate.statistics import mean_interval
 from tutti.evaluate.suite import Suite
 from tutti.evaluate.tokens import image_tokens, text_tokens
 from tutti.media import Limits, UniformFrames, decode_audio, decode_image, decode_video, wrap
-from tutti.providers.registry import accepted
 
 HOURS_A_MONTH = 730.0
 
@@ -44,7 +43,6 @@ def query_cost(
 
     Raises:
         InputError: A medium cannot be read, or no rule is known by which the model counts it.
-        UnsupportedTask: The model does not take such a medium.
     """
     usage = Usage(prompt_tokens=text_tokens(question), completion_tokens=answer_tokens)
     parts = [("question, estimated", usage.prompt_tokens)]
@@ -63,7 +61,6 @@ def query_cost(
 
 
 def _tokens(price: Price, medium: Media, frames: int, limits: Limits) -> int:
-    _check_taken(price, medium)
     if isinstance(medium, Image) and price.image:
         height, width = decode_image(medium, limits).shape[:2]
         return image_tokens(price.image, width, height)
@@ -78,15 +75,6 @@ def _tokens(price: Price, medium: Media, frames: int, limits: Limits) -> int:
         height, width = clip.frames[0].shape[:2]
         return len(clip.frames) * image_tokens(price.image, width, height)
     raise _uncounted(price, medium.modality)
-
-
-def _check_taken(price: Price, medium: Media) -> None:
-    """Refuse what the model does not take at all; a video can be pictures to one that sees."""
-    accepts = accepted(price.name)
-    if accepts is None or accepts.takes(medium.modality):
-        return
-    if not (isinstance(medium, Video) and accepts.takes("image")):
-        raise accepts.refused(price.name, medium.modality)
 
 
 def _uncounted(price: Price, what: str) -> InputError:

@@ -17,7 +17,7 @@ from tutti.errors import TuttiError
 from tutti.evaluate.analysis import ModelReport
 from tutti.evaluate.judging import expected_in_words
 from tutti.evaluate.plots import latency_plot, prompt_plot, score_plot
-from tutti.evaluate.report import Report, dollars, seconds, share
+from tutti.evaluate.report import Report, dollars, interval, seconds, share
 from tutti.evaluate.running import Outcome
 from tutti.media import Limits, UniformFrames, decode_image, decode_video, wrap
 
@@ -106,7 +106,7 @@ def _summary(report: Report, model: ModelReport) -> list[str]:
         f"{rank}{'=' if tied else ''}",
         escape(model.name),
         f"{model.score.mean:.1%}",
-        f"{model.score.low:.1%} to {model.score.high:.1%}",
+        interval(model.score),
         share(model.answered.mean if model.answered else None),
         f"{escape(worst.variant)}: {worst.score.mean:.1%}",
         f"{model.spread:.1%}",

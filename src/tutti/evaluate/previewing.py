@@ -14,8 +14,8 @@ from tutti.evaluate.prompts import prompt
 from tutti.evaluate.running import Candidate, Plan, reply_digest, wrapped
 from tutti.evaluate.suite import Case
 from tutti.evaluate.tariff import Tariff
+from tutti.interfaces import Previewing
 from tutti.media import Limits
-from tutti.providers.hosted import Hosted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def previews(plan: Plan, journal: Journal, book: PriceBook, limits: Limits) -> I
     """
     tariff = Tariff(book, limits)
     for candidate in plan.candidates:
-        if not isinstance(candidate.model, Hosted):
+        if not isinstance(candidate.model, Previewing):
             continue
         for variant in plan.variants:
             for case in plan.suite.cases:
@@ -61,7 +61,7 @@ def previews(plan: Plan, journal: Journal, book: PriceBook, limits: Limits) -> I
 
 
 def _preview(
-    candidate: Candidate, model: Hosted, case: Case, question: str, plan: Plan, journal: Journal, tariff: Tariff
+    candidate: Candidate, model: Previewing, case: Case, question: str, plan: Plan, journal: Journal, tariff: Tariff
 ) -> dict[str, Any]:
     """What differs between previews."""
     if case.metric == "recall":

@@ -13,6 +13,7 @@ from tutti import __version__
 from tutti.evaluate.analysis import ModelReport, Verdict, case_scores, ranks, report_on, verdicts
 from tutti.evaluate.regression import Change
 from tutti.evaluate.running import Outcome
+from tutti.evaluate.statistics import Interval
 from tutti.evaluate.suite import Suite
 
 
@@ -71,6 +72,7 @@ def make_report(
         for model in models
         if model.unchecked_claims
     ]
+    alone = ["All cases are about one medium, so that no interval can be told."] if models[0].score.clusters < 2 else []
     return Report(
         suite=suite.name,
         cases=len(suite.cases),
@@ -79,7 +81,7 @@ def make_report(
         ranks=ranks(names, judged),
         outcomes=tuple(outcomes),
         changes=tuple(changes),
-        notes=(*notes, *missing, *unchecked),
+        notes=(*notes, *alone, *missing, *unchecked),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
 
@@ -169,7 +171,7 @@ def _row(report: Report, model: ModelReport) -> list[str]:
         f"{report.ranks[model.name]}{'=' if tied else ''}",
         model.name,
         f"{model.score.mean:.1%}",
-        f"{model.score.low:.1%} to {model.score.high:.1%}",
+        interval(model.score),
         f"{worst.variant}: {worst.score.mean:.1%}",
         f"{model.spread:.1%}",
         share(model.hallucination_rate),
@@ -183,6 +185,11 @@ def _row(report: Report, model: ModelReport) -> list[str]:
 def share(value: float | None) -> str:
     """A share as a percentage; a dash where there is none."""
     return "–" if value is None else f"{value:.1%}"
+
+
+def interval(score: Interval) -> str:
+    """Where a score may lie; a dash where all cases share one medium, from which nobody can tell."""
+    return "–" if score.clusters < 2 else f"{score.low:.1%} to {score.high:.1%}"
 
 
 def seconds(value: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from tutti.providers.model import Model
 from tutti.settings import HOSTED, Settings, read_settings
 
 if TYPE_CHECKING:
+    from tutti.content import Media
     from tutti.media import Limits
     from tutti.providers.hosted import HostedOptions
     from tutti.providers.outgoing import Accepts
@@ -82,6 +83,20 @@ def accepted(name: str) -> Accepts | None:
     from tutti.providers import openai
 
     return openai.accepted(model) if provider == "openai" else openai.SERVER
+
+
+def check_taken(name: str, media: Sequence[Media]) -> None:
+    """Refuse media that a hosted model does not take; a video can be pictures to one that sees.
+
+    Raises:
+        UnsupportedTask: There is such a medium; the message names a model that takes it.
+    """
+    accepts = accepted(name)
+    if accepts is None:
+        return
+    for medium in media:
+        if not (accepts.takes(medium.modality) or (medium.modality == "video" and accepts.takes("image"))):
+            raise accepts.refused(name, medium.modality)
 
 
 def _hosted(
