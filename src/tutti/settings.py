@@ -34,6 +34,10 @@ class Settings:
     """`TUTTI_API_KEYS`: keys that `tutti serve` takes beside those of its file, as TENANT:KEY,TENANT:KEY."""
     embedding_bytes: int | None = None
     """`TUTTI_EMBEDDING_BYTES`: most bytes of embeddings of media that outlive the process; None keeps none."""
+    second_form_bytes: int = 1_000_000_000
+    """`TUTTI_SECOND_FORM_BYTES`: most memory for int8 weights beside the int4 ones of a model, with which prompts and
+    batches are faster; they take a byte a weight, and a model whose int4 weights are more (above a billion parameters,
+    unless this is raised) keeps none. 1 keeps none at all."""
     max_pixels: int = 128_000_000
     """`TUTTI_MAX_PIXELS`: most pixels of one picture, or of all the frames kept from one video."""
     max_seconds: float = 1800.0
@@ -60,6 +64,7 @@ def read_settings() -> Settings:
         cache_folder=os.environ.get("TUTTI_CACHE_FOLDER") or default.cache_folder,
         api_keys=os.environ.get("TUTTI_API_KEYS") or None,
         embedding_bytes=_whole("TUTTI_EMBEDDING_BYTES", 1) if os.environ.get("TUTTI_EMBEDDING_BYTES") else None,
+        second_form_bytes=_whole("TUTTI_SECOND_FORM_BYTES", default.second_form_bytes),
         max_pixels=_whole("TUTTI_MAX_PIXELS", default.max_pixels),
         max_seconds=_number("TUTTI_MAX_SECONDS", default.max_seconds),
         max_stream_seconds=_number("TUTTI_MAX_STREAM_SECONDS", default.max_stream_seconds),

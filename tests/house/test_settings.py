@@ -33,6 +33,7 @@ def test_every_variable_has_its_field(monkeypatch: pytest.MonkeyPatch) -> None:
         "keys_file": "some/keys.toml",
         "cache_folder": "some/cache",
         "embedding_bytes": 7,
+        "second_form_bytes": 8,
         "max_pixels": 100,
         "max_seconds": 2.5,
         "max_stream_seconds": 3.5,

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tutti.engine.passes import run_passes
 from tutti.models.layers import kernels
 from tutti.models.layers.codes import Codes, quantize
-from tutti.models.layers.kernels import FEW_ROWS, Int4Kernel, Int8Kernel, make_kernel
+from tutti.models.layers.kernels import FEW_ROWS, FEW_ROWS_BESIDE_INT8, Int4Kernel, Int8Kernel, make_kernel
 from tutti.models.layers.linear import QuantizedLinear, join, separate, together
 from tutti.models.schemes import CHOICES, Policy, Scheme, bytes_in_memory
 
@@ -90,6 +91,35 @@ def test_without_a_known_int4_layout_products_are_close(monkeypatch: pytest.Monk
     spread = Int4Kernel(codes)(x)
     monkeypatch.setattr(kernels, "_packed_block", lambda: 0)
     assert error(Int4Kernel(codes)(x), spread) < 0.02
+
+
+@pytest.mark.parametrize("known_layout", [True, False])
+def test_int4_weights_kept_as_int8_beside_give_the_same_at_the_first_time_and_later(
+    known_layout: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = quantize(matrix(), "int4")
+    kernel, few, many = Int4Kernel(codes), inputs(FEW_ROWS_BESIDE_INT8), inputs(FEW_ROWS_BESIDE_INT8 + 1)
+    plain, alone = kernel(few), kernel.nbytes
+    wanted = Int8Kernel(Codes(codes.int8(), codes.scale))(many)
+    if not known_layout:
+        monkeypatch.setattr(kernels, "_packed_block", lambda: 0)
+    kernel.keep_int8(True)
+    for _ in range(3):
+        assert torch.equal(kernel(many), wanted)
+    assert torch.equal(kernel(few), plain)
+    assert kernel.nbytes == alone + bytes_in_memory("int8", (ROWS, WIDTH))
+    kernel.keep_int8(False)
+    assert kernel.nbytes == alone
+    assert not torch.equal(kernel(many), wanted)  # by the int4 kernel again, whose activations are bfloat16
+
+
+def test_int8_beside_int4_is_kept_for_all_layers_or_for_none() -> None:
+    layers = nn.Sequential(*(QuantizedLinear(quantize(matrix(), "int4")) for _ in range(2)))
+    x, needed = inputs(8), 2 * ROWS * WIDTH
+    before = layers[0](x)
+    for most_bytes in (needed, needed - 1):
+        run_passes(layers, most_bytes)
+        assert torch.equal(layers[0](x), before) is (most_bytes < needed)
 
 
 def test_a_row_of_int8_products_depends_on_no_other() -> None:

@@ -14,11 +14,12 @@ in which float32 took 4.5, 11, 18, 23 and 109, int8 packed 1.4, 1.3, 1.9, 3.2 an
 | int4 spread out to int8 (2.5 / 1.3), then `torch._int_mm` | 3.6 / 2.0 | 5.9 / 3.2 | 6.9 / 3.7 | 8.0 / 4.2 | 25 / 13 |
 
 Hence: int8 weights take the packed kernel whatever M is; int4 weights take the int4 kernel up to `FEW_ROWS` and are
-spread out above. Each row of activations has a scale of its own, so that what a row becomes depends on no other row:
-sums of whole numbers are exact in any order. Left out: ATen's int8 kernel for bfloat16 (slower than the packed one);
-dynamic quantization of `torch.ao` (0.6 for few rows, but one scale for all of them, so that neighbours in a batch would
-change an answer; and its tensors are to be taken out of torch); bfloat16 (with units for it half as fast as packed
-int8 at best, and without them slower than float32).
+spread out above. Where memory allows it they are kept as packed int8, too (`Int4Kernel.keep_int8`), and the int4 kernel
+is left at `FEW_ROWS_BESIDE_INT8`. Each row of activations has a scale of its own, so that what a row becomes depends on
+no other row: sums of whole numbers are exact in any order. Left out: ATen's int8 kernel for bfloat16 (slower than the
+packed one); dynamic quantization of `torch.ao` (0.6 for few rows, but one scale for all of them, so that neighbours in
+a batch would change an answer; and its tensors are to be taken out of torch); bfloat16 (with units for it half as fast
+as packed int8 at best, and without them slower than float32).
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ from tutti.models.schemes import ROW_BLOCK, group_size
 
 FEW_ROWS = 16
 """Rows of activations up to which the int4 kernel is the faster way for int4 weights."""
+
+FEW_ROWS_BESIDE_INT8 = 3
+"""The same where packed int8 lies beside: one row reads half the bytes as int4, four rows are as fast as int8."""
 
 _TINY = 1e-30
 """Stands for the largest magnitude of a row of zeros."""
@@ -107,7 +111,7 @@ class Int8Kernel:
         return out.mul_(self._factor).mul_(top)
 
     def _packed_product(self, codes: Tensor) -> Tensor:
-        shifted = codes.view(torch.uint8).bitwise_xor(128)
+        shifted = codes.view(torch.uint8).bitwise_xor_(128)
         out: Tensor = torch.ops.onednn.qlinear_pointwise(
             shifted, 1.0, 128, self._weight, self._factor, self._zeros, None, 1.0, 0, torch.float32, "none", [], ""
         )
@@ -151,11 +155,14 @@ class Int4Kernel:
         self.scale = scale
         self.rows, self.width = weight.shape[0], weight.shape[1] * 2
         self._group = group_size(self.width)
+        self._keeps_int8 = self._spread_before = False
+        self._int8: Int8Kernel | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes that it takes in memory."""
-        return self.weight.nbytes + self.grid.nbytes + self.scale.nbytes
+        beside = 0 if self._int8 is None else self._int8.nbytes
+        return self.weight.nbytes + self.grid.nbytes + self.scale.nbytes + beside
 
     def pack(self) -> None:
         """It is packed from the beginning: unpacked it would be twice as large."""
@@ -163,13 +170,31 @@ class Int4Kernel:
     def unpack(self) -> None:
         """It stays packed."""
 
+    def keep_int8(self, keeps: bool) -> None:
+        """Let the weights be kept as packed int8, too, for more than `FEW_ROWS_BESIDE_INT8` rows; or no longer.
+
+        They are packed when so many rows come for the second time: it takes as long as spreading them out ten times,
+        for which who asks a single question should not wait. Products are the same before and after.
+        """
+        self._keeps_int8, self._spread_before, self._int8 = keeps, False, None
+
     def __call__(self, x: Tensor) -> Tensor:
         """Multiply. Shapes: (M, K) float32 → (M, N) float32."""
+        if self._keeps_int8 and x.shape[0] > FEW_ROWS_BESIDE_INT8:
+            return self._int8_product(x)
         if x.shape[0] > FEW_ROWS and _packed_block():
             return self._spread_product(x)
         product: Any = torch.ops.aten._weight_int4pack_mm_for_cpu  # noqa: SLF001 - torch's only door to int4 products
         out: Tensor = product(x.bfloat16(), self.weight, self._group, self.grid)
         return out.float()
+
+    def _int8_product(self, x: Tensor) -> Tensor:
+        if self._int8 is None and _packed_block() and not self._spread_before:
+            self._spread_before = True
+            return self._spread_product(x)
+        if self._int8 is None:
+            self._int8 = Int8Kernel(Codes(self.codes().int8(), self.scale))
+        return self._int8(x)
 
     def _spread_product(self, x: Tensor) -> Tensor:
         """By way of int8, in the order in which the rows lie: the halves of the blocks, block by block."""
@@ -242,29 +267,29 @@ class RowsKernel:
     """
 
     def __init__(self, whole: Kernel, start: int, stop: int) -> None:
-        self._whole, self._start, self._stop = whole, start, stop
+        self.whole, self._start, self._stop = whole, start, stop
         self.rows, self.width = stop - start, whole.width
 
     @property
     def nbytes(self) -> int:
         """Its share of the whole."""
-        return self._whole.nbytes * self.rows // self._whole.rows
+        return self.whole.nbytes * self.rows // self.whole.rows
 
     def pack(self) -> None:
         """Pack the whole."""
-        self._whole.pack()
+        self.whole.pack()
 
     def unpack(self) -> None:
         """Unpack the whole."""
-        self._whole.unpack()
+        self.whole.unpack()
 
     def __call__(self, x: Tensor) -> Tensor:
         """Multiply by the whole and keep some columns. Shapes: (M, K) float32 → (M, N) float32."""
-        return self._whole(x)[:, self._start : self._stop]
+        return self.whole(x)[:, self._start : self._stop]
 
     def codes(self) -> Codes:
         """The form that folders keep."""
-        whole = self._whole.codes()
+        whole = self.whole.codes()
         fields = (whole.values, whole.scale, whole.step, whole.offset)
         values, scale, step, offset = (one if one is None else one[self._start : self._stop] for one in fields)
         return Codes(values, scale, step, offset)  # type: ignore[arg-type]
@@ -288,7 +313,8 @@ def quantize_rows(x: Tensor) -> tuple[Tensor, Tensor]:
 
     Shapes: (M, K) float32 → codes (M, K) int8 and the rows' largest magnitudes (M, 1), with x ≈ codes * largest / 127.
     """
-    top = x.abs().amax(dim=1, keepdim=True).clamp_min_(_TINY)
+    # The extremes one by one: magnitudes would be as large a tensor as the activations.
+    top = torch.maximum(x.amax(1, keepdim=True), x.amin(1, keepdim=True).neg_()).clamp_min_(_TINY)
     return (x * (_levels() / top)).round_().to(torch.int8), top * (127 / _levels())
 
 

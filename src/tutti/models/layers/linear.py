@@ -134,7 +134,7 @@ def _product(x: Tensor, kernel: Kernel, bias: Tensor | None) -> Tensor:
     if not x.numel():  # a step that only reads a part of a prompt asks for the logits of no token
         return x.new_empty(shape)
     out = kernel(x.reshape(-1, x.shape[-1]))
-    return (out if bias is None else out + bias).view(shape)
+    return (out if bias is None else out.add_(bias)).view(shape)
 
 
 def _biases(layers: list[nn.Linear] | list[QuantizedLinear]) -> Tensor | None:
