@@ -35,6 +35,11 @@ def test_equal_to_clip(height: int, width: int) -> None:
     _agree(CLIPImageProcessorPil(), height, width)
 
 
+@pytest.mark.parametrize("resample", range(6))
+def test_every_filter_crops_as_clip(resample: int) -> None:
+    _agree(CLIPImageProcessorPil(resample=resample), 480, 641)
+
+
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 20), (9, 7), (8, 6), (11, 8), (12, 3), (10, 12)])
 def test_crops_equal_to_clip(height: int, width: int) -> None:
     _agree(CLIPImageProcessorPil(do_resize=False, crop_size={"height": 10, "width": 7}), height, width)
