@@ -60,6 +60,7 @@ from tutti.models.layers.linear import QuantizedLinear
 from tutti.models.layers.lora import LoRALinear
 from tutti.processing.prompt import MediaInput, Prompt
 from tutti.processing.tokenizer import Tokenizer
+from tutti.providers.batches import batches, chunks, prepared
 from tutti.providers.speech import LocalTranscriber
 from tutti.settings import Settings
 
@@ -199,21 +200,21 @@ class LocalEmbedder(Local):
             UnsupportedTask: The shared space has no trunk for a modality.
         """
         texts = [index for index, part in enumerate(parts) if isinstance(part, Text)]
-        media = {index: self._medium(part, "embed") for index, part in enumerate(parts) if isinstance(part, Media)}
+        given = {index: part for index, part in enumerate(parts) if isinstance(part, Media)}
+        media = prepared(lambda part: self._medium(part, "embed"), given, torch.get_num_threads())
         kept = {} if tenant is None else {index: (f"space {one.modality}", one.digest) for index, one in media.items()}
         keys = {index: embedding_key(tenant or "", *what, self._weights_digest) for index, what in kept.items()}
         known = {index: self.embedding_cache.get(key) for index, key in keys.items()}
         rows = {index: found.numpy() for index, found in known.items() if found is not None}
         text_tokens, cached_tokens = 0, sum(media[index].tokens for index in rows)
         with torch.inference_mode():
-            for some in _chunks(texts):
+            for some in chunks(texts):
                 arrays = self.processor.texts([part.text for i in some if isinstance(part := parts[i], Text)])
                 text_tokens += int(arrays["attention_mask"].sum())
                 points = self.space.embed_text(**_tensors(arrays))
                 rows.update(zip(some, points.numpy(), strict=True))
-            for alike in _by_shape({index: medium for index, medium in media.items() if index not in rows}):
-                for some in _chunks(alike):
-                    rows.update(zip(some, self._encoded(some, media, keys), strict=True))
+            for some in batches({index: medium for index, medium in media.items() if index not in rows}):
+                rows.update(zip(some, self._encoded(some, media, keys), strict=True))
         usage = _usage([*media.values()], text_tokens, cached_tokens)
         return Embeddings(vectors=np.stack([rows[i] for i in range(len(parts))]), model=self.name, usage=usage)
 
@@ -347,7 +348,7 @@ def load_local(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     loaded = checkpoints.load(name, quantize=quantize, adapter=adapter, told=told)
-    run_passes(loaded.model)
+    run_passes(loaded.model, settings.second_form_bytes)
     if hasattr(loaded.processor, "hears"):
         for tasks, kind in _KINDS:
             if tasks <= set(loaded.info.tasks):
@@ -385,16 +386,3 @@ def _usage(media: Sequence[MediaInput], text_tokens: int, cached_tokens: int) ->
     by = {f"{name}_tokens": sum(one.tokens for one in media if one.modality == name) for name in names}
     all_media = sum(one.tokens for one in media)
     return Usage(prompt_tokens=text_tokens + all_media, media_tokens=all_media, cached_tokens=cached_tokens, **by)
-
-
-def _chunks(indices: Sequence[int], size: int = 64) -> Iterator[Sequence[int]]:
-    for start in range(0, len(indices), size):
-        yield indices[start : start + size]
-
-
-def _by_shape(media: dict[int, MediaInput]) -> list[list[int]]:
-    groups: dict[object, list[int]] = {}
-    for index, medium in media.items():
-        shape = (medium.modality, tuple((name, array.shape) for name, array in medium.arrays.items()))
-        groups.setdefault(shape, []).append(index)
-    return list(groups.values())
