@@ -64,7 +64,7 @@ settings of the environment:
   TUTTI_CACHE_FOLDER what --cache keeps, and what was found in long videos (~/.cache/tutti)
   TUTTI_API_KEYS     keys that `tutti serve` takes, as TENANT:KEY,TENANT:KEY
   TUTTI_EMBEDDING_BYTES  of embeddings of media kept there beyond the process (none)
-  TUTTI_SECOND_FORM_BYTES  of int8 weights beside int4 ones, for speed (1000000000)
+  TUTTI_SECOND_FORM_BYTES  of int8 weights beside int4 ones, for speed (1 billion)
   TUTTI_MAX_PIXELS   of one picture, or of all frames kept from a video (128 million)
   TUTTI_MAX_SECONDS  of a recording or video (1,800)
   TUTTI_MAX_BYTES    of a file (512 million)
