@@ -11,6 +11,7 @@ import soundfile
 from tutti.content import Audio
 from tutti.errors import CapacityError, InputError
 from tutti.media import Limits, Sound, decode_audio
+from tutti.media.streaming import sound_between
 
 LIMITS = Limits()
 
@@ -84,6 +85,27 @@ def test_an_hour_is_too_long() -> None:
     with pytest.raises(CapacityError) as caught:
         decode_audio(Audio(file.getvalue()), LIMITS)
     assert str(caught.value).endswith("lasts 3,600 s or more; the limit is 1,800 s: cut it or raise TUTTI_MAX_SECONDS.")
+
+
+def streamed(flac: bytes) -> bytes:
+    """As written to a pipe, where nobody goes back to fill in the count of samples."""
+    return flac[:21] + bytes([flac[21] & 0xF0, 0, 0, 0, 0]) + flac[26:]
+
+
+def test_a_flac_that_does_not_know_its_length_is_decoded_within_the_budgets(sound_bytes: Callable[..., bytes]) -> None:
+    whole = sound_bytes("FLAC", 2.0)
+    part = Audio(streamed(whole))
+    expected, found = decode_audio(Audio(whole), LIMITS), decode_audio(part, LIMITS)
+    assert np.array_equal(found.samples, expected.samples) and found.sample_rate_hz == expected.sample_rate_hz
+    rate = found.sample_rate_hz
+    assert np.array_equal(sound_between(part, LIMITS, 1.0, 1.5, rate), found.samples[rate : rate * 3 // 2])
+    with pytest.raises(CapacityError, match=r"lasts 1\.\d+ s or more; the limit is 1 s"):
+        decode_audio(part, Limits(max_seconds=1))
+    with pytest.raises(CapacityError, match="takes more than 100,000 bytes once decoded"):
+        decode_audio(part, Limits(max_bytes=100_000))
+    for damaged in (part.source[:30], part.source[:4]):  # type: ignore[index]
+        with pytest.raises(InputError, match="streamed FLAC"):
+            decode_audio(Audio(damaged), LIMITS)
 
 
 def test_film_sound_is_counted_while_decoding(film: Callable[..., bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Recordings: WAV, FLAC, OGG through soundfile; MP3, M4A, AAC through PyAV; mono float32."""
+"""Recordings: WAV, FLAC, OGG through soundfile; MP3, M4A, AAC and streamed FLAC through PyAV; mono float32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Containers, MP3 and AAC through PyAV: only the demuxer the content asks for, only codecs on the list, no network."""
+"""Containers, MP3, AAC and streamed FLAC through PyAV: only the demuxer the content asks for, only listed codecs,
+no network."""
 
 from __future__ import annotations
 
@@ -17,7 +18,13 @@ from tutti.media.limits import Limits
 from tutti.media.sniff import Format
 from tutti.media.sources import decoding
 
-_DEMUXERS = {sniff.MP4: "mov", sniff.MATROSKA: "matroska", sniff.AAC: "aac", sniff.MP3: "mp3"}
+_DEMUXERS = {
+    sniff.MP4: "mov",
+    sniff.MATROSKA: "matroska",
+    sniff.AAC: "aac",
+    sniff.MP3: "mp3",
+    sniff.STREAMED_FLAC: "flac",
+}
 _PICTURE_CODECS = {
     "h264",
     "hevc",

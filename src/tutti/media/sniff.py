@@ -24,6 +24,8 @@ class Format:
 JPEG, PNG, WEBP = Format("JPEG", "image"), Format("PNG", "image"), Format("WebP", "image")
 GIF, BMP, TIFF = Format("GIF", "image"), Format("BMP", "image"), Format("TIFF", "image")
 WAV, FLAC, OGG = Format("WAV", "audio"), Format("FLAC", "audio"), Format("OGG", "audio")
+STREAMED_FLAC = Format("streamed FLAC", "audio")
+"""FLAC written before its length was known, which libsndfile does not read."""
 MP3, AAC = Format("MP3", "audio"), Format("AAC", "audio")
 MP4, MATROSKA = Format("MP4", "video"), Format("Matroska", "video")
 
@@ -34,7 +36,6 @@ _PREFIXES = (
     (b"GIF89a", GIF),
     (b"II*\0", TIFF),
     (b"MM\0*", TIFF),
-    (b"fLaC", FLAC),
     (b"OggS", OGG),
     (b"\x1aE\xdf\xa3", MATROSKA),
 )
@@ -54,6 +55,8 @@ def sniff(file: BinaryIO) -> Format | None:
     for prefix, found in _PREFIXES:
         if head.startswith(prefix):
             return found
+    if head[:4] == b"fLaC":  # the count of samples has 36 bits, zero when it was not known (RFC 9639, section 8.2)
+        return FLAC if int.from_bytes(head[21:26], "big") % 2**36 else STREAMED_FLAC
     if head[:4] == b"RIFF" and head[8:12] in (b"WAVE", b"WEBP"):
         return WAV if head[8:12] == b"WAVE" else WEBP
     if head[4:8] in _QUICKTIME_ATOMS:

@@ -28,10 +28,13 @@ class _AsJson(logging.Formatter):
 
 
 def configure() -> None:
-    """Send the log of this process to stderr, as JSON."""
+    """Send the log of this process to stderr, as JSON; once, however often it is called."""
+    root = logging.getLogger()
+    if any(isinstance(one.formatter, _AsJson) for one in root.handlers):
+        return
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_AsJson())
-    logging.getLogger().addHandler(handler)
+    root.addHandler(handler)
     _LOGGER.setLevel(logging.INFO)
 
 
