@@ -1,5 +1,4 @@
-"""Containers, MP3, AAC and streamed FLAC through PyAV: only the demuxer the content asks for, only listed codecs,
-no network."""
+"""Containers, MP3, AAC and streamed FLAC through PyAV: only the demuxer asked for, only listed codecs, no network."""
 
 from __future__ import annotations
 
