@@ -1,7 +1,8 @@
-"""A LLaVA-shaped random checkpoint, asked about pictures: Tutti in float32, int8 and int4 beside `transformers`.
+"""A LLaVA-shaped random checkpoint, asked about pictures: Tutti in float32, int8 and int4 beside what else there is.
 
-    python benchmarks/answering.py                                  # all players, each in a process of its own
-    python benchmarks/answering.py --players tutti-int4 --threads 2
+    python benchmarks/answering.py                                  # all of this environment, each in its own process
+    python benchmarks/answering.py --players tutti-int4+trunks --threads 2
+    python benchmarks/answering.py --peers peers/bin/python         # with those of `peers.py`, see there
 
 ViT-B/16-224 and a decoder 1024 wide of 12 layers (vocabulary 32,064). All answer the same questions greedily, 16 tokens
 each. The floors are what the weights of a token take at the bandwidth that a float32 product of one row reaches here.
@@ -25,18 +26,20 @@ from pathlib import Path
 
 import numpy as np
 from machine import commit, processor, versions
+from peers import PEERS, Ask, peer
 
 PLAYERS = ("tutti-float32", "tutti-int8+trunks", "tutti-int4+trunks", "transformers-float32")
 TOKENS = 16
-Ask = Callable[[np.ndarray, str], Iterator[None]]
-"""A picture and a question → something for each token, as it comes."""
 
 
-def tutti_player(folder: str, precision: str) -> Ask:
+def tutti_player(folder: str) -> Ask:
     """Ours, through the public surface."""
+    import torch
+
     import tutti
 
-    model = tutti.load(folder, quantize=None if precision == "float32" else precision)
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    model = tutti.load(folder)
 
     def ask(picture: np.ndarray, question: str) -> Iterator[None]:
         for _ in model.stream(question, tutti.Image(picture), max_tokens=TOKENS):
@@ -45,12 +48,13 @@ def tutti_player(folder: str, precision: str) -> Ask:
     return ask
 
 
-def transformers_player(folder: str, _precision: str) -> Ask:
+def transformers_player(folder: str) -> Ask:
     """Eager `generate` in float32."""
     import torch
     import transformers
     from PIL import Image
 
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     processor_ = transformers.AutoProcessor.from_pretrained(folder)
     model = transformers.LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
 
@@ -104,20 +108,20 @@ def times(ask: Ask, picture: np.ndarray, question: str) -> tuple[float, float]:
 
 def measure(player: str, folder: str) -> dict[str, float]:
     """All figures of one player, in this process."""
-    import torch
-
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     random = np.random.default_rng(0)
 
     def picture() -> np.ndarray:
         return random.integers(0, 256, (480, 640, 3)).astype(np.uint8)
 
-    kind, _, precision = player.partition("-")
+    kind = player.partition("-")[0]
     figures: dict[str, float] = {}
     with clock(figures, "load, s"):
-        ask = (tutti_player if kind == "tutti" else transformers_player)(folder, precision)
-    for _ in range(2):
-        times(ask, picture(), "warm up")
+        if player in PEERS:
+            ask = peer(player, Path(folder), TOKENS)
+        else:
+            ask = (tutti_player if kind == "tutti" else transformers_player)(folder)
+    figures["load and a first token, s"] = figures["load, s"] + times(ask, picture(), "warm up")[0] / 1000
+    times(ask, picture(), "warm up")
     fresh = [times(ask, picture(), "What is this?") for _ in range(5)]
     known = picture()
     times(ask, known, "What is this?")
@@ -131,7 +135,7 @@ def measure(player: str, folder: str) -> dict[str, float]:
     with clock(figures, "8 questions on a picture in turn, s"):
         for number in range(8):
             times(ask, known, f"What is number {number}?")
-    if kind == "tutti":
+    if kind in ("tutti", "llamacpp"):  # what takes several at once
         pictures = [picture() for _ in range(16)]
         with clock(figures, "8 questions on a picture at once, s"):
             at_once(ask, [(known, f"How many are {number}?") for number in range(8)])
@@ -167,10 +171,25 @@ def bandwidth_gb_s() -> float:
     return weights[0].nbytes / statistics.median(seconds[6:]) / 1e9
 
 
+def written(player: str, folder: Path, python: str) -> Path:
+    """The checkpoint as a player reads it: quantized once, and not each time that it is loaded."""
+    precision, form = player.partition("-")[2], folder / player
+    if precision == "float32":
+        return folder
+    if not form.is_dir():
+        part = form.with_name(f"{player}.part")
+        ours = ["-m", "tutti", "convert", str(folder), "--quantize", precision, "--into", str(part)]
+        theirs = [str(Path(__file__).with_name("peers.py")), player, str(folder), str(part)]
+        subprocess.run([python, *(theirs if player in PEERS else ours)], check=True, capture_output=True)
+        part.rename(form)
+    return form
+
+
 def main() -> None:
     """Write the checkpoint, run every player in a fresh process, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--players", nargs="+", default=PLAYERS, choices=PLAYERS)
+    parser.add_argument("--players", nargs="+", choices=[*PLAYERS, *PEERS], help="all that can run")
+    parser.add_argument("--peers", help="the python of an environment that has the peers")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--folder", help="where the checkpoint is, or is written to")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -186,8 +205,10 @@ def main() -> None:
             from llava_shape import write
 
             write(folder, "small")
-        for player in arguments.players:
-            command = [sys.executable, __file__, "--child", player, "--folder", str(folder)]
+        for player in arguments.players or [*PLAYERS, *(PEERS if arguments.peers else ())]:
+            python = arguments.peers if player in PEERS else sys.executable
+            form = written(player, folder, python)
+            command = [python, __file__, "--child", player, "--folder", str(form)]
             begun = time.perf_counter()
             done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
             print(player, json.dumps(json.loads(done.stdout), indent=1), flush=True)
