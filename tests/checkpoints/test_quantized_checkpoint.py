@@ -145,6 +145,16 @@ def test_codes_that_cannot_be_are_told_of(tmp_path: Path, wide: Path, files: dic
         checkpoints.load(small)
 
 
+def test_quantized_loading_does_not_import_torchs_compiler(tmp_path: Path, wide: Path) -> None:
+    checkpoints.shrink(wide, tmp_path / "small", "int4")
+    code = (
+        "import sys; from tutti import checkpoints; checkpoints.load(sys.argv[1]); "
+        "checkpoints.load(sys.argv[2], quantize='int8'); assert not {'torch._dynamo', 'sympy'} & {*sys.modules}"
+    )
+    source = str(Path(__file__).parents[2] / "src")
+    subprocess.run([sys.executable, "-c", code, tmp_path / "small", wide], check=True, env={"PYTHONPATH": source})
+
+
 def test_a_quantized_folder_is_inspected_without_torch(tmp_path: Path, wide: Path) -> None:
     checkpoints.shrink(wide, tmp_path / "small", "int4")
     code = (

@@ -91,7 +91,8 @@ def hold(model: nn.Module, entries: Mapping[str, Entry], layers: Mapping[str, Sc
         if _is_linear(module):
             new: nn.Module = HeldLinear(module.in_features, module.out_features, module.bias is not None, device="meta")
         elif type(module) is nn.Embedding:
-            new = HeldEmbedding(module.num_embeddings, module.embedding_dim, device="meta")
+            # From a weight that is there: to draw one on `meta`, torch imports its compiler, which takes a second.
+            new = HeldEmbedding(module.num_embeddings, module.embedding_dim, _weight=module.weight)
         else:
             continue
         model.set_submodule(name, new)
