@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from tutti.cli.options import add_json, positive, print_json
+from tutti.cli.options import add_json, note, positive, print_json
 from tutti.errors import InputError
 
 _EPILOG = """examples:
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         InputError: A modality, the catalogue, the prices or the report are wrong.
     """
     from tutti.evaluate.choice import Needs, choose, read_catalog, read_measured
-    from tutti.evaluate.prices import read_prices
+    from tutti.evaluate.prices import read_prices, stale
 
     modalities = frozenset(one.strip() for one in arguments.needs.split(",") if one.strip())
     if not modalities or not modalities <= set(_MODALITIES):
@@ -73,7 +73,11 @@ def run(arguments: argparse.Namespace) -> None:
         accuracy=arguments.accuracy,
     )
     measured = read_measured(_report(arguments.report)) if arguments.report else None
-    found = choose(needs, read_catalog(arguments.catalog), read_prices(arguments.prices), measured)
+    book = read_prices(arguments.prices)
+    found = choose(needs, read_catalog(arguments.catalog), book, measured)
+    for option in found.ranked if needs.per_month else ():
+        if (price := book.models.get(option.name)) is not None and (warning := stale(price)) is not None:
+            note(warning)
     if arguments.json:
         print_json(asdict(found))
         return

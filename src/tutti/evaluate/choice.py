@@ -186,7 +186,7 @@ def _against(model: Model, needs: Needs, seen: Measured | None, month: float | N
 
 def _too_small(model: Model, needs: Needs) -> list[str]:
     out = []
-    if needs.video_minutes > model.video_minutes:
+    if needs.video_minutes > model.video_minutes and "video" in model.modalities:
         out.append(f"takes {model.video_minutes:g} minutes of video at once, and {needs.video_minutes:g} are needed")
     if needs.context > model.context:
         out.append(f"holds {model.context:,} tokens, and {needs.context:,} are needed")
