@@ -95,6 +95,15 @@ def test_every_price_is_told_with_its_source(capsys: pytest.CaptureFixture[str])
     assert all(row["source"] and row["read"] for row in rows)
 
 
+def test_a_choice_by_an_old_price_warns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = tmp_path / "old.toml"
+    old.write_text('[models."openai:gpt-4o"]\ninput = 1\noutput = 2\nread = 2026-01-01\nsource = "https://x"\n')
+    assert main(["choose", "--needs", "image", "--per-month", "10", "--prices", str(old)]) == 0
+    assert "The price of openai:gpt-4o was read " in capsys.readouterr().err
+    assert main(["choose", "--needs", "video", "--video-minutes", "5"]) == 0
+    assert "–  openai:gpt-4o: takes no video\n" in capsys.readouterr().out
+
+
 def test_a_choice(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["choose", "--needs", "image,audio", "--memory-gb", "4"]) == 0
     lines = capsys.readouterr().out.splitlines()

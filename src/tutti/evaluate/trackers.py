@@ -137,7 +137,7 @@ class _told:  # noqa: N801 - a context manager that reads as a word
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, Exception):
-            said = " ".join(str(error).split())[:300]
+            said = " ".join(str(error).split()).partition(". ")[0][:300]
             raise ProviderError(
                 f"{self._name} did not take the report ({said}); the files of the report are written."
             ) from error
