@@ -93,5 +93,5 @@ def _report(path: Path) -> dict[str, object]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"Cannot read {path}: {error}.") from None
+        raise InputError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from None
     return found if isinstance(found, dict) else {}

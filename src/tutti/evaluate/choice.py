@@ -103,7 +103,7 @@ def read_catalog(path: Path | None = None) -> dict[str, Model]:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"Cannot read {path}: {error}.") from None
+            raise InputError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from None
         models |= _parsed(text, str(path))
     return models
 

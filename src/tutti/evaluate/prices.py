@@ -118,7 +118,7 @@ def read_prices(path: Path | None = None) -> PriceBook:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Cannot read {path}: {error}.") from None
+        raise InputError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from None
     added = _parsed(text, str(path))
     return PriceBook(models={**book.models, **added.models}, machines={**book.machines, **added.machines})
 

@@ -40,7 +40,7 @@ def read_variants(path: Path) -> tuple[Variant, ...]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Cannot read {path}: {error}.") from None
+        raise InputError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from None
     variants: list[Variant] = []
     problems: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
