@@ -96,6 +96,9 @@ def test_a_spending_limit_refuses_before_sending_and_is_gone_on_from(
         Path("prices.toml").write_text(
             f'[models."{name}"]\ninput = 0.0\noutput = 100000.0\nread = 2026-11-25\nsource = "a contract"\n'
         )
+        assert main([*words, "--prices", "prices.toml", "--spend-limit", "0.5"]) == 3
+        assert "of the limit of $0.5000 there is $0.5000 left" in capsys.readouterr().err
+        assert server.asked == []
         # Ten tokens at most cost a dollar; the two that come cost 0.2.
         server.replies += [openai_stream("y", "es") for _ in ROWS]
         words += ["--prices", "prices.toml", "--spend-limit", "1.3"]

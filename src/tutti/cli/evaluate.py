@@ -42,7 +42,8 @@ VLMEvalKit (.tsv) and promptfoo (.yaml) are read as they are.
 Prompts are templates, one a line: {question} Answer in one word. For choices: {options}, {options:reversed},
 {options:shuffled}. A run that was cut goes on where it was when the command is given again.
 
-exit codes: 0 done, 1 worse than the baseline, 2 you can fix it, 4 no model answered because of its provider
+exit codes: 0 done, 1 worse than the baseline, 2 you can fix it, 3 everything is over a limit, 4 no model answered
+because of its provider
 """
 
 

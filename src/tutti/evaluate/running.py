@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from tutti.content import Event, Finished, Image, Media, Message, Part, SamplingOptions, Text, TextDelta, Usage
-from tutti.errors import InputError, ProviderError, QuotaExceeded, TuttiError, Unauthorized, UnsupportedTask
+from tutti.errors import (
+    CapacityError,
+    InputError,
+    ProviderError,
+    QuotaExceeded,
+    TuttiError,
+    Unauthorized,
+    UnsupportedTask,
+)
 from tutti.evaluate.captions import Consensus
 from tutti.evaluate.journal import Journal, Reply, request_digest
 from tutti.evaluate.metrics import Said, Score, score
@@ -113,6 +121,7 @@ def run(
 
     Raises:
         ProviderError: Every single request failed because of its provider.
+        CapacityError: Every single request was over a limit, such as that of what may be spent.
         InputError: Every single request failed for another reason.
     """
     work = _Work(plan, journal, cache)
@@ -121,8 +130,7 @@ def run(
         outcomes.extend(work.of(candidate, told))
     failed = [outcome.error for outcome in outcomes if outcome.reply is None]
     if len(failed) == len(outcomes):
-        kind = ProviderError if work.provider_failed else InputError
-        raise kind(f"No model answered anything; the first said: {failed[0]}")
+        raise work.kind_of_failure()(f"No model answered anything; the first said: {failed[0]}")
     return outcomes
 
 
@@ -135,10 +143,16 @@ class _Work:
         self.gallery = tuple(
             dict.fromkeys(item for case in plan.suite.cases if case.metric == "recall" for item in case.expected)
         )
-        self.provider_failed = False
+        self.failed_as: set[type[TuttiError]] = set()
         self._refused: dict[str, str] = {}
         self._stop = threading.Event()
         self._read = lru_cache(maxsize=None)(self._lines)
+
+    def kind_of_failure(self) -> type[TuttiError]:
+        """What to raise where every request failed."""
+        if ProviderError in self.failed_as:
+            return ProviderError
+        return CapacityError if self.failed_as == {CapacityError} else InputError
 
     def of(self, candidate: Candidate, told: Callable[[Outcome], None]) -> list[Outcome]:
         """Everything one model is asked, in order."""
@@ -166,11 +180,14 @@ class _Work:
             read = self._read(case.media) if case.metric in ("facts", "hallucination") else None
             measured = score(case, Said(text=reply.text, options=shown, read=read), self.captions)
         except TuttiError as error:
-            self.provider_failed |= isinstance(error, ProviderError)
+            self.failed_as.add(
+                next((kind for kind in (ProviderError, CapacityError) if isinstance(error, kind)), InputError)
+            )
             if isinstance(error, (Unauthorized, QuotaExceeded)):
                 self._refused[candidate.name] = f"Not asked, since it refused before: {error}"
             return replace(outcome, error=str(error))
         except Exception as error:  # noqa: BLE001 - whatever a model raises is that model's failure, and is reported
+            self.failed_as.add(InputError)
             return replace(outcome, error=f"{type(error).__name__}: {error}")
         return replace(outcome, reply=reply, score=measured, cost_usd=candidate.cost_usd(reply), cached=cached)
 
