@@ -74,7 +74,7 @@ def test_the_one_that_is_named_can(models: dict[str, Model], task: Task, modalit
         ("LLaVA", "transcribe", "audio", "does not transcribe; Whisper, such as openai/whisper-base, does."),
         ("tutti-mini", "ask", "thermal", "but ImageBind (imagebind_huge, through `tutti convert`) embeds it."),
         ("tutti-mini", "embed", "motion", "ImageBind (imagebind_huge, through `tutti convert`) embeds motion."),
-        ("tutti-mini", "classify", "depth", "ImageBind (imagebind_huge, through `tutti convert`) embeds depth."),
+        ("tutti-mini", "classify", "depth", "ImageBind (imagebind_huge, through `tutti convert`) classifies depth."),
         ("ImageBind", "ask", "image", "does not answer questions; tutti-mini does."),
         ("Whisper", "ask", "audio", "does not answer questions; tutti-mini does."),
         ("Whisper", "classify", "audio", "does not classify; tutti-mini does."),

@@ -122,7 +122,11 @@ class Model:
         if len(set(labels)) != len(labels) or len(labels) < 2:
             raise InputError(f"Got {len(labels)} labels, {len(set(labels))} of them different; expected two or more.")
         embedder, part = self._embedder("classify"), as_medium(medium)
-        vectors = self.embed([part, *labels])
+        try:
+            vectors = self.embed([part, *labels])
+        except UnsupportedTask as error:  # who embeds does not know what for
+            embeds, classifies = one_that_can("embed", part.modality), one_that_can("classify", part.modality)
+            raise UnsupportedTask(str(error).replace(embeds, classifies)) from None
         scores = embedder.sharpness(part.modality) * (vectors[1:] @ vectors[0])
         weights = np.exp(scores - scores.max())
         order = np.argsort(-weights, kind="stable")
