@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,24 @@ def test_logits_stay_close(
     again = checkpoints.load(tmp_path / "kept")
     assert again.report.quantized == loaded.report.quantized == again.info.quantization
     assert torch.equal(again.model(**inputs).logits, found)
+
+
+@pytest.mark.parametrize("quantize", ["int8", "int4"])
+@torch.inference_mode()
+def test_what_is_kept_stays_in_16_bits_as_inspect_tells(
+    saved: tuple[Path, Inputs], tmp_path: Path, quantize: str
+) -> None:
+    folder, inputs = saved
+    half = shutil.copytree(folder, tmp_path / "half")
+    tensors = {name: tensor.half() for name, tensor in load_file(folder / "model.safetensors").items()}
+    save_file(tensors, half / "model.safetensors", {"format": "pt"})
+    loaded = checkpoints.load(half, quantize=quantize)
+    assert loaded.report.memory_bytes == loaded.info.memory_bytes[quantize]
+    assert error(loaded.model(**inputs).logits, checkpoints.load(half).model(**inputs).logits) < 0.3
+    checkpoints.shrink(half, tmp_path / "kept", quantize)
+    again = checkpoints.load(tmp_path / "kept")
+    assert again.report.memory_bytes == again.info.memory_bytes["as stored"] == loaded.report.memory_bytes
+    assert torch.equal(again.model(**inputs).logits, loaded.model(**inputs).logits)
 
 
 def test_the_decoder_is_quantized_and_nothing_else(saved: tuple[Path, Inputs]) -> None:

@@ -189,13 +189,14 @@ def _stored_plan(layers: Mapping[str, Entry]) -> dict[str, Scheme]:
 
 
 def _quantized_memory(layers: Mapping[str, Entry], plan: Mapping[str, Scheme]) -> int:
-    """Bytes of the weights when they are loaded so: kept matrices stay in 16 bits, all else becomes float32."""
+    """Bytes of the weights when they are loaded so: kept layers and tables stay in 16 bits, others become float32."""
     total = 0
     for name, entry in layers.items():
-        scheme = plan.get(name.rpartition(".")[0]) if name.endswith(".weight") else None
-        if scheme:
-            total += bytes_in_memory(scheme, entry.shape)
-        elif entry.floating and not (len(entry.shape) == 2 and DTYPE_BYTES[entry.dtype] == 2):
+        layer, _, attribute = name.rpartition(".")
+        matrix = attribute == "weight" and len(entry.shape) == 2
+        if matrix and layer in plan:
+            total += bytes_in_memory(plan[layer], entry.shape)
+        elif entry.floating and not (matrix and DTYPE_BYTES[entry.dtype] == 2):
             total += 4 * entry.values
         else:
             total += entry.end - entry.start

@@ -82,14 +82,20 @@ def stored_weights(model: nn.Module, layers: Mapping[str, Scheme]) -> dict[str, 
 
 
 def hold(model: nn.Module, entries: Mapping[str, Entry], layers: Mapping[str, Scheme]) -> set[str]:
-    """Let what is kept in 16 bits stay so: layers and tables that the plan leaves out; the names of their weights."""
+    """Let what is kept in 16 bits stay so: layers and tables that the plan leaves out; the names of their weights.
+
+    A table that is more than one says what it becomes (`held`).
+    """
     held = set()
     for name, module in list(model.named_modules()):
         entry = entries.get(f"{name}.weight")
         if name in layers or entry is None or entry.dtype not in _HELD:
             continue
-        if _is_linear(module):
-            new: nn.Module = HeldLinear(module.in_features, module.out_features, module.bias is not None, device="meta")
+        make: Callable[[], nn.Module] | None = getattr(module, "held", None)
+        if make is not None:
+            new = make()
+        elif _is_linear(module):
+            new = HeldLinear(module.in_features, module.out_features, module.bias is not None, device="meta")
         elif type(module) is nn.Embedding:
             # From a weight that is there: to draw one on `meta`, torch imports its compiler, which takes a second.
             new = HeldEmbedding(module.num_embeddings, module.embedding_dim, _weight=module.weight)

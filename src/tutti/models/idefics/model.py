@@ -1,6 +1,6 @@
 """Idefics: an open model of Flamingo's kind, for prompts in which pictures and words alternate.
 
-Paper: Laurençon et al. 2023 (OBELICS), section 5 and appendix B, after Alayrac et al. 2022 (Flamingo), section 3.1: a
+Paper: Laurençon et al. 2023 (OBELICS), section 5, after Alayrac et al. 2022 (Flamingo), sections 2.1 to 2.3: a
 perceiver resampler, and gated cross-attention blocks before those of a LLaMA, in which each word looks at the picture
 that stands last before it.
 Reference implementation: `transformers`, `IdeficsForVisionText2Text`; parameters carry its names.
@@ -50,6 +50,26 @@ class IdeficsEmbedding(nn.Embedding):
         behind = input_ids - self.num_embeddings
         words = super().forward(input_ids.clamp(max=self.num_embeddings - 1))
         return torch.where(behind[..., None] < 0, words, self.additional_embedding(behind.clamp(min=0)))
+
+    def held(self) -> IdeficsHeldEmbedding:
+        """The same, to be filled with weights that stay in the 16 bits of their file."""
+        return IdeficsHeldEmbedding(self)
+
+
+class IdeficsHeldEmbedding(IdeficsEmbedding):
+    """`IdeficsEmbedding` whose rows are widened when they are looked up.
+
+    Args:
+        plain: Whose tables it takes.
+    """
+
+    def __init__(self, plain: IdeficsEmbedding) -> None:
+        nn.Embedding.__init__(self, plain.num_embeddings, plain.embedding_dim, _weight=plain.weight)
+        self.additional_embedding = plain.additional_embedding
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Shapes: (…) int64 → (…, D) float32."""
+        return super().forward(input_ids).float()
 
 
 class IdeficsQuantizedHead(QuantizedLinear):
