@@ -1,4 +1,9 @@
-"""`config.json` of published vision-language checkpoints: their keys and sizes, without the paths of training."""
+"""`config.json` of published vision-language checkpoints: their keys and sizes, without the paths of training.
+
+Held beside public copies of the files: LLaVA-1.5 7B, LLaVA-1.6 Mistral, SmolVLM and SmolVLM2 of all sizes, Idefics3 (as
+of August 2024, to its middle), TinyLlama and Llama-3.2 1B. Beside the scripts that wrote them: the other LLaVA-1.6.
+Of LLaVA-1.5 13B, BakLLaVA and Mistral no copy was at hand.
+"""
 
 from __future__ import annotations
 
@@ -69,10 +74,9 @@ _SMOL_500M = {
     **_SMOL_256M, "hidden_size": 960, "intermediate_size": 2560, "num_attention_heads": 15, "num_hidden_layers": 32,
     "num_key_value_heads": 5,
 }  # fmt: skip
-_SMOL_2B = {
+_SMOL_2B = {  # SmolVLM2 leaves out how many heads there are
     **_IDEFICS_TEXT, **_SMOL_SIZES, "hidden_size": 2048, "intermediate_size": 8192, "max_position_embeddings": 16384,
-    "num_attention_heads": 32, "num_hidden_layers": 24, "num_key_value_heads": 32, "rope_theta": 273768.0,
-    "vocab_size": 49155,
+    "num_hidden_layers": 24, "num_key_value_heads": 32, "rope_theta": 273768.0, "vocab_size": 49155,
 }  # fmt: skip
 
 PUBLISHED: dict[str, tuple[dict[str, Any], float, int, int]] = {
@@ -100,7 +104,8 @@ PUBLISHED: dict[str, tuple[dict[str, Any], float, int, int]] = {
     ),
     "HuggingFaceTB/SmolVLM-Instruct": (
         _SMOL_TOP | {
-            "image_seq_len": 81, "image_token_id": 49153, "scale_factor": 3, "text_config": _SMOL_2B,
+            "image_seq_len": 81, "image_token_id": 49153, "scale_factor": 3,
+            "text_config": {**_SMOL_2B, "num_attention_heads": 32},
             "vision_config": _SIGLIP_SO, "vocab_size": 49155,
         }, 2.246, 81, 16384,
     ),
@@ -127,12 +132,15 @@ PUBLISHED: dict[str, tuple[dict[str, Any], float, int, int]] = {
         _SMOL_TOP | {
             "image_seq_len": 169, "image_token_id": 128257, "scale_factor": 2,
             "text_config": {
-                **_IDEFICS_TEXT, "hidden_size": 4096, "intermediate_size": 14336, "max_position_embeddings": 10240,
+                **_IDEFICS_TEXT, "architectures": ["Idefics3ForVisionText2Text"], "attention_bias": False,
+                "auto_map": {"AutoConfig": "configuration_idefics3.Idefics3Config"},
+                "eos_token_id": [128001, 128008, 128009], "hidden_act": "silu", "id2label": {"0": "LABEL_0"},
+                "hidden_size": 4096, "intermediate_size": 14336, "max_position_embeddings": 131072,
                 "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 8, "pad_token_id": 128002,
                 "rope_theta": 500000.0, "vocab_size": 128259,
             },
             "vision_config": {**_SIGLIP_SO, "image_size": 364},
-        }, 8.462, 169, 10240,
+        }, 8.462, 169, 131072,
     ),
 }  # fmt: skip
 """Id → configuration, parameters in thousand millions, tokens of a picture (at most) or of a tile, context length."""
@@ -187,6 +195,7 @@ _TILES = {
     "image_std": [0.5, 0.5, 0.5], "max_image_size": {"longest_edge": 512}, "processor_class": "Idefics3Processor",
     "resample": 1, "rescale_factor": 0.00392156862745098, "size": {"longest_edge": 2048},
 }  # fmt: skip
+_SMOL_TILES = {**_TILES, "image_processor_type": "SmolVLMImageProcessor", "processor_class": "SmolVLMProcessor"}
 SETTINGS: list[tuple[str, dict[str, Any], int, int]] = [
     ("llava-hf/llava-1.5-7b-hf", _CLIP_336, 0, 336),
     (
@@ -201,13 +210,13 @@ SETTINGS: list[tuple[str, dict[str, Any], int, int]] = [
     ("HuggingFaceTB/SmolVLM-256M-Instruct", _TILES, 13, 512),
     (
         "HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
-        {**_TILES, "video_sampling": {"fps": 1, "max_frames": 64, "video_size": {"longest_edge": 512}}},
+        {**_SMOL_TILES, "video_sampling": {"fps": 1, "max_frames": 64, "video_size": {"longest_edge": 512}}},
         13, 512,
     ),
     (
         "HuggingFaceTB/SmolVLM2-2.2B-Instruct",
         {
-            **_TILES, "max_image_size": {"longest_edge": 384}, "size": {"longest_edge": 1536},
+            **_SMOL_TILES, "max_image_size": {"longest_edge": 384}, "size": {"longest_edge": 1536},
             "video_sampling": {"fps": 1, "max_frames": 64, "video_size": {"longest_edge": 384}},
         },
         13, 384,

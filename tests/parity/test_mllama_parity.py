@@ -361,26 +361,29 @@ PUBLISHED_VISION: dict[str, Any] = {
 }  # fmt: skip
 
 
-SHAPES: dict[str, tuple[dict[str, Any], float, int]] = {
-    f"meta-llama/Llama-3.2-{size}-Vision{kind}": (
+SHAPES: dict[str, tuple[dict[str, Any], float, int, int]] = {
+    f"meta-llama/Llama-3.2-{name}": (
         {
             "architectures": ["MllamaForConditionalGeneration"], "image_token_index": 128256, "model_type": "mllama",
             "text_config": PUBLISHED_TEXT | text, "torch_dtype": "bfloat16", "transformers_version": "4.45.0.dev0",
-            "vision_config": PUBLISHED_VISION,
-        }, billions, picture_bytes,
+            "vision_config": PUBLISHED_VISION | {"image_size": side},
+        }, billions, states, picture_bytes,
     )
-    for size, text, billions, picture_bytes in (
-        ("11B", {}, 10.67, 419_692_544), ("90B", PUBLISHED_90B, 88.59, 1_049_231_360),
+    for name, side, text, billions, states, picture_bytes in (
+        ("11B-Vision", 448, {}, 10.64, 4100, 268_697_600),
+        ("11B-Vision-Instruct", 560, {}, 10.67, 6404, 419_692_544),
+        ("90B-Vision", 560, PUBLISHED_90B, 88.59, 6404, 1_049_231_360),
+        ("90B-Vision-Instruct", 560, PUBLISHED_90B, 88.59, 6404, 1_049_231_360),
     )
-    for kind in ("", "-Instruct")
 }  # fmt: skip
+"""Id → configuration, parameters in thousand millions, states of a picture, bytes of their keys and values."""
 
 
-@pytest.mark.parametrize(("values", "billions", "picture_bytes"), SHAPES.values(), ids=SHAPES.keys())
-def test_published_shapes_are_read(values: dict[str, Any], billions: float, picture_bytes: int) -> None:
+@pytest.mark.parametrize(("values", "billions", "states", "picture_bytes"), SHAPES.values(), ids=SHAPES.keys())
+def test_published_shapes_are_read(values: dict[str, Any], billions: float, states: int, picture_bytes: int) -> None:
     config = MllamaConfig.from_hf(values)
     assert round(config.parameters() / 1e9, 2) == billions
-    assert config.vision.states == 6404
+    assert config.vision.states == states
     assert config.vision.states * config.kv_bytes_per_state() == picture_bytes
     assert config.text.rope_scaling is not None
 

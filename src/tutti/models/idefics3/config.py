@@ -14,8 +14,11 @@ from tutti.models.llama.config import LlamaConfig
 TASKS = ("ask",)
 
 _IGNORED_KEYS = IGNORED_KEYS | {"_pad_token_id", "image_seq_len", "use_reentrant_checkpointing", "vocab_size"}
-_TEXT_IGNORED = ("additional_vocab_size", "freeze_config", "perceiver_config", "pixel_shuffle_factor")
-"""Keys of `text_config` that stem from training, or from a resampler that is not used."""
+_TEXT_IGNORED = ("additional_vocab_size", "auto_map", "freeze_config", "perceiver_config", "pixel_shuffle_factor")
+"""Keys of `text_config` that stem from training, or from a resampler that is not used.
+
+`auto_map` names the code that Idefics3-8B was trained with; it is not in its repository, and the reference ignores it.
+"""
 _TEXT_FIXED = {"qk_layer_norms": False, "use_resampler": False}
 """Keys of `text_config` that may hold this value only."""
 _VISION_IGNORED = ("max_image_size", "size", "use_base_siglip")

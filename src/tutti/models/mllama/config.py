@@ -154,9 +154,7 @@ class MllamaConfig:
         return cls(
             text=LlamaConfig.from_hf({key: value for key, value in text.items() if key in known}),
             vision=MllamaVisionConfig.from_hf(vision),
-            cross_attention_layers=_CROSS_ATTENTION_LAYERS
-            if looking is None
-            else _tuples("cross_attention_layers", looking),
+            cross_attention_layers=_tuples("cross_attention_layers", looking),
             image_token_index=values.get("image_token_index", 128256),
         )
 
