@@ -1,7 +1,9 @@
 """Connectors that keep the tokens, or merge neighbours first.
 
-Source: LLaVA-1.5 (Liu et al. 2023, section 3.2) for the two-layer MLP; merging neighbours by stacking their channels
-("pixel shuffle") as in Idefics3 (Laurençon et al. 2024, section 3.2).
+Papers: Liu et al. 2023 (LLaVA-1.5), section 3, for the two-layer MLP; Laurençon et al. 2024 (Idefics3) for merging
+neighbours by stacking their channels ("pixel shuffle").
+Reference implementation: `transformers`, `LlavaMultiModalProjector` and `Idefics3Connector.pixel_shuffle`.
+We differ in: a norm stands before the MLP.
 """
 
 from __future__ import annotations

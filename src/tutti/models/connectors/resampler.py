@@ -1,7 +1,9 @@
 """Perceiver resampler: any number of tokens in, a fixed number out.
 
-Source: Flamingo (Alayrac et al. 2022, section 3.1.1 and figure 5): learned queries attend to the tokens and to
-themselves.
+Paper: Alayrac et al. 2022 (Flamingo), section 2.1 and figure 5: learned queries attend to the tokens and to themselves.
+Reference implementation: `models/idefics/resampler.py`, as published checkpoints have it.
+We differ in: keys and values are one projection, projections of the MLP have biases, its activation is GELU, and tokens
+are first brought to the width of what comes out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The perceiver resampler of Idefics: what a tower sees of a picture in, a fixed number of states out.
 
-Paper: Alayrac et al. 2022 (Flamingo), section 3.1.1 and figure 5: learned latents attend to the picture and themselves.
+Paper: Alayrac et al. 2022 (Flamingo), section 2.1 and figure 5: learned latents attend to the picture and themselves.
 Reference implementation: `transformers`, `IdeficsPerceiverResampler`; parameters carry its names.
+We differ in: nothing that changes a number.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Idefics3 and SmolVLM: tiles of pictures through a SigLIP-type tower, their patches merged, and a decoder.
 
-Papers: Laurençon et al. 2024 (Idefics3, "Building and better understanding vision-language models"), section 3;
-Marafioti et al. 2025 (SmolVLM), section 2; the tower: Zhai et al. 2023 (SigLIP), with positions by share of the side as
-in Dehghani et al. 2023 (NaViT), section 2.2.
+Papers: Laurençon et al. 2024 ("Building and better understanding vision-language models"), the part about Idefics3's
+architecture; Marafioti et al. 2025 (SmolVLM), section 2; the tower: Zhai et al. 2023 (SigLIP), with positions by share
+of the side as in Dehghani et al. 2023 (NaViT), section 2.1.
 Reference implementation: `transformers`, `Idefics3ForConditionalGeneration` and `SmolVLMForConditionalGeneration`,
 which are one; parameters carry their names.
 We differ in: nothing that changes a number.

@@ -228,7 +228,7 @@ TRUNKS: Mapping[str, type[TrunkConfig]] = {
 
 
 def huge() -> dict[str, Any]:
-    """`config.json` of the published checkpoint, `imagebind_huge` (Girdhar et al. 2023, appendix B)."""
+    """`config.json` of the published checkpoint: the sizes that the official `imagebind_huge` has in code."""
     blocks = {
         "vision": (1280, 32, 16),
         "text": (1024, 24, 16),

@@ -1,6 +1,6 @@
 """ImageBind: six trunks, bound by pictures into one space.
 
-Paper: Girdhar et al. 2023 (ImageBind), sections 3.2 and 3.3; sizes: appendix B.
+Paper: Girdhar et al. 2023 (ImageBind), sections 3.2 and 3.3.
 Reference implementation: github.com/facebookresearch/ImageBind, `imagebind/models/imagebind_model.py`; parameters
 carry its names, the indices of its containers included.
 We differ in: the causal mask of texts is computed, not kept; other sizes of pictures and spectrograms are refused,

@@ -41,7 +41,7 @@ class RopeScaling:
     """Stretches rotary positions to longer contexts."""
 
     rope_type: str
-    """`linear` (Chen et al. 2023) or `llama3` (Llama 3 herd of models, section 3.4)."""
+    """`linear` (Chen et al. 2023, section 2.3), or `llama3`, which goes by wavelength."""
     factor: float
     """How many times longer the context becomes."""
     low_freq_factor: float = 1.0

@@ -1,8 +1,8 @@
 """LLaMA-type decoder.
 
-Paper: Touvron et al. 2023 (LLaMA), section 2.2; grouped heads: Touvron et al. 2023 (Llama 2), section 2.2; stretched
-rotary positions: Grattafiori et al. 2024 (Llama 3), section 3.4; sliding window: Jiang et al. 2023 (Mistral),
-section 2.
+Paper: Touvron et al. 2023 (LLaMA), section 2.2; grouped heads: Touvron et al. 2023 (Llama 2), section 2.2; rotary
+positions stretched evenly: Chen et al. 2023 (position interpolation), section 2.3; by their wavelength: Llama 3.1's own
+code (Grattafiori et al. 2024, section 3.4.2, tell what for); sliding window: Jiang et al. 2023 (Mistral), section 2.
 Reference implementation: `transformers`, `LlamaForCausalLM` and `MistralForCausalLM`; parameters carry its names.
 We differ in: attention goes through an explicit `Attend`; nothing is cached on the module.
 """

@@ -1,7 +1,7 @@
 """LLaVA-NeXT (LLaVA-1.6): LLaVA that sees a picture whole, and in tiles at any of several resolutions.
 
-Source: Liu et al. 2024, "LLaVA-NeXT: improved reasoning, OCR, and world knowledge" (the projects' report), section
-"Dynamic high resolution".
+Paper: there is none; Liu et al. 2024, "LLaVA-NeXT: improved reasoning, OCR, and world knowledge" (the project's
+report), section "Dynamic high resolution".
 Reference implementation: `transformers`, `LlavaNextForConditionalGeneration`; parameters carry the names of the
 published checkpoints.
 We differ in: blocks of the tower behind the last state that is taken are not run; tiles that only fill up a batch are

@@ -1,6 +1,6 @@
 """Llama-3.2-Vision: a decoder of text, some of whose blocks look at the tiles of pictures instead of the words before.
 
-Paper: Grattafiori et al. 2024 (Llama 3), section 7.2: gated cross-attention blocks (Alayrac et al. 2022, section 3.1.2)
+Paper: Grattafiori et al. 2024 (Llama 3), section 7.2: gated cross-attention blocks (Alayrac et al. 2022, section 2.2)
 between those of the language model.
 Reference implementation: `transformers`, `MllamaForConditionalGeneration`; parameters carry the names of checkpoints.
 As there, and not as one would think: a token before the first picture looks at all pictures, with all their tiles,

@@ -1,9 +1,10 @@
 """The picture tower of Llama-3.2-Vision: a ViT over the tiles of a picture, seen at several depths.
 
-Paper: Grattafiori et al. 2024 (Llama 3), section 7.1: a ViT-H/14 (Dosovitskiy et al. 2021) with gated blocks behind it,
+Paper: Grattafiori et al. 2024 (Llama 3), section 7.2: a ViT-H/14 (Dosovitskiy et al. 2021) with gated blocks behind it,
 whose last features are seen together with those of blocks between.
 Reference implementation: `transformers`, `MllamaVisionModel`; parameters carry its names.
 As there, and not as one would think: filled patches look at empty ones, too; only empty ones do not look at each other.
+We differ in: nothing that changes a number.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """`tutti_omni`: a trunk for every modality, one shared space, one decoder.
 
-One grammar for all modalities: preprocess → trunk → head → unit vector (the shared space; Girdhar et al. 2023,
-ImageBind, section 3), and trunk → connector → tokens of the decoder (Liu et al. 2023, LLaVA, section 4.1).
+One grammar for all modalities: preprocess → trunk → head → unit vector (the shared space), and trunk → connector →
+tokens of the decoder.
+Papers: Girdhar et al. 2023 (ImageBind), section 3, for the space; Liu et al. 2023 (LLaVA), section 4.1, for the tokens.
 Reference implementation: this file.
 We differ in: the decoder's token table is the text trunk's frozen table of word vectors, read through a learned
 projection, so that a word never seen in training lies near its neighbours in questions, too.

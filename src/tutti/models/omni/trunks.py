@@ -1,7 +1,9 @@
 """The trunks of `tutti_omni`: pictures and sounds through convolutions and attention, words through a frozen table.
 
-Convolutional stems: Xiao et al. 2021. Word table: static vectors distilled from a sentence encoder by one pass over its
-vocabulary, reduced by PCA and weighted by rank (Tulkens and van Dongen 2024, Model2Vec; Arora et al. 2017 for weights).
+Papers: Xiao et al. 2021, figure 1, for convolutional stems; the word table holds static vectors, distilled from a
+sentence encoder by one pass over its vocabulary, reduced by PCA and weighted by rank (Tulkens and van Dongen 2024,
+Model2Vec; Arora et al. 2017, section 3, for weights).
+Reference implementation: this file.
 We differ in: the table is int8, one scale a row, and a small trained head on top learns order and negation.
 """
 

@@ -1,6 +1,6 @@
 """Wav2Vec2: convolutions over the samples, a transformer over their frames, and a letter for each frame.
 
-Paper: Baevski et al. 2020 (wav2vec 2.0), section 2 and appendix B; letters by CTC: Graves et al. 2006, section 3.
+Paper: Baevski et al. 2020 (wav2vec 2.0), sections 2 and 3.3; letters by CTC: Graves et al. 2006, section 3.
 Reference implementation: `transformers`, `Wav2Vec2ForCTC`; parameters carry its names, the older ones
 (`weight_g`, `weight_v`) where it has two.
 We differ in: what only training needs is left out, the quantizer and the vector that stands for hidden frames.
