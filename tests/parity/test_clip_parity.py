@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from collections.abc import Callable
@@ -22,8 +21,8 @@ from transformers import CLIPProcessor as HFProcessor
 from transformers import CLIPTokenizer as HFTokenizer
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
+from tests.parity import written
 from tutti import checkpoints
-from tutti.content import Image as ImagePart
 from tutti.errors import (
     CapacityError,
     CheckpointError,
@@ -33,7 +32,6 @@ from tutti.errors import (
     UnexpectedWeights,
     UnsupportedConfig,
 )
-from tutti.media import Limits, decode_image
 
 MERGES = ["d o", "c a", "do g</w>", "ca t</w>", "t h", "th e</w>", "o f</w>", "a</w> b"]
 TEXTS = [
@@ -285,14 +283,11 @@ def test_pixels_are_the_same(plain: Saved, size: tuple[int, int]) -> None:
     assert (made.modality, made.tokens, made.arrays["pixel_values"].dtype) == ("image", 10, np.float32)
 
 
-def test_a_picture_with_a_palette_is_seen_the_same(plain: Saved) -> None:
+def test_other_pictures_are_seen_the_same(plain: Saved) -> None:
     processor = checkpoints.load(plain.folder).processor
-    palette = pictures((41, 35))[0].quantize(16)
-    content = io.BytesIO()
-    palette.save(content, "PNG")
-    pixels = decode_image(ImagePart(content.getvalue()), Limits())
-    expected = plain.processor.image_processor(palette, return_tensors="np")["pixel_values"][0]
-    np.testing.assert_allclose(processor.picture(pixels).arrays["pixel_values"], expected, atol=1e-5)
+    for name, pixels, picture in written.odd_pictures():
+        expected = plain.processor.image_processor(picture, return_tensors="np")["pixel_values"][0]
+        np.testing.assert_allclose(processor.picture(pixels).arrays["pixel_values"], expected, atol=1e-5, err_msg=name)
 
 
 def test_the_settings_of_published_files_are_read(plain: Saved, tmp_path: Path) -> None:

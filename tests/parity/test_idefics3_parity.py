@@ -173,6 +173,14 @@ def test_what_we_save_computes_the_same_there(saved: Saved, tmp_path: Path) -> N
     assert torch.equal(theirs.eval()(**inputs).logits, saved.model(**inputs).logits)
 
 
+@torch.inference_mode()
+def test_shards_are_read(tmp_path: Path) -> None:
+    saved = save_theirs(tmp_path / "shards", {"type": "smolvlm", "scale_factor": 2}, max_shard_size="50KB")
+    assert len(list(saved.folder.glob("model-*.safetensors"))) > 2
+    inputs = written.given(saved.processor, TURNS)
+    close(checkpoints.load(saved.folder).model(**inputs).logits, saved.model(**inputs).logits)
+
+
 # Preprocessing.
 
 

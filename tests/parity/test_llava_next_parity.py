@@ -31,6 +31,7 @@ CASES: dict[str, dict[str, Any]] = {
         "image_grid_pinpoints": [[28, 28], [84, 56], [56, 112]],
         "vision_feature_layer": [-2, 0],
     },
+    "tied": {"text": {"tie_word_embeddings": True}, "tie_word_embeddings": True},
 }
 SIZES = ((28, 30), (60, 28), (1, 1), (3, 90), (200, 9), (56, 57), (1, 900))
 TURNS = [("user", [noise(60, 28), "and", noise(30, 80), "What is this?"])]
@@ -117,6 +118,14 @@ def test_every_layout_of_names_is_read(plain: Saved, tmp_path: Path, renames: di
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     inputs = written.given(plain.processor, TURNS)
     close(checkpoints.load(folder).model(**inputs).logits, plain.model(**inputs).logits)
+
+
+@torch.inference_mode()
+def test_shards_are_read(tmp_path: Path) -> None:
+    saved = save_theirs(tmp_path / "shards", {}, max_shard_size="50KB")
+    assert len(list(saved.folder.glob("model-*.safetensors"))) > 2
+    inputs = written.given(saved.processor, TURNS)
+    close(checkpoints.load(saved.folder).model(**inputs).logits, saved.model(**inputs).logits)
 
 
 @pytest.mark.parametrize("kind", [name for name, _, _ in written.odd_pictures()])
