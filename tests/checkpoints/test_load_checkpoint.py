@@ -173,6 +173,13 @@ def test_a_folder_without_a_configuration(folder: Path) -> None:
     )
 
 
+def test_an_adapter_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    assert _sentence(tmp_path, CheckpointError) == (
+        f"{tmp_path} is an adapter; name the model that it is for, and give it as the adapter."
+    )
+
+
 def test_a_folder_without_a_tokenizer(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
     assert "tokenizer.json cannot be read: No such file or directory" in _sentence(folder, InputError)

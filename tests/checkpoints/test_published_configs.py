@@ -83,6 +83,8 @@ def test_published_settings_of_pictures_are_read(
     facts = family.facts(config, tmp_path)
     assert made.tokens <= facts.media_tokens["image"]["picture"]
     assert ("video" in facts.media_tokens) == hasattr(processor, "video") == ("video_sampling" in settings)
+    if "video_sampling" in settings:  # one frame a second, each of one tile
+        assert facts.media_tokens["video"] == dict.fromkeys(("frame", "second"), config.tile_tokens)
 
 
 def test_an_unknown_key_is_refused_wherever_it_stands() -> None:

@@ -84,6 +84,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         UnsafeCheckpoint: It, or one of its neighbours, names code to run.
     """
     if not (folder / "config.json").is_file():
+        if (folder / "adapter_config.json").is_file():
+            raise CheckpointError(f"{folder} is an adapter; name the model that it is for, and give it as the adapter.")
         raise CheckpointError(f"{folder} has no config.json; expected a checkpoint in the Hugging Face layout.")
     for name in _CONFIGS:
         values = read_if_there(folder / name)

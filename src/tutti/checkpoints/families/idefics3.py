@@ -26,8 +26,10 @@ def _facts(config: Any, folder: Path) -> Facts:
     longest, tile = (_longest_edge(settings, key) or config.vision.image_size for key in ("size", "max_image_size"))
     along = -(-longest // tile) if settings.get("do_image_splitting", True) else 1
     media: dict[str, dict[str, float]] = {"image": {"picture": config.tile_tokens * (along**2 + (along > 1))}}
-    if _video_sampling(settings, folder):
-        media["video"] = {"frame": config.tile_tokens}
+    if sampling := _video_sampling(settings, folder):
+        rate = sampling.get("fps")
+        seconds = {"second": rate * config.tile_tokens} if isinstance(rate, (int, float)) else {}
+        media["video"] = {"frame": config.tile_tokens, **seconds}
     return Facts(
         tasks=TASKS,
         context_length=config.text.max_position_embeddings,
