@@ -255,6 +255,7 @@ def test_the_shell_writes_a_quantized_folder(
         (["x.pth", "--into", "OUT", "--quantize", "int8"], "is a pickle"),
         (["nowhere", "--into", "OUT", "--quantize", "int8"], "There is no model"),
         (["WIDE", "--into", "FULL", "--quantize", "int8"], "is not a checkpoint; it is left alone"),
+        (["CODES", "--into", "OUT", "--quantize", "int8"], "is quantized already; convert the checkpoint that it was"),
     ],
 )
 def test_what_the_shell_does_not_write(
@@ -262,7 +263,9 @@ def test_what_the_shell_does_not_write(
 ) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full/thesis.doc").touch()
-    places = {"WIDE": wide, "OUT": tmp_path / "out", "FULL": tmp_path / "full"}
+    places = {"WIDE": wide, "OUT": tmp_path / "out", "FULL": tmp_path / "full", "CODES": tmp_path / "codes"}
+    if "CODES" in words:
+        checkpoints.shrink(wide, tmp_path / "codes", "int4")
     assert main(["convert", *(str(places.get(word, word)) for word in words)]) == 2
     assert sentence in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -53,7 +53,7 @@ def plan(model: nn.Module, text: str, family: Family) -> dict[str, Scheme]:
     if not found:
         raise UnsupportedTask(
             f"The model has no decoder, and {text} takes the layers of decoders only; "
-            "use int8+trunks, or load it without quantize."
+            "use int8+trunks, or leave it as it is."
         )
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
-from tutti.checkpoints.family import read_config
+from tutti.checkpoints.family import read_config, take_quantization
 from tutti.checkpoints.folders import check_replaceable, other_files
 from tutti.checkpoints.loading import DTYPES, LoadReport, Told, load
 from tutti.checkpoints.places import find_folder
@@ -41,9 +41,12 @@ def shrink(
     if Path(into).resolve() == folder.resolve():
         raise InputError(f"{into} is the model itself; write the quantized checkpoint into another folder.")
     check_replaceable(Path(into), "config.json")  # before the minutes of loading
+    config = read_config(folder)
+    if take_quantization(dict(config)):
+        raise InputError(f"{model} is quantized already; convert the checkpoint that it was made from.")
     loaded = load(folder, quantize=quantize, told=told)
     kept = _one_precision(loaded.info.dtype_bytes)
-    save(loaded.model, into, read_config(folder), other_files(folder), dtype=kept, max_shard_bytes=_SHARD_BYTES)
+    save(loaded.model, into, config, other_files(folder), dtype=kept, max_shard_bytes=_SHARD_BYTES)
     return loaded.report
 
 
