@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from tutti import checkpoints
+from tutti.checkpoints import saving
 from tutti.errors import CheckpointError, InputError
 
 
@@ -46,6 +48,29 @@ def test_what_is_saved_is_what_is_loaded(
     with safe_open(shards[0], framework="pt") as shard:
         assert shard.metadata() == {"format": "pt"}
     assert [name.name for name in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_shard_is_let_go_before_the_next_is_made(
+    tmp_path: Path,
+    config: dict[str, Any],
+    files: dict[str, str],
+    build: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[weakref.ref[torch.Tensor]] = []
+    held = []
+
+    def tensors(*_: Any) -> Iterator[tuple[str, torch.Tensor]]:
+        for index in range(8):
+            held.append(sum(one() is not None for one in made))
+            tensor = torch.zeros(1000)
+            made.append(weakref.ref(tensor))
+            yield f"{index}", tensor
+            del tensor
+
+    monkeypatch.setattr(saving, "_tensors", tensors)
+    checkpoints.save(build(), tmp_path / "a", config, files, max_shard_bytes=8000)
+    assert held == [0, 1, 2, 1, 2, 1, 2, 1]
 
 
 def test_the_digest_does_not_depend_on_files(

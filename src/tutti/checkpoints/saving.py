@@ -106,6 +106,7 @@ def _write_weights(folder: Path, tensors: Iterable[tuple[str, Tensor]], max_shar
         _write_file(folder / f"{len(files)}", shard)
         files.append(list(shard))
         total += sum(tensor.nbytes for tensor in shard.values())
+        del shard  # or the loop would keep it while the next is made
     if len(files) == 1:
         (folder / "0").rename(folder / SINGLE)
         return
