@@ -14,8 +14,8 @@ from tutti.checkpoints.quantizing import STORED
 from tutti.checkpoints.saving import save
 from tutti.errors import InputError
 
-_SHARD_BYTES = 1_000_000_000
-"""A shard is held in memory beside the model while it is written."""
+_SHARD_BYTES = 250_000_000
+"""A shard is held in memory beside the model while it is written, and malloc keeps as much again of those before."""
 
 
 def shrink(
