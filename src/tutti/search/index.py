@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -147,7 +148,7 @@ class Index:
                 run: Run = SpreadRun(cluster, self, store, told)
             else:
                 run = Run(store, self.embedder, self.tools, told)
-            report = run.bring_up_to_date([first, *items] if first is not None else [], within)
+            report = run.bring_up_to_date(chain([first], items) if first is not None else (), within)
             tune(store)
         self._searcher = None
         if not store.count():
