@@ -28,6 +28,7 @@ PACKS = {"cifar10_test": None, "clothing": "val", "grocery": "val", "sound_esc10
 SOUNDING = {"dog": "dog", "chainsaw": None, "rooster": "bird", "helicopter": "airplane"}
 """ESC-10 class → the CIFAR-10 class that makes such a sound, or nearly; never paired in training."""
 KS = (1, 5, 10)
+WHERE = "price < 80 and stock > 0"
 
 
 def unpacked_rows(data: Path, name: str, split: str | None, most: int, folder: Path) -> list[dict[str, Any]]:
@@ -92,24 +93,65 @@ def emergent(pictures: tutti.Index, heard: list[dict[str, Any]], seen: list[dict
     return recall(ranked, float(np.mean(shares))) if ranked else None
 
 
+def feed_of(rows: list[dict[str, Any]], file: Path, *, words: bool) -> Path:
+    """A feed with prices and stock; with words, each row has its category and a title, else only its picture."""
+    rng = np.random.default_rng(0)
+    with file.open("w", newline="", encoding="utf-8") as out:
+        table = csv.writer(out)
+        table.writerow(["id", "image", "price", "stock", *(["category", "title"] if words else [])])
+        for number, row in enumerate(rows):
+            price, stock = round(float(rng.uniform(1, 100)), 2), int(rng.integers(0, 5))
+            said = [row["class"], row["label"].replace("-", " ").replace("_", " ")] if words else []
+            table.writerow([number, Path(row["path"]).name, price, stock, *said])
+    return file
+
+
+def reached(index: tutti.Index, of: dict[str, str]) -> list[str]:
+    """The classes of which zero-shot classification among all of them gets at least half: what the model knows."""
+    names = sorted(set(of.values()))
+    points = index.embedder.embed([tutti.Text(f"a {name}") for name in names]).vectors
+    vectors = tutti_vectors(index)
+    right: dict[str, list[bool]] = {name: [] for name in names}
+    for path, vector in vectors.items():
+        right[of[path]].append(names[int(np.argmax(points @ vector))] == of[path])
+    return [name for name in names if np.mean(right[name]) >= 0.5]
+
+
+def by_words(model: tutti.Model, rows: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """The same products with a category and a title: hybrid search beside the shared space alone."""
+    index = tutti.Index(folder / "words.db", model)
+    index.add(feed_of(rows, folder / "words.csv", words=True))
+    of = {row["path"]: row for row in rows}
+    titles = {row["label"]: row["label"].replace("-", " ").replace("_", " ") for row in rows}
+
+    def found(field: str, queries: dict[str, str], hybrid: bool) -> float:
+        """Share of right ones among the first 5."""
+        right = []
+        for wanted, query in queries.items():
+            hits = index.search(query, top=5, where=WHERE, hybrid=hybrid)
+            right += [of[hit.path][field] == wanted for hit in hits]
+        return float(np.mean(right))
+
+    classes = {name: f"a {name}" for name in sorted({row["class"] for row in rows})}
+    return {
+        "category, share of the first 5, hybrid": found("class", classes, True),
+        "category, share of the first 5, space alone": found("class", classes, False),
+        "title, share of the first 5, hybrid": found("label", titles, True),
+        "title, share of the first 5, space alone": found("label", titles, False),
+    }
+
+
 def products(model: tutti.Model, rows: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
     """A feed of clothes and groceries: by class, by colour, and "this, but blue", with a filter on every query."""
-    feed = folder / "feed.csv"
-    rng = np.random.default_rng(0)
-    with feed.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["id", "image", "price", "stock"])  # no words: what is found, is found in the picture
-        for number, row in enumerate(rows):
-            table.writerow(
-                [number, Path(row["path"]).name, round(float(rng.uniform(1, 100)), 2), int(rng.integers(0, 5))]
-            )
     index = tutti.Index(folder / "shop.db", model)
-    index.add(feed)
+    index.add(feed_of(rows, folder / "feed.csv", words=False))  # what is found, is found in the picture
     of = {row["path"]: row["class"] for row in rows}
-    where = "price < 80 and stock > 0"
-    by_class = [
-        [of[h.path] == name for h in index.search(f"a {name}", top=5, where=where)] for name in set(of.values())
-    ]
+    where = WHERE
+    by_class = {
+        name: any(of[h.path] == name for h in index.search(f"a {name}", top=5, where=WHERE))
+        for name in set(of.values())
+    }
+    known = reached(index, of)
     measured = index.store.table.search().select(["path", "palette"]).limit(100_000).to_list()
     palettes = {row["path"]: unpacked(row["palette"]) for row in measured}
 
@@ -120,18 +162,22 @@ def products(model: tutti.Model, rows: list[dict[str, Any]], folder: Path) -> di
 
     colours = ("red", "blue", "green", "black", "white", "pink", "yellow", "brown")
     by_colour = [
-        [has(h.path, colour) for h in index.search(f"a {colour} thing", top=5, where=where)] for colour in colours
+        [has(h.path, colour) for h in index.search(f"a {colour} thing", top=5, where=WHERE)] for colour in colours
     ]
     composed, alike = [], []
     for row in rows[:40]:
         for colour in ("blue", "red", "black"):
             if not has(row["path"], colour):
-                hits = index.search(f"but in {colour}", like=row["path"], top=5, where=where)
+                hits = index.search(f"but in {colour}", like=row["path"], top=5, where=WHERE)
                 composed.append([has(hit.path, colour) for hit in hits])
                 alike.append([has(hit.path, colour) and of[hit.path] == row["class"] for hit in hits])
     return {
         "items": len(rows),
-        "class among the first 5": float(np.mean([any(row) for row in by_class])),
+        "classes": len(by_class),
+        "class among the first 5": float(np.mean(list(by_class.values()))),
+        "classes that classification reaches": known,
+        "class among the first 5, of those": float(np.mean([by_class[name] for name in known])),
+        "with words": by_words(model, rows, folder),
         "colour among the first 5": float(np.mean([any(row) for row in by_colour])),
         "colour, share of the first 5": float(np.mean([value for row in by_colour for value in row])),
         "this but in another colour: the colour": float(np.mean([any(row) for row in composed])),
@@ -144,13 +190,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model")
     parser.add_argument("--most", type=int, default=1000, help="most items of a pack")
+    parser.add_argument("--only-products", action="store_true")
     arguments = parser.parse_args()
     model = tutti.load(arguments.model)
     print(json.dumps({"model": model.name, "hardware": processor(), "commit": commit(), "versions": versions("torch")}))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         held: dict[str, tuple[tutti.Index, list[dict[str, Any]]]] = {}
-        for pack, split in PACKS.items():
+        for pack, split in ({} if arguments.only_products else PACKS).items():
             (folder / pack).mkdir()
             rows = unpacked_rows(arguments.data, pack, split, arguments.most, folder / pack)
             index = tutti.Index(folder / f"{pack}.db", model)
