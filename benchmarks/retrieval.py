@@ -1,6 +1,6 @@
 """Retrieval across modalities on public packs beside chance, and products by class, colour and composed queries.
 
-    python benchmarks/retrieval.py --data DIR [--model CHECKPOINT] [--most 1000]
+    python benchmarks/retrieval.py --data DIR [--model CHECKPOINT] [--most 1000] [--only-products]
 
 Media are held out of the training of tutti-mini where the packs say so (`split`). All goes through `tutti.Index`.
 """
@@ -146,7 +146,6 @@ def products(model: tutti.Model, rows: list[dict[str, Any]], folder: Path) -> di
     index = tutti.Index(folder / "shop.db", model)
     index.add(feed_of(rows, folder / "feed.csv", words=False))  # what is found, is found in the picture
     of = {row["path"]: row["class"] for row in rows}
-    where = WHERE
     by_class = {
         name: any(of[h.path] == name for h in index.search(f"a {name}", top=5, where=WHERE))
         for name in set(of.values())

@@ -7,14 +7,20 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.search.players import Space, Speaker, picture, recording
 from tutti.errors import InputError
-from tutti.search import Index
-from tutti.search.store import Store
+from tutti.media import Limits
+from tutti.search import Index, indexing
+from tutti.search.facets import Tools
+from tutti.search.store import Known, Store
+from tutti.search.walk import Source
+from tutti.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -221,3 +227,32 @@ def test_forgetting_leaves_no_trace(folder: Path, tmp_path: Path, index: Index) 
     assert len(names(index)) == 9
     with pytest.raises(InputError, match="There is nothing of the subject 'case-17'"):
         index.forget("case-17")
+
+
+def test_compactions_become_rarer_as_a_run_grows(space: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each writes the whole table anew, so that one every so many commits would cost the square of the files."""
+    compacted = []
+
+    class Memory:
+        rows = 0
+
+        def known(self) -> dict[str, Known]:
+            return {}
+
+        def add(self, rows: Sequence[Mapping[str, Any]], replacing: Sequence[str] = ()) -> None:
+            self.rows += len(rows)
+
+        def touch(self, item: str, stamp: str) -> None: ...
+
+        def mark(self, items: Sequence[str], *, deleted: bool) -> None: ...
+
+        def compact(self) -> None:
+            compacted.append(self.rows)
+
+    for name in ("BATCH", "_COMMIT_ITEMS"):
+        monkeypatch.setattr(indexing, name, 1)
+    monkeypatch.setattr(indexing, "_COMPACT_COMMITS", 4)
+    limits = Limits.from_settings(read_settings())
+    words = (Source(item=str(number), path=None, stamp="", words="a word") for number in range(40))
+    indexing.Run(Memory(), space, Tools(limits=limits, streaming=limits)).bring_up_to_date(words)
+    assert compacted == [4, 8, 16, 32, 40]

@@ -30,6 +30,7 @@ BATCH = 64
 _COMMIT_ITEMS, _COMMIT_S = 256, 3.0
 """A commit is made after so many items, or so many seconds."""
 _COMPACT_COMMITS = 64
+"""The first compaction is after so many commits, each later one after twice as many as the last: it writes all anew."""
 _SMALL = 8_000_000
 """Files up to so many bytes are decoded by threads that run ahead; larger ones, and films, piece by piece."""
 _TEXTS = frozenset({".txt", ".md", ".rst", ".text"})
@@ -120,6 +121,7 @@ class Run:
         self._ready: list[Item] = []
         self._committed_s = time.monotonic()
         self._commits = 0
+        self._compact_at = _COMPACT_COMMITS
         self._refused: dict[str, str] = {}
         """Kinds of facet that the model does not take → its sentence."""
 
@@ -284,8 +286,9 @@ class Run:
         self._commits += 1
         if self.told is not None:
             self.told(self.report, items)
-        if self._commits % _COMPACT_COMMITS == 0:
+        if self._commits == self._compact_at:
             self.store.compact()
+            self._compact_at *= 2
 
 
 def read_item(source: Source, tools: Tools) -> Item | None:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tutti.errors import CapacityError, InputError, MissingExtra
+from tutti.errors import CapacityError, InputError
+from tutti.search.lance import connected, freed_at_once
 from tutti.search.place import Place, arrow, reached
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Store:
             what = f"{place} holds no database of tenant {tenant!r}{hint}" if others else f"{place} holds no database"
             raise InputError(f"{what}; make one with: tutti index FOLDER --into {place}")
         try:
-            table = _connect(folder).open_table(_TABLE)
+            table = connected(folder).open_table(_TABLE)
             metadata = json.loads((table.schema.metadata or {})[_METADATA])
         except (ValueError, KeyError, RuntimeError, OSError) as error:
             raise InputError(
@@ -133,7 +134,7 @@ class Store:
             try:
                 folder.make()
                 with folder.writing(), reached(folder):
-                    _connect(folder).create_table(_TABLE, schema=schema, exist_ok=True)
+                    connected(folder).create_table(_TABLE, schema=schema, exist_ok=True)
             except OSError as error:
                 raise InputError(f"Cannot make a database in {place}: {error.strerror or error}.") from None
         store = cls.open(place, tenant)
@@ -236,7 +237,7 @@ class Store:
 
     def compact(self, keep: datetime.timedelta = datetime.timedelta(minutes=10)) -> None:
         """Join small files, bring indexes up to date, and drop versions older than a time."""
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), freed_at_once():
             warnings.simplefilter("ignore", UserWarning)  # it warns of readers of old versions; ours read the latest
             self.table.optimize(cleanup_older_than=keep, delete_unverified=keep < datetime.timedelta(minutes=1))
 
@@ -280,14 +281,6 @@ def _type(name: str) -> pa.DataType:
     pa = arrow()
     single = pa.type_for_alias(name.removesuffix("[]"))
     return pa.list_(single) if name.endswith("[]") else single
-
-
-def _connect(folder: Place) -> Any:
-    try:
-        import lancedb
-    except ImportError:
-        raise MissingExtra("Search", "search") from None
-    return lancedb.connect(folder.name)
 
 
 @contextmanager
