@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -61,6 +62,7 @@ def test_search_prints_a_table_or_json_or_a_page(
     page = (tmp_path / "page.html").read_text()
     assert page.count("<li>") == len(hits) == 3
     assert "data:image/jpeg;base64," in page
+    assert [f"{hit['fit']:.0%}" for hit in hits] == re.findall(r'<i style="width:([^"]+)"', page)
     assert "<script" not in page
 
 
