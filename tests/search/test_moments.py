@@ -95,6 +95,14 @@ def test_moments_are_found_when_they_are(hour: Path, tmp_path: Path) -> None:
     assert sum(space.calls) < 200
 
 
+def test_what_is_asked_to_be_heard_is_not_seen(hour: Path) -> None:
+    index = index_of(hour, Speaker())
+    assert [source.kind for source in index.ask("When is the red seen?").sources] == ["picture"]
+    assert [source.kind for source in index.ask("When is the high heard?").sources] == ["sound"]
+    assert index.ask("When is the red heard?").sources == ()
+    assert index.ask("How often can the high be seen?").answer.text == "Nothing relevant was found for: the high."
+
+
 def test_a_question_about_the_film_shows_frames_within_the_budget(hour: Path) -> None:
     space = Speaker()
     answer = index_of(hour, space).ask("blue", top=3, budget_tokens=200)

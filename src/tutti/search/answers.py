@@ -15,7 +15,7 @@ from tutti.content import Answer, Claim, Finished, Message, Part, SamplingOption
 from tutti.errors import CapacityError, InputError, ProviderError, TuttiError, UnsupportedTask
 from tutti.interfaces import Responder, TokenCounter
 from tutti.search.evidence import evidence_of
-from tutti.search.facets import Tools
+from tutti.search.facets import Kind, Tools
 from tutti.search.query import Hit
 
 RELEVANT = 0.2
@@ -69,6 +69,15 @@ def asks_when(question: str) -> bool:
 def asks_how_often(question: str) -> bool:
     """Whether a count of moments is the answer."""
     return bool(re.match(r"\s*how (?:often|many times)\b", question, re.IGNORECASE))
+
+
+def sense_asked_for(question: str) -> Kind | None:
+    """What a moment must be: something seen or heard, where the question says so."""
+    heard = re.search(r"\b(hear|hears|heard|audible)\b", question, re.IGNORECASE) is not None
+    looked = re.search(r"\b(see|sees|seen|visible|shown|on screen)\b", question, re.IGNORECASE) is not None
+    if heard == looked:
+        return None
+    return "sound" if heard else "picture"
 
 
 def answer_from(

@@ -17,7 +17,15 @@ from tutti.content import Audio, Image, Media, Part, Source, Text, Video
 from tutti.errors import InputError, UnsupportedTask, one_that_can
 from tutti.interfaces import Embedder, Fingerprinted, Responder, TextReader, Transcriber
 from tutti.media import Limits, wrap
-from tutti.search.answers import RELEVANT, SourcedAnswer, answer_from, asks_how_often, asks_when, thing_asked_for
+from tutti.search.answers import (
+    RELEVANT,
+    SourcedAnswer,
+    answer_from,
+    asks_how_often,
+    asks_when,
+    sense_asked_for,
+    thing_asked_for,
+)
 from tutti.search.bank import BANK, alternatives
 from tutti.search.facets import KINDS, Kind, Tools, facets
 from tutti.search.feed import is_feed, read_feed
@@ -228,7 +236,9 @@ class Index:
         begun = time.perf_counter()
         thing = thing_asked_for(question)
         if asks_when(question) or asks_how_often(question):
+            sense = sense_asked_for(question)
             moments = self.moments(thing, top=50, fitting=RELEVANT, **options)
+            moments = [moment for moment in moments if sense is None or moment.kind in (sense, "words")]
             took = time.perf_counter() - begun
             return times_answer(thing, moments, self.embedder.name, took, count=asks_how_often(question))
         answering = responder or self.embedder
