@@ -2,6 +2,7 @@
 
     python benchmarks/vectors.py --n 100000
     python benchmarks/vectors.py --n 1000000 --cap 900      # qdrant's local mode is a scan: it may stop at the cap
+    python benchmarks/vectors.py --n 1000000 --only tutti --probed 24,16,12     # of one index, so many cells a query
 
 Recall is against an exact scan; times are of one query at a time. Each runs in a process of its own, whose memory is
 told with the vectors themselves (4 bytes x 256 x n) in it. What is not built after the cap is stopped there.
@@ -128,11 +129,8 @@ def capped(cap_s: float, name: str, *given: Any) -> dict[str, object]:
     return {"name": name, "what": f"stopped after {cap_s:.0f} s"} if said.empty() else said.get()
 
 
-def measure(name: str, rows: np.ndarray, queries: np.ndarray, truth: list[set[int]]) -> dict[str, object]:
-    folder = Path(tempfile.mkdtemp())
-    begun = time.perf_counter()
-    search, what = WAYS[name](rows, folder)
-    build_s = time.perf_counter() - begun
+def timed(search: Search, queries: np.ndarray, truth: list[set[int]]) -> dict[str, float]:
+    """Recall, and the time of one query at a time."""
     search(queries[0])
     times, right = [], 0
     for query, near in zip(queries, truth, strict=True):
@@ -140,14 +138,37 @@ def measure(name: str, rows: np.ndarray, queries: np.ndarray, truth: list[set[in
         found = search(query)
         times.append((time.perf_counter() - begun) * 1000)
         right += len(near & set(found))
-    disk = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
-    shutil.rmtree(folder)
     return {
-        "name": name,
-        "what": what,
         "recall@10": round(right / K / len(queries), 4),
         "p50 ms": round(float(np.percentile(times, 50)), 2),
         "p95 ms": round(float(np.percentile(times, 95)), 2),
+    }
+
+
+def by_cells(search: Search, probed: list[int], queries: np.ndarray, truth: list[set[int]]) -> dict[int, Any]:
+    """The same for other numbers of cells that a query of ours looks into."""
+    from tutti.search import tuning
+
+    found = {}
+    for cells in probed:
+        tuning._PROBED = cells  # noqa: SLF001
+        found[cells] = timed(search, queries, truth)
+    return found
+
+
+def measure(
+    name: str, rows: np.ndarray, queries: np.ndarray, truth: list[set[int]], probed: list[int]
+) -> dict[str, object]:
+    folder = Path(tempfile.mkdtemp())
+    begun = time.perf_counter()
+    search, what = WAYS[name](rows, folder)
+    build_s = time.perf_counter() - begun
+    result: dict[str, object] = {"name": name, "what": what, **timed(search, queries, truth)}
+    if name == "tutti" and probed:
+        result["by cells probed"] = by_cells(search, probed, queries, truth)
+    disk = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
+    shutil.rmtree(folder)
+    return result | {
         "build s": round(build_s, 1),
         "disk MB": round(disk),
         "peak memory MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -159,7 +180,9 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=100_000)
     parser.add_argument("--only", default=",".join(WAYS))
     parser.add_argument("--cap", type=float, default=3600, metavar="S", help="most seconds for each")
+    parser.add_argument("--probed", default="", metavar="N,N", help="numbers of cells to try with our index, too")
     arguments = parser.parse_args()
+    probed = [int(cells) for cells in arguments.probed.split(",") if cells]
     rows, queries = clustered(arguments.n)
     truth = exact(rows, queries)
     print(
@@ -174,7 +197,7 @@ def main() -> None:
         )
     )
     for name in arguments.only.split(","):
-        print(json.dumps(capped(arguments.cap, name, rows, queries, truth)), flush=True)
+        print(json.dumps(capped(arguments.cap, name, rows, queries, truth, probed)), flush=True)
 
 
 if __name__ == "__main__":
