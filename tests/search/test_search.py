@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as pillow
 
-from tests.search.players import COLOURS, Speaker, picture, recording
-from tutti.content import Image, TextLine
+from tests.search.players import COLOURS, Speaker, axis, picture, recording
+from tutti.content import Image, Part, TextLine
 from tutti.errors import CapacityError, InputError
+from tutti.media import Limits, decode_image
 from tutti.search import Hit, Index
 from tutti.search.answers import thing_asked_for
 
@@ -44,6 +46,29 @@ def test_like_this_but_in_another_colour(folder: Path, index: Index) -> None:
     hits = index.search("but in yellow", like=folder / "0_red.png", modality="image", top=1)
     assert found(hits) == ["3_yellow.png"]
     assert hits[0].why[-1].endswith("yellow")
+
+
+class Averse(Speaker):
+    """A space in which a picture that has any blue is the opposite of the word."""
+
+    def _place(self, part: Part) -> np.ndarray:
+        if part.modality != "image":
+            return super()._place(part)
+        blue = (decode_image(part, Limits())[..., 2] > 150).any()
+        return -axis("blue") if blue else axis("green")
+
+
+def test_a_colour_asked_for_is_not_drowned_by_what_a_thing_is(tmp_path: Path) -> None:
+    (tmp_path / "media").mkdir()
+    picture(tmp_path / "media" / "red.png", "red", seed=0)
+    half = np.full((64, 64, 3), (220, 30, 30), np.uint8)
+    half[:26] = COLOURS["blue"]
+    pillow.fromarray(half).save(tmp_path / "media" / "partly.png")
+    index = Index(tmp_path / "averse", Averse())
+    index.add(tmp_path / "media")
+    hits = index.search("a blue thing")
+    assert [Path(hit.path or "").name for hit in hits] == ["partly.png", "red.png"]
+    assert hits[0].fit < 0.01  # the space does not see it; the colour is measured
 
 
 def test_full_text_finds_what_the_space_does_not(folder: Path, index: Index) -> None:

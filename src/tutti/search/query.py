@@ -44,9 +44,13 @@ _SELECTED = (
     ),
     *("digest", "subject", "vector"),
 )
-COLOUR_WEIGHT, OTHER_COLOUR_WEIGHT = 3.0, 10.0
-"""A picture wholly of the colour asked for gains so many standard deviations; the latter beside `like`, as in "this,
+COLOUR_WEIGHT, OTHER_COLOUR_WEIGHT = 6.0, 10.0
+"""A picture that is of the colour asked for gains so many standard deviations; the latter beside `like`, as in "this,
 but in blue", where what is most alike has the wrong colour."""
+_ENOUGH = 1 / 3
+"""A picture with so much of a colour is of it: what is shown seldom fills the frame."""
+_LEAST_ODDS = -4.0
+"""What fits words less is all the same misfit: else "a red thing" would rank by how much of a thing it is."""
 _BUT = re.compile(r"\b(this|that|it|but|and|in|like|the|a|an|one|colou?r|more|with|similar|same|as|only|of)\b")
 
 
@@ -223,12 +227,14 @@ class Searcher:
         if not rows:
             return {}
         vectors = np.stack([row["vector"] for row in rows])
-        scores = (direction.score(vectors) + self._odds(vectors, rows[0]["kind"], wanted)).tolist()
+        odds = np.maximum(self._odds(vectors, rows[0]["kind"], wanted), _LEAST_ODDS)
+        scores = (direction.score(vectors) + odds).tolist()
         weight = OTHER_COLOUR_WEIGHT if wanted.like else COLOUR_WEIGHT
         for wish in wanted.wishes:
             for place, row in enumerate(rows):
                 if row["palette"]:
-                    scores[place] += weight * colours.closeness(unpacked(row["palette"]), wish)
+                    share = colours.closeness(unpacked(row["palette"]), wish)
+                    scores[place] += weight * min(1.0, share / _ENOUGH)
         return dict(zip((row["id"] for row in rows), scores, strict=True))
 
     def _odds(self, vectors: NDArray[np.float32], kind: Kind, wanted: Wanted) -> NDArray[np.float32]:
