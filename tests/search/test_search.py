@@ -54,7 +54,7 @@ class Averse(Speaker):
     def _place(self, part: Part) -> np.ndarray:
         if part.modality != "image":
             return super()._place(part)
-        blue = (decode_image(part, Limits())[..., 2] > 150).any()
+        blue = decode_image(part, Limits())[..., 2].mean() > 60
         return -axis("blue") if blue else axis("green")
 
 

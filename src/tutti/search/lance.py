@@ -26,14 +26,21 @@ def connected(folder: Place) -> Any:
     Raises:
         MissingExtra: LanceDB is not installed.
     """
-    for name, value in _SCANNING.items():  # read once, when Lance first scans
-        os.environ.setdefault(name, value)
     try:
         import lancedb
     except ImportError:
         raise MissingExtra("Search", "search") from None
     session = lancedb.Session(index_cache_size_bytes=_CACHED_INDEXES, metadata_cache_size_bytes=_CACHED_METADATA)
     return lancedb.connect(folder.name, session=session)
+
+
+def bound_reading() -> None:
+    """Bound what Lance reads at once; a process that only searches leaves it as it is, which is a little faster.
+
+    Lance looks once, when it first scans.
+    """
+    for name, value in _SCANNING.items():
+        os.environ.setdefault(name, value)
 
 
 @contextmanager

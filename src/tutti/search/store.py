@@ -18,7 +18,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tutti.errors import CapacityError, InputError
-from tutti.search.lance import connected, freed_at_once
+from tutti.search.lance import bound_reading, connected, freed_at_once
 from tutti.search.place import Place, arrow, reached
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ class Store:
             InputError: It cannot be written there, or the one there was made by another model.
             MissingExtra: LanceDB is not installed.
         """
+        bound_reading()
         place = Place.of(named)
         folder = tenant_folder(place, tenant)
         if not holds_table(folder):
