@@ -60,10 +60,10 @@ class Averse(Speaker):
 
 def test_a_colour_asked_for_is_not_drowned_by_what_a_thing_is(tmp_path: Path) -> None:
     (tmp_path / "media").mkdir()
-    picture(tmp_path / "media" / "red.png", "red", seed=0)
-    half = np.full((64, 64, 3), (220, 30, 30), np.uint8)
-    half[:26] = COLOURS["blue"]
-    pillow.fromarray(half).save(tmp_path / "media" / "partly.png")
+    for name, blue in (("red", 0), ("partly", 26)):
+        pixels = np.full((64, 64, 3), COLOURS["red"], np.uint8)
+        pixels[:blue] = COLOURS["blue"]
+        pillow.fromarray(pixels).save(tmp_path / "media" / f"{name}.png")
     index = Index(tmp_path / "averse", Averse())
     index.add(tmp_path / "media")
     hits = index.search("a blue thing")
