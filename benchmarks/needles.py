@@ -294,9 +294,8 @@ def heat_map(out: Path, minutes: list[float], data: Path) -> None:
     shown = np.where(counts > 0, right / np.maximum(1, counts), np.nan)
     picture = axes.imshow(shown, vmin=0, vmax=1, cmap="viridis", aspect="auto")
     for row, column in np.ndindex(shown.shape):
-        axes.text(
-            column, row, f"{right[row, column]:.0f}/{counts[row, column]:.0f}", ha="center", va="center", color="w"
-        )
+        said = f"{right[row, column]:.0f}/{counts[row, column]:.0f}"
+        axes.text(column, row, said, ha="center", va="center", color="k" if shown[row, column] > 0.6 else "w")
     axes.set_xticks(range(depths), [f"{100 * d // depths}–{100 * (d + 1) // depths} %" for d in range(depths)])
     axes.set_yticks(range(len(minutes)), [f"{m:g} min" for m in minutes])
     axes.set_xlabel("depth in the video")
