@@ -71,10 +71,13 @@ def what_photo(facts: Facts, rng: np.random.Generator) -> Draft | None:
     thing = facts.things[0] if len(facts.things) == 1 else None
     if not thing or not thing.full:
         return None
+    if way := _PHOTO_WAYS.get(thing.group):
+        if rng.random() < 0.6:
+            return Draft(way=way, type="what_photo", answer=thing.name, accepted=also_called(thing))
+        return Draft(way="what_photo", type="what_photo", answer=photo_of(thing), accepted=(thing.name,))
     special = {"clothing": "what_clothing", "grocery": "what_food"}.get(thing.group)
-    way = _PHOTO_WAYS.get(thing.group) or (special if special and rng.random() < 0.4 else "what_photo")
-    answer = thing.name if thing.group in _PHOTO_WAYS else a(thing.name)
-    return Draft(way=way, type="what_photo", answer=answer, accepted=also_called(thing))
+    way = special if special and rng.random() < 0.4 else "what_photo"
+    return Draft(way=way, type="what_photo", answer=a(thing.name), accepted=also_called(thing))
 
 
 def colour(facts: Facts, rng: np.random.Generator) -> Draft | None:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recipes.tutti_mini.packs import RATE_HZ, SIZE, Pictures, Row, Sounds
+from recipes.tutti_mini.packs import MADE_DIGITS, RATE_HZ, SIZE, Pictures, Row, Sounds
 from tutti.processing.audio import LogMel
 
 LOG_MEL = LogMel(feature_size=64, chunk_length=30, pad_multiple_frames=64)
@@ -22,7 +22,7 @@ PHOTO_PROMPTS = ("{}", "a photo of {}", "a picture of {}", "this is {}")
 EMOJI_PROMPTS = ("{}", "{}", "an emoji of {}", "a drawing of {}", "a picture of {}")
 SOUND_PROMPTS = ("{}", "the sound of {}", "a recording of {}", "you can hear {}")
 WORD_PROMPTS = ("the word {}", "someone says {}", "a voice saying {}", "{}")
-SPEECH_PACKS = ("speech_digits", "speech_keywords", "speech_words_pd", "speech_intents")
+SPEECH_PACKS = ("speech_digits", "speech_keywords", "speech_words_pd", "speech_intents", MADE_DIGITS)
 MICROPHONE = 0.15
 """How far a microphone's curve bends, as a standard deviation in units of the features: 6 dB."""
 NO_FLIP = ("flag", "left", "right", "hand", "keycap", "clock", "letter", "button", "arrow", "sign", "point")

@@ -24,6 +24,7 @@ from recipes.tutti_mini.packs import (
     EMOJI,
     HELD_OUT_STYLE,
     HOLD_OUT,
+    MADE_DIGITS,
     RATE_HZ,
     Pictures,
     Row,
@@ -36,7 +37,7 @@ SIDE = 64
 PHOTO_PACKS = ("cifar10", "clothing", "grocery", "hand_digits", "cxr", "makeup_shades")
 SOUND_PACKS = (
     "sound_esc10", "sound_ambient", "sound_instruments", "sound_instruments_cc0", "speech_digits", "speech_keywords",
-    "speech_words_pd",
+    "speech_words_pd", MADE_DIGITS,
 )  # fmt: skip
 Wave = NDArray[np.float32]
 
@@ -96,7 +97,7 @@ class Pools:
             photos={pack: classes for pack, classes in photos.items() if classes},
             pictures=dict(pictures),
             sounds=_heard(kept),
-            digits=_spoken_digits(kept.get("speech_digits", [])),
+            digits=_spoken_digits([*kept.get("speech_digits", []), *kept.get(MADE_DIGITS, [])]),
             keywords=_keywords([*kept.get("speech_keywords", []), *kept.get("speech_words_pd", [])]),
             names=sorted(emoji),
             **extra,
@@ -107,7 +108,9 @@ class Pools:
         """Read the packs and sort them; arguments as in `build` and `packs.load_pictures`."""
         styles = (HELD_OUT_STYLE,) if held_out else EMOJI
         pictures = {name: load_pictures(data, cache, name) for name in (*styles, *PHOTO_PACKS)}
-        return cls.build(pictures, {name: load_sounds(data, cache, name) for name in SOUND_PACKS}, held_out)
+        packs = [name for name in SOUND_PACKS if not (held_out and name == MADE_DIGITS)]
+        sounds = {name: load_sounds(data, cache, name) for name in packs}
+        return cls.build(pictures, sounds, held_out)
 
     def sounds_of(self, kind: str) -> list[str]:
         """Names of the sounds at hand: "environment", "instrument" or "any"."""

@@ -1,7 +1,7 @@
 """The phases of tutti-mini, in order. `tutti train PHASE --recipe recipes.tutti_mini.recipe --data DIR --out DIR`.
 
-1. `glance` (small pictures), `pretrain-image`; `pretrain-audio`, `listen` (short recordings); `pretrain-text`:
-   each trunk, and the decoder, on its own.
+1. `glance` (small pictures), `pretrain-image`, `look` (more of what is hard); `pretrain-audio`, `listen` (short
+   recordings); `pretrain-text`: each trunk, and the decoder, on its own.
 2. `align`: pictures with words and sounds with words in one space, and never sounds with pictures.
    `align-heads`: the same in larger batches, the trunks standing still.
 3. `instruct`: questions on scenes; what was aligned stays as it is. It does not wait for `align-heads`.
@@ -35,17 +35,19 @@ from tutti.training.phases import Phase, Schedule, Task
 
 PICTURE_SHARES = (*(0.36, 0.11, 0.01, 0.10, 0.03, 0.01), *(0.12, 0.13, 0.13))
 """Of `PHOTOS`, then of `EMOJI`."""
-SOUND_SHARES = (0.08, 0.28, 0.13, 0.07, 0.28, 0.09, 0.07, 0.0)
+SOUND_SHARES = (0.08, 0.28, 0.13, 0.07, 0.18, 0.09, 0.07, 0.0, 0.1)
 """Of `SOUNDS`; coffee orders wait for a model that transcribes."""
 
 HEAD_SHARES = {
     "image": (*(0.24, 0.11, 0.02, 0.16, 0.04, 0.01), *(0.14, 0.14, 0.14)),
-    "audio": (0.10, 0.24, 0.16, 0.10, 0.25, 0.07, 0.08, 0.0),
+    "audio": (0.10, 0.24, 0.16, 0.10, 0.16, 0.07, 0.08, 0.0, 0.09),
 }
 """The same for the heads alone."""
 COLOUR = 2.0
 """Light and colours vary more than shapes, so that a style that was not seen is known by its shapes."""
-LISTEN_SHARES = (0.03, 0.12, 0.08, 0.05, 0.45, 0.14, 0.13, 0.0)
+LOOK_SHARES = (*(0.22, 0.10, 0.01, 0.17, 0.03, 0.01), *(0.15, 0.155, 0.155))
+"""`look` goes on with more of the packs that have many names."""
+LISTEN_SHARES = (0.03, 0.12, 0.08, 0.05, 0.27, 0.12, 0.11, 0.0, 0.22)
 LISTEN_S = 1.28
 """`listen` goes on with short recordings, most of them words."""
 LONGEST_CAPTION = 16
@@ -54,12 +56,13 @@ LONGEST_CAPTION = 16
 STEPS = {
     "glance": 4800,
     "pretrain-image": 1900,
+    "look": 1300,
     "pretrain-audio": 900,
-    "listen": 1000,
+    "listen": 2200,
     "pretrain-text": 600,
     "align": 320,
     "align-heads": 450,
-    "instruct": 1100,
+    "instruct": 2700,
 }
 """Optimizer steps at `--budget 1`."""
 PHASES = tuple(STEPS)
@@ -70,8 +73,9 @@ ALIGNED = ("trunks.", *HEADS)
 DECODER = ("decoder.", "embed_in.", "embed_out.", "special", "output_bias")
 TAKES_OVER: dict[str, dict[str, tuple[str, ...]]] = {
     "pretrain-image": {"glance": ("image.",)},
+    "look": {"pretrain-image": (".image.", *SPOTS)},
     "listen": {"pretrain-audio": (".audio.", *SPOTS)},
-    "align": {"pretrain-image": (".image.", *SPOTS), "listen": (".audio.", *SPOTS)},
+    "align": {"look": (".image.", *SPOTS), "listen": (".audio.", *SPOTS)},
     "align-heads": {"align": ALIGNED},
     "instruct": {"pretrain-text": DECODER, "align": ALIGNED},
 }
@@ -149,7 +153,7 @@ class _Kitchen:
 
     def prepare(self, name: str, steps: int) -> Prepared:
         """A phase and its model, which has random weights."""
-        made = {"glance": self.glance, "listen": self.listen, "align": self.align}
+        made = {"glance": self.glance, "look": self.look, "listen": self.listen, "align": self.align}
         if name in made:
             return made[name](steps)
         if name in ("pretrain-image", "pretrain-audio"):
@@ -177,6 +181,13 @@ class _Kitchen:
         drawn = self.pairs("image", strength=0.6, colour=1.0)
         source = PairSource("image", drawn, keys_of(drawn), 128)
         return self.classify("glance", Glance(), source, self.schedule(steps, 2e-3), "classifiers.image.*")
+
+    def look(self, steps: int) -> Prepared:
+        """Phase 1 of the picture trunk, continued on what has many names: emoji, groceries, words."""
+        drawn = self.pairs("image", strength=0.5, shares=LOOK_SHARES)
+        spots = PlaceSource(self.pools, place_names(self.pools), 64, words=16)
+        source = PairSource("image", drawn, keys_of(drawn), 128, spots)
+        return self.classify("look", Classify("image"), source, self.schedule(steps, 1.5e-3), "classifiers.*")
 
     def listen(self, steps: int) -> Prepared:
         """Phase 1 of the sound trunk, continued on short recordings: mostly words, by many voices and microphones."""

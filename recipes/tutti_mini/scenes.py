@@ -127,7 +127,7 @@ def make_picture_scene(rng: np.random.Generator, pools: Pools) -> Scene:
     if kind < 0.38:
         return composed(rng, pools, [emoji_sprite(rng, pools, _side(rng, 44, 64), set())], "picture", wander=0.5)
     if kind < 0.5:
-        return composed(rng, pools, [_text(rng, int(rng.integers(44, 63)))], "picture")
+        return make_word_scene(rng, pools)
     if kind < 0.62:
         one = (
             emoji_sprite(rng, pools, _side(rng, 20, 36), set())
@@ -136,6 +136,11 @@ def make_picture_scene(rng: np.random.Generator, pools: Pools) -> Scene:
         )
         return composed(rng, pools, [one], "picture")
     return composed(rng, pools, _several(rng, pools), "picture")
+
+
+def make_word_scene(rng: np.random.Generator, pools: Pools) -> Scene:
+    """A picture of nothing but a word or a number, large."""
+    return composed(rng, pools, [_text(rng, int(rng.integers(44, 63)))], "picture")
 
 
 def _side(rng: np.random.Generator, low: int, high: int) -> int:

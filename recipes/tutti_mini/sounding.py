@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recipes.tutti_mini.objects import DIGITS, kin
-from recipes.tutti_mini.packs import RATE_HZ
+from recipes.tutti_mini.packs import MADE_SPEAKER, RATE_HZ
 from recipes.tutti_mini.pools import Pools
 from recipes.tutti_mini.scenes import Facts, Heard, Scene
 
 Wave = NDArray[np.float32]
+MADE_SHARE = 0.5
+"""How often a synthesizer speaks, where there is one."""
 
 
 def make_sound_scene(rng: np.random.Generator, pools: Pools) -> Scene:
@@ -73,7 +75,9 @@ def sound(rng: np.random.Generator, pools: Pools, name: str, seconds: float) -> 
 
 def spoken_digits(rng: np.random.Generator, pools: Pools, count: int, said: tuple[str, ...] = ()) -> tuple[Wave, Heard]:
     """So many digits said by one speaker, or those given."""
-    speakers = list(pools.digits)
+    people = [name for name in pools.digits if not name.startswith(MADE_SPEAKER)]
+    made = [name for name in pools.digits if name.startswith(MADE_SPEAKER)]
+    speakers = made if made and rng.random() < MADE_SHARE else people
     voice = pools.digits[speakers[int(rng.integers(len(speakers)))]]
     names = said or tuple(DIGITS[int(index)] for index in rng.integers(10, size=count))
     pieces: list[Wave] = []

@@ -20,7 +20,7 @@ from recipes.tutti_mini.drawing import COLOURS, SHAPES
 from recipes.tutti_mini.objects import DIGITS, HEARD, KEYWORDS, WORDS
 from recipes.tutti_mini.pairs import log_mel, warped
 from recipes.tutti_mini.pools import SIDE, Pools
-from recipes.tutti_mini.scenes import Scene, Thing, make_picture_scene
+from recipes.tutti_mini.scenes import Scene, Thing, make_picture_scene, make_word_scene
 from recipes.tutti_mini.sounding import make_sound_scene
 from tutti.training.objectives import IGNORE
 
@@ -51,14 +51,17 @@ class PlaceSource:
     pools: Pools
     names: tuple[str, ...]
     count: int
+    words: int = 0
+    """How many of them are words."""
 
     def __repr__(self) -> str:
-        return f"{self.count} picture scenes with {len(self.names)} classes of places"
+        return f"{self.count} picture scenes ({self.words} of words) with {len(self.names)} classes of places"
 
     def batch(self, rng: np.random.Generator) -> dict[str, Any]:
         """Draw one batch: values (n, 3, 64, 64) uint8; classes and colours (n, 64) int64, weights (n, 64)."""
         index = {name: number for number, name in enumerate(self.names)}
-        scenes = [make_picture_scene(rng, self.pools) for _ in range(self.count)]
+        scenes = [make_word_scene(rng, self.pools) for _ in range(self.words)]
+        scenes += [make_picture_scene(rng, self.pools) for _ in range(self.count - self.words)]
         pixels = np.stack([scene.picture for scene in scenes if scene.picture is not None])
         labels = np.array([places(scene.facts.things, index) for scene in scenes])
         weights = np.stack([_shares(numbers) for numbers in labels[:, 2]])
