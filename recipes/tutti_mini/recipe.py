@@ -62,7 +62,7 @@ STEPS = {
     "pretrain-text": 600,
     "align": 320,
     "align-heads": 450,
-    "instruct": 2700,
+    "instruct": 2550,
 }
 """Optimizer steps at `--budget 1`."""
 PHASES = tuple(STEPS)
