@@ -39,7 +39,7 @@ SOUND_SHARES = (0.08, 0.28, 0.13, 0.07, 0.18, 0.09, 0.07, 0.0, 0.1)
 """Of `SOUNDS`; coffee orders wait for a model that transcribes."""
 
 HEAD_SHARES = {
-    "image": (*(0.24, 0.11, 0.02, 0.16, 0.04, 0.01), *(0.14, 0.14, 0.14)),
+    "image": (*(0.15, 0.08, 0.02, 0.14, 0.03, 0.01), *(0.19, 0.19, 0.19)),
     "audio": (0.10, 0.24, 0.16, 0.10, 0.16, 0.07, 0.08, 0.0, 0.09),
 }
 """The same for the heads alone."""
