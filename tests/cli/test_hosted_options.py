@@ -33,9 +33,11 @@ def test_a_dry_run_tells_of_the_model_that_is_asked_first(capsys: pytest.Capture
         assert server.asked == []
 
 
-def test_a_dry_run_does_not_go_with_a_search(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["ask", "Which dog barks?", "--in", "photos.db", "--dry-run"]) == 2
-    assert capsys.readouterr().err.startswith("tutti: --system, --stream and --dry-run do not go with --in or a long")
+@pytest.mark.parametrize("option", ["--dry-run", "--spend-limit 1", "--fallback tutti-mini", "--keep-metadata"])
+def test_what_a_search_would_not_heed_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", "Which dog barks?", "--in", "photos.db", *option.split()]) == 2
+    name = option.split(maxsplit=1)[0]
+    assert capsys.readouterr().err.startswith(f"tutti: With --in or a long video {name} would not be heeded")
 
 
 def test_a_dry_run_of_a_local_model_has_nothing_to_show(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 LONG_S = 60.0
 """A single video or recording of more seconds is searched for moments instead of shown as a whole."""
 
+UNHEEDED = ("system", "stream", "dry_run", "spend_limit", "fallback", "timeout", "retries", "cache", "keep_metadata")
+"""Options of `tutti ask` that a search does not know; a limit that was silently ignored would be worse than none."""
+
 
 def long_medium(media: Sequence[str]) -> bool:
     """Whether the one medium given is a recording or video too long to be shown as a whole."""
@@ -38,8 +41,10 @@ def ask(arguments: argparse.Namespace) -> None:
     """
     if arguments.within is not None and arguments.media:
         raise InputError("Media were given beside --in; index them first, or ask about them alone.")
-    if arguments.system is not None or arguments.stream or arguments.dry_run:
-        raise InputError("--system, --stream and --dry-run do not go with --in or a long video; leave them out.")
+    unheeded = [name for name in UNHEEDED if getattr(arguments, name) not in (None, False, [])]
+    if unheeded:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in unheeded)
+        raise InputError(f"With --in or a long video {options} would not be heeded; leave that out.")
     arguments.within = arguments.within or arguments.media[0]
     index, _ = open_within(arguments)
     answer = index.ask(
