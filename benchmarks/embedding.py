@@ -57,7 +57,7 @@ def tutti_embedder(folder: Path, quantize: str | None) -> Callable[[list[Path]],
     import tutti
 
     model = tutti.load(folder, quantize=quantize)
-    return lambda files: model.embed([tutti.Image(file) for file in files]).vectors
+    return lambda files: model.embed([tutti.Image(file) for file in files])
 
 
 def transformers_embedder(folder: Path) -> Callable[[list[Path]], np.ndarray]:
