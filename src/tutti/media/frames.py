@@ -55,6 +55,15 @@ class UniformFrames:
 
 
 @dataclass(frozen=True, slots=True)
+class EveryFrame:
+    """All frames, however many there are."""
+
+    def moments(self, reel: Reel) -> NDArray[np.float64]:
+        """When each frame first shows, in seconds."""
+        return reel.times_s
+
+
+@dataclass(frozen=True, slots=True)
 class SceneChanges:
     """The middle frame of each scene, at most `count`; the weakest cuts are passed over when there are more."""
 

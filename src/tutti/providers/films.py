@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from tutti.content import Video
 from tutti.errors import InputError
 from tutti.media import Clip, Limits, decode_video
-from tutti.media.frames import Reel
+from tutti.media.frames import EveryFrame
 from tutti.media.sniff import MP4, Format
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _TICKS_PER_S = 1000
 _CRF = "18"
 """Quality of H.264; at 18 losses are hardly seen (FFmpeg's guide to it)."""
-
-
-class _AllFrames:
-    """Every frame."""
-
-    def moments(self, reel: Reel) -> NDArray[np.float64]:
-        """When each frame first shows."""
-        return reel.times_s
 
 
 def remuxed(file: BinaryIO, found: Format) -> bytes:
@@ -60,7 +48,7 @@ def encoded(part: Video, limits: Limits) -> tuple[bytes, int]:
         InputError: It cannot be read.
         CapacityError: Its frames have more pixels together than allowed.
     """
-    clip = decode_video(part, limits, _AllFrames())
+    clip = decode_video(part, limits, EveryFrame())
     return _mp4(clip), len(clip.frames)
 
 
