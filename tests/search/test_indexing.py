@@ -7,16 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.search.players import Space, Speaker, picture, recording
+from tests.search.players import Space, Speaker, film, picture, recording, tone
+from tutti.content import Media
 from tutti.errors import InputError
 from tutti.media import Limits
-from tutti.search import Index, indexing
+from tutti.search import Index, facets, indexing
 from tutti.search.facets import Tools
 from tutti.search.store import Known, Store
 from tutti.search.walk import Source
@@ -68,6 +70,45 @@ def test_a_file_with_a_new_time_and_its_old_content_is_not_embedded_again(
     assert (report.replaced, report.unchanged) == (0, 9)
     assert space.calls == [1]
     assert index.add(folder).unchanged == 9
+
+
+def test_no_file_is_decoded_twice(folder: Path, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in a run nor in a later one, for whose sake files are looked at, or read to compare their digest."""
+    film(folder / "film.mp4", (("red", 3.0), ("blue", 3.0)), tone("high", 6.0))
+    shutil.copy(folder / "0_red.png", folder / "copy.png")
+    decoded: Counter[tuple[str, str]] = Counter()
+
+    def counting(name: str) -> None:
+        decode = getattr(facets, name)
+
+        def counted(part: Media, *arguments: Any, **options: Any) -> Any:
+            decoded[Path(part.name).name, name] += 1
+            return decode(part, *arguments, **options)
+
+        monkeypatch.setattr(facets, name, counted)
+
+    for name in ("decode_image", "decode_video", "sampled_frames", "sound_windows"):
+        counting(name)
+    pictures = {*(path.name for path in folder.glob("*.png") if not path.name.startswith(".")), "copy.png"}
+    ways = {
+        **dict.fromkeys(pictures, ("decode_image",)),
+        **dict.fromkeys(("low.wav", "high.wav"), ("sound_windows",)),
+        "film.mp4": ("sampled_frames", "sound_windows"),
+    }
+
+    def once(names: Iterable[str]) -> Counter[tuple[str, str]]:
+        return Counter((name, way) for name in names for way in ways[name])
+
+    assert index.add(folder).added == 11
+    assert decoded == once(ways)
+    decoded.clear()
+    for name in ("1_green.png", "film.mp4", "deep/low.wav"):
+        os.utime(folder / name, (1, 1))  # another time, the same content
+    picture(folder / "2_blue.png", "green", seed=88)
+    recording(folder / "deep" / "high.wav", "middle")
+    report = index.add(folder)
+    assert (report.added, report.replaced, report.unchanged) == (0, 2, 9)
+    assert decoded == once(("2_blue.png", "high.wav", "broken.png"))
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_indexed(

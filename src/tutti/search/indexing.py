@@ -176,7 +176,7 @@ class Run:
             running: deque[tuple[Source, Future[Item | None]]] = deque()
             try:
                 for source in sources:
-                    running.append((source, pool.submit(read_item, source, self.tools)))
+                    running.append((source, pool.submit(read_item, source, self.tools, self._digest_of(source))))
                     if len(running) >= 8 * self.threads:
                         yield from self._result(*running.popleft())
                 while running:
@@ -194,13 +194,17 @@ class Run:
         if item is None:
             self.report.other += 1
             return
-        known = self._known.get(source.item)
         self.report.bytes += item.size
-        if known is not None and known.digest == item.digest and not source.columns:
+        if item.digest == self._digest_of(source):
             self.store.touch(source.item, source.stamp)
             self.report.unchanged += 1
             return
         yield item
+
+    def _digest_of(self, source: Source) -> str | None:
+        """What the database holds of a source, where that content alone makes its rows."""
+        known = self._known.get(source.item)
+        return known.digest if known is not None and not source.columns else None
 
     def _take(self, item: Item) -> None:
         """Queue an item's facets for embedding."""
@@ -291,8 +295,13 @@ class Run:
             self._compact_at *= 2
 
 
-def read_item(source: Source, tools: Tools) -> Item | None:
+def read_item(source: Source, tools: Tools, unless: str | None = None) -> Item | None:
     """Read a source; None when it is of no kind that can be indexed. Small media are decoded, long ones prepared.
+
+    Args:
+        source: A file, or a row of a feed.
+        tools: What decoding may use.
+        unless: A digest; content of this one is not decoded.
 
     Raises:
         InputError: It cannot be read.
@@ -308,10 +317,10 @@ def read_item(source: Source, tools: Tools) -> Item | None:
     if part is None:
         return None
     found = _both(facets(part, tools), described)
-    size = _size(source.path)
-    if size <= _SMALL and (not isinstance(part, Video) or is_animation(part, tools.streaming)):
+    size, digest = _size(source.path), part.digest
+    if digest != unless and size <= _SMALL and (not isinstance(part, Video) or is_animation(part, tools.streaming)):
         found = iter(list(found))
-    return Item(source=source, part=part, digest=part.digest, size=size, facets=found)
+    return Item(source=source, part=part, digest=digest, size=size, facets=found)
 
 
 def _part(path: str) -> Part | None:
