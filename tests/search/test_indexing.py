@@ -7,20 +7,24 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.search.players import Space, Speaker, film, picture, recording, tone
-from tutti.content import Media
-from tutti.errors import InputError
+from tutti.content import Media, Text
+from tutti.errors import CapacityError, InputError
 from tutti.media import Limits
 from tutti.search import Index, facets, indexing
 from tutti.search.facets import Tools
-from tutti.search.store import Known, Store
+from tutti.search.spool import Spool
+from tutti.search.store import Identity, Known, Store
 from tutti.search.walk import Source
 from tutti.settings import read_settings
 
@@ -297,3 +301,39 @@ def test_compactions_become_rarer_as_a_run_grows(space: Speaker, monkeypatch: py
     words = (Source(item=str(number), path=None, stamp="", words="a word") for number in range(40))
     indexing.Run(Memory(), space, Tools(limits=limits, streaming=limits)).bring_up_to_date(words)
     assert compacted == [4, 8, 16, 32, 40]
+
+
+def peak_of_a_film(count: int, tmp_path: Path) -> int:
+    """Bytes that a run holds at most while it takes a film of so many facets."""
+    space, place = Space(), tmp_path / f"db{count}"
+    zero = np.zeros(32, np.float32)
+    zero[0] = 1.0
+    space._place = lambda part: zero  # type: ignore[method-assign]
+    limits = Limits.from_settings(read_settings())
+    source = Source(item="film", path=None, stamp="1")
+    shown = (facets.Facet(kind="picture", part=Text("x"), thumbnail=os.urandom(4000)) for _ in range(count))
+    item = indexing.Item(source=source, part=None, digest="d", size=0, facets=shown)
+    run = indexing.Run(
+        Store.create(place, "default", Identity("space", "w1", "p1", 32)), space, Tools(limits=limits, streaming=limits)
+    )
+    tracemalloc.start()
+    run._take(item)
+    run._embed()
+    run._commit()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert run.report.rows == run.store.count() == count
+    return peak
+
+
+def test_memory_does_not_grow_with_the_length_of_a_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tutti.search.spool._IN_MEMORY", 100)
+    monkeypatch.setattr("tutti.search.store._ROWS_AT_ONCE", 100)
+    short, long = (peak_of_a_film(count, tmp_path) for count in (500, 2500))
+    assert long < 1.2 * short
+
+
+def test_a_full_disk_for_rows_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tutti.search.spool.tempfile.TemporaryFile", partial(Path("/dev/full").open, "r+b"))
+    with pytest.raises(CapacityError, match=r"^There is no room for the rows of a long medium in .*: No space left"):
+        Spool({"number": number} for number in range(1000))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from tutti.content import Part, Text, Video
 from tutti.errors import InputError, TuttiError, UnsupportedTask
@@ -22,6 +22,7 @@ from tutti.media import wrap
 from tutti.media.sniff import sniff
 from tutti.search.facets import Facet, Tools, facets, is_animation, passages, text_of
 from tutti.search.rows import row_of
+from tutti.search.spool import Rows, Spool
 from tutti.search.store import Known
 from tutti.search.walk import Broken, Source, stamp_of
 
@@ -74,7 +75,7 @@ class Item:
     digest: str
     size: int
     facets: Iterator[Facet]
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: Spool = field(default_factory=Spool)
     waiting: int = 0
     whole: bool = False
     error: str | None = None
@@ -85,7 +86,7 @@ class Keeper(Protocol):
 
     def known(self) -> Mapping[str, Known]: ...  # noqa: D102
 
-    def add(self, rows: Sequence[Mapping[str, Any]], replacing: Sequence[str] = ()) -> None: ...  # noqa: D102
+    def add(self, rows: Rows, replacing: Sequence[str] = ()) -> None: ...  # noqa: D102
 
     def touch(self, item: str, stamp: str) -> None: ...  # noqa: D102
 
@@ -278,8 +279,8 @@ class Run:
             return
         fresh = [item for item in ready if item.source.item not in self._known]
         changed = [item for item in ready if item.source.item in self._known]
-        self.store.add([row for item in fresh for row in item.rows])
-        self.store.add([row for item in changed for row in item.rows], [item.source.item for item in changed])
+        self.store.add(Spool(row for item in fresh for row in item.rows))
+        self.store.add(Spool(row for item in changed for row in item.rows), [item.source.item for item in changed])
         self.report.added += len(fresh)
         self.report.replaced += len(changed)
         self.report.rows += sum(len(item.rows) for item in ready)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tutti.errors import InputError, MissingExtra, ProviderError, TuttiError
 from tutti.search.indexing import Report, Run
+from tutti.search.spool import Rows
 from tutti.search.store import Identity, Known, Store
 from tutti.search.walk import Source
 
@@ -65,7 +66,7 @@ class Gathered:
         """What the database holds of these files."""
         return self.before
 
-    def add(self, rows: Sequence[Mapping[str, Any]], replacing: Sequence[str] = ()) -> None:
+    def add(self, rows: Rows, replacing: Sequence[str] = ()) -> None:
         """Remember rows."""
         (self.changed if replacing else self.rows).extend(rows)
         self.replacing.extend(replacing)

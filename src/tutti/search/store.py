@@ -11,21 +11,24 @@ import errno
 import json
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tutti.errors import CapacityError, InputError
 from tutti.search.lance import bound_reading, connected, freed_at_once
 from tutti.search.place import Place, arrow, reached
+from tutti.search.spool import Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = 1
 """Version of the layout; another one is refused."""
+_ROWS_AT_ONCE = 512
 _TABLE, _METADATA = "items", b"tutti"
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _COLUMNS = {
@@ -178,7 +181,7 @@ class Store:
                 found[item] = Known(stamp, digest, deleted)
         return found
 
-    def add(self, rows: Sequence[Mapping[str, Any]], replacing: Sequence[str] = ()) -> None:
+    def add(self, rows: Rows, replacing: Sequence[str] = ()) -> None:
         """Write rows in one commit; those of the items that they replace go in the same one.
 
         Raises:
@@ -189,16 +192,22 @@ class Store:
             return
         with _plainly(self.folder):
             self._add_columns(rows)
-            table = arrow().Table.from_pylist(list(rows), schema=self.table.schema)
+            batches = self._batches(rows)
             before = self.table.version
             if not replacing:
-                self.table.add(table)
+                self.table.add(batches)
                 self._check_alone(before)
                 return
             old = " , ".join(map(quoted, replacing))
             merge = self.table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-            merge.when_not_matched_by_source_delete(f"item IN ({old})").execute(table)
+            merge.when_not_matched_by_source_delete(f"item IN ({old})").execute(batches)
             self._check_alone(before)
+
+    def _batches(self, rows: Rows) -> pa.RecordBatchReader:
+        """Rows as Arrow's, a few hundred at a time."""
+        pa, schema, left = arrow(), self.table.schema, iter(rows)
+        pieces = iter(lambda: list(islice(left, _ROWS_AT_ONCE)), [])
+        return pa.RecordBatchReader.from_batches(schema, (pa.RecordBatch.from_pylist(p, schema) for p in pieces))
 
     def _check_alone(self, before: int) -> None:
         """A lock keeps other processes out of a folder; in an object store it is only seen that one was there."""
@@ -208,7 +217,7 @@ class Store:
                 "it has ended, then run the command again."
             )
 
-    def _add_columns(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def _add_columns(self, rows: Rows) -> None:
         have = {field.name for field in self.table.schema}
         fresh: dict[str, str] = {}
         for row in rows:
