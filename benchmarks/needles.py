@@ -2,8 +2,9 @@
 
     python benchmarks/needles.py make --hours 1 --out hour.mp4 --data DIR     # the video, and hour.json with the truth
     python benchmarks/needles.py join a.mp4 b.mp4 a.mp4 --out long.mp4        # one after the other, not encoded again
-    python benchmarks/needles.py find hour.mp4  # from a cold file: seconds, recall by kind
-    python benchmarks/needles.py map --data DIR --out heat.png --minutes 5,15 # recall by depth and length, as a picture
+    python benchmarks/needles.py cold hour.mp4  # one question about a file never seen: seconds, memory
+    python benchmarks/needles.py find hour.mp4  # the same, and recall by kind
+    python benchmarks/needles.py map a.mp4 hour.mp4 --out benchmarks/needles.png  # recall by depth and length
 
 DIR holds the packs that the pictures and recordings come from: cifar10_test and sound_esc10, held out of training.
 """
@@ -14,8 +15,6 @@ import argparse
 import io
 import json
 import resource
-import shutil
-import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
@@ -212,22 +211,39 @@ def recalled(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"needles": len(rows), **shares}
 
 
-def find(path: Path) -> dict[str, Any]:
-    """Answer a question about a file that was never seen, and look for every needle."""
+def cold(path: Path) -> tuple[Any, dict[str, Any]]:
+    """Answer a question about a file that was never seen: its index, and what that took."""
     import tutti
-    from tutti.content import Video
-    from tutti.media import Limits
-    from tutti.media.streaming import plan_frames, sampled_frames, sound_windows
     from tutti.search import index_of
-    from tutti.settings import read_settings
 
-    truth = json.loads(path.with_suffix(".json").read_text())
     begun = time.perf_counter()
     model = tutti.load()
     loaded_s = time.perf_counter() - begun
     index = index_of(path, model)
     answer = index.ask("When can a dog barking be heard?")
-    cold_s = time.perf_counter() - begun
+    return index, {
+        "hours": json.loads(path.with_suffix(".json").read_text())["seconds"] / 3600,
+        "MB": round(path.stat().st_size / 2**20, 1),
+        "cold s": round(time.perf_counter() - begun, 1),
+        "of it loading the model s": round(loaded_s, 1),
+        "answer": answer.answer.text,
+        "rows": index.store.count(),
+        "peak memory MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "hardware": processor(),
+        "commit": commit(),
+        "versions": versions("torch", "av", "lancedb"),
+    }
+
+
+def find(path: Path) -> dict[str, Any]:
+    """What `cold` says, where its time goes, and every needle looked for."""
+    from tutti.content import Video
+    from tutti.media import Limits
+    from tutti.media.streaming import plan_frames, sampled_frames, sound_windows
+    from tutti.settings import read_settings
+
+    truth = json.loads(path.with_suffix(".json").read_text())
+    index, report = cold(path)
     limits = Limits.for_streaming(read_settings())
     begun = time.perf_counter()
     plan = plan_frames(Video(path), limits)
@@ -248,48 +264,51 @@ def find(path: Path) -> dict[str, Any]:
     recall = {kind: recalled([r for r in rows if r["kind"] == kind]) for kind in CHOICES}
     recall["that the model knows"] = recalled([r for r in rows if r["known"]])
     return {
-        "hours": truth["seconds"] / 3600,
-        "MB": round(path.stat().st_size / 2**20, 1),
-        "cold s": round(cold_s, 1),
-        "of it loading the model s": round(loaded_s, 1),
+        **report,
         "decoding pictures alone s": round(pictures_s, 1),
         "decoding sound alone s": round(sound_s, 1),
         "frames decoded": kept,
         "of frames": round(truth["seconds"] * RATE),
         "windows": windows,
-        "rows": index.store.count(),
-        "peak memory MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "needles to see that have a frame of their own": float(
             np.mean([r["sampled"] for r in rows if r["kind"] != "sound"])
         ),
         "recall": recall,
-        "answer": answer.answer.text,
         **counted(index, truth["needles"]),
         "needles": rows,
-        "hardware": processor(),
-        "commit": commit(),
-        "versions": versions("torch", "av", "lancedb"),
     }
 
 
-def heat_map(out: Path, minutes: list[float], data: Path) -> None:
-    """Recall@5 of sounds and objects that the model knows by depth and length, as a picture."""
+def heat_map(files: list[Path], out: Path) -> list[dict[str, Any]]:
+    """Recall@5 of what the model knows by depth and length, as a picture; films of as many minutes share a row.
+
+    Returns:
+        Every needle, with its film and whether it was found.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    depths = 6
+    needles = []
+    for file in files:
+        found = find(file)
+        needles += [
+            {
+                **needle,
+                "film": file.name,
+                "minutes": round(60 * found["hours"]),
+                "depth": needle["start_s"] / 3600 / found["hours"],
+            }
+            for needle in found["needles"]
+        ]
+    minutes, depths = sorted({needle["minutes"] for needle in needles}), 6
     right, counts = np.zeros((len(minutes), depths)), np.zeros((len(minutes), depths))
-    for row, length in enumerate(minutes):
-        folder = Path(tempfile.mkdtemp())
-        make(folder / "film.mp4", length * 60, data, seed=row)
-        for needle in find(folder / "film.mp4")["needles"]:
-            if needle["known"]:
-                depth = min(depths - 1, int(needle["start_s"] / (length * 60) * depths))
-                counts[row, depth] += 1
-                right[row, depth] += needle["place"] is not None
-        shutil.rmtree(folder)
+    for needle in needles:
+        if needle["known"]:
+            cell = minutes.index(needle["minutes"]), min(depths - 1, int(needle["depth"] * depths))
+            counts[cell] += 1
+            right[cell] += needle["place"] is not None
     figure, axes = plt.subplots(figsize=(7, 1.2 + 0.6 * len(minutes)))
     shown = np.where(counts > 0, right / np.maximum(1, counts), np.nan)
     picture = axes.imshow(shown, vmin=0, vmax=1, cmap="viridis", aspect="auto")
@@ -303,14 +322,14 @@ def heat_map(out: Path, minutes: list[float], data: Path) -> None:
     figure.colorbar(picture)
     figure.tight_layout()
     figure.savefig(out, dpi=120)
+    return needles
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("make", "join", "find", "map"))
+    parser.add_argument("what", choices=("make", "join", "cold", "find", "map"))
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--hours", type=float, default=1.0)
-    parser.add_argument("--minutes", default="5,15,60")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--seed", type=int, default=0)
@@ -321,10 +340,12 @@ def main() -> None:
         make(arguments.out, arguments.hours * 3600, arguments.data, arguments.seed, needles)
     elif arguments.what == "join":
         join(arguments.files, arguments.out)
+    elif arguments.what == "cold":
+        print(json.dumps(cold(arguments.files[0])[1], indent=1))
     elif arguments.what == "find":
         print(json.dumps(find(arguments.files[0]), indent=1))
     else:
-        heat_map(arguments.out, [float(one) for one in arguments.minutes.split(",")], arguments.data)
+        print(json.dumps(heat_map(arguments.files, arguments.out), indent=1))
 
 
 if __name__ == "__main__":

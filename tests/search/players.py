@@ -114,17 +114,26 @@ def recording(path: Path, word: str, seconds: float = 1.0) -> Path:
     return path
 
 
-def film(path: Path, shots: Sequence[tuple[str, float]], sound: np.ndarray, rate: int = 10, side: int = 64) -> Path:
-    """An MP4 of H.264 and AAC: shots of (colour, seconds), and a sound track."""
+def film(
+    path: Path,
+    shots: Sequence[tuple[str, float]],
+    sound: np.ndarray,
+    rate: int = 10,
+    side: int = 64,
+    beside: str | None = None,
+) -> Path:
+    """An MP4 of H.264 and AAC: shots of (colour, seconds), a sound track, and maybe a colour to the left and right."""
     with av.open(str(path), "w") as out:
         pictures = out.add_stream("libx264", rate=rate)
-        pictures.width = pictures.height = side
+        pictures.width, pictures.height = side if beside is None else 3 * side, side
         pictures.pix_fmt = "yuv420p"
         track = out.add_stream("aac", rate=RATE_HZ, layout="mono")
         for colour, seconds in shots:
             # With a texture, as real surfaces have: plain ones are coded in a few bytes, whatever their colour.
             texture = np.random.default_rng(len(colour)).integers(-25, 25, (side, side, 1))
-            pixels = np.clip(np.array(COLOURS[colour]) + texture, 0, 255).astype(np.uint8)
+            square = np.clip(np.array(COLOURS[colour]) + texture, 0, 255).astype(np.uint8)
+            edge = np.full_like(square, COLOURS[beside or colour])
+            pixels = square if beside is None else np.hstack([edge, square, edge])
             for _ in range(round(seconds * rate)):
                 for packet in pictures.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
                     out.mux(packet)

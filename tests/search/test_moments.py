@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.search.players import RATE_HZ, Speaker, film, tone
-from tutti.content import Audio, Video
+from tests.search.players import RATE_HZ, Speaker, axis, film, tone
+from tutti.content import Audio, Image, Part, TextLine, Video
 from tutti.media import Limits
 from tutti.media.streaming import frame_at, plan_frames, sampled_frames, sound_between, sound_windows
-from tutti.search import index_of
+from tutti.search import Hit, Index, index_of
+from tutti.search.facets import Kind, views
+from tutti.search.moments import joined, times_answer
 
 SHOTS = (("green", 14.0), ("red", 6.0), ("green", 20.0), ("blue", 5.0), ("green", 15.0))
 
@@ -85,7 +88,7 @@ def test_moments_are_found_when_they_are(hour: Path, tmp_path: Path) -> None:
     answer = index.ask("When does red appear?").answer
     assert answer.text == "red: at 0:00:14–0:00:20 [1]."
     assert answer.usage.prompt_tokens == 0
-    assert index.ask("How often does blue appear?").answer.text.startswith("blue: 1 times, at 0:00:40")
+    assert index.ask("How often does blue appear?").answer.text.startswith("blue: once, at 0:00:40")
     assert index.ask("When does the submarine appear?").answer.text == "Nothing relevant was found for: the submarine."
     space.calls.clear()
     copy = tmp_path / "copy.mp4"
@@ -108,3 +111,109 @@ def test_a_question_about_the_film_shows_frames_within_the_budget(hour: Path) ->
     answer = index_of(hour, space).ask("blue", top=3, budget_tokens=200)
     assert [part.modality for part in space.asked[-1][0].parts] == ["image", "text"]
     assert answer.sources[0].start_s == pytest.approx(40, abs=0.5)
+
+
+def test_what_is_small_in_a_wide_frame_is_found_in_its_middle(tmp_path: Path) -> None:
+    wide = film(tmp_path / "wide.mp4", SHOTS[:3], tone("low", 40.0), beside="green")
+    index = index_of(wide, Speaker())
+    hit, *_ = index.moments("red", top=1)
+    assert hit.start_s == pytest.approx(14, abs=0.5)
+    assert hit.why[0].startswith("what is seen in the middle (")
+    assert (hit.fit or 0.0) > 0.5
+    assert hit.id in index.thumbnails([hit])
+    whole = [one for one in index.search("red", top=50, per_item=None) if one.why[0].startswith("what is seen (")]
+    assert max(one.fit or 0.0 for one in whole) < 0.1  # all of the frame is more green than red
+
+
+def test_a_square_frame_is_seen_once() -> None:
+    assert len(views(np.zeros((64, 90, 3), np.uint8), start_s=0.0, shot=0)) == 1
+
+
+def moment(start_s: float, end_s: float, fit: float, kind: Kind = "sound") -> Hit:
+    return Hit(
+        id=f"{start_s}", item="film", path="film", modality="video", kind=kind, score=fit, why=(), fit=fit,
+        start_s=start_s, end_s=end_s,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("hits", "spans"),
+    [
+        ([moment(10, 15, 0.9), moment(12.5, 17.5, 0.8)], [(10, 17.5)]),  # one sound in two windows
+        ([moment(10, 15, 0.9), moment(12.5, 17.5, 0.4)], [(10, 15)]),  # the end of it in the second
+        ([moment(10, 15, 0.9), moment(15, 20, 0.4)], [(10, 15), (15, 20)]),  # something else after it
+        ([moment(10, 15, 0.9), moment(12, 14, 0.4, "picture")], [(10, 15), (12, 14)]),  # another sense
+        ([moment(10, 15, 0.9), moment(30, 35, 0.8)], [(10, 15), (30, 35)]),
+    ],
+)
+def test_what_overlaps_is_one_moment(hits: list[Hit], spans: list[tuple[float, float]]) -> None:
+    assert [(one.start_s, one.end_s) for one in joined(hits)] == spans
+
+
+def test_less_sure_moments_come_last_and_are_not_counted() -> None:
+    moments = [moment(300, 305, 0.9), moment(200, 205, 0.8), moment(100, 105, 0.5)]
+    answered = times_answer("a dog", moments, "space", 0.0, count=True)
+    assert answered.answer.text == (
+        "a dog: 2 times, at 0:03:20–0:03:25 [1], 0:05:00–0:05:05 [2]. Less surely at 0:01:40–0:01:45 [3]."
+    )
+    assert [source.start_s for source in answered.sources] == [200, 300, 100]
+    assert [claim.supported for claim in answered.answer.evidence] == [True, True, None]
+
+
+class Edgy(Speaker):
+    """Hears a high tone, too, where a low one begins at the end of a window."""
+
+    def _place(self, part: Part) -> np.ndarray:
+        if isinstance(part, Audio):
+            samples = np.abs(np.asarray(part.source))
+            loud = np.flatnonzero(samples > 0.1)
+            if len(loud) and loud[0] > 0.6 * len(samples):
+                return axis("low") + axis("high", 0.4)
+        return super()._place(part)
+
+
+def test_what_one_window_hears_and_the_next_does_not_is_doubted(tmp_path: Path) -> None:
+    sound = np.zeros(60 * RATE_HZ, np.float32)
+    sound[14 * RATE_HZ : 18 * RATE_HZ] = tone("low", 4.0)  # windows from 10, 12.5 and 15 s
+    sound[41 * RATE_HZ : 46 * RATE_HZ] = tone("high", 5.0)
+    path = film(tmp_path / "film.mp4", (("green", 60.0),), sound)
+    index = index_of(path, Edgy())
+    (alone,) = index.search("high", where="start_s = 10 and kind = 'sound'", per_item=1)
+    windows = {hit.start_s: hit.fit for hit in index.search("high", top=99, per_item=None) if hit.kind == "sound"}
+    assert alone.fit > 0.85
+    assert windows[10.0] < 0.6
+    assert windows[40.0] > 0.95
+    assert index.ask("When can high be heard?").sources[0].start_s == pytest.approx(40, abs=2.5)
+
+
+class Reader:
+    """Reads OPEN on red."""
+
+    def read(self, image: Image) -> Sequence[TextLine]:
+        red = np.asarray(image.source)[..., 0].mean() > 180
+        return [TextLine(text="OPEN", box=(1.0, 2.0, 3.0, 4.0), confidence=0.9)] if red else []
+
+
+def test_text_in_frames_is_read(hour: Path, tmp_path: Path) -> None:
+    index = Index(tmp_path / "db", Speaker(), reader=Reader())
+    index.add(hour)
+    hit, *_ = index.moments("open", top=1)
+    assert (hit.kind, hit.words, hit.boxes[0]["text"]) == ("words", "OPEN", "OPEN")
+    assert hit.start_s == pytest.approx(14, abs=0.5)
+    assert hit.end_s == pytest.approx(20, abs=0.5)
+
+
+def test_a_long_film_is_written_in_one_commit_of_many_parts(
+    hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tutti.search.spool._IN_MEMORY", 5)
+    monkeypatch.setattr("tutti.search.store._ROWS_AT_ONCE", 7)
+    tables = []
+    for place in ("parts", "whole"):
+        index = Index(tmp_path / place, Speaker())
+        index.add(hour)
+        tables.append(index.store.table.to_arrow().drop_columns(["indexed"]).to_pylist())
+        monkeypatch.undo()
+        monkeypatch.setenv("TUTTI_CACHE_FOLDER", str(tmp_path / "cache"))
+    assert tables[0] == tables[1]
+    assert len(tables[0]) > 25

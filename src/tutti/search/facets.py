@@ -40,6 +40,12 @@ DECODED_SIDE = 512
 """Pictures are decoded to at least this short side, in pixels; models take less."""
 SHOT_CHANGE, FRAME_CHANGE = 0.10, 0.015
 """Mean change between thumbnails, as a share of the full range, that makes a new shot, or one more frame of it."""
+MIDDLE = "in the middle"
+"""Origin of the middle square of a wide frame."""
+_WIDE = 1.5
+"""Frames this many times as wide as high, or as high as wide, are looked at twice."""
+VERSION = 2
+"""Of what is taken from a medium; kept indexes of long media that another one made are made anew."""
 _THUMBNAIL = 160
 _PASSAGE_WORDS, _PASSAGE_OVERLAP = 60, 10
 _LONGEST_TEXT = 20_000_000
@@ -59,7 +65,7 @@ class Facet:
     words: str = ""
     """What full-text search reads."""
     origin: str = ""
-    """Where the words come from: "text", "read in the picture" or "said"."""
+    """Where the words come from: "text", "read in the picture" or "said"; of what is seen: `MIDDLE`, or all of it."""
     lines: tuple[TextLine, ...] = ()
     palette: Palette | None = None
     thumbnail: bytes = field(default=b"", repr=False)
@@ -150,9 +156,15 @@ def _of_picture(part: Image, tools: Tools) -> Iterator[Facet]:
     reading = tools.reader is not None
     pixels = decode_image(part, tools.limits, at_least=None if reading else DECODED_SIDE)
     yield picture_facet(pixels)
+    yield from _read(pixels, tools)
+
+
+def _read(pixels: NDArray[np.uint8], tools: Tools, start_s: float | None = None) -> Iterator[Facet]:
+    """The text in a picture or a frame, where there is a reader and text. Shapes: (H, W, 3) uint8."""
     if tools.reader is not None and (lines := tuple(tools.reader.read(Image(pixels)))):
         text = "\n".join(line.text for line in lines)
-        yield Facet(kind="words", part=Text(text), words=text, origin="read in the picture", lines=lines)
+        part, origin = Text(text), "read in the picture"
+        yield Facet(kind="words", part=part, words=text, origin=origin, lines=lines, start_s=start_s)
 
 
 def heard(part: Audio | Video, tools: Tools, zero_s: float | None) -> Iterator[Facet]:
@@ -206,9 +218,9 @@ def is_animation(part: Video, limits: Limits) -> bool:
 
 
 def seen(part: Video, tools: Tools, plan: Plan) -> Iterator[Facet]:
-    """The frames of a film that show something new, each with the time until the next."""
+    """The frames of a film that show something new, each with the time until the next: in one view or two, and read."""
     before: NDArray[np.int16] | None = None
-    waiting: Facet | None = None
+    waiting: list[Facet] = []
     shot, last_s = 0, 0.0
     for time_s, frame in sampled_frames(part, tools.streaming, plan):
         now = np.asarray(pillow.fromarray(frame).resize((16, 16), pillow.Resampling.BOX), np.int16)
@@ -218,11 +230,26 @@ def seen(part: Video, tools: Tools, plan: Plan) -> Iterator[Facet]:
             continue
         shot += before is not None and change >= SHOT_CHANGE
         before = now
-        if waiting is not None:
-            yield _lasting(waiting, time_s)
-        waiting = picture_facet(frame, start_s=time_s, shot=shot)
-    if waiting is not None:
-        yield _lasting(waiting, max(plan.duration_s, last_s))
+        yield from (_lasting(facet, time_s) for facet in waiting)
+        waiting = [*views(frame, start_s=time_s, shot=shot), *_read(frame, tools, time_s)]
+    yield from (_lasting(facet, max(plan.duration_s, last_s)) for facet in waiting)
+
+
+def views(frame: NDArray[np.uint8], *, start_s: float, shot: int) -> list[Facet]:
+    """What is seen in a frame: all of it, and of a wide one its middle square, too. Shapes: (H, W, 3) uint8.
+
+    Models look at a small square, into which a wide frame is either shrunk or cropped: what it shows is then small, or
+    what stands beside it is not there.
+    """
+    whole = picture_facet(frame, start_s=start_s, shot=shot)
+    height, width = frame.shape[:2]
+    side = min(height, width)
+    if max(height, width) < _WIDE * side:
+        return [whole]
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = np.ascontiguousarray(frame[top : top + side, left : left + side])
+    thumbnail = thumbnail_of(middle)
+    return [whole, replace(whole, part=Image(middle), origin=MIDDLE, palette=None, thumbnail=thumbnail)]
 
 
 def _lasting(facet: Facet, end_s: float) -> Facet:

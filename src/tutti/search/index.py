@@ -27,7 +27,7 @@ from tutti.search.answers import (
     thing_asked_for,
 )
 from tutti.search.bank import BANK, alternatives
-from tutti.search.facets import KINDS, Kind, Tools, facets
+from tutti.search.facets import KINDS, VERSION, Kind, Tools, facets
 from tutti.search.feed import is_feed, read_feed
 from tutti.search.forgetting import Forgotten, forget
 from tutti.search.indexing import Report, Run
@@ -355,7 +355,7 @@ def index_of(path: str | PathLike[str], model: Any, told: Callable[[Report, list
         raise InputError(f"{path} is not a video or a recording; expected one, or the folder of a database.")
     index = Index(Path(read_settings().cache_folder).expanduser() / "moments" / part.digest[:32], model)
     weights = index.identity().weights
-    index.place = index.place / weights[:16]
+    index.place = index.place / f"{weights[:16]}-{VERSION}"
     if not index._exists():  # noqa: SLF001
         try:
             item = str(Path(path).resolve())

@@ -12,39 +12,49 @@ from tutti.search.query import Hit
 _TOUCHING_S = 1.0
 _AS_WELL = 0.5
 """What fits less than so much as well as the best of a moment is no part of it."""
+_SURE = 2 / 3
+"""A moment that fits less than so much as well as the best is named as less sure."""
 
 
 def joined(hits: Sequence[Hit]) -> list[Hit]:
-    """Hits of one kind in one item that touch, and fit about as well, as one moment each; ranked by the best of it."""
+    """Hits of one kind in one item that touch, and fit about as well, as one moment each; ranked by the best of it.
+
+    What fits worse than a moment that it overlaps with is the same once more, and left out.
+
+    Args:
+        hits: The best first.
+    """
     moments: list[Hit] = []
     for hit in hits:
-        near = next((place for place, moment in enumerate(moments) if _touches(moment, hit)), None)
-        if near is None:
+        gaps_s = [_gap_s(moment, hit) for moment in moments]
+        near = [place for place, gap_s in enumerate(gaps_s) if gap_s <= _TOUCHING_S]
+        alike = [place for place in near if (hit.fit or 0.0) >= _AS_WELL * (moments[place].fit or 0.0)]
+        if alike:
+            best = moments[alike[0]]
+            moments[alike[0]] = replace(
+                best,
+                start_s=min(best.start_s or 0.0, hit.start_s or 0.0),
+                end_s=max(best.end_s or 0.0, hit.end_s or 0.0),
+                fit=max(best.fit, hit.fit) if best.fit is not None and hit.fit is not None else best.fit,
+            )
+        elif all(gaps_s[place] >= 0 for place in near):
             moments.append(hit)
-            continue
-        best = moments[near]
-        moments[near] = replace(
-            best,
-            start_s=min(best.start_s or 0.0, hit.start_s or 0.0),
-            end_s=max(best.end_s or 0.0, hit.end_s or 0.0),
-            fit=max(best.fit, hit.fit) if best.fit is not None and hit.fit is not None else best.fit,
-        )
     return moments
 
 
-def _touches(one: Hit, other: Hit) -> bool:
-    if one.item != other.item or one.kind != other.kind or None in (one.start_s, one.end_s, other.start_s, other.end_s):
-        return False
-    if (other.fit or 0.0) < _AS_WELL * (one.fit or 0.0):
-        return False
-    return (
-        one.start_s <= other.end_s + _TOUCHING_S  # type: ignore[operator]
-        and other.start_s <= one.end_s + _TOUCHING_S  # type: ignore[operator]
-    )
+def _gap_s(one: Hit, other: Hit) -> float:
+    """Seconds from the end of one to the start of the other, below 0 where they overlap; infinite without times."""
+    if one.item != other.item or one.kind != other.kind:
+        return float("inf")
+    if one.start_s is None or one.end_s is None or other.start_s is None or other.end_s is None:
+        return float("inf")
+    return max(one.start_s, other.start_s) - min(one.end_s, other.end_s)
 
 
 def times_answer(thing: str, moments: Sequence[Hit], model: str, seconds: float, *, count: bool) -> SourcedAnswer:
     """The answer to "when": the times of the moments, in order of time. No model writes it, so no tokens are taken.
+
+    Those that fit clearly worse than the best come after the others and are not counted.
 
     Args:
         thing: What was looked for.
@@ -53,15 +63,21 @@ def times_answer(thing: str, moments: Sequence[Hit], model: str, seconds: float,
         seconds: What it took.
         count: Whether the question was how often.
     """
-    moments = [moment for moment in moments if moment.start_s is not None]
-    if not moments:
-        text, ordered = f"{NOTHING[:-1]} for: {thing}.", []
+    timed = sorted((hit for hit in moments if hit.start_s is not None), key=lambda hit: (hit.item, hit.start_s or 0.0))
+    best = max((hit.fit or 0.0 for hit in timed), default=0.0)
+    sure = [hit for hit in timed if (hit.fit or 0.0) >= _SURE * best]
+    unsure = [hit for hit in timed if hit not in sure]
+    ordered = sure + unsure
+    times = [f"{span(hit)} [{number}]" for number, hit in enumerate(ordered, start=1)]
+    if not ordered:
+        text = f"{NOTHING[:-1]} for: {thing}."
     else:
-        ordered = sorted(moments, key=lambda hit: (hit.item, hit.start_s or 0.0))
-        times = ", ".join(f"{span(hit)} [{number}]" for number, hit in enumerate(ordered, start=1))
-        text = f"{thing}: {f'{len(ordered)} times, ' if count else ''}at {times}."
+        counted = f"{'once' if len(sure) == 1 else f'{len(sure)} times'}, " if count else ""
+        text = f"{thing}: {counted}at {', '.join(times[: len(sure)])}."
+    if unsure:
+        text += f" Less surely at {', '.join(times[len(sure) :])}."
     claims = tuple(
-        Claim(text=f"[{number}] {name_of(hit)}", supported=True, evidence=hit.id)
+        Claim(text=f"[{number}] {name_of(hit)}", supported=True if hit in sure else None, evidence=hit.id)
         for number, hit in enumerate(ordered, start=1)
     )
     answer = Answer(text=text, model=model, finish_reason="stop", usage=Usage(), seconds=seconds, evidence=claims)
