@@ -1,8 +1,9 @@
 """Retrieval across modalities on public packs beside chance, and products by class, colour and composed queries.
 
     python benchmarks/retrieval.py --data DIR [--model CHECKPOINT] [--most 1000] [--only-products]
+    python benchmarks/retrieval.py --data DIR --model openai/clip-vit-base-patch32    # or its folder: no network then
 
-Media are held out of the training of tutti-mini where the packs say so (`split`). All goes through `tutti.Index`.
+CLIP does not hear: of the packs of sound the table holds the sentence that says so. Media are held out of the training of tutti-mini where the packs say so (`split`). All goes through `tutti.Index`.
 """
 
 from __future__ import annotations

@@ -135,6 +135,16 @@ class Fingerprinted(Protocol):
 
 
 @runtime_checkable
+class Sighted(Protocol):
+    """Tells how large pictures have to be."""
+
+    @property
+    def picture_side(self) -> int | None:
+        """Pictures with at least this short side, in pixels, lose nothing; None where it depends on the picture."""
+        ...
+
+
+@runtime_checkable
 class TokenCounter(Protocol):
     """Tells what a conversation would take before it is asked."""
 

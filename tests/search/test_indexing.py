@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.search.players import Space, Speaker, film, picture, recording, tone
 from tutti.content import Media, Text
@@ -113,6 +114,26 @@ def test_no_file_is_decoded_twice(folder: Path, index: Index, monkeypatch: pytes
     report = index.add(folder)
     assert (report.added, report.replaced, report.unchanged) == (0, 2, 9)
     assert decoded == once(("2_blue.png", "high.wav", "broken.png"))
+
+
+class Sighted(Space):
+    """Says how large pictures have to be."""
+
+    picture_side: int | None = None
+
+
+@pytest.mark.parametrize(("side", "decoded"), [(None, 600), (64, 300), (224, 300), (336, 600), (1000, 1200)])
+def test_jpegs_are_decoded_no_larger_than_the_model_takes(
+    side: int | None, decoded: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (1600, 1200), "red").save(tmp_path / "red.jpg")
+    space = Sighted()
+    space.picture_side = side
+    given = []
+    place = space._place
+    monkeypatch.setattr(space, "_place", lambda part: (given.append(part), place(part))[1])
+    Index(tmp_path / "db", space).add(tmp_path / "red.jpg")
+    assert [part.source.shape[0] for part in given if part.modality == "image"] == [decoded]
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_indexed(

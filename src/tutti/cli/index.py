@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 _EPILOG = """examples:
   tutti index photos/ --into photos.db                  again later: only what changed is read
   tutti index shop.csv --into shop.db                   a feed; its columns can be searched: --where "price < 50"
-  tutti index photos/ --into photos.db --read-text      also reads the text in pictures (extra: ocr)
+  tutti index photos/ --into photos.db --read-text      also reads the text in pictures and films (extra: ocr)
   tutti index letters/ --into team.db --tenant anna --subject case-17
   tutti index --into team.db --tenant anna --forget case-17
   tutti index /mnt/photos --into /mnt/photos.db --on ray    (extra: ray) many machines decode and embed, this one writes
   tutti index photos/ --into s3://bucket/photos.db      an object store, by AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
                                                         AWS_REGION, AWS_ENDPOINT_URL; let one process write at a time
+                                                        (gs://: GOOGLE_SERVICE_ACCOUNT, GOOGLE_APPLICATION_CREDENTIALS)
 
 Ctrl-C at any time: what was reported as indexed is safe, and the same command goes on from there.
 """
@@ -55,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--media-column", metavar="NAME", help="the feed's column that names the picture (guessed)")
     parser.add_argument("--key-column", metavar="NAME", help="the feed's column that tells rows apart (guessed)")
     parser.add_argument("--subject-column", metavar="NAME", help="the feed's column that says whose data a row is")
-    parser.add_argument("--read-text", action="store_true", help="read the text in pictures (extra: ocr)")
+    parser.add_argument("--read-text", action="store_true", help="read the text in pictures and films (extra: ocr)")
     parser.add_argument("--transcribe", metavar="MODEL", help="write down speech with this model")
     parser.add_argument(
         "--on",

@@ -176,6 +176,12 @@ class LocalEmbedder(Local):
         """Inverse temperature at which cosines become probabilities: what the space was trained with."""
         return self.space.sharpness(modality)
 
+    @property
+    def picture_side(self) -> int | None:
+        """Pictures with at least this short side, in pixels, lose nothing; None where it depends on the picture."""
+        images = getattr(self.processor, "images", None)
+        return max(images.size.values()) if images is not None else None
+
     def fingerprint(self) -> tuple[str, str]:
         """Digests of the weights, an adapter's and what quantizing made of them included, and of what makes inputs."""
         weights, inputs = checkpoints.digests(self.name)

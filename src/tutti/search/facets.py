@@ -36,8 +36,9 @@ WINDOW_S, HOP_S = 5.0, 2.5
 """Sound is embedded in windows of five seconds, each half over the last: what lasts 2.5 s lies in one of them whole."""
 SPEECH_S = 30.0
 """Speech is written down in pieces of so many seconds."""
-DECODED_SIDE = 512
-"""Pictures are decoded to at least this short side, in pixels; models take less."""
+DECODED_SIDE, LEAST_SIDE = 512, 256
+"""Pictures are decoded to at least this short side, in pixels, where a model does not tell what it takes; and where it
+does, for colours and thumbnails."""
 SHOT_CHANGE, FRAME_CHANGE = 0.10, 0.015
 """Mean change between thumbnails, as a share of the full range, that makes a new shot, or one more frame of it."""
 MIDDLE = "in the middle"
@@ -78,6 +79,8 @@ class Tools:
     limits: Limits
     streaming: Limits
     """For media that are read piece by piece."""
+    picture_side: int = DECODED_SIDE
+    """Pictures are decoded to at least this short side, in pixels."""
     reader: TextReader | None = None
     transcriber: Transcriber | None = None
 
@@ -154,7 +157,7 @@ def thumbnail_of(pixels: NDArray[np.uint8]) -> bytes:
 
 def _of_picture(part: Image, tools: Tools) -> Iterator[Facet]:
     reading = tools.reader is not None
-    pixels = decode_image(part, tools.limits, at_least=None if reading else DECODED_SIDE)
+    pixels = decode_image(part, tools.limits, at_least=None if reading else tools.picture_side)
     yield picture_facet(pixels)
     yield from _read(pixels, tools)
 

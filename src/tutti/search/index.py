@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tutti.content import Audio, Image, Media, Part, Source, Text, Video
 from tutti.errors import InputError, UnsupportedTask, one_that_can
-from tutti.interfaces import Embedder, Fingerprinted, Responder, TextReader, Transcriber
+from tutti.interfaces import Embedder, Fingerprinted, Responder, Sighted, TextReader, Transcriber
 from tutti.media import Limits, wrap
 from tutti.search.answers import (
     RELEVANT,
@@ -27,7 +27,7 @@ from tutti.search.answers import (
     thing_asked_for,
 )
 from tutti.search.bank import BANK, alternatives
-from tutti.search.facets import KINDS, VERSION, Kind, Tools, facets
+from tutti.search.facets import DECODED_SIDE, KINDS, LEAST_SIDE, VERSION, Kind, Tools, facets
 from tutti.search.feed import is_feed, read_feed
 from tutti.search.forgetting import Forgotten, forget
 from tutti.search.indexing import Report, Run
@@ -71,7 +71,9 @@ class Index:
             raise UnsupportedTask(f"{getattr(provider, 'name', provider)} does not embed; {one_that_can('embed')}")
         settings = read_settings()
         self.place, self.tenant, self.embedder = Place.of(path), tenant, provider
+        side = provider.picture_side if isinstance(provider, Sighted) else None
         self.tools = Tools(
+            picture_side=max(LEAST_SIDE, side) if side is not None else DECODED_SIDE,
             limits=Limits.from_settings(settings),
             streaming=Limits.for_streaming(settings),
             reader=reader,

@@ -1,7 +1,8 @@
 """Where a database lies: a folder of this machine, or a prefix in an object store, as in s3://bucket/db.
 
 LanceDB and Arrow find an object store's keys and its address where its own tools do: AWS_ACCESS_KEY_ID, AWS_REGION,
-AWS_ENDPOINT_URL, … for s3://.
+AWS_ENDPOINT_URL, … for s3://; a key's file for gs://, LanceDB in GOOGLE_SERVICE_ACCOUNT and Arrow in
+GOOGLE_APPLICATION_CREDENTIALS.
 """
 
 from __future__ import annotations
