@@ -3,7 +3,8 @@
     python benchmarks/retrieval.py --data DIR [--model CHECKPOINT] [--most 1000] [--only-products]
     python benchmarks/retrieval.py --data DIR --model openai/clip-vit-base-patch32    # or its folder: no network then
 
-CLIP does not hear: of the packs of sound the table holds the sentence that says so. Media are held out of the training of tutti-mini where the packs say so (`split`). All goes through `tutti.Index`.
+Media are held out of the training of tutti-mini where the packs say so (`split`). All goes through `tutti.Index`. CLIP
+does not hear: its tables of sound hold the sentence that says so.
 """
 
 from __future__ import annotations

@@ -50,6 +50,8 @@ class Plan:
     """Length of the moving pictures, in seconds."""
     leaps: tuple[int, ...]
     """Times of frames between key frames, in units of the stream, ascending."""
+    stretches: tuple[tuple[int, int], ...]
+    """What has to be decoded for them: from which key frame, to which leap."""
     keys: int
     """How many key frames there are."""
 
@@ -67,9 +69,29 @@ def sampled_frames(part: Video, limits: Limits, plan: Plan, short_side: int = 25
         InputError: It is damaged, or of another format.
         CapacityError: Its frames are larger than allowed.
     """
-    keys = _decoded(part, limits, plan, short_side, only_keys=True)
-    leaps = _decoded(part, limits, plan, short_side, only_keys=False)
-    yield from heapq.merge(keys, leaps, key=lambda shown: shown[0])
+    leaps, last = set(plan.leaps), dict(plan.stretches)
+    with opened(part, limits) as file, container(file, _film(file, part), part.name) as film:
+        stream = _pictures(film, part.name)
+        base, codec = float(stream.time_base), stream.codec_context
+        stream.thread_type = "AUTO"
+        until: int | None = None
+        for packet in film.demux(stream):
+            time = _time(packet)
+            if packet.is_keyframe:
+                until = last.get(time) if time is not None else None
+            codec.skip_frame = "NONKEY" if until is None else "DEFAULT"
+            if time == until:
+                until = None
+            for frame in packet.decode():
+                if frame.pts is not None and (frame.key_frame or frame.pts in leaps):
+                    limits.check_pixels(part.name, frame.width, frame.height)
+                    yield max(0.0, frame.pts * base - plan.zero_s), _shrunk(frame, short_side)
+
+
+def _time(packet: Any) -> int | None:
+    """When it is shown, or else decoded, in units of its stream."""
+    found: int | None = packet.pts if packet.pts is not None else packet.dts
+    return found
 
 
 def plan_frames(part: Video, limits: Limits) -> Plan:
@@ -86,7 +108,7 @@ def plan_frames(part: Video, limits: Limits) -> Plan:
         base = float(stream.time_base)
         spotter = _Leaps(base)
         for packet in film.demux(stream):
-            time = packet.pts if packet.pts is not None else packet.dts
+            time = _time(packet)
             if time is None or not packet.size or packet.is_discard:
                 continue
             first, last = (time, time) if first is None or last is None else (min(first, time), max(last, time))
@@ -98,7 +120,9 @@ def plan_frames(part: Video, limits: Limits) -> Plan:
         raise InputError(f"{part.name} holds no frames; expected a video with moving pictures.")
     duration_s = (last - first) * base
     strongest = heapq.nlargest(2 + int(duration_s * _LEAPS_PER_S), leaps)
-    return Plan(first * base, duration_s, tuple(sorted(time for _, time in strongest)), keys)
+    chosen = sorted((time, key) for _, time, key in strongest)
+    stretches = tuple({key: time for time, key in chosen}.items())
+    return Plan(first * base, duration_s, tuple(time for time, _ in chosen), stretches, keys)
 
 
 class _Leaps:
@@ -106,44 +130,22 @@ class _Leaps:
 
     def __init__(self, base: float) -> None:
         self.base = base
-        self.found: list[tuple[float, int]] = []
-        """(how many times the usual size, time in units of the stream)."""
+        self.found: list[tuple[float, int, int]] = []
+        """(how many times the usual size, its time, that of the key frame before it), times in units of the stream."""
+        self._key: int | None = None
         self._sizes: deque[int] = deque(maxlen=48)
         self._chosen_s = -_APART_S
 
     def add(self, time: int, size: int, is_key: bool) -> None:
         if is_key:
+            self._key = time
+        if is_key or self._key is None:
             return
         usual = float(np.median(self._sizes)) if len(self._sizes) >= 4 else float("inf")
         if size > max(_LEAP * usual, usual + _LEAP_BYTES) and time * self.base - self._chosen_s >= _APART_S:
             self._chosen_s = time * self.base
-            self.found.append((size / max(1.0, usual), time))
+            self.found.append((size / max(1.0, usual), time, self._key))
         self._sizes.append(size)
-
-
-def _decoded(part: Video, limits: Limits, plan: Plan, short_side: int, *, only_keys: bool) -> Iterator[Shown]:
-    if not only_keys and not plan.leaps:
-        return
-    with opened(part, limits) as file, container(file, _film(file, part), part.name) as film:
-        stream = _pictures(film, part.name)
-        base = float(stream.time_base)
-        stream.thread_type = "AUTO"
-        if only_keys:
-            stream.codec_context.skip_frame = "NONKEY"
-        for frame in film.decode(stream) if only_keys else _at(film, stream, plan.leaps):
-            if frame.pts is not None:
-                limits.check_pixels(part.name, frame.width, frame.height)
-                yield max(0.0, frame.pts * base - plan.zero_s), _shrunk(frame, short_side)
-
-
-def _at(film: Any, stream: Any, wanted: tuple[int, ...]) -> Iterator[Any]:
-    """The frames of these times, each decoded from the key frame before it."""
-    for time in wanted:
-        film.seek(time, stream=stream, backward=True)
-        for frame in film.decode(stream):
-            if frame.pts is not None and frame.pts >= time:
-                yield frame
-                break
 
 
 def _shrunk(frame: Any, short_side: int) -> NDArray[np.uint8]:
