@@ -90,8 +90,11 @@ def test_ask_over_a_database_cites(database: str, capsys: pytest.CaptureFixture[
 
 def test_a_long_video_is_searched_and_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = film(tmp_path / "f.mp4", [("green", 40), ("red", 6), ("green", 24)], tone("low", 1.0))
-    assert main(["search", "red", "--in", str(path), "--json", "--top", "1"]) == 0
-    assert json.loads(capsys.readouterr().out)["start_s"] == pytest.approx(40, abs=0.3)
+    page = tmp_path / "page.html"
+    assert main(["search", "red", "--in", str(path), "--json", "--top", "1", "--html", str(page)]) == 0
+    start_s = json.loads(capsys.readouterr().out)["start_s"]
+    assert start_s == pytest.approx(40, abs=0.3)
+    assert f'f.mp4#t={start_s:g}">' in page.read_text()  # the link begins at the moment
     assert main(["ask", "When does the red appear?", str(path)]) == 0
     captured = capsys.readouterr()
     assert captured.out.startswith("the red: at 0:00:40–0:00:46 [1].")

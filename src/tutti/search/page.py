@@ -48,7 +48,8 @@ def _item(number: int, hit: Hit, thumbnail: bytes | None) -> str:
     else:
         picture = f"<span aria-hidden=true>{_SIGNS[hit.kind]}</span>"
     if hit.path is not None:
-        picture = f'<a href="{html.escape(Path(hit.path).as_uri())}">{picture}</a>'
+        start = "" if hit.start_s is None else f"#t={hit.start_s:g}"  # a media fragment: players begin there
+        picture = f'<a href="{html.escape(Path(hit.path).as_uri())}{start}">{picture}</a>'
     when = f"<p>{span(hit)}</p>" if hit.start_s is not None else ""
     words = f"<blockquote>{html.escape(hit.words[:240])}</blockquote>" if hit.words else ""
     boxes = "".join(f"<p class=dim>“{html.escape(box['text'])}” at {_box(box['box'])}</p>" for box in hit.boxes)
