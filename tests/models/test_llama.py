@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from tutti.errors import UnsupportedConfig, UnsupportedTask
@@ -35,6 +36,23 @@ HF: dict[str, Any] = {
     "head_dim": 8,
     "max_position_embeddings": 64,
 }
+
+
+class Unattended(MaskedAttend):
+    """No attention at all, of which only some tokens are asked for."""
+
+    def __init__(self, asked: Tensor | None = None) -> None:
+        super().__init__()
+        self.wanted = asked
+
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
+        return query
+
+    @property
+    def asked(self) -> Tensor | None:
+        return self.wanted
+
+
 VARIANTS = pytest.mark.parametrize(
     "config",
     [CONFIG, replace(CONFIG, tie_word_embeddings=True), replace(CONFIG, attention_bias=True, mlp_bias=True)],
@@ -138,7 +156,7 @@ def test_flops_are_those_of_the_projections_and_of_attention(config: LlamaConfig
     decoder = model(config)
     inputs = decoder.embed_tokens(torch.tensor([[3]]))
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        decoder.logits(decoder.decode(inputs, torch.tensor([[0]]), lambda layer, query, key, value, window: query))
+        decoder.logits(decoder.decode(inputs, torch.tensor([[0]]), Unattended()))
     # Not every counter knows attention's operator: two layers of two products over four heads, eight wide.
     assert config.flops(tokens=1) == counter.get_total_flops() + 2 * 2 * (2 * 4 * 8)
 
@@ -242,3 +260,15 @@ def test_media_are_refused_in_a_sentence() -> None:
     assert str(caught.value) == (
         "This model reads text only, and was given image; tutti-mini answers questions about image."
     )
+
+
+@VARIANTS
+@pytest.mark.parametrize("rows", [[4], [1, 4], [2, 3, 0], []])
+def test_tokens_that_nobody_asks_for_change_nothing(config: LlamaConfig, rows: list[int]) -> None:
+    decoder = model(config)
+    inputs, positions = decoder.embed_tokens(torch.tensor([[3, 7, 9, 1, 2]])), torch.arange(5)[None]
+    asked = torch.tensor(rows, dtype=torch.int64)
+    with torch.inference_mode():
+        some = decoder.decode(inputs, positions, Unattended(asked))
+        whole = decoder.decode(inputs, positions, Unattended())
+    torch.testing.assert_close(some, whole[:, rows])

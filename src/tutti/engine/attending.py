@@ -48,6 +48,7 @@ class PagedAttend:
         reads: What each sequence reads of its own.
         looks: Which media are looked at.
         sees: As in `Attend`.
+        asked: The same.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class PagedAttend:
         reads: list[Read],
         looks: list[Look],
         sees: Tensor | None,
+        asked: Tensor | None = None,
     ) -> None:
         self._keys = keys
         self._values = values
@@ -65,6 +67,7 @@ class PagedAttend:
         self._reads = reads
         self._looks = looks
         self._sees = sees
+        self._asked = asked
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
         """Keep the new keys and values, then attend. Shapes as in `Attend`, with B = 1."""
@@ -83,6 +86,11 @@ class PagedAttend:
                 _attend(rows, seen_keys.transpose(0, 1)[None], seen_values.transpose(0, 1)[None], read.mask, window)
             )
         return out[0] if len(out) == 1 else torch.cat(out, dim=1)
+
+    @property
+    def asked(self) -> Tensor | None:
+        """Tokens whose states are asked for. Shape (R,)."""
+        return self._asked
 
     @property
     def sees(self) -> Tensor | None:

@@ -52,7 +52,7 @@ class Decoder(Protocol):
         ...
 
     def decode(self, inputs_embeds: Tensor, positions: Tensor, attend: Attend) -> Tensor:
-        """Shapes: (B, T, D) and (B, T) int64 → (B, T, D)."""
+        """Shapes: (B, T, D) and (B, T) int64 → (B, T, D), or (B, R, D) of the tokens that `attend` says are asked for."""
         ...
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -162,15 +162,22 @@ class Runner:
             reads.append(Read(start, len(ids), stop, place, self._mask(first, stop)))
             if one.last:
                 ends.append(len(ids) - 1)
-        hidden = self._decode(work, ids, positions, slots, reads)
-        if len(ends) != len(ids):
-            hidden = hidden[ends]
+        asked = None if len(ends) == len(ids) else torch.tensor(ends, dtype=torch.int64, device=self._device)
+        hidden = self._decode(work, ids, positions, slots, reads, asked)
+        if hidden.shape[0] != len(ends):  # a model may give the states of all tokens
+            hidden = hidden[asked]
         return self.model.logits(hidden)
 
     def _decode(
-        self, work: Items[Work], ids: list[int], positions: list[int], slots: list[int], reads: list[Read]
+        self,
+        work: Items[Work],
+        ids: list[int],
+        positions: list[int],
+        slots: list[int],
+        reads: list[Read],
+        asked: Tensor | None,
     ) -> Tensor:
-        """Hidden states (T, D) of the step's tokens."""
+        """Hidden states of the step's tokens (T, D), or of those that are asked for (R, D)."""
         pieces = [] if self._looker else self._pieces(work, ids)
         numbers = torch.tensor([ids, positions, slots], device=self._device)
         inputs = self.model.embed_tokens(numbers[0])
@@ -178,7 +185,7 @@ class Runner:
             inputs[row : row + piece.shape[0]] = piece
         together = len(work) == 1 and work[0].sequence.contiguous
         places: Tensor | slice = slice(slots[0], slots[-1] + 1) if together else numbers[2]
-        attend = PagedAttend(self._keys, self._values, places, reads, _looks(work), self._sees(work))
+        attend = PagedAttend(self._keys, self._values, places, reads, _looks(work), self._sees(work), asked)
         return self.model.decode(inputs[None], numbers[1:2], attend)[0]
 
     def _pieces(self, work: Items[Work], ids: list[int]) -> list[tuple[int, Tensor]]:

@@ -91,6 +91,11 @@ class KeepingAttend:
         return attention(query, self._keys[layer][:, :stop], self._values[layer][:, :stop], mask)
 
     @property
+    def asked(self) -> Tensor | None:
+        """All are."""
+        return None
+
+    @property
     def sees(self) -> Tensor | None:
         """All tokens look at the same window."""
         return None

@@ -42,6 +42,11 @@ class Attend(Protocol):
         ...
 
     @property
+    def asked(self) -> Tensor | None:
+        """Tokens whose states are asked for: (R,) int64; None if all are. The last block may leave the others out."""
+        ...
+
+    @property
     def sees(self) -> Tensor | None:
         """Tokens with a medium of their own to look at: (B, T) bool; None if that is none of them."""
         ...
@@ -71,6 +76,11 @@ class MaskedAttend:
             near = window_mask(tokens, tokens, window, query.device)
             mask = near if mask is None else mask & near
         return attention(query, key, value, mask=mask, causal=mask is None)
+
+    @property
+    def asked(self) -> Tensor | None:
+        """All are."""
+        return None
 
     @property
     def sees(self) -> Tensor | None:

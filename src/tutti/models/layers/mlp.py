@@ -28,5 +28,5 @@ class GatedMLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: (…, D) → (…, D)."""
         gate, up = together(x, self.gate_proj, self.up_proj)
-        out: Tensor = self.down_proj(F.silu(gate) * up)
+        out: Tensor = self.down_proj(F.silu(gate).mul_(up))
         return out

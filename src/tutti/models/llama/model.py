@@ -50,13 +50,14 @@ class LlamaAttention(nn.Module):
         self.v_proj = nn.Linear(d, config.num_key_value_heads * e, bias=bias)
         self.o_proj = nn.Linear(config.num_attention_heads * e, d, bias=bias)
 
-    def forward(self, x: Tensor, angles: Angles, attend: Attend) -> Tensor:
-        """Shapes: (B, T, D) → (B, T, D)."""
+    def forward(self, x: Tensor, angles: Angles, attend: Attend, rows: Tensor | None = None) -> Tensor:
+        """Shapes: x (B, T, D), rows (R,) of the tokens to go on with or None → (B, R or T, D)."""
         batch, tokens, _ = x.shape
         projected = together(x, self.q_proj, self.k_proj, self.v_proj)
         query, key, value = (one.view(batch, tokens, -1, self.head_width) for one in projected)
         query, key = rotate(query, angles), rotate(key, angles)
-        out: Tensor = self.o_proj(attend(self.layer, query, key, value, self.window).reshape(batch, tokens, -1))
+        heads = _rows(attend(self.layer, query, key, value, self.window), rows)
+        out: Tensor = self.o_proj(heads.flatten(2))
         return out
 
 
@@ -70,9 +71,9 @@ class LlamaLayer(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
-    def forward(self, x: Tensor, angles: Angles, attend: Attend) -> Tensor:
-        """Shapes: (B, T, D) → (B, T, D)."""
-        x = x + self.self_attn(self.input_layernorm(x), angles, attend)
+    def forward(self, x: Tensor, angles: Angles, attend: Attend, rows: Tensor | None = None) -> Tensor:
+        """Shapes as in `LlamaAttention`."""
+        x = _rows(x, rows) + self.self_attn(self.input_layernorm(x), angles, attend, rows)
         out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
         return out
 
@@ -89,14 +90,16 @@ class LlamaLayers(nn.Module):
     def forward(self, inputs_embeds: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         """Run all blocks.
 
-        Shapes: inputs_embeds (B, T, D), positions (B, T) int64 → (B, T, D), after the final norm.
+        Shapes: inputs_embeds (B, T, D), positions (B, T) int64 → (B, T, D), or (B, R, D) of the tokens that `attend`
+        says are asked for, after the final norm.
         """
         # Made here and not kept as a buffer: a module built on `meta` then needs no repair after loading.
         frequencies = rope_frequencies(self.config).to(inputs_embeds.device)
         angles = rotary_angles(positions, frequencies)
         x = inputs_embeds
-        for layer in self.layers:
-            x = layer(x, angles, attend)
+        last = len(self.layers) - 1
+        for index, layer in enumerate(self.layers):
+            x = layer(x, angles, attend, attend.asked if index == last else None)
         out: Tensor = self.norm(x)
         return out
 
@@ -198,7 +201,7 @@ class LlamaForCausalLM(LlamaDecoder):
         raise UnsupportedTask(f"This model reads text only, and was given {modality}; {able}")
 
     def decode(self, inputs_embeds: Tensor, positions: Tensor, attend: Attend) -> Tensor:
-        """Shapes: (B, T, D) and (B, T) → (B, T, D)."""
+        """Shapes: (B, T, D) and (B, T) → (B, T, D), or of the tokens that are asked for."""
         out: Tensor = self.model(inputs_embeds, positions, attend)
         return out
 
@@ -206,6 +209,11 @@ class LlamaForCausalLM(LlamaDecoder):
         """Shapes: (…, D) → (…, V)."""
         out: Tensor = self.lm_head(hidden)
         return out
+
+
+def _rows(x: Tensor, rows: Tensor | None) -> Tensor:
+    """Some tokens. Shapes: x (B, T, …), rows (R,) or None for all → (B, R or T, …)."""
+    return x if rows is None else x[:, rows]
 
 
 def rope_frequencies(config: LlamaConfig) -> Tensor:
