@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from tests.engine.players import (
     BLOCK,
@@ -449,3 +450,18 @@ def test_a_cache_smaller_than_a_block_is_refused() -> None:
 
 def test_the_cache_is_no_larger_than_can_be_filled() -> None:
     assert tiny_engine(blocks=10**9, max_running=2).blocks.blocks == 2 * 128 // BLOCK
+
+
+def test_narrow_keys_and_values_are_close_and_a_batch_changes_nothing() -> None:
+    def scores(kv_dtype: torch.dtype | None = None) -> tuple[Tensor, list[list[int]]]:
+        model = Reader()
+        engine = Engine(model, eos_ids=(), detokenize=spelled, kv_dtype=kv_dtype)
+        together = finish_all(engine, [engine.submit(prompt, COLD) for prompt in PROMPTS])
+        return model.scores[0], together
+
+    wide, _ = scores()
+    narrow, together = scores(torch.bfloat16)
+    assert 0 < float((narrow - wide).norm() / wide.norm()) < 0.02
+    for prompt, tokens in zip(PROMPTS, together, strict=True):
+        engine = Engine(Reader(), eos_ids=(), detokenize=spelled, kv_dtype=torch.bfloat16)
+        assert finish_all(engine, [engine.submit(prompt, COLD)]) == [tokens]

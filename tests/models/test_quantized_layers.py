@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from tutti.engine.passes import run_passes
-from tutti.models.layers import kernels
+from tutti.models.layers import kernels, linear
 from tutti.models.layers.codes import Codes, quantize
 from tutti.models.layers.kernels import FEW_ROWS, FEW_ROWS_BESIDE_INT8, Int4Kernel, Int8Kernel, make_kernel
-from tutti.models.layers.linear import QuantizedLinear, join, separate, together
+from tutti.models.layers.linear import QuantizedLinear, attending_dtype, join, separate, together
 from tutti.models.schemes import CHOICES, Policy, Scheme, bytes_in_memory
 
 SCHEMES: tuple[Scheme, ...] = ("int8", "int4")
@@ -176,3 +176,11 @@ def test_the_policy() -> None:
         "int8+trunks": ["int8", "int8", "int8", "int8"],
         "int4+trunks": ["int4", "int8", "int8", "int8"],
     }
+
+
+def test_what_quantized_weights_made_attends_in_bfloat16_where_that_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    quantized = nn.Sequential(nn.Linear(4, 4), QuantizedLinear(quantize(matrix(), "int8")))
+    for faster in (False, True):
+        monkeypatch.setattr(linear, "attends_in_bfloat16", lambda faster=faster: faster)
+        assert attending_dtype(nn.Linear(4, 4)) is None
+        assert attending_dtype(quantized) == (torch.bfloat16 if faster else None)

@@ -72,6 +72,7 @@ class PagedAttend:
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
         """Keep the new keys and values, then attend. Shapes as in `Attend`, with B = 1."""
         keys, values = self._keys[layer], self._values[layer]
+        dtype, query = query.dtype, query.to(keys.dtype)
         _keep(keys, self._slots, key[0].transpose(0, 1))
         _keep(values, self._slots, value[0].transpose(0, 1))
         out = []
@@ -85,7 +86,7 @@ class PagedAttend:
             out.append(
                 _attend(rows, seen_keys.transpose(0, 1)[None], seen_values.transpose(0, 1)[None], read.mask, window)
             )
-        return out[0] if len(out) == 1 else torch.cat(out, dim=1)
+        return (out[0] if len(out) == 1 else torch.cat(out, dim=1)).to(dtype)
 
     @property
     def asked(self) -> Tensor | None:
@@ -112,7 +113,7 @@ def _keep(cache: Tensor, slots: Tensor | slice, new: Tensor) -> None:
     if isinstance(slots, slice):
         cache[:, slots] = new
     else:
-        cache.index_copy_(1, slots, new)
+        cache.index_copy_(1, slots, new.to(cache.dtype))
 
 
 def _join(pieces: list[Tensor]) -> Tensor:

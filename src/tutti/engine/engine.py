@@ -58,6 +58,7 @@ class Engine:
         embedding_cache: Where embeddings of media are kept; its own if None.
         weights_digest: Of the model; needed if the embedding cache is shared between models.
         device: Where the model is.
+        kv_dtype: Precision in which keys and values are kept and queries meet them; the model's own if None.
 
     Raises:
         InputError: A size is too small.
@@ -73,6 +74,7 @@ class Engine:
         embedding_cache: EmbeddingCache | None = None,
         weights_digest: str = "",
         device: torch.device | str = "cpu",
+        kv_dtype: torch.dtype | None = None,
     ) -> None:
         self.embedding_cache = embedding_cache if embedding_cache is not None else EmbeddingCache()
         self.context_length = model.context_length
@@ -81,7 +83,7 @@ class Engine:
         self.media = MediaBudget(media_bytes, model.state_bytes if isinstance(model, Looker) else 0)
         self.scheduler = Scheduler(self.blocks, capacity.max_running, capacity.step_tokens, self.media)
         self._runner = Runner(
-            model, blocks, capacity.block_tokens, self.embedding_cache, weights_digest, torch.device(device)
+            model, blocks, capacity.block_tokens, self.embedding_cache, weights_digest, torch.device(device), kv_dtype
         )
         self._eos_ids = frozenset(eos_ids)
         self._detokenize = detokenize

@@ -52,7 +52,7 @@ class Decoder(Protocol):
         ...
 
     def decode(self, inputs_embeds: Tensor, positions: Tensor, attend: Attend) -> Tensor:
-        """Shapes: (B, T, D) and (B, T) int64 → (B, T, D), or (B, R, D) of the tokens that `attend` says are asked for."""
+        """Shapes: (B, T, D) and (B, T) int64 → (B, T, D), or (B, R, D) of those that are asked for."""
         ...
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -92,6 +92,7 @@ class Runner:
         embeddings: Where media encoded before are found.
         weights_digest: Of the model, as part of the embeddings' keys.
         device: Where the model is.
+        kv_dtype: Precision of keys and values; the model's own if None.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Runner:
         embeddings: EmbeddingCache,
         weights_digest: str,
         device: torch.device,
+        kv_dtype: torch.dtype | None = None,
     ) -> None:
         self.model = model
         self.embeddings = embeddings
@@ -112,7 +114,7 @@ class Runner:
         self._memories: WeakValueDictionary[tuple[bytes, int], MediaMemory] = WeakValueDictionary()
         """What running sequences look at, so that those who look at the same medium hold it once."""
         with torch.inference_mode():
-            dtype = model.embed_tokens(torch.zeros(1, dtype=torch.int64, device=device)).dtype
+            dtype = kv_dtype or model.embed_tokens(torch.zeros(1, dtype=torch.int64, device=device)).dtype
             shape = (model.kv_heads, blocks * block_tokens, model.head_width)
             self._keys = [torch.empty(shape, dtype=dtype, device=device) for _ in range(model.layers)]
             self._values = [torch.empty(shape, dtype=dtype, device=device) for _ in range(model.layers)]

@@ -56,7 +56,7 @@ from tutti.media import (
     decode_thermal,
     decode_video,
 )
-from tutti.models.layers.linear import QuantizedLinear
+from tutti.models.layers.linear import QuantizedLinear, attending_dtype
 from tutti.models.layers.lora import LoRALinear
 from tutti.processing.prompt import MediaInput, Prompt
 from tutti.processing.tokenizer import Tokenizer
@@ -248,6 +248,7 @@ class LocalResponder(Local):
             detokenize=self.prompter.decode,
             embedding_cache=self.embedding_cache,
             weights_digest=self._weights_digest,
+            kv_dtype=attending_dtype(self.model),
         )
         self._json: JsonVocabulary | None = None
         """Made when a request first asks for JSON."""

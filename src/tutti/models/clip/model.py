@@ -20,7 +20,7 @@ from tutti.errors import InputError, UnsupportedTask, one_that_can
 from tutti.models.clip.config import CLIPConfig, CLIPTextConfig, CLIPVisionConfig, TowerConfig
 from tutti.models.layers.activations import ACTIVATIONS
 from tutti.models.layers.attention import attention, padded_mask
-from tutti.models.layers.linear import together
+from tutti.models.layers.linear import attending_dtype, together
 
 
 class CLIPOutput(NamedTuple):
@@ -64,7 +64,8 @@ class CLIPAttention(nn.Module):
         batch, tokens, width = x.shape
         projected = together(x, self.q_proj, self.k_proj, self.v_proj)
         query, key, value = (one.view(batch, tokens, self.heads, -1) for one in projected)
-        out: Tensor = self.out_proj(attention(query, key, value, mask, causal).reshape(batch, tokens, width))
+        heads = attention(query, key, value, mask, causal, attending_dtype(self.q_proj))
+        out: Tensor = self.out_proj(heads.reshape(batch, tokens, width))
         return out
 
 

@@ -143,7 +143,14 @@ def window_mask(tokens: int, context: int, window: int, device: torch.device) ->
     return (back >= 0) & (back < window)
 
 
-def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None = None,
+    causal: bool = False,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
     """softmax(query keyᵀ / √E) value.
 
     Args:
@@ -152,16 +159,18 @@ def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = N
         value: (B, Tk, K, E).
         mask: Broadcast to (B, H, T, Tk) bool, True where a query may look at a key; None lets it look everywhere.
         causal: Without a mask: query i looks at keys 0 … i.
+        dtype: Precision of the products; the query's if None.
 
     Returns:
-        (B, T, H, E).
+        (B, T, H, E), of the query's type.
     """
+    dtype = dtype or query.dtype
     out = F.scaled_dot_product_attention(
-        query.transpose(1, 2),
-        key.transpose(1, 2),
-        value.transpose(1, 2),
+        query.transpose(1, 2).to(dtype),
+        key.transpose(1, 2).to(dtype),
+        value.transpose(1, 2).to(dtype),
         attn_mask=mask,
         is_causal=causal,
         enable_gqa=key.shape[2] != query.shape[2],
     )
-    return out.transpose(1, 2)
+    return out.transpose(1, 2).to(query.dtype)

@@ -319,6 +319,12 @@ def quantize_rows(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @cache
+def attends_in_bfloat16() -> bool:
+    """Whether attention is faster so: it is with units for tiles (AMX), and takes two to four times as long without."""
+    return torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - torch tells it nowhere else
+
+
+@cache
 def _levels() -> int:
     """Steps on each side of zero. Without VNNI, kernels add pairs in 16 bits, which 127 * 255 twice would overflow."""
     return 127 if torch.cpu._is_vnni_supported() else 63  # noqa: SLF001 - torch tells it nowhere else

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tutti.models.layers.codes import Codes
-from tutti.models.layers.kernels import Kernel, RowsKernel, join_kernels, make_kernel
+from tutti.models.layers.kernels import Kernel, RowsKernel, attends_in_bfloat16, join_kernels, make_kernel
 
 
 class QuantizedLinear(nn.Module):
@@ -41,6 +41,15 @@ class QuantizedLinear(nn.Module):
     def extra_repr(self) -> str:
         """What `print(model)` shows."""
         return f"{self.kernel.width}, {self.kernel.rows}, {self.scheme}, bias={self.bias is not None}"
+
+
+def attending_dtype(maker: nn.Module) -> torch.dtype | None:
+    """Precision in which queries meet keys and values that were made by a layer, or by a whole model's layers.
+
+    None is that in which they come: only what quantized weights made is rounded once more, where that is faster.
+    """
+    quantized = any(isinstance(layer, QuantizedLinear) for layer in maker.modules())
+    return torch.bfloat16 if quantized and attends_in_bfloat16() else None
 
 
 class HeldLinear(nn.Linear):
