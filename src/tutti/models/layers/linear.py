@@ -81,8 +81,7 @@ class Joined:
 
     def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
         """Shapes: (…, K) → one (…, N) a layer."""
-        parts: tuple[Tensor, ...] = torch.split(self._product(x), self._sizes, dim=-1)
-        return parts
+        return self._product(x).split_with_sizes(self._sizes, dim=-1)
 
 
 def together(x: Tensor, *layers: nn.Module) -> tuple[Tensor, ...]:

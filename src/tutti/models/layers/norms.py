@@ -25,4 +25,5 @@ class RMSNorm(nn.Module):
         # Half the time of torch's own for a prompt, and no more for a token: it squares into a tensor of its own.
         square = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square()
         scale = square.div_(x.shape[-1]).add_(self.eps).rsqrt_()
-        return (wide * scale).to(x.dtype).mul_(self.weight)
+        out: Tensor = (wide * scale).to(x.dtype).mul_(self.weight)
+        return out
