@@ -200,7 +200,7 @@ def test_parameters_are_counted() -> None:
 
 def test_flops_are_those_of_the_projections_and_of_attention(monkeypatch: pytest.MonkeyPatch) -> None:
     # Not every counter knows attention's operator, so its part is written out below.
-    monkeypatch.setattr(clip, "attention", lambda query, key, value, mask, causal: query)
+    monkeypatch.setattr(clip, "attention", lambda query, key, value, mask, causal, dtype: query)
     both = model()
     with FlopCounterMode(display=False) as words, torch.inference_mode():
         both.embed_text(torch.tensor([[1, 2, 20]]))
