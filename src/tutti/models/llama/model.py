@@ -72,7 +72,7 @@ class LlamaLayer(nn.Module):
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
     def forward(self, x: Tensor, angles: Angles, attend: Attend, rows: Tensor | None = None) -> Tensor:
-        """Shapes as in `LlamaAttention`."""
+        """Shapes: x (B, T, D), rows (R,) of the tokens to go on with or None → (B, R or T, D)."""
         x = _rows(x, rows) + self.self_attn(self.input_layernorm(x), angles, attend, rows)
         out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
         return out
