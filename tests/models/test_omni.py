@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.models.conftest import TINY, media_batch, tiny_config, tiny_model, tiny_values
 from tutti.errors import InputError, TuttiError, UnsupportedConfig, UnsupportedTask
-from tutti.models.layers.attention import attention
+from tutti.models.layers.attention import MaskedAttend, attention
 from tutti.models.omni.config import OmniConfig
 from tutti.models.omni.model import Omni
 
@@ -45,10 +45,11 @@ def sentence(kind: type[TuttiError], act: Any) -> str:
     return str(caught.value)
 
 
-class Cached:
+class Cached(MaskedAttend):
     """An `Attend` that keeps what it was given, for one token at a time."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
