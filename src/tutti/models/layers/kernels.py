@@ -19,7 +19,8 @@ is left at `FEW_ROWS_BESIDE_INT8`. Each row of activations has a scale of its ow
 no other row: sums of whole numbers are exact in any order. Left out: ATen's int8 kernel for bfloat16 (slower than the
 packed one); dynamic quantization of `torch.ao` (0.6 for few rows, but one scale for all of them, so that neighbours in
 a batch would change an answer; and its tensors are to be taken out of torch); bfloat16 (with units for it half as fast
-as packed int8 at best, and without them slower than float32).
+as packed int8 at best, and without them slower than float32). On an Intel Xeon with AMX other figures lead to the same
+choice (`benchmarks/RESULTS.md`).
 """
 
 from __future__ import annotations
