@@ -313,8 +313,9 @@ def heat_map(files: list[Path], out: Path) -> list[dict[str, Any]]:
     shown = np.where(counts > 0, right / np.maximum(1, counts), np.nan)
     picture = axes.imshow(shown, vmin=0, vmax=1, cmap="viridis", aspect="auto")
     for row, column in np.ndindex(shown.shape):
-        said = f"{right[row, column]:.0f}/{counts[row, column]:.0f}"
-        axes.text(column, row, said, ha="center", va="center", color="k" if shown[row, column] > 0.6 else "w")
+        said = f"{right[row, column]:.0f}/{counts[row, column]:.0f}" if counts[row, column] else "none"
+        dark = counts[row, column] and shown[row, column] < 0.6
+        axes.text(column, row, said, ha="center", va="center", color="w" if dark else "k")
     axes.set_xticks(range(depths), [f"{100 * d // depths}–{100 * (d + 1) // depths} %" for d in range(depths)])
     axes.set_yticks(range(len(minutes)), [f"{m:g} min" for m in minutes])
     axes.set_xlabel("depth in the video")
