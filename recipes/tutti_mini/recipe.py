@@ -4,7 +4,10 @@
    recordings); `pretrain-text`: each trunk, and the decoder, on its own.
 2. `align`: pictures with words and sounds with words in one space, and never sounds with pictures.
    `align-heads`: the same in larger batches, the trunks standing still.
-3. `instruct`: questions on scenes; what was aligned stays as it is. It does not wait for `align-heads`.
+   `tune-image`, `tune-audio`: a trunk and its head against all names at once.
+   `settle-image`: the text trunk against what pictures look like; `follow`: the head of sounds to where names are
+   then; `settle-both`: the text trunk once more.
+3. `instruct`: questions on scenes; what was aligned stays as it is. It waits for `tune-image` and `tune-audio` only.
 """
 
 from __future__ import annotations
@@ -23,35 +26,28 @@ from torch import nn
 
 from recipes.tutti_mini.build import Pretraining, new_model
 from recipes.tutti_mini.instruct import Instruct, SceneSource
+from recipes.tutti_mini.naming import NEARNESS, CaptionSource, Names, NameSource, Settle, Tune
 from recipes.tutti_mini.packs import EMOJI, PHOTOS, SOUNDS, load_pictures, load_sounds
 from recipes.tutti_mini.pairs import LENGTHS_S, Keys, PicturePairs, SoundPairs
 from recipes.tutti_mini.pools import Pools
+from recipes.tutti_mini.shares import (
+    COLOUR,
+    HEAD_SHARES,
+    LISTEN_S,
+    LISTEN_SHARES,
+    LONGEST_CAPTION,
+    LOOK_SHARES,
+    PICTURE_SHARES,
+    SOUND_SHARES,
+    TUNE_LENGTHS_S,
+    TUNE_SHARES,
+)
 from recipes.tutti_mini.spots import COLOUR_NAMES, MOMENTS, MomentSource, PlaceSource, place_names
 from recipes.tutti_mini.tasks import Align, AlignHeads, Classify, Glance, PairSource
 from recipes.tutti_mini.words import tokenizer_json
 from tutti.errors import InputError
 from tutti.models.omni.model import Omni
 from tutti.training.phases import Phase, Schedule, Task
-
-PICTURE_SHARES = (*(0.36, 0.11, 0.01, 0.10, 0.03, 0.01), *(0.12, 0.13, 0.13))
-"""Of `PHOTOS`, then of `EMOJI`."""
-SOUND_SHARES = (0.08, 0.28, 0.13, 0.07, 0.18, 0.09, 0.07, 0.0, 0.1)
-"""Of `SOUNDS`; coffee orders wait for a model that transcribes."""
-
-HEAD_SHARES = {
-    "image": (*(0.15, 0.08, 0.02, 0.14, 0.03, 0.01), *(0.19, 0.19, 0.19)),
-    "audio": (0.10, 0.24, 0.16, 0.10, 0.16, 0.07, 0.08, 0.0, 0.09),
-}
-"""The same for the heads alone."""
-COLOUR = 2.0
-"""Light and colours vary more than shapes, so that a style that was not seen is known by its shapes."""
-LOOK_SHARES = (*(0.22, 0.10, 0.01, 0.17, 0.03, 0.01), *(0.15, 0.155, 0.155))
-"""`look` goes on with more of the packs that have many names."""
-LISTEN_SHARES = (0.03, 0.12, 0.08, 0.05, 0.27, 0.12, 0.11, 0.0, 0.22)
-LISTEN_S = 1.28
-"""`listen` goes on with short recordings, most of them words."""
-LONGEST_CAPTION = 16
-"""Tokens, for the heads alone: with few long captions among many, the text trunk would take most of the step."""
 
 STEPS = {
     "glance": 4800,
@@ -62,22 +58,34 @@ STEPS = {
     "pretrain-text": 600,
     "align": 320,
     "align-heads": 450,
-    "instruct": 2550,
+    "tune-image": 2600,
+    "tune-audio": 1500,
+    "settle-image": 700,
+    "follow": 250,
+    "settle-both": 1150,
+    "instruct": 4150,
 }
 """Optimizer steps at `--budget 1`."""
 PHASES = tuple(STEPS)
 
 SPOTS = ("classifiers.places.", "classifiers.colours.", "classifiers.moments.")
-HEADS = ("heads.", "text.", "logit_scale")
+TEXT = ("text.", "logit_scale")
+HEADS = ("heads.", *TEXT)
 ALIGNED = ("trunks.", *HEADS)
 DECODER = ("decoder.", "embed_in.", "embed_out.", "special", "output_bias")
+MEDIA = {name: (f".trunks.{name}.", f".heads.{name}.") for name in ("image", "audio")}
 TAKES_OVER: dict[str, dict[str, tuple[str, ...]]] = {
     "pretrain-image": {"glance": ("image.",)},
     "look": {"pretrain-image": (".image.", *SPOTS)},
     "listen": {"pretrain-audio": (".audio.", *SPOTS)},
     "align": {"look": (".image.", *SPOTS), "listen": (".audio.", *SPOTS)},
     "align-heads": {"align": ALIGNED},
-    "instruct": {"pretrain-text": DECODER, "align": ALIGNED},
+    "tune-image": {"align": (".trunks.", *SPOTS), "align-heads": HEADS},
+    "tune-audio": {"align": (".trunks.", *SPOTS), "align-heads": HEADS},
+    "settle-image": {"align-heads": TEXT, "tune-image": MEDIA["image"]},
+    "follow": {"settle-image": TEXT, "tune-audio": MEDIA["audio"]},
+    "settle-both": {"tune-image": MEDIA["image"], "follow": (*MEDIA["audio"], *TEXT)},
+    "instruct": {"pretrain-text": DECODER, "tune-image": MEDIA["image"], "tune-audio": MEDIA["audio"]},
 }
 """Phase → the phases before it, and parts of the names of what it takes over from them."""
 
@@ -126,7 +134,7 @@ def take_over(model: nn.Module, file: Path, wanted: tuple[str, ...] = ("",)) -> 
         raise InputError(f"{file.parent} holds no finished phase; run `tutti train {file.parent.name}` first.")
     own = set(model.state_dict())
     tensors = {
-        name if name in own else name.removeprefix("model."): value
+        next((known for known in (name, f"model.{name}") if known in own), name.removeprefix("model.")): value
         for name, value in load_file(file).items()
         if any(part in name for part in wanted)
     }
@@ -153,11 +161,15 @@ class _Kitchen:
 
     def prepare(self, name: str, steps: int) -> Prepared:
         """A phase and its model, which has random weights."""
-        made = {"glance": self.glance, "look": self.look, "listen": self.listen, "align": self.align}
-        if name in made:
-            return made[name](steps)
+        alone = {"glance": self.glance, "look": self.look, "listen": self.listen, "align": self.align}
+        if name in alone or name == "follow":
+            return alone.get(name, self.follow)(steps)
         if name in ("pretrain-image", "pretrain-audio"):
             return self.pretrain(name.removeprefix("pretrain-"), steps)
+        if name in ("tune-image", "tune-audio"):
+            return self.tune(name.removeprefix("tune-"), steps)
+        if name in ("settle-image", "settle-both"):
+            return Prepared(new_model(self.cache, self.seed), self.settle(name, steps))
         phases = {"pretrain-text": self.text, "align-heads": self.align_heads, "instruct": self.instruct}
         return Prepared(new_model(self.cache, self.seed), phases[name](steps))
 
@@ -281,6 +293,50 @@ class _Kitchen:
             seed=self.seed,
         )
 
+    def tune(self, modality: str, steps: int) -> Prepared:
+        """Phase 2, third part: a trunk and its head, the text trunk standing still."""
+        spots: PlaceSource | MomentSource
+        drawn = self.pairs(modality, 0.5, TUNE_SHARES[modality], lengths_s=TUNE_LENGTHS_S)
+        if modality == "image":
+            count, spots = 144, PlaceSource(self.pools, place_names(self.pools), 48, words=16)
+        else:
+            count, spots = 64, MomentSource(self.pools, 6)
+        names = Names(drawn)
+        objective = Tune(modality, names.ways(self.seed), self.tokenizer)
+        source = NameSource(names, count, spots)
+        phase = Phase(
+            name=f"tune-{modality}",
+            tasks=(Task(name=modality, objective=objective, source=source),),
+            trainable=(f"model.trunks.{modality}.*", f"model.heads.{modality}.*", "classifiers.*"),
+            schedule=self.schedule(steps, 1.5e-3),
+            seed=self.seed,
+        )
+        return Prepared(self.pretraining({}, (modality,)), phase)
+
+    def settle(self, name: str, steps: int) -> Phase:
+        """Phase 2, fourth and last part: the text trunk, everything else standing still."""
+        sizes = {"image": (448, 50_000), "audio": (64, 6_000)} if name == "settle-both" else {"image": (448, 50_000)}
+        tasks = []
+        for modality, (count, views) in sizes.items():
+            names = Names(self.pairs(modality, 0.5, TUNE_SHARES[modality], lengths_s=TUNE_LENGTHS_S))
+            objective = Settle(modality, names, self.tokenizer, views, self.seed)
+            tasks.append(Task(name=modality, objective=objective, source=CaptionSource(names, self.tokenizer, count)))
+        schedule = replace(self.schedule(steps, 1e-3), ema_decay=0.98)
+        return Phase(name=name, tasks=tuple(tasks), trainable=("text.*",), schedule=schedule, seed=self.seed)
+
+    def follow(self, steps: int) -> Prepared:
+        """Phase 2, fifth part: the head of sounds, to where their names are now."""
+        names = Names(self.pairs("audio", 0.5, TUNE_SHARES["audio"], lengths_s=TUNE_LENGTHS_S))
+        objective = Tune("audio", names.ways(self.seed), self.tokenizer, NEARNESS)
+        phase = Phase(
+            name="follow",
+            tasks=(Task(name="audio", objective=objective, source=NameSource(names, 128)),),
+            trainable=("model.heads.audio.*",),
+            schedule=replace(self.schedule(steps, 2e-3), ema_decay=0.98),
+            seed=self.seed,
+        )
+        return Prepared(self.pretraining({}, ()), phase)
+
     def text(self, steps: int) -> Phase:
         """Phase 1 of the decoder."""
         source = SceneSource("text", self.tokenizer, self.pools, 24)
@@ -316,11 +372,11 @@ class _Kitchen:
 def load_trained(out: Path, phase: str = "instruct") -> Omni:
     """The model after a phase, for measuring and exporting; of a run that was stopped early, as it stood then.
 
-    Phase 3 leaves heads alone, and begins before `align-heads` is finished, so the heads are taken from there.
+    Phase 3 uses neither heads nor text trunk and may begin before `settle-both` is finished, so these are from there.
     """
     model = _after(out, phase)
     if phase == "instruct":
-        take_over(model, out / "align-heads" / "model.safetensors", HEADS)
+        take_over(model, out / "settle-both" / "model.safetensors", HEADS)
     return model.eval()
 
 

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from recipes.tutti_mini.build import CONFIG
 from recipes.tutti_mini.clips import FRAMES
-from recipes.tutti_mini.instruct import MAKERS, Packed, SceneSource, among, pack, prefix
+from recipes.tutti_mini.instruct import MAKERS, Packed, PlainAttend, SceneSource, among, pack, prefix
 from recipes.tutti_mini.pools import Pools
 from tutti.models.layers.attention import MaskedAttend
 from tutti.models.omni.model import Omni
@@ -96,3 +96,11 @@ def test_the_logits_of_some_words_are_those_of_all(model: Omni) -> None:
     words = torch.tensor([1, 3, 103, 104, 2000, 30521])
     with torch.inference_mode():
         torch.testing.assert_close(among(model, hidden, words), model.logits(hidden)[:, words])
+
+
+def test_plain_products_attend_as_the_decoder_does() -> None:
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(2, 11, heads, 8) for heads in (4, 2, 2))
+    mask = (torch.rand(2, 1, 11, 11) < 0.5) | torch.eye(11, dtype=torch.bool)
+    expected = MaskedAttend(mask)(0, query, key, value)
+    torch.testing.assert_close(PlainAttend(mask)(0, query, key, value), expected)

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from recipes.tutti_mini.export import preprocessor_config
 from recipes.tutti_mini.packs import Pictures, Sounds, fit_square
-from recipes.tutti_mini.pairs import Keys, PicturePairs, SoundPairs, augment_photos, augment_sprites, normalize
+from recipes.tutti_mini.pairs import Keys, PicturePairs, SoundPairs, augment_photos, augment_sprites, normalize, restyle
 from recipes.tutti_mini.recipe import keys_of
 from recipes.tutti_mini.tasks import PairSource
 from tutti.processing.images import ImageProcessor
@@ -132,3 +132,15 @@ def test_training_sees_pictures_as_the_product_does() -> None:
     trained = normalize(torch.from_numpy(fit_square(Image.fromarray(pixels))).permute(2, 0, 1)).numpy()
     served = ImageProcessor.from_config(preprocessor_config()["image"])(pixels)
     np.testing.assert_allclose(trained, served, atol=1e-5)
+
+
+def test_half_of_the_sprites_are_drawn_in_another_hand() -> None:
+    sprites = torch.zeros(400, 4, 64, 64)
+    sprites[:, :, 16:48, 16:48] = 200
+    sprites[:, :3, 30:32, 16:48] = 0  # a thin dark line
+    drawn = restyle(sprites, np.random.default_rng(0))
+    changed = (drawn != sprites).flatten(1).any(1)
+    assert 0.4 < changed.float().mean() < 0.6
+    without = (drawn[:, :3, 30:32, 20:44] > 150).flatten(1).all(1)
+    assert 0.12 < without.float().mean() < 0.28
+    assert (drawn[:, :3] <= drawn[:, 3:] + 1e-3).all()
