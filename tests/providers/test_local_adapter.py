@@ -26,7 +26,7 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = AdapterConfig(r=4, lora_alpha=8, target_modules=("v_proj", "down_proj"), base_model="tutti-mini")
     torch.manual_seed(0)
     for layer in new_adapter(model, config):
-        torch.nn.init.normal_(model.get_submodule(layer).lora_B.weight, std=1.2)
+        torch.nn.init.normal_(model.get_submodule(layer).lora_B.weight, std=4.0)
     path = tmp_path_factory.mktemp("lora") / "adapter"
     save_adapter(model, path, config, FAMILIES["tutti_omni"])
     return path
