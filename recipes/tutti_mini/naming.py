@@ -20,12 +20,11 @@ import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from recipes.tutti_mini.build import Pretraining
+from recipes.tutti_mini.build import CONFIG, Pretraining
 from recipes.tutti_mini.pairs import PicturePairs, SoundPairs, caption
 from recipes.tutti_mini.spots import MomentSource, PlaceSource
-from recipes.tutti_mini.tasks import BROAD, encode_with_spots, media, tokenize
+from recipes.tutti_mini.tasks import BROAD, embed_captions, encode_with_spots, media, tokenize
 from tutti.models.omni.model import Omni
 from tutti.training.objectives import classification, contrastive
 
@@ -34,7 +33,6 @@ WAYS = 6
 SCALE = 50.0
 """Inverse temperature: names that differ in a word lie close together."""
 SMOOTHING = 0.05
-LONGEST_CAPTION = 48
 NEIGHBOURS = 16
 _AT_ONCE = 512
 
@@ -149,7 +147,8 @@ def read(omni: Omni, tokenizer: Tokenizer, texts: list[str]) -> Tensor:
     device = omni.logit_scale.device
     parts = [texts[start : start + _AT_ONCE] for start in range(0, len(texts), _AT_ONCE)]
     pieces = [
-        omni.embed_text(*(part.to(device) for part in tokenize(tokenizer, part, LONGEST_CAPTION))) for part in parts
+        omni.embed_text(*(part.to(device) for part in tokenize(tokenizer, part, CONFIG.words.max_tokens)))
+        for part in parts
     ]
     return torch.cat(pieces).float()
 
@@ -177,7 +176,7 @@ class CaptionSource:
         starts = rng.integers(len(known), size=(self.count - len(names)) // NEIGHBOURS)
         more = [known[(start + step) % len(known)] for start in starts for step in range(NEIGHBOURS)]
         texts = [*texts, *(self.names.say(name, level, rng) for name in more)]
-        ids, mask = tokenize(self.tokenizer, texts, LONGEST_CAPTION)
+        ids, mask = tokenize(self.tokenizer, texts, CONFIG.words.max_tokens)
         keys = torch.tensor([self.names.levels[level][name] for name in (*names, *more)])
         return {"input_ids": ids, "attention_mask": mask, "keys": keys, "level": level}
 
@@ -200,8 +199,7 @@ class Settle:
         if self._known is None:
             self._known = self._look(omni)
         levels, middle, said = self._known
-        with sdpa_kernel(SDPBackend.MATH):  # quicker on a CPU, as in `tasks`
-            points = omni.embed_text(batch["input_ids"], batch["attention_mask"]).float()
+        points = embed_captions(omni, batch).float()
         means, keys = levels[batch["level"]], batch["keys"]
         own = means[keys]
         known = classification(SCALE * (points @ means.T), keys, SMOOTHING)

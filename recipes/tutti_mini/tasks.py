@@ -146,11 +146,16 @@ def glance(trunk: PictureTrunk, pixels: Tensor) -> Tensor:
     return tokens
 
 
+def embed_captions(omni: Omni, batch: Mapping[str, Any]) -> Tensor:
+    """Points of a batch's captions, to be learned from. Shape (n, shared D)."""
+    # Over so few tokens plain products are quicker on a CPU than the fused kernel's way back.
+    with sdpa_kernel(SDPBackend.MATH):
+        return omni.embed_text(batch["input_ids"], batch["attention_mask"])
+
+
 def _bind(omni: Omni, modality: str, points: Tensor, batch: Mapping[str, Any]) -> dict[str, Tensor]:
     """Contrastive loss between media, at unit `points` (n, shared D), and the batch's captions."""
-    # Over the few tokens of captions plain products are quicker on a CPU than the fused kernel's way back.
-    with sdpa_kernel(SDPBackend.MATH):
-        captions = omni.embed_text(batch["input_ids"], batch["attention_mask"])
+    captions = embed_captions(omni, batch)
     keys = {modality: batch["keys"], "text": batch["text_keys"]}
     return contrastive({modality: points, "text": captions}, keys, [(modality, "text")], omni.logit_scale)
 
