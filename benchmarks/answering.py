@@ -13,20 +13,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import queue
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from machine import commit, processor, versions
-from peers import PEERS, Ask, peer
+from peers import PEERS, Ask, Heard, peer, told
 
 PLAYERS = ("tutti-float32", "tutti-int8+trunks", "tutti-int4+trunks", "transformers-float32")
 TOKENS = 16
@@ -59,34 +60,29 @@ def transformers_player(folder: str) -> Ask:
     model = transformers.LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
 
     def ask(picture: np.ndarray, question: str) -> Iterator[None]:
-        from transformers import TextIteratorStreamer
-
         turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}]
         text = processor_.apply_chat_template(turns, add_generation_prompt=True)
         inputs = processor_(images=Image.fromarray(picture), text=text, return_tensors="pt")
-        streamer = TextIteratorStreamer(processor_.tokenizer, skip_prompt=True)
-        streamer.on_finalized_text = lambda text, stream_end=False: streamer.text_queue.put(text)  # type: ignore[method-assign]
-        streamer.put = _each_token(streamer)  # type: ignore[method-assign]
+        streamer = EachToken()
         options = {"max_new_tokens": TOKENS, "min_new_tokens": TOKENS, "do_sample": False, "streamer": streamer}
-        thread = threading.Thread(target=model.generate, kwargs={**inputs, **options})
-        thread.start()
-        for _ in range(TOKENS):
-            streamer.text_queue.get()
-            yield None
-        thread.join()
+        yield from told(lambda: model.generate(**inputs, **options), streamer.heard, TOKENS)
+
+    class EachToken(transformers.generation.streamers.BaseStreamer):
+        """Every token at once: the text streamer waits for whole words."""
+
+        def __init__(self) -> None:
+            self.heard: Heard = queue.SimpleQueue()
+            self._prompt = True
+
+        def put(self, value: torch.Tensor) -> None:
+            if not self._prompt:
+                self.heard.put(None)
+            self._prompt = False
+
+        def end(self) -> None:
+            pass
 
     return ask
-
-
-def _each_token(streamer: object) -> Callable[[object], None]:
-    """Hand over every token at once: the streamer itself waits for whole words."""
-    seen = iter(range(1_000_000))
-
-    def put(_value: object) -> None:
-        if next(seen):  # the first is the prompt
-            streamer.text_queue.put("")  # type: ignore[attr-defined]
-
-    return put
 
 
 @contextmanager
@@ -150,11 +146,9 @@ def measure(player: str, folder: str) -> dict[str, float]:
 
 
 def at_once(ask: Ask, requests: list[tuple[np.ndarray, str]]) -> None:
-    threads = [threading.Thread(target=lambda one=one: list(ask(*one))) for one in requests]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(requests)) as pool:
+        for _ in pool.map(lambda one: list(ask(*one)), requests):  # raises what an answer has raised
+            pass
 
 
 def bandwidth_gb_s() -> float:
@@ -185,6 +179,21 @@ def written(player: str, folder: Path, python: str) -> Path:
     return form
 
 
+def report(player: str, folder: Path, python: str, limit_s: float, environment: dict[str, str]) -> str:
+    """The figures of a player, in a fresh process, or what went wrong: others are to have their turn."""
+    begun = time.perf_counter()
+    try:
+        form = written(player, folder, python)
+        command = [python, __file__, "--child", player, "--folder", str(form)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        return f"no figures: ended after {limit_s:.0f} s without an answer"
+    except subprocess.CalledProcessError as error:
+        said = error.stderr if isinstance(error.stderr, str) else error.stderr.decode(errors="replace")
+        return f"no figures: ended with code {error.returncode}: {' '.join(said.split()[-40:])}"
+    return f"{json.dumps(json.loads(done.stdout), indent=1)}\nwhole process: {time.perf_counter() - begun:.1f} s"
+
+
 def main() -> None:
     """Write the checkpoint, run every player in a fresh process, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -192,6 +201,7 @@ def main() -> None:
     parser.add_argument("--peers", help="the python of an environment that has the peers")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--folder", help="where the checkpoint is, or is written to")
+    parser.add_argument("--limit", type=float, default=600.0, help="seconds after which a player that hangs is ended")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -207,12 +217,7 @@ def main() -> None:
             write(folder, "small")
         for player in arguments.players or [*PLAYERS, *(PEERS if arguments.peers else ())]:
             python = arguments.peers if player in PEERS else sys.executable
-            form = written(player, folder, python)
-            command = [python, __file__, "--child", player, "--folder", str(form)]
-            begun = time.perf_counter()
-            done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-            print(player, json.dumps(json.loads(done.stdout), indent=1), flush=True)
-            print(f"whole process: {time.perf_counter() - begun:.1f} s", flush=True)
+            print(player, report(player, folder, python, arguments.limit, environment), flush=True)
     import torch
 
     torch.set_num_threads(arguments.threads)

@@ -15,6 +15,7 @@ import base64
 import json
 import os
 import queue
+import shutil
 import struct
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from typing import Any
 import numpy as np
 
 Ask = Callable[[np.ndarray, str], Iterator[None]]
+Heard = queue.SimpleQueue[BaseException | None]
 PEERS = ("openvino-int8", "openvino-int4", "llamacpp-q4_0")
 
 
@@ -39,6 +41,8 @@ def openvino_form(folder: Path, into: Path, precision: str) -> None:
     ]
     command = [str(Path(sys.executable).with_name("optimum-cli")), "export", "openvino", "--model", str(folder)]
     subprocess.run([*command, "--task", "image-text-to-text", *how, str(into)], check=True)
+    # `transformers` 5 writes it into processor_config.json only, where GenAI does not look; it then resizes wrongly.
+    shutil.copy(folder / "preprocessor_config.json", into)
 
 
 def openvino_player(form: Path, tokens: int) -> Ask:
@@ -53,7 +57,7 @@ def openvino_player(form: Path, tokens: int) -> Ask:
     class Each(openvino_genai.StreamerBase):  # type: ignore[misc]
         """Every token at once: the text streamer waits for whole words."""
 
-        def __init__(self, heard: queue.SimpleQueue[None]) -> None:
+        def __init__(self, heard: Heard) -> None:
             super().__init__()
             self.heard = heard
 
@@ -66,9 +70,9 @@ def openvino_player(form: Path, tokens: int) -> Ask:
             pass
 
     def ask(picture: np.ndarray, question: str) -> Iterator[None]:
-        heard: queue.SimpleQueue[None] = queue.SimpleQueue()
+        heard: Heard = queue.SimpleQueue()
         options = {"images": [openvino.Tensor(picture[None])], "generation_config": config, "streamer": Each(heard)}
-        return _told(lambda: pipeline.generate(question, **options), heard, tokens)
+        return told(lambda: pipeline.generate(question, **options), heard, tokens)
 
     return ask
 
@@ -244,11 +248,22 @@ def bmp(picture: np.ndarray) -> bytes:
     return head + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, padded.size, 0, 0, 0, 0) + padded.tobytes()
 
 
-def _told(run: Callable[[], object], heard: queue.SimpleQueue[None], tokens: int) -> Iterator[None]:
-    thread = threading.Thread(target=run)
+def told(run: Callable[[], object], heard: Heard, tokens: int) -> Iterator[None]:
+    """Tokens as a thread that runs makes them known; what it raises is raised here, too, instead of awaited forever."""
+
+    def guarded() -> None:
+        try:
+            run()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the reader must hear of it
+            heard.put(error)
+
+    thread = threading.Thread(target=guarded, daemon=True)
     thread.start()
     for _ in range(tokens):
-        yield heard.get()
+        error = heard.get()
+        if error is not None:
+            raise error
+        yield None
     thread.join()
 
 
