@@ -121,10 +121,11 @@ def film(
     rate: int = 10,
     side: int = 64,
     beside: str | None = None,
+    preset: str = "medium",
 ) -> Path:
     """An MP4 of H.264 and AAC: shots of (colour, seconds), a sound track, and maybe a colour to the left and right."""
     with av.open(str(path), "w") as out:
-        pictures = out.add_stream("libx264", rate=rate)
+        pictures = out.add_stream("libx264", rate=rate, options={"preset": preset, "sc_threshold": "40"})
         pictures.width, pictures.height = side if beside is None else 3 * side, side
         pictures.pix_fmt = "yuv420p"
         track = out.add_stream("aac", rate=RATE_HZ, layout="mono")

@@ -38,6 +38,17 @@ def test_key_frames_lie_at_the_cuts(hour: Path) -> None:
         assert min(abs(time - cut) for time in times) <= 0.35
 
 
+def test_a_cut_soon_after_a_cut_is_seen(tmp_path: Path) -> None:
+    """Encoders make no reset there, and a decoder that is told to skip what is no key skips such a one, too."""
+    shots = (("green", 8.0), ("red", 0.5), ("blue", 0.7), ("yellow", 0.6), ("green", 5.0), ("blue", 0.3), ("red", 4.0))
+    quick = film(tmp_path / "quick.mp4", shots, tone("low", 1.0), preset="ultrafast")
+    shown = dict(sampled_frames(Video(quick), Limits(), plan_frames(Video(quick), Limits())))
+    for cut in np.cumsum([seconds for _, seconds in shots])[:-1]:
+        time = min(shown, key=lambda time: abs(time - cut))
+        assert time == pytest.approx(cut, abs=0.01)
+        assert np.abs(shown[time] - frame_at(Video(quick), Limits(), time).astype(int)).max() <= 2
+
+
 def test_windows_cover_the_sound_once_each_half(hour: Path) -> None:
     windows = list(sound_windows(Video(hour), Limits(), rate_hz=RATE_HZ, window_s=5, hop_s=2.5, zero_s=0.0))
     assert [start for start, _ in windows] == [2.5 * place for place in range(len(windows))]

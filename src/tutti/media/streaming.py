@@ -18,6 +18,7 @@ import av
 import numpy as np
 import soundfile
 import soxr
+from av.codec.context import Flags
 from numpy.typing import NDArray
 
 from tutti.content import Audio, Media, Video
@@ -69,21 +70,29 @@ def sampled_frames(part: Video, limits: Limits, plan: Plan, short_side: int = 25
         InputError: It is damaged, or of another format.
         CapacityError: Its frames are larger than allowed.
     """
-    leaps, last = set(plan.leaps), dict(plan.stretches)
+    wanted, last = set(plan.leaps), dict(plan.stretches)
     with opened(part, limits) as file, container(file, _film(file, part), part.name) as film:
         stream = _pictures(film, part.name)
         base, codec = float(stream.time_base), stream.codec_context
         stream.thread_type = "AUTO"
+        codec.flags |= Flags.output_corrupt  # so says H.264 of a key that is no reset, when nothing was before it
         until: int | None = None
         for packet in film.demux(stream):
             time = _time(packet)
-            if packet.is_keyframe:
-                until = last.get(time) if time is not None else None
-            codec.skip_frame = "NONKEY" if until is None else "DEFAULT"
-            if time == until:
-                until = None
-            for frame in packet.decode():
-                if frame.pts is not None and (frame.key_frame or frame.pts in leaps):
+            if packet.is_keyframe and time is not None:
+                until = last.get(time, time)
+                wanted.add(time)
+            elif packet.size and until is None:
+                continue
+            frames = packet.decode()
+            if until is not None and time == until:
+                # What the decoder has not shown it shows now, and it forgets: else it takes frames that were left out
+                # for lost, and drops a key that is no reset, as encoders make at a cut soon after a cut.
+                until, frames = None, [*frames, *codec.decode(None)]
+                codec.flush_buffers()
+            for frame in frames:
+                if frame.pts in wanted:
+                    wanted.discard(frame.pts)
                     limits.check_pixels(part.name, frame.width, frame.height)
                     yield max(0.0, frame.pts * base - plan.zero_s), _shrunk(frame, short_side)
 

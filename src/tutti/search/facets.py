@@ -45,7 +45,7 @@ MIDDLE = "in the middle"
 """Origin of the middle square of a wide frame."""
 _WIDE = 1.5
 """Frames this many times as wide as high, or as high as wide, are looked at twice."""
-VERSION = 2
+VERSION = 3
 """Of what is taken from a medium; kept indexes of long media that another one made are made anew."""
 _THUMBNAIL = 160
 _PASSAGE_WORDS, _PASSAGE_OVERLAP = 60, 10
