@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from tutti.engine.passes import run_passes, undo_passes
 from tutti.models.layers.stems import AttentionPool, ConvStages, ResidualConv, TrunkBlock, sinusoids
 
 
@@ -27,6 +28,24 @@ def test_stages_need_a_number_of_blocks_each() -> None:
 def test_a_fresh_residual_block_adds_nothing() -> None:
     x = torch.randn(2, 4, 5, 5, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(ResidualConv(4)(x), F.silu(x))
+
+
+def test_folded_norms_change_no_output_and_leave_no_trace() -> None:
+    torch.manual_seed(0)
+    stages = ConvStages(3, (4, 6), (1, 2))
+    for layer in stages.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            for values in (layer.running_mean, layer.running_var, layer.weight, layer.bias):
+                torch.nn.init.uniform_(values, 0.5, 2.0)  # as after training
+    x, kept = torch.randn(2, 3, 17, 9), {name: value.clone() for name, value in stages.state_dict().items()}
+    out = stages.eval()(x)
+    with torch.no_grad():
+        torch.testing.assert_close(run_passes(stages)(x), out)
+        assert all(torch.equal(value, kept[name]) for name, value in stages.state_dict().items())
+        stages[0].conv.weight.mul_(2)  # not seen by what was folded before
+        assert torch.equal(stages(x), run_passes(stages)(x)) is False
+        torch.testing.assert_close(stages(x), undo_passes(stages)(x))
+        assert not torch.allclose(run_passes(stages).train()(x), out)  # by the batch's own mean and variance
 
 
 def test_what_a_block_does_not_see_changes_nothing() -> None:

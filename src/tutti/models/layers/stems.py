@@ -7,6 +7,8 @@ Help Transformers See Better"; residual blocks: He et al. 2016). Batch norm fold
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +17,37 @@ from torch import Tensor, nn
 from tutti.models.layers.attention import attention
 
 
-class ConvNorm(nn.Module):
+class NormedConv(nn.Module):
+    """A convolution without bias and its batch norm, together `normed`."""
+
+    conv: nn.Conv2d
+    norm: nn.BatchNorm2d
+    _folded: Callable[[Tensor], Tensor] | None = None
+
+    def normed(self, x: Tensor) -> Tensor:
+        """Shapes: (B, C, H, W) → (B, C', H/stride, W/stride)."""
+        if self._folded is not None and not self.training:
+            return self._folded(x)
+        out: Tensor = self.norm(self.conv(x))
+        return out
+
+    def fold(self) -> None:
+        """Let one convolution do what both do when they do not learn. State dicts know nothing of it."""
+        conv, norm = self.conv, self.norm
+        if norm.running_mean is None or norm.running_var is None:
+            return
+        scale = norm.weight.detach() / (norm.running_var + norm.eps).sqrt()
+        # In the order in which activations come, so that it is not brought there anew each time.
+        weight = (conv.weight.detach() * scale[:, None, None, None]).contiguous(memory_format=torch.channels_last)
+        bias = norm.bias.detach() - norm.running_mean * scale
+        self._folded = partial(F.conv2d, weight=weight, bias=bias, stride=conv.stride, padding=conv.padding)
+
+    def unfold(self) -> None:
+        """Undo `fold`."""
+        self._folded = None
+
+
+class ConvNorm(NormedConv):
     """3 x 3 convolution, batch norm, SiLU. Shapes: (B, C, H, W) → (B, C', H/stride, W/stride)."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int = 1) -> None:
@@ -25,10 +57,10 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve. Shapes as above."""
-        return F.silu(self.norm(self.conv(x)))
+        return F.silu(self.normed(x))
 
 
-class ResidualConv(nn.Module):
+class ResidualConv(NormedConv):
     """x + norm(conv(conv_norm(x))), then SiLU. Shapes: (B, C, H, W) → the same."""
 
     def __init__(self, channels: int) -> None:
@@ -40,7 +72,7 @@ class ResidualConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Add the branch. Shapes as above."""
-        return F.silu(x + self.norm(self.conv(self.first(x))))
+        return F.silu(x + self.normed(self.first(x)))
 
 
 class ConvStages(nn.Sequential):
