@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, BinaryIO
 
 import av
@@ -150,7 +151,7 @@ class _Leaps:
             self._key = time
         if is_key or self._key is None:
             return
-        usual = float(np.median(self._sizes)) if len(self._sizes) >= 4 else float("inf")
+        usual = median(self._sizes) if len(self._sizes) >= 4 else float("inf")
         if size > max(_LEAP * usual, usual + _LEAP_BYTES) and time * self.base - self._chosen_s >= _APART_S:
             self._chosen_s = time * self.base
             self.found.append((size / max(1.0, usual), time, self._key))
@@ -197,17 +198,20 @@ def sound_windows(
         CapacityError: It lasts longer than allowed.
     """
     window, hop = round(window_s * rate_hz), round(hop_s * rate_hz)
-    held = np.zeros(0, np.float32)
-    start, fresh = 0, False
+    blocks, count, start = [np.zeros(0, np.float32)], 0, 0
     for block in _resampled(part, limits, rate_hz, zero_s):
-        held, fresh = np.concatenate([held, block]), True
+        blocks.append(block)
+        count += len(block)
+        if count < window:
+            continue
+        held = np.concatenate(blocks)
         while len(held) >= window:
             yield start / rate_hz, held[:window]
             held, start = held[hop:], start + hop
-            fresh = len(held) > window - hop
-    if fresh and (
-        start == 0 or len(held) - (window - hop) >= rate_hz // 4
-    ):  # less than a quarter second says nothing new
+        blocks, count = [held], len(held)
+    held = np.concatenate(blocks)
+    # After a window, less than a quarter second more says nothing new.
+    if len(held) >= (window - hop + rate_hz // 4 if start else 1):
         yield start / rate_hz, held
 
 
