@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from tutti.media.streaming import frame_at, plan_frames, sampled_frames, sound_b
 from tutti.search import Hit, Index, index_of
 from tutti.search.facets import Kind, views
 from tutti.search.moments import joined, times_answer
+from tutti.search.query import Searcher
 
 SHOTS = (("green", 14.0), ("red", 6.0), ("green", 20.0), ("blue", 5.0), ("green", 15.0))
 
@@ -197,6 +199,50 @@ def test_what_one_window_hears_and_the_next_does_not_is_doubted(tmp_path: Path) 
     assert index.ask("When can high be heard?").sources[0].start_s == pytest.approx(40, abs=2.5)
 
 
+def test_steady_sound_is_heard_once_and_what_is_soft_in_it_still(tmp_path: Path) -> None:
+    sound = np.random.default_rng(0).normal(size=120 * RATE_HZ).astype(np.float32) * 0.03
+    sound[60 * RATE_HZ : 62 * RATE_HZ] += 0.05 * tone("high", 2.0)  # a third of the power of the noise
+    path = film(tmp_path / "film.mp4", (("green", 120.0),), sound)
+    rows = Index(tmp_path / "db", Speaker())
+    rows.add(path)
+    spans = [
+        (row["start_s"], row["end_s"]) for row in rows.store.table.to_arrow().to_pylist() if row["kind"] == "sound"
+    ]
+    assert spans[0][0] == 0
+    assert all(end == start + 2.5 for (_, end), (start, _) in pairwise(spans))  # without a gap
+    assert spans[-1][1] == pytest.approx(120, abs=0.2)
+    assert len(spans) < 12  # of 47 windows
+    assert {57.5, 60.0} <= {start for start, _ in spans}
+
+
+def test_windows_beside_are_taken_from_what_was_found(
+    hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tutti.search.facets.alike", lambda one, other: False)
+    index = Index(tmp_path / "db", Speaker())
+    index.add(hour)
+    asked: list[int] = []
+    ask = Searcher._odds_of_windows
+    monkeypatch.setattr(
+        Searcher,
+        "_odds_of_windows",
+        lambda own, places, wanted: (asked.append(len(places)), ask(own, places, wanted))[1],
+    )
+
+    def fits(**options: object) -> dict[str, float | None]:
+        return {
+            hit.id: hit.fit for hit in index.search("high", top=99, per_item=None, **options) if hit.kind == "sound"
+        }
+
+    whole = fits()
+    assert len(whole) > 20
+    assert asked == []
+    some = fits(where="kind = 'sound' AND start_s > 26 AND start_s < 32")
+    assert asked == [2]  # what ends in the first, and what starts in the last
+    assert len(some) == 2
+    assert some == pytest.approx({key: whole[key] for key in some})
+
+
 class Reader:
     """Reads OPEN on red."""
 
@@ -217,8 +263,8 @@ def test_text_in_frames_is_read(hour: Path, tmp_path: Path) -> None:
 def test_a_long_film_is_written_in_one_commit_of_many_parts(
     hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tutti.search.spool._IN_MEMORY", 5)
-    monkeypatch.setattr("tutti.search.store._ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("tutti.search.spool._IN_MEMORY", 2)
+    monkeypatch.setattr("tutti.search.store._ROWS_AT_ONCE", 3)
     tables = []
     for place in ("parts", "whole"):
         index = Index(tmp_path / place, Speaker())
@@ -227,4 +273,4 @@ def test_a_long_film_is_written_in_one_commit_of_many_parts(
         monkeypatch.undo()
         monkeypatch.setenv("TUTTI_CACHE_FOLDER", str(tmp_path / "cache"))
     assert tables[0] == tables[1]
-    assert len(tables[0]) > 25
+    assert len(tables[0]) > 8

@@ -27,6 +27,7 @@ from tutti.media.sniff import GIF, WEBP, sniff
 from tutti.media.sources import opened
 from tutti.media.streaming import Plan, plan_frames, sampled_frames, sound_windows
 from tutti.search.colours import Palette, dominant
+from tutti.search.loudness import Loudness, alike, loudness
 
 Kind = Literal["picture", "sound", "words"]
 KINDS: tuple[Kind, ...] = ("picture", "sound", "words")
@@ -45,7 +46,7 @@ MIDDLE = "in the middle"
 """Origin of the middle square of a wide frame."""
 _WIDE = 1.5
 """Frames this many times as wide as high, or as high as wide, are looked at twice."""
-VERSION = 3
+VERSION = 4
 """Of what is taken from a medium; kept indexes of long media that another one made are made anew."""
 _THUMBNAIL = 160
 _PASSAGE_WORDS, _PASSAGE_OVERLAP = 60, 10
@@ -171,21 +172,31 @@ def _read(pixels: NDArray[np.uint8], tools: Tools, start_s: float | None = None)
 
 
 def heard(part: Audio | Video, tools: Tools, zero_s: float | None) -> Iterator[Facet]:
-    """Windows of a sound track, and what is said in it."""
+    """Windows of a sound track in which something new is heard, each with the time until the next, and what is said."""
+    before: Loudness | None = None
+    waiting: Facet | None = None
     speech: list[NDArray[np.float32]] = []
     heard_s = 0.0
     for start_s, samples in sound_windows(
         part, tools.streaming, rate_hz=RATE_HZ, window_s=WINDOW_S, hop_s=HOP_S, zero_s=zero_s
     ):
         end_s = start_s + len(samples) / RATE_HZ
-        sound = Audio(samples, sample_rate_hz=RATE_HZ)
-        yield Facet(kind="sound", part=sound, start_s=start_s, end_s=end_s)
+        now = loudness(samples)
+        if waiting is not None and before is not None and alike(now, before):
+            waiting = _lasting(waiting, end_s)
+        else:
+            if waiting is not None:
+                yield waiting
+            sound = Audio(samples, sample_rate_hz=RATE_HZ)
+            before, waiting = now, Facet(kind="sound", part=sound, start_s=start_s, end_s=end_s)
         if tools.transcriber is not None:
             speech.append(samples if not speech else samples[-round((end_s - heard_s) * RATE_HZ) :])
             heard_s = end_s
             if sum(map(len, speech)) >= SPEECH_S * RATE_HZ:
                 yield from _said(speech, heard_s, tools.transcriber)
                 speech = []
+    if waiting is not None:
+        yield waiting
     if tools.transcriber is not None and speech:
         yield from _said(speech, heard_s, tools.transcriber)
 
@@ -251,8 +262,7 @@ def views(frame: NDArray[np.uint8], *, start_s: float, shot: int) -> list[Facet]
         return [whole]
     top, left = (height - side) // 2, (width - side) // 2
     middle = np.ascontiguousarray(frame[top : top + side, left : left + side])
-    thumbnail = thumbnail_of(middle)
-    return [whole, replace(whole, part=Image(middle), origin=MIDDLE, palette=None, thumbnail=thumbnail)]
+    return [whole, replace(whole, part=Image(middle), origin=MIDDLE, palette=None)]
 
 
 def _lasting(facet: Facet, end_s: float) -> Facet:

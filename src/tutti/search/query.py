@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from tutti.content import Modality, Text
 from tutti.errors import InputError, UnsupportedTask
 from tutti.interfaces import Embedder
 from tutti.search import colours
-from tutti.search.facets import HOP_S, KINDS, MIDDLE, Kind
+from tutti.search.facets import HOP_S, KINDS, MIDDLE, WINDOW_S, Kind
 from tutti.search.fusion import Direction, compose, log_odds, probability, reciprocal_rank
 from tutti.search.rows import unpacked
 from tutti.search.store import Store, quoted
@@ -51,6 +51,8 @@ _ENOUGH = 1 / 3
 """A picture with so much of a colour is of it: what is shown seldom fills the frame."""
 _LEAST_ODDS = -4.0
 """What fits words less is all the same misfit: else "a red thing" would rank by how much of a thing it is."""
+_Edge: TypeAlias = "tuple[str, str, float]"
+"""An item, whether something in it starts or ends (the name of the column), and when."""
 _BUT = re.compile(r"\b(this|that|it|but|and|in|like|the|a|an|one|colou?r|more|with|similar|same|as|only|of)\b")
 
 
@@ -76,6 +78,16 @@ class Wanted:
     def wishes(self) -> list[colours.ColourWish]:
         """The colours it names."""
         return colours.wishes(self.text) if self.text else []
+
+    @property
+    def candidates(self) -> int:
+        """Most rows of a kind that are looked at."""
+        return max(100, 4 * self.top)
+
+    @property
+    def narrows_nothing(self) -> bool:
+        """Whether all rows of a kind are candidates, if there are not too many."""
+        return self.where is None and not self.modalities
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +200,6 @@ class Searcher:
         return " AND ".join(terms)
 
     def _nearest(self, kind: Kind, direction: Direction, wanted: Wanted, prefilter: str) -> list[dict[str, Any]]:
-        most = max(100, 4 * wanted.top)
         length = np.linalg.norm(direction.vector)
         if not length:
             return []
@@ -197,7 +208,7 @@ class Searcher:
         if kind == "picture":  # those of the colour might all be farther off than the nearest of any colour
             filters += [f"{filters[0]} AND array_has(colours, '{wish.term}')" for wish in wanted.wishes]
         for where in filters:
-            query = nearest(self.store, direction.vector / length).where(where, prefilter=True).limit(most)
+            query = nearest(self.store, direction.vector / length).where(where, prefilter=True).limit(wanted.candidates)
             found.update((row["id"], row) for row in self._run(query, "vector"))
         return list(found.values())
 
@@ -205,7 +216,7 @@ class Searcher:
         if not any(index.columns == ["words"] for index in self.store.table.list_indices()):
             return []
         query = self.store.table.search(wanted.text, query_type="fts", fts_columns="words")
-        return self._run(query.where(prefilter, prefilter=True).limit(max(100, 4 * wanted.top)), "fts")
+        return self._run(query.where(prefilter, prefilter=True).limit(wanted.candidates), "fts")
 
     def _run(self, query: Any, kind: str) -> list[dict[str, Any]]:
         names = [*_SELECTED, *self.store.feed_columns(), _BESIDES[kind]]
@@ -245,22 +256,48 @@ class Searcher:
         """Odds of windows of sound, a third of them from the one beside that fits better.
 
         A sound lies in two windows, each half over the last. What only one of them hears is seldom there: the start
-        of a sneeze, alone at the end of a window, passes for a rooster. At the ends of a track there is one beside.
+        of a sneeze, alone at the end of a window, passes for a rooster. At the ends of a track there is one beside,
+        and what lasts longer than a window lies in several that are alike.
         """
-        starts = [row["start_s"] for row in rows]
-        beside = {start + side * HOP_S for start in starts for side in (-1, 1)}
-        where = f"kind = 'sound' AND NOT deleted AND start_s IN ({', '.join(map(str, sorted(beside)))})"
-        where += f" AND item IN ({', '.join(map(quoted, sorted({row['item'] for row in rows})))})"
-        found = self.store.table.search().where(where).select(["item", "start_s", "vector"]).to_arrow()
-        others = self._odds(vectors_of(found), "sound", wanted).tolist() if found.num_rows else []
-        known = dict(
-            zip(zip(found["item"].to_pylist(), found["start_s"].to_pylist(), strict=True), others, strict=True)
-        )
-        near = [
-            max(known.get((row["item"], row["start_s"] + side * HOP_S), own) for side in (-1, 1))
+        single = [row["end_s"] - row["start_s"] <= WINDOW_S for row in rows]
+        sides = [{("end_s", row["start_s"] + HOP_S), ("start_s", row["start_s"] + HOP_S)} for row in rows]
+        known: dict[_Edge, float] = {
+            (row["item"], side, row[side]): own
             for row, own in zip(rows, odds.tolist(), strict=True)
+            for side in ("start_s", "end_s")
+        }
+        missing = {
+            (row["item"], *side)
+            for row, alone, both in zip(rows, single, sides, strict=True)
+            for side in both
+            if alone and (row["item"], *side) not in known
+        }
+        if missing and not (wanted.narrows_nothing and len(rows) < wanted.candidates):
+            known |= self._odds_of_windows(missing, wanted)
+        near = [
+            max(known.get((row["item"], *side), own) for side in both) if alone else own
+            for row, alone, both, own in zip(rows, single, sides, odds.tolist(), strict=True)
         ]
         return np.asarray((2 * odds + np.array(near, np.float32)) / 3, np.float32)
+
+    def _odds_of_windows(
+        self, places: Set[tuple[str, str, float]], wanted: Wanted
+    ) -> dict[tuple[str, str, float], float]:
+        """Odds of the windows of sound of an item that start, or end, at a time, where there are such."""
+        where = [
+            f"{side} IN ({', '.join(str(time) for time in times)})"
+            for side in ("start_s", "end_s")
+            if (times := sorted({time for _, own, time in places if own == side}))
+        ]
+        items = ", ".join(map(quoted, sorted({item for item, _, _ in places})))
+        condition = f"kind = 'sound' AND NOT deleted AND item IN ({items}) AND ({' OR '.join(where)})"
+        found = self.store.table.search().where(condition).select(["item", "start_s", "end_s", "vector"]).to_arrow()
+        odds = self._odds(vectors_of(found), "sound", wanted).tolist() if found.num_rows else []
+        return {
+            (row["item"], side, row[side]): own
+            for row, own in zip(found.drop_columns(["vector"]).to_pylist(), odds, strict=True)
+            for side in ("start_s", "end_s")
+        }
 
     def _odds(self, vectors: NDArray[np.float32], kind: Kind, wanted: Wanted) -> NDArray[np.float32]:
         if wanted.text_vector is None or wanted.others is None or not len(wanted.others):
