@@ -30,6 +30,8 @@ from PIL import Image, ImageDraw
 
 WIDTH, HEIGHT, RATE, SOUND_HZ = 640, 360, 25, 16_000
 NEEDLE_S = 4.0
+LONGEST_S = 30.0
+"""A moment that is longer shows nothing: it would hold a needle anyway."""
 OBJECTS = ("airplane", "automobile", "ship", "truck", "horse", "frog")
 SOUNDS = ("dog", "rooster", "crying baby", "sneezing", "chainsaw", "helicopter")
 WORDS = ("OPEN", "STOP", "SALE")
@@ -235,6 +237,23 @@ def cold(path: Path) -> tuple[Any, dict[str, Any]]:
     }
 
 
+def place_of(needle: dict[str, Any], needles: list[dict[str, Any]], index: Any) -> int | None:
+    """How many of the moments that are named come before the needle; others of its kind and label do not count.
+
+    A moment shows a needle when it is of its sense and holds its middle.
+    """
+    alike = [other for other in needles if (other["kind"], other["what"]) == (needle["kind"], needle["what"])]
+    sense, place = "sound" if needle["kind"] == "sound" else "picture", 0
+    for moment in index.moments(in_words(needle), top=5 + len(alike)):
+        start_s, end_s = moment.start_s - 1, moment.end_s + 1
+        fits = moment.kind == sense and end_s - start_s <= LONGEST_S
+        shown = [other for other in alike if fits and start_s <= other["start_s"] + NEEDLE_S / 2 <= end_s]
+        if needle in shown:
+            return place if place < 5 else None
+        place += not shown
+    return None
+
+
 def find(path: Path) -> dict[str, Any]:
     """What `cold` says, where its time goes, and every needle looked for."""
     from tutti.content import Video
@@ -256,9 +275,7 @@ def find(path: Path) -> dict[str, Any]:
     begins = [r["start_s"] for r in index.store.table.search().where("kind = 'picture'").select(["start_s"]).to_list()]
     rows = []
     for needle in truth["needles"]:
-        moments = index.moments(in_words(needle), top=5)
-        at = needle["start_s"] + NEEDLE_S / 2
-        place = next((i for i, m in enumerate(moments) if m.start_s - 1 <= at <= m.end_s + 1), None)
+        place = place_of(needle, truth["needles"], index)
         sampled = any(needle["start_s"] <= begin < needle["start_s"] + NEEDLE_S for begin in begins)
         rows.append({**needle, "place": place, "sampled": sampled, "known": needle in known})
     recall = {kind: recalled([r for r in rows if r["kind"] == kind]) for kind in CHOICES}
