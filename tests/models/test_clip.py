@@ -206,9 +206,10 @@ def test_flops_are_those_of_the_projections_and_of_attention(monkeypatch: pytest
         both.embed_text(torch.tensor([[1, 2, 20]]))
     with FlopCounterMode(display=False) as picture, torch.inference_mode():
         both.embed_media("image", {"pixel_values": pixels(1)})
-    # Two products of two operations: of 1 + 2 + 3 pairs of tokens, 16 wide, twice; of 10 x 10 pairs, 24 wide, thrice.
+    # Two products of two operations: of 1 + 2 + 3 pairs of tokens, 16 wide, twice; of 10 x 10 pairs, 24 wide, twice,
+    # and in the last block of 1 x 10.
     assert CONFIG.text_flops(3) == words.get_total_flops() + 2 * (2 * 2 * 6 * 16)
-    assert CONFIG.image_flops() == picture.get_total_flops() + 3 * (2 * 2 * 100 * 24)
+    assert CONFIG.image_flops() == picture.get_total_flops() + (2 * 100 + 10) * (2 * 2 * 24)
 
 
 def test_quick_gelu_by_hand() -> None:
@@ -270,6 +271,15 @@ def test_a_batch_is_its_rows() -> None:
     torch.testing.assert_close(both.embed_text(ids), torch.cat([both.embed_text(row[None]) for row in ids]))
     rows = [both.embed_media("image", {"pixel_values": row[None]}) for row in some]
     torch.testing.assert_close(both.embed_media("image", {"pixel_values": some}), torch.cat(rows))
+
+
+@torch.inference_mode()
+def test_the_last_block_runs_for_the_state_that_stands_for_the_picture_only() -> None:
+    tower = model().vision_model
+    out, widths = tower(pixels()), []
+    tower.encoder.layers[-1].mlp.register_forward_pre_hook(lambda _, inputs: widths.append(inputs[0].shape[1]))
+    torch.testing.assert_close(tower.pooled(pixels()), out.pooler_output)
+    assert widths == [1]
 
 
 @torch.inference_mode()

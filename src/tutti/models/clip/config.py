@@ -132,6 +132,11 @@ class CLIPVisionConfig(TowerConfig):
         stem = 2 * self.patches * 3 * self.patch_size**2 * self.hidden_size
         return stem + self.num_hidden_layers * self.layer_flops(self.tokens, self.tokens**2)
 
+    def pooled_flops(self) -> int:
+        """Operations for the state that stands for one picture, with which alone the last block goes on."""
+        d, left_out = self.hidden_size, self.tokens - 1
+        return self.flops() - 2 * left_out * (d * d + 2 * d * self.intermediate_size + 2 * d * self.tokens)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CLIPConfig:
@@ -177,7 +182,7 @@ class CLIPConfig:
 
     def image_flops(self) -> int:
         """Operations (two a multiply-add) to embed a picture. Counted are matrix products."""
-        return self.vision.flops() + 2 * self.vision.hidden_size * self.projection_dim
+        return self.vision.pooled_flops() + 2 * self.vision.hidden_size * self.projection_dim
 
 
 def _tower_values(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:

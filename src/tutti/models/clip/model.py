@@ -59,13 +59,13 @@ class CLIPAttention(nn.Module):
         self.v_proj = nn.Linear(width, width)
         self.out_proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
-        """Shapes: x (B, T, D), mask (B, 1, T, T) bool or None → (B, T, D)."""
+    def forward(self, x: Tensor, mask: Tensor | None, causal: bool, first: int | None = None) -> Tensor:
+        """Shapes: x (B, T, D), mask (B, 1, T, T) bool or None → (B, T, D), or (B, first, D) of the first tokens."""
         batch, tokens, width = x.shape
         projected = together(x, self.q_proj, self.k_proj, self.v_proj)
         query, key, value = (one.view(batch, tokens, self.heads, -1) for one in projected)
-        heads = attention(query, key, value, mask, causal, attending_dtype(self.q_proj))
-        out: Tensor = self.out_proj(heads.reshape(batch, tokens, width))
+        heads = attention(query[:, :first], key, value, mask, causal, attending_dtype(self.q_proj))
+        out: Tensor = self.out_proj(heads.reshape(batch, -1, width))
         return out
 
 
@@ -94,9 +94,9 @@ class CLIPEncoderLayer(nn.Module):
         self.mlp = CLIPMLP(config)
         self.layer_norm2 = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
 
-    def forward(self, x: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
-        """Shapes: x (B, T, D), mask (B, 1, T, T) bool or None → (B, T, D)."""
-        x = x + self.self_attn(self.layer_norm1(x), mask, causal)
+    def forward(self, x: Tensor, mask: Tensor | None, causal: bool, first: int | None = None) -> Tensor:
+        """Shapes: x (B, T, D), mask (B, 1, T, T) bool or None → (B, T, D), or (B, first, D) of the first tokens."""
+        x = x[:, :first] + self.self_attn(self.layer_norm1(x), mask, causal, first)
         out: Tensor = x + self.mlp(self.layer_norm2(x))
         return out
 
@@ -108,16 +108,22 @@ class CLIPEncoder(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(CLIPEncoderLayer(config) for _ in range(config.num_hidden_layers))
 
-    def states(self, x: Tensor, mask: Tensor | None = None, causal: bool = False) -> Iterator[Tensor]:
-        """What goes into the first block, then what comes out of each. Shapes: (B, T, D) → (B, T, D) each."""
+    def states(
+        self, x: Tensor, mask: Tensor | None = None, causal: bool = False, first: int | None = None
+    ) -> Iterator[Tensor]:
+        """What goes into the first block, then what comes out of each.
+
+        Shapes: (B, T, D) → (B, T, D) each; with `first`, out of the last one (B, first, D): it goes on with so many.
+        """
         yield x
-        for layer in self.layers:
-            x = layer(x, mask, causal)
+        last = len(self.layers) - 1
+        for index, layer in enumerate(self.layers):
+            x = layer(x, mask, causal, first if index == last else None)
             yield x
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
-        """Run all blocks. Shapes: x (B, T, D), mask (B, 1, T, T) bool or None → (B, T, D)."""
-        for state in self.states(x, mask, causal):
+    def forward(self, x: Tensor, mask: Tensor | None = None, causal: bool = False, first: int | None = None) -> Tensor:
+        """Run all blocks. Shapes: x (B, T, D), mask (B, 1, T, T) bool or None → (B, T, D), or (B, first, D)."""
+        for state in self.states(x, mask, causal, first):
             x = state
         return x
 
@@ -229,6 +235,16 @@ class CLIPVisionModel(nn.Module):
         x = self.encoder(self.pre_layrnorm(self.embeddings(pixel_values)))
         return TowerOutput(x, self.post_layernorm(x[:, 0]))
 
+    def pooled(self, pixel_values: Tensor) -> Tensor:
+        """The state that stands for the whole, for which alone the last block runs. Shapes: (B, 3, S, S) → (B, D).
+
+        Raises:
+            InputError: The pictures are of another size.
+        """
+        x = self.encoder(self.pre_layrnorm(self.embeddings(pixel_values)), first=1)
+        out: Tensor = self.post_layernorm(x[:, 0])
+        return out
+
 
 class CLIPModel(nn.Module):
     """Both towers, and the space they share."""
@@ -277,7 +293,7 @@ class CLIPModel(nn.Module):
         if modality != "image":
             able = one_that_can("embed", modality)
             raise UnsupportedTask(f"This model sees images and reads text, and was given {modality}; {able}")
-        pooled = self.vision_model(arrays["pixel_values"]).pooler_output
+        pooled = self.vision_model.pooled(arrays["pixel_values"])
         return F.normalize(self.visual_projection(pooled), dim=-1)
 
     def forward(
