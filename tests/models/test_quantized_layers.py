@@ -86,6 +86,12 @@ def test_without_the_packed_int8_kernel_products_are_the_same(monkeypatch: pytes
     torch.testing.assert_close(Int8Kernel(codes)(x), packed, rtol=1e-6, atol=0)
 
 
+def test_int4_codes_are_packed_as_aten_packs_them() -> None:
+    values = torch.cat([quantize(matrix(), "int4").values, quantize(-matrix(), "int4").values])
+    assert kernels._packed_block()  # else both would be ATen's
+    assert torch.equal(kernels._pack(values), kernels._packed_by_aten(values))
+
+
 def test_without_a_known_int4_layout_products_are_close(monkeypatch: pytest.MonkeyPatch) -> None:
     codes, x = quantize(matrix(), "int4"), inputs(40)
     spread = Int4Kernel(codes)(x)

@@ -338,22 +338,32 @@ def _has_packed_int8() -> bool:
 
 
 def _pack(values: Tensor) -> Tensor:
+    """Codes (N, K) as the int4 kernel reads them, (N, K / 2): a quarter of the time of ATen's own way by int32."""
+    block = _packed_block()
+    if not block:
+        return _packed_by_aten(values)
+    packed: Tensor = _interleaved(values, block).contiguous().view(len(values), -1)
+    return packed
+
+
+def _packed_by_aten(values: Tensor) -> Tensor:
     packed: Tensor = torch.ops.aten._convert_weight_to_int4pack_for_cpu(values.int(), 1)  # noqa: SLF001 - see above
     return packed
 
 
+def _interleaved(values: Tensor, block: int) -> Tensor:
+    """Bytes (N / block, K, block / 2): column k of row j in the low half, of row j + block / 2 in the high half."""
+    rows = values.view(-1, block, values.shape[1])
+    return (rows[:, block // 2 :] << 4).bitwise_or_(rows[:, : block // 2]).transpose(1, 2)
+
+
 @cache
 def _packed_block() -> int:
-    """Rows of a block of packed int4 weights, found out by packing some; 0 if they lie in another way than is known.
-
-    Known is: of a block of so many rows, byte (k, j) holds column k of row j in its low half and of row
-    j + block / 2 in its high half.
-    """
+    """Rows of a block of packed int4 weights, found by packing some; 0 if they lie otherwise than `_interleaved`."""
     values = torch.randint(0, 16, (ROW_BLOCK, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    packed = _pack(values)
+    packed = _packed_by_aten(values)
     for block in (64, 32):
-        rows = values.view(-1, block, 32)
-        known = (rows[:, : block // 2] | (rows[:, block // 2 :] << 4)).transpose(1, 2)
+        known = _interleaved(values, block)
         if packed.numel() == known.numel() and torch.equal(packed.flatten(), known.flatten()):
             return block
     return 0
