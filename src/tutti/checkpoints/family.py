@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,16 +65,22 @@ class Family:
     def name_in_model(self, name: str) -> str:
         """The model's name of a checkpoint's tensor."""
         for theirs, ours in self.renames:
-            if found := re.fullmatch(re.escape(theirs).replace(r"\{\}", "(.+)"), name):
+            if found := _pattern(theirs).fullmatch(name):
                 return ours.format(*found.groups())
         return name
 
     def name_elsewhere(self, name: str) -> str:
         """What the reference calls a weight of the model in memory: the first of the other names."""
         for theirs, ours in self.renames:
-            if found := re.fullmatch(re.escape(ours).replace(r"\{\}", "(.+)"), name):
+            if found := _pattern(ours).fullmatch(name):
                 return theirs.format(*found.groups())
         return name
+
+
+@cache
+def _pattern(name: str) -> re.Pattern[str]:
+    """What fits a name in which `{}` stands for any text."""
+    return re.compile(re.escape(name).replace(r"\{\}", "(.+)"))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
