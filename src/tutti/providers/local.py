@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tutti import checkpoints
+from tutti import checkpoints, media
 from tutti.content import (
     Answer,
     Audio,
@@ -46,16 +46,7 @@ from tutti.engine.passes import run_passes
 from tutti.engine.runner import Decoder
 from tutti.engine.sampling import Constraint
 from tutti.errors import Task, UnsupportedTask, one_that_can
-from tutti.media import (
-    Limits,
-    UniformFrames,
-    decode_audio,
-    decode_depth,
-    decode_image,
-    decode_motion,
-    decode_thermal,
-    decode_video,
-)
+from tutti.media import Limits
 from tutti.models.layers.linear import QuantizedLinear, attending_dtype
 from tutti.models.layers.lora import LoRALinear
 from tutti.processing.prompt import MediaInput, Prompt
@@ -139,16 +130,18 @@ class Local:
         """
         processor = self.processor
         if isinstance(part, Image) and hasattr(processor, "picture"):
-            return cast("MediaInput", processor.picture(decode_image(part, self.limits)))
+            return cast("MediaInput", processor.picture(media.decode_image(part, self.limits)))
         if isinstance(part, Audio) and hasattr(processor, "sound"):
-            sound = decode_audio(part, self.limits).resampled(processor.sounds.sampling_rate)
+            sound = media.decode_audio(part, self.limits).resampled(processor.sounds.sampling_rate)
             return cast("MediaInput", processor.sound(sound.samples))
         if isinstance(part, Video) and hasattr(processor, "clip"):
-            clip = decode_video(part, self.limits, UniformFrames(processor.frames))
+            clip = media.decode_video(part, self.limits, media.UniformFrames(processor.frames))
             samples = clip.sound.resampled(processor.sounds.sampling_rate).samples if clip.sound else None
             return cast("MediaInput", processor.clip(clip.frames, samples))
         if isinstance(part, Video) and hasattr(processor, "video"):
-            clip = decode_video(part, self.limits, processor.frame_choice, scale=processor.frame_scale, sound=False)
+            clip = media.decode_video(
+                part, self.limits, processor.frame_choice, scale=processor.frame_scale, sound=False
+            )
             return cast("MediaInput", processor.video(clip))
         if isinstance(part, (Depth, Thermal, Motion)) and hasattr(processor, part.modality):
             return self._readings(part)
@@ -158,10 +151,12 @@ class Local:
     def _readings(self, part: Depth | Thermal | Motion) -> MediaInput:
         """What a sensor saw or felt, ready for its trunk. Errors as for `_medium`."""
         if isinstance(part, Motion):
-            return cast("MediaInput", self.processor.motion(decode_motion(part, self.limits), part.sample_rate_hz))
+            return cast(
+                "MediaInput", self.processor.motion(media.decode_motion(part, self.limits), part.sample_rate_hz)
+            )
         if isinstance(part, Depth):
-            return cast("MediaInput", self.processor.depth(decode_depth(part, self.limits)))
-        return cast("MediaInput", self.processor.thermal(decode_thermal(part, self.limits)))
+            return cast("MediaInput", self.processor.depth(media.decode_depth(part, self.limits)))
+        return cast("MediaInput", self.processor.thermal(media.decode_thermal(part, self.limits)))
 
 
 class LocalEmbedder(Local):
@@ -207,28 +202,28 @@ class LocalEmbedder(Local):
         """
         texts = [index for index, part in enumerate(parts) if isinstance(part, Text)]
         given = {index: part for index, part in enumerate(parts) if isinstance(part, Media)}
-        media = prepared(lambda part: self._medium(part, "embed"), given, torch.get_num_threads())
-        kept = {} if tenant is None else {index: (f"space {one.modality}", one.digest) for index, one in media.items()}
+        ready = prepared(lambda part: self._medium(part, "embed"), given, torch.get_num_threads())
+        kept = {} if tenant is None else {index: (f"space {one.modality}", one.digest) for index, one in ready.items()}
         keys = {index: embedding_key(tenant or "", *what, self._weights_digest) for index, what in kept.items()}
         known = {index: self.embedding_cache.get(key) for index, key in keys.items()}
         rows = {index: found.numpy() for index, found in known.items() if found is not None}
-        text_tokens, cached_tokens = 0, sum(media[index].tokens for index in rows)
+        text_tokens, cached_tokens = 0, sum(ready[index].tokens for index in rows)
         with torch.inference_mode():
             for some in chunks(texts):
                 arrays = self.processor.texts([part.text for i in some if isinstance(part := parts[i], Text)])
                 text_tokens += int(arrays["attention_mask"].sum())
                 points = self.space.embed_text(**_tensors(arrays))
                 rows.update(zip(some, points.numpy(), strict=True))
-            for some in batches({index: medium for index, medium in media.items() if index not in rows}):
-                rows.update(zip(some, self._encoded(some, media, keys), strict=True))
-        usage = _usage([*media.values()], text_tokens, cached_tokens)
+            for some in batches({index: medium for index, medium in ready.items() if index not in rows}):
+                rows.update(zip(some, self._encoded(some, ready, keys), strict=True))
+        usage = _usage([*ready.values()], text_tokens, cached_tokens)
         return Embeddings(vectors=np.stack([rows[i] for i in range(len(parts))]), model=self.name, usage=usage)
 
-    def _encoded(self, some: Sequence[int], media: dict[int, MediaInput], keys: dict[int, bytes]) -> NDArray[Any]:
+    def _encoded(self, some: Sequence[int], ready: dict[int, MediaInput], keys: dict[int, bytes]) -> NDArray[Any]:
         """Where some media of one shape stand in the space, kept under their keys if they have any. (N, D)."""
         begun = time.perf_counter()
-        stacked = {key: np.stack([media[i].arrays[key] for i in some]) for key in media[some[0]].arrays}
-        points = self.space.embed_media(media[some[0]].modality, _tensors(stacked))
+        stacked = {key: np.stack([ready[i].arrays[key] for i in some]) for key in ready[some[0]].arrays}
+        points = self.space.embed_media(ready[some[0]].modality, _tensors(stacked))
         seconds = (time.perf_counter() - begun) / len(some)
         for index, point in zip(some, points, strict=True):
             if index in keys:
@@ -387,9 +382,9 @@ def _tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def _usage(media: Sequence[MediaInput], text_tokens: int, cached_tokens: int) -> Usage:
+def _usage(ready: Sequence[MediaInput], text_tokens: int, cached_tokens: int) -> Usage:
     """What embedding took; by modality, as far as there are names for them."""
     names = ("image", "audio", "video")
-    by = {f"{name}_tokens": sum(one.tokens for one in media if one.modality == name) for name in names}
-    all_media = sum(one.tokens for one in media)
+    by = {f"{name}_tokens": sum(one.tokens for one in ready if one.modality == name) for name in names}
+    all_media = sum(one.tokens for one in ready)
     return Usage(prompt_tokens=text_tokens + all_media, media_tokens=all_media, cached_tokens=cached_tokens, **by)
