@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tokenizers
 import torch
+from numpy.typing import NDArray
+from PIL import Image as pillow
 from tokenizers import models, pre_tokenizers, processors
 
-from tutti import checkpoints
+from tutti import checkpoints, media
 from tutti.content import Audio, Image
 from tutti.errors import UnsupportedTask
+from tutti.media import Limits
 from tutti.models.clip.config import CLIPConfig
 from tutti.models.clip.model import CLIPModel
 from tutti.providers import Model, load
@@ -73,6 +77,24 @@ def test_vectors_are_those_of_the_model(clip: Model, folder: Path) -> None:
         seen = loaded.model.embed_media("image", {"pixel_values": torch.from_numpy(np.stack(pixels))}).numpy()
     np.testing.assert_allclose(vectors, np.stack([words[0], seen[0], words[1], seen[1]]), atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_a_jpeg_is_decoded_no_larger_than_the_model_takes(
+    clip: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, decode, shapes = tmp_path / "large.jpg", media.decode_image, []
+    shades = np.linspace(0, 255, 200 * 160 * 3).astype(np.uint8).reshape(160, 200, 3)
+    pillow.fromarray(shades).save(path, quality=95)
+    whole = clip.embed([Image(decode(Image(path), Limits()))])
+
+    def seen(*arguments: Any) -> NDArray[np.uint8]:
+        pixels = decode(*arguments)
+        shapes.append(pixels.shape)
+        return pixels
+
+    monkeypatch.setattr(media, "decode_image", seen)
+    np.testing.assert_allclose(clip.embed([Image(path)]), whole, atol=0.02)
+    assert shapes == [(20, 25, 3)]  # an eighth: a quarter would be more than the 16 pixels that are needed
 
 
 def test_classify_is_as_sharp_as_the_space_was_trained(clip: Model, folder: Path) -> None:

@@ -120,8 +120,8 @@ class Local:
             "embedding_cache_bytes": self.embedding_cache.held_bytes,
         }
 
-    def _medium(self, part: Media, task: Task) -> MediaInput:
-        """Decode a medium and make it ready for its trunk, to do something with it.
+    def _medium(self, part: Media, task: Task, at_least: int | None = None) -> MediaInput:
+        """Decode a medium and make it ready for its trunk, to do something with it; a JPEG as in `decode_image`.
 
         Raises:
             InputError: It cannot be read.
@@ -130,7 +130,7 @@ class Local:
         """
         processor = self.processor
         if isinstance(part, Image) and hasattr(processor, "picture"):
-            return cast("MediaInput", processor.picture(media.decode_image(part, self.limits)))
+            return cast("MediaInput", processor.picture(media.decode_image(part, self.limits, at_least)))
         if isinstance(part, Audio) and hasattr(processor, "sound"):
             sound = media.decode_audio(part, self.limits).resampled(processor.sounds.sampling_rate)
             return cast("MediaInput", processor.sound(sound.samples))
@@ -192,6 +192,8 @@ class LocalEmbedder(Local):
     def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings:
         """One unit vector a part, in the order given. Parts of one shape are computed together.
 
+        JPEGs are decoded no larger than `picture_side` asks, as where a collection is indexed.
+
         With a tenant, a medium that the tenant sent before is decoded and looked up, and no trunk runs; without one,
         nothing is kept: who goes through a collection meets each medium once.
 
@@ -202,7 +204,8 @@ class LocalEmbedder(Local):
         """
         texts = [index for index, part in enumerate(parts) if isinstance(part, Text)]
         given = {index: part for index, part in enumerate(parts) if isinstance(part, Media)}
-        ready = prepared(lambda part: self._medium(part, "embed"), given, torch.get_num_threads())
+        side = self.picture_side
+        ready = prepared(lambda part: self._medium(part, "embed", side), given, torch.get_num_threads())
         kept = {} if tenant is None else {index: (f"space {one.modality}", one.digest) for index, one in ready.items()}
         keys = {index: embedding_key(tenant or "", *what, self._weights_digest) for index, what in kept.items()}
         known = {index: self.embedding_cache.get(key) for index, key in keys.items()}
