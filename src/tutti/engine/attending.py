@@ -78,14 +78,12 @@ class PagedAttend:
         out = []
         for read in self._reads:
             if isinstance(read.place, int):
-                seen_keys = keys[:, read.place : read.place + read.context]
-                seen_values = values[:, read.place : read.place + read.context]
+                seen_keys = keys.narrow(1, read.place, read.context)
+                seen_values = values.narrow(1, read.place, read.context)
             else:
                 seen_keys, seen_values = keys.index_select(1, read.place), values.index_select(1, read.place)
-            rows = query[:, read.start : read.stop]
-            out.append(
-                _attend(rows, seen_keys.transpose(0, 1)[None], seen_values.transpose(0, 1)[None], read.mask, window)
-            )
+            rows = query.narrow(1, read.start, read.stop - read.start)
+            out.append(_attend(rows, seen_keys[None], seen_values[None], read.mask, window))
         return (out[0] if len(out) == 1 else torch.cat(out, dim=1)).to(dtype)
 
     @property
@@ -102,8 +100,8 @@ class PagedAttend:
         """Attend to media, a stretch of tokens at a time, so that no mask is needed. Shapes as in `Attend`."""
         out = torch.zeros_like(query)
         for one in self._looks:
-            keys = _join([memory.keys[layer][:states] for memory, states in one.media])
-            values = _join([memory.values[layer][:states] for memory, states in one.media])
+            keys = _join([memory.keys[layer][:states] for memory, states in one.media]).transpose(0, 1)
+            values = _join([memory.values[layer][:states] for memory, states in one.media]).transpose(0, 1)
             out[:, one.start : one.stop] = _attend_all(query[:, one.start : one.stop], keys[None], values[None])
         return out
 
@@ -111,7 +109,7 @@ class PagedAttend:
 def _keep(cache: Tensor, slots: Tensor | slice, new: Tensor) -> None:
     """Shapes: cache (K, slots, E), new (K, T, E)."""
     if isinstance(slots, slice):
-        cache[:, slots] = new
+        cache.narrow(1, slots.start, new.shape[1]).copy_(new)
     else:
         cache.index_copy_(1, slots, new.to(cache.dtype))
 
@@ -121,25 +119,28 @@ def _join(pieces: list[Tensor]) -> Tensor:
 
 
 def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, window: int | None) -> Tensor:
-    """Shapes: query (1, T, H, E), keys and values (1, context, K, E) → (1, T, H, E)."""
-    tokens = query.shape[1]
-    if window is not None and window < keys.shape[1]:
+    """Shapes: query (1, T, H, E), keys and values (1, K, context, E) → (1, T, H, E)."""
+    tokens, context = query.shape[1], keys.shape[2]
+    if window is not None and window < context:
         if tokens == 1:
-            keys, values = keys[:, -window:], values[:, -window:]
+            keys, values = keys[:, :, -window:], values[:, :, -window:]
         else:
-            mask = window_mask(tokens, keys.shape[1], window, query.device)
+            mask = window_mask(tokens, context, window, query.device)
     if tokens > 1:
-        return attention(query, keys, values, mask=mask, causal=mask is None)
+        return attention(query, keys.transpose(1, 2), values.transpose(1, 2), mask=mask, causal=mask is None)
     return _attend_all(query, keys, values)
 
 
 def _attend_all(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """Every query sees every key, so the heads of a group stand as further queries before their shared keys.
 
-    Shapes: query (1, T, H, E), keys and values (1, N, K, E) → (1, T, H, E).
+    Shapes: query (1, T, H, E), keys and values (1, K, N, E) → (1, T, H, E).
     """
     _, tokens, heads, width = query.shape
-    shared = keys.shape[2]
+    shared = keys.shape[1]
+    if tokens == 1:  # the heads of a group lie side by side as they are: a step of many sequences comes here often
+        out = F.scaled_dot_product_attention(query.reshape(1, shared, -1, width), keys, values)
+        return out.reshape(1, 1, heads, width)
     grouped = query.reshape(1, tokens, shared, -1, width).transpose(1, 2).flatten(2, 3)
-    out = F.scaled_dot_product_attention(grouped, keys.transpose(1, 2), values.transpose(1, 2))
+    out = F.scaled_dot_product_attention(grouped, keys, values)
     return out.reshape(1, shared, tokens, -1, width).transpose(1, 2).reshape(1, tokens, heads, width)
