@@ -215,6 +215,17 @@ def test_steady_sound_is_heard_once_and_what_is_soft_in_it_still(tmp_path: Path)
     assert {57.5, 60.0} <= {start for start, _ in spans}
 
 
+def test_steady_sound_counts_as_often_as_it_is_heard(tmp_path: Path) -> None:
+    sound = np.zeros(120 * RATE_HZ, np.float32)
+    sound[60 * RATE_HZ : 65 * RATE_HZ] = tone("high", 5.0)
+    index = Index(tmp_path / "db", Speaker())
+    index.add(film(tmp_path / "film.mp4", (("green", 120.0),), sound))
+    assert index.store.count("kind = 'sound'") < 8
+    high = Searcher(index.store, Speaker()).sample("sound") @ axis("high")
+    assert len(high) == pytest.approx(47, abs=1)
+    assert np.mean(high > 0.5) == pytest.approx(3 / 47, abs=0.03)
+
+
 def test_windows_beside_are_taken_from_what_was_found(
     hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,8 @@
 """From a file to its facets: what is seen, heard and read in it, each with its place in time and ready to be embedded.
 
-A picture has one facet; a recording one for each window; a film one for each shot's key frames and each window of
-its sound, on one clock; a text one for each passage. Long media come piece by piece.
+A picture has one facet; a recording one for each window in which something new is heard; a film one or two for each
+frame that shows something new, and those of its sound, on one clock; a text one for each passage. Long media come piece
+by piece.
 """
 
 from __future__ import annotations

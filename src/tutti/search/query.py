@@ -177,9 +177,10 @@ class Searcher:
         for kind in KINDS:
             # A random stretch, not random rows: reading a million to draw a thousand costs seconds.
             count = self.store.count(f"kind = '{kind}'")
-            query = self.store.table.search().where(f"kind = '{kind}'").select(["vector"]).limit(_SAMPLE)
+            query = self.store.table.search().where(f"kind = '{kind}'").select(["vector", "start_s", "end_s"])
             start = int(np.random.default_rng(0).integers(0, max(1, count - _SAMPLE + 1)))
-            drawn[kind] = vectors_of(query.offset(start).to_arrow())
+            found = query.limit(_SAMPLE).offset(start).to_arrow()
+            drawn[kind] = _by_window(found) if kind == "sound" and len(found) else vectors_of(found)
         return drawn
 
     def _direction(self, kind: Kind, wanted: Wanted) -> Direction | None:
@@ -338,6 +339,14 @@ class Searcher:
             colours=tuple(row["colours"] or ()),
             columns={name: row[name] for name in self.store.feed_columns() if row[name] is not None},
         )
+
+
+def _by_window(rows: Any) -> NDArray[np.float32]:
+    """Vectors of rows of sound, each as often as it stands for a window: else what is rare would seem usual. (N, D)."""
+    lasting_s = rows["end_s"].to_numpy() - rows["start_s"].to_numpy()
+    until = np.cumsum(1 + np.maximum(0, np.round((lasting_s - WINDOW_S) / HOP_S)))
+    places = np.linspace(0, until[-1], min(int(until[-1]), _SAMPLE), endpoint=False)
+    return vectors_of(rows)[np.searchsorted(until, places, side="right")]
 
 
 def _sharpness(embedder: Embedder, modality: Modality) -> float:
