@@ -111,6 +111,13 @@ def test_moments_are_found_when_they_are(hour: Path, tmp_path: Path) -> None:
     assert sum(space.calls) < 200
 
 
+def test_a_film_may_be_larger_than_what_is_held_in_memory(
+    hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUTTI_MAX_BYTES", str(hour.stat().st_size - 1))
+    assert Index(tmp_path / "db", Speaker()).add(hour).added == 1
+
+
 def test_what_is_asked_to_be_heard_is_not_seen(hour: Path) -> None:
     index = index_of(hour, Speaker())
     assert [source.kind for source in index.ask("When is the red seen?").sources] == ["picture"]

@@ -211,7 +211,7 @@ def _said(pieces: list[NDArray[np.float32]], end_s: float, transcriber: Transcri
 
 
 def _of_film(part: Video, tools: Tools) -> Iterator[Facet]:
-    if is_animation(part, tools.limits):
+    if is_animation(part, tools.streaming):
         clip = decode_video(part, tools.limits, SceneChanges(8))
         ends = [*clip.times_s[1:].tolist(), clip.duration_s]
         for shot, (frame, start_s, end_s) in enumerate(zip(clip.frames, clip.times_s.tolist(), ends, strict=True)):
