@@ -55,3 +55,19 @@ def test_words_for_colours() -> None:
         ("grey", "grey"),
         ("gray", "grey"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("a cream jacket", ["cream"]),
+        ("this, but in orange", ["orange"]),
+        ("orange", ["orange"]),
+        ("red and orange shoes", ["red", "orange"]),
+        ("sour cream", []),
+        ("an orange and a blue cup", ["blue"]),
+        ("a silver with red", ["red"]),
+    ],
+)
+def test_a_thing_that_is_called_like_a_colour_is_no_colour(text: str, named: list[str]) -> None:
+    assert [wish.word for wish in wishes(text)] == named

@@ -63,6 +63,10 @@ _SHADES = {
     "cyan": "#20c8e0",
 }
 """Words for one shade; their basic term is the nearest."""
+_THINGS = {"cream", "olive", "orange", "silver", "violet", "lilac"}
+"""Colours that are things as well: things where no noun comes after them."""
+_BEFORE_COLOURS = {"", "in", "but", "and", "or"}
+_AFTER_THINGS = {"", "and", "or", "with", "on", "in", "under", "beside", "from"}
 
 
 class Palette(NamedTuple):
@@ -195,9 +199,12 @@ def names_of(palette: Palette, least: float = 0.2) -> list[str]:
 
 
 def wishes(text: str) -> list[ColourWish]:
-    """The colours that a text names, in order."""
+    """The colours that a text names, in order: that of "a cream jacket" and "in orange", none of "sour cream"."""
     found = []
-    for word in re.findall(r"[a-z]+", text.lower()):
+    words = re.findall(r"[a-z]+", text.lower())
+    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
+        if word in _THINGS and before not in _BEFORE_COLOURS and after in _AFTER_THINGS:
+            continue
         term = _SYNONYMS.get(word, word)
         if word in _SHADES:
             lab = _of_hex(_SHADES[word])
