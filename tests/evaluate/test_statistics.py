@@ -15,6 +15,7 @@ from tutti.evaluate.statistics import (
     holm,
     mean_interval,
     percentile,
+    share_interval,
     sign_flip_p,
     spread_of,
 )
@@ -40,6 +41,16 @@ def test_clusters_widen_the_interval() -> None:
     assert alone.mean == together.mean == 0.5
     assert together.high - together.low > 2 * (alone.high - alone.low)
     assert together.clusters == 4
+
+
+def test_all_right_is_not_certain() -> None:
+    found = share_interval([1.0] * 3, each(3))
+    assert (found.mean, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(0.4385, abs=1e-4)  # 3 / (3 + 1.96²)
+    assert share_interval([0.0] * 3, each(3)).high == pytest.approx(1 - 0.4385, abs=1e-4)
+    assert share_interval([1.0] * 6, ["a"] * 3 + ["b"] * 3).low < share_interval([1.0] * 6, each(6)).low
+    mixed = [1.0] * 20 + [0.0] * 20
+    assert share_interval(mixed, each(40)) == mean_interval(mixed, each(40))
 
 
 def test_no_data_is_not_zero() -> None:

@@ -204,7 +204,7 @@ def _models(outcomes: Sequence[Outcome]) -> list[str]:
 def _interval(outcomes: Sequence[Outcome]) -> Interval:
     scores = case_scores(outcomes)
     clusters = {outcome.case.id: outcome.case.cluster for outcome in outcomes}
-    return statistics.mean_interval(list(scores.values()), [clusters[case] for case in scores])
+    return statistics.share_interval(list(scores.values()), [clusters[case] for case in scores])
 
 
 def _by(outcomes: Sequence[Outcome]) -> dict[str, float]:
