@@ -2,17 +2,18 @@
 
 `Tune` moves a trunk and its head towards the points of all names (locked-image tuning the other way round: Zhai et al.
 2022, LiT, section 3): where names outnumber a batch by far, and few of them change, telling a picture from all of them
-costs less than telling it from a batch's captions, which must be read anew at every step. `Settle` then moves the text
-trunk towards the mean point of what each name is given to.
+costs less than telling it from a batch's captions, which must be read anew at every step. `Bind` then moves the
+projections and the text trunk together, on media that the trunks saw once: a step costs little but the captions.
 
-Media and captions keep to regions of their own in the shared space (Liang et al. 2022, section 2), so where the two are
-drawn together, it is directions from the middle of each region, whatever lies between the regions.
+Where media and captions are told apart only, they keep to regions of their own in the shared space (Liang et al. 2022,
+section 2); so their angle counts, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -25,7 +26,7 @@ from recipes.tutti_mini.build import CONFIG, Pretraining
 from recipes.tutti_mini.pairs import PicturePairs, SoundPairs, caption
 from recipes.tutti_mini.spots import MomentSource, PlaceSource
 from recipes.tutti_mini.tasks import BROAD, embed_captions, encode_with_spots, media, tokenize
-from tutti.models.omni.model import Omni
+from tutti.models.omni.model import Head, Omni
 from tutti.training.objectives import classification, contrastive
 
 WAYS = 6
@@ -181,47 +182,85 @@ class CaptionSource:
         return {"input_ids": ids, "attention_mask": mask, "keys": keys, "level": level}
 
 
+@dataclass(frozen=True, eq=False)
+class Remembered:
+    """Media as the frozen trunk and its pool see them, in the order of their names."""
+
+    pooled: Tensor
+    """(V, trunk width)."""
+    owners: Tensor
+    """(V,) int64: whose they are."""
+    starts: Tensor
+    """(names + 1,) int64: where each name's begin."""
+
+    def one_of(self, keys: Tensor) -> Tensor:
+        """Places of one medium of each name, drawn anew; -1 where it has none. Shape: keys (n,) → (n,)."""
+        first, count = self.starts[keys], self.starts.diff()[keys]
+        place = first + (torch.rand(len(keys), device=keys.device) * count).long().clamp_max(count - 1)
+        return torch.where(count > 0, place, -1)
+
+    @cached_property
+    def means(self) -> Tensor:
+        """Of each name. Shape (names, trunk width)."""
+        counts = self.starts.diff()
+        total = self.pooled.new_zeros(len(counts), self.pooled.shape[1]).index_add_(0, self.owners, self.pooled)
+        return total / counts.clamp_min(1)[:, None]
+
+
 @dataclass(eq=False)
-class Settle:
-    """Captions against the mean points of what the names are given to, as the frozen trunk and head see it."""
+class Bind:
+    """Heads and the text trunk together, on media that the frozen trunk saw once."""
 
     modality: str
     names: Names = field(repr=False)
-    tokenizer: Tokenizer = field(repr=False)
     views: int
-    """Media looked at for the means."""
+    """Media that are remembered."""
     seed: int
-    _known: tuple[list[Tensor], Tensor, Tensor] | None = field(default=None, repr=False)
+    _seen: list[Remembered] | None = field(default=None, repr=False)
 
     def __call__(self, model: nn.Module, batch: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Cross entropy over the names by cosine in both directions, and how far each caption is from its mean."""
+        """Captions among the means of all names, media among the captions, by cosine; and how near the two are."""
         omni = cast("Omni", model)
-        if self._known is None:
-            self._known = self._look(omni)
-        levels, middle, said = self._known
-        points = embed_captions(omni, batch).float()
-        means, keys = levels[batch["level"]], batch["keys"]
-        own = means[keys]
-        known = classification(SCALE * (points @ means.T), keys, SMOOTHING)
-        named = contrastive({"mean": own, "text": points}, {"mean": keys, "text": keys}, [("mean", "text")], LOG_SCALE)
-        near = F.cosine_similarity(points - said, own - middle).mean()
-        return {**known, "loss": known["loss"] + named["loss"] + NEARNESS * (1 - near), "cosine": near.detach()}
+        if self._seen is None:
+            self._seen = self._look(omni)
+        seen, project = self._seen[batch["level"]], cast("Head", omni.heads[self.modality]).project
+        captions, keys = embed_captions(omni, batch).float(), batch["keys"]
+        known = classification(SCALE * (captions @ F.normalize(project(seen.means), dim=-1).T), keys, SMOOTHING)
+        own = seen.one_of(keys)
+        drawn = torch.cat((own.clamp_min(0), torch.randint(len(seen.owners), (len(keys),), device=keys.device)))
+        points = F.normalize(project(seen.pooled[drawn]), dim=-1)
+        told = contrastive(
+            {"media": points, "text": captions},
+            {"media": seen.owners[drawn], "text": keys},
+            [("media", "text")],
+            LOG_SCALE,
+        )
+        near = F.cosine_similarity(points[: len(keys)], captions)[own >= 0].mean()
+        loss = known["loss"] + told["loss"] + NEARNESS * (1 - near)
+        return {"loss": loss, "accuracy": known["accuracy"], "cosine": near.detach(), "told": told["loss"].detach()}
 
     @torch.no_grad()
-    def _look(self, omni: Omni) -> tuple[list[Tensor], Tensor, Tensor]:
-        """For each level, the mean point of each name, (names, shared D); the middle of these; that of captions."""
+    def _look(self, omni: Omni) -> list[Remembered]:
+        """What was seen, level by level."""
         rng = np.random.default_rng((self.seed, self.views))
         device = omni.logit_scale.device
-        sums = [torch.zeros(len(names), omni.config.shared_width, device=device) for names in self.names.levels]
+        pooled: list[list[Tensor]] = [[] for _ in self.names.levels]
+        owners: list[list[int]] = [[] for _ in self.names.levels]
         for _ in range(0, self.views, _AT_ONCE // 2):
             values, keys, level = self.names.draw(rng, _AT_ONCE // 2)
-            points = omni.embed_media(self.modality, media(self.modality, values.to(device))).float()
-            sums[level].index_add_(0, torch.tensor([self.names.levels[level][key] for key in keys]).to(device), points)
-        means = [F.normalize(total, dim=-1) for total in sums]
-        said = read(omni, self.tokenizer, self.names.ways(self.seed)[::WAYS])
-        return means, torch.cat(means).mean(0), said.mean(0)
+            tokens = omni.encode(self.modality, media(self.modality, values.to(device)))
+            pooled[level].append(cast("Head", omni.heads[self.modality]).pool(tokens).float())
+            owners[level] += [self.names.levels[level][key] for key in keys]
+        out = []
+        for names, parts, numbers in zip(self.names.levels, pooled, owners, strict=True):
+            whose, order = torch.tensor(numbers).sort(stable=True)
+            starts = F.pad(whose.bincount(minlength=len(names)).cumsum(0), (1, 0))
+            out.append(Remembered(torch.cat(parts)[order.to(device)], whose.to(device), starts.to(device)))
+        return out
 
 
 NEARNESS = 4.0
-"""Weight of the angle between a caption and its mean, each from the middle of its region."""
+"""Weight of the angle between a caption and what it is said of."""
+NEAR_NAMES = 2.0
+"""The same where only media move."""
 LOG_SCALE = torch.tensor(SCALE).log()

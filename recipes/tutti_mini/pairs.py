@@ -22,6 +22,10 @@ PHOTO_PROMPTS = ("{}", "a photo of {}", "a picture of {}", "this is {}")
 EMOJI_PROMPTS = ("{}", "{}", "an emoji of {}", "a drawing of {}", "a picture of {}")
 SOUND_PROMPTS = ("{}", "the sound of {}", "a recording of {}", "you can hear {}")
 WORD_PROMPTS = ("the word {}", "someone says {}", "a voice saying {}", "{}")
+GATED = 0.4
+"""How often what is quiet in a recording falls silent, or to one level, as after a noise gate."""
+DYNAMIC_RANGE = 2.0
+"""From the loudest to silence, in units of the features: 80 dB, as `LogMel` cuts off."""
 SPEECH_PACKS = ("speech_digits", "speech_keywords", "speech_words_pd", "speech_intents", MADE_DIGITS)
 MICROPHONE = 0.15
 """How far a microphone's curve bends, as a standard deviation in units of the features: 6 dB."""
@@ -337,8 +341,8 @@ def augment_sound(wave: NDArray[np.float32], longest: int, rng: np.random.Genera
 def warped(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """As if from a longer or shorter throat, and through another microphone.
 
-    The bands are stretched and shifted (VTLP: Jaitly and Hinton 2013), and a smooth curve over them, of a few decibels
-    (1 is 40 dB), is added. Shapes: (64, frames) → the same.
+    The bands are stretched and shifted (VTLP: Jaitly and Hinton 2013), a smooth curve over them, of a few decibels
+    (1 is 40 dB), is added, and some lose what is quiet. Shapes: (64, frames) → the same.
     """
     bands = len(mel)
     places = (np.arange(bands) * rng.uniform(0.84, 1.2) + rng.uniform(-2, 2)).clip(0, bands - 1.001)
@@ -346,7 +350,12 @@ def warped(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.flo
     share = (places - low).astype(np.float32)[:, None]
     waves = np.cos(np.pi * np.arange(1, 4)[:, None] * (np.arange(bands) + 0.5) / bands)
     curve = (rng.normal(0, MICROPHONE / np.arange(1, 4)) @ waves).astype(np.float32)
-    return np.asarray(mel[low] * (1 - share) + mel[low + 1] * share + curve[:, None])
+    heard = np.asarray(mel[low] * (1 - share) + mel[low + 1] * share + curve[:, None])
+    if rng.random() < GATED:
+        loudest = heard.max()
+        silence, quiet = loudest - DYNAMIC_RANGE, loudest - rng.uniform(0.4, 0.9) * DYNAMIC_RANGE
+        heard = np.where(heard < quiet, silence if rng.random() < 0.5 else quiet, heard).astype(np.float32)
+    return heard
 
 
 def log_mel(wave: NDArray[np.float32] | None, samples: int) -> NDArray[np.float32]:

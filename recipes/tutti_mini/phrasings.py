@@ -293,7 +293,10 @@ picture: What is being said? / What do you hear? / Which sound is heard? / Is it
  / What noise is there? / Who is speaking? / Which song is playing?
  / Is music playing? / Which voice is heard? / What number is said? / What is the noise like? / Who can be heard? / Is there a sound?
  / What is the speaker saying? / Which word is said? / How loud is it? / What music is this?
- | What am I hearing? / Is there any music? / What is the voice saying? / Which number is said?
+ / Where was this taken? / Who took this picture? / When was this photo taken? / In which city was this taken? / In what place was the photo made?
+ / Which camera was used? / At what time of day was this taken?
+ | What am I hearing? / Is there any music? / What is the voice saying? / Which number is said? / Where was the picture taken?
+ / Who took this photo? / When was this taken?
 recording: What colour is it? / What is in the picture? / What do you see? / Where is the thing in the picture? / How many things can be seen? / What does the picture show? / What is written there?
  / What colour is the background? / What is on the left? / Which word is written? / What does the speaker look like? / What is the speaker wearing?
  / What is visible? / What can one see? / Which colour is it? / What is on top? / Which colour has the thing? / How does the place look?

@@ -5,8 +5,7 @@
 2. `align`: pictures with words and sounds with words in one space, and never sounds with pictures.
    `align-heads`: the same in larger batches, the trunks standing still.
    `tune-image`, `tune-audio`: a trunk and its head against all names at once.
-   `settle-image`: the text trunk against what pictures look like; `follow`: the head of sounds to where names are
-   then; `settle-both`: the text trunk once more.
+   `bind`: what projects into the space, and the text trunk, on media that the trunks saw once.
 3. `instruct`: questions on scenes; what was aligned stays as it is. It waits for `tune-image` and `tune-audio` only.
 """
 
@@ -26,7 +25,7 @@ from torch import nn
 
 from recipes.tutti_mini.build import Pretraining, new_model
 from recipes.tutti_mini.instruct import Instruct, SceneSource
-from recipes.tutti_mini.naming import NEARNESS, CaptionSource, Names, NameSource, Settle, Tune
+from recipes.tutti_mini.naming import NEAR_NAMES, Bind, CaptionSource, Names, NameSource, Tune
 from recipes.tutti_mini.packs import EMOJI, PHOTOS, SOUNDS, load_pictures, load_sounds
 from recipes.tutti_mini.pairs import LENGTHS_S, Keys, PicturePairs, SoundPairs
 from recipes.tutti_mini.pools import Pools
@@ -59,11 +58,9 @@ STEPS = {
     "align": 320,
     "align-heads": 450,
     "tune-image": 2600,
-    "tune-audio": 1500,
-    "settle-image": 700,
-    "follow": 250,
-    "settle-both": 1150,
-    "instruct": 4150,
+    "tune-audio": 2500,
+    "bind": 450,
+    "instruct": 5900,
 }
 """Optimizer steps at `--budget 1`."""
 PHASES = tuple(STEPS)
@@ -82,9 +79,7 @@ TAKES_OVER: dict[str, dict[str, tuple[str, ...]]] = {
     "align-heads": {"align": ALIGNED},
     "tune-image": {"align": (".trunks.", *SPOTS), "align-heads": HEADS},
     "tune-audio": {"align": (".trunks.", *SPOTS), "align-heads": HEADS},
-    "settle-image": {"align-heads": TEXT, "tune-image": MEDIA["image"]},
-    "follow": {"settle-image": TEXT, "tune-audio": MEDIA["audio"]},
-    "settle-both": {"tune-image": MEDIA["image"], "follow": (*MEDIA["audio"], *TEXT)},
+    "bind": {"align-heads": TEXT, "tune-image": MEDIA["image"], "tune-audio": MEDIA["audio"]},
     "instruct": {"pretrain-text": DECODER, "tune-image": MEDIA["image"], "tune-audio": MEDIA["audio"]},
 }
 """Phase → the phases before it, and parts of the names of what it takes over from them."""
@@ -162,15 +157,18 @@ class _Kitchen:
     def prepare(self, name: str, steps: int) -> Prepared:
         """A phase and its model, which has random weights."""
         alone = {"glance": self.glance, "look": self.look, "listen": self.listen, "align": self.align}
-        if name in alone or name == "follow":
-            return alone.get(name, self.follow)(steps)
+        if name in alone:
+            return alone[name](steps)
         if name in ("pretrain-image", "pretrain-audio"):
             return self.pretrain(name.removeprefix("pretrain-"), steps)
         if name in ("tune-image", "tune-audio"):
             return self.tune(name.removeprefix("tune-"), steps)
-        if name in ("settle-image", "settle-both"):
-            return Prepared(new_model(self.cache, self.seed), self.settle(name, steps))
-        phases = {"pretrain-text": self.text, "align-heads": self.align_heads, "instruct": self.instruct}
+        phases = {
+            "pretrain-text": self.text,
+            "align-heads": self.align_heads,
+            "bind": self.bind,
+            "instruct": self.instruct,
+        }
         return Prepared(new_model(self.cache, self.seed), phases[name](steps))
 
     def pairs(
@@ -230,7 +228,7 @@ class _Kitchen:
 
     def schedule(self, steps: int, learning_rate: float) -> Schedule:
         """Warm-up and cosine, in the narrowest numbers that this machine computes fast in."""
-        fast = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - told nowhere else
+        fast = torch.cuda.is_available() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - told nowhere else
         precision: Literal["float32", "bfloat16"] = "bfloat16" if fast else "float32"
         return Schedule(steps=steps, learning_rate=learning_rate, warmup_steps=min(50, steps // 4), precision=precision)
 
@@ -302,7 +300,7 @@ class _Kitchen:
         else:
             count, spots = 64, MomentSource(self.pools, 6)
         names = Names(drawn)
-        objective = Tune(modality, names.ways(self.seed), self.tokenizer)
+        objective = Tune(modality, names.ways(self.seed), self.tokenizer, NEAR_NAMES)
         source = NameSource(names, count, spots)
         phase = Phase(
             name=f"tune-{modality}",
@@ -313,29 +311,20 @@ class _Kitchen:
         )
         return Prepared(self.pretraining({}, (modality,)), phase)
 
-    def settle(self, name: str, steps: int) -> Phase:
-        """Phase 2, fourth and last part: the text trunk, everything else standing still."""
-        sizes = {"image": (448, 50_000), "audio": (64, 6_000)} if name == "settle-both" else {"image": (448, 50_000)}
+    def bind(self, steps: int) -> Phase:
+        """Phase 2, fourth and last part: what projects into the shared space, and the text trunk; the rest stays."""
         tasks = []
-        for modality, (count, views) in sizes.items():
-            names = Names(self.pairs(modality, 0.5, TUNE_SHARES[modality], lengths_s=TUNE_LENGTHS_S))
-            objective = Settle(modality, names, self.tokenizer, views, self.seed)
+        for modality, count, views in (("image", 448, 60_000), ("audio", 96, 16_000)):
+            names = Names(self.pairs(modality, 0.4, TUNE_SHARES[modality], lengths_s=TUNE_LENGTHS_S))
+            objective = Bind(modality, names, views, self.seed)
             tasks.append(Task(name=modality, objective=objective, source=CaptionSource(names, self.tokenizer, count)))
-        schedule = replace(self.schedule(steps, 1e-3), ema_decay=0.98)
-        return Phase(name=name, tasks=tuple(tasks), trainable=("text.*",), schedule=schedule, seed=self.seed)
-
-    def follow(self, steps: int) -> Prepared:
-        """Phase 2, fifth part: the head of sounds, to where their names are now."""
-        names = Names(self.pairs("audio", 0.5, TUNE_SHARES["audio"], lengths_s=TUNE_LENGTHS_S))
-        objective = Tune("audio", names.ways(self.seed), self.tokenizer, NEARNESS)
-        phase = Phase(
-            name="follow",
-            tasks=(Task(name="audio", objective=objective, source=NameSource(names, 128)),),
-            trainable=("model.heads.audio.*",),
-            schedule=replace(self.schedule(steps, 2e-3), ema_decay=0.98),
+        return Phase(
+            name="bind",
+            tasks=tuple(tasks),
+            trainable=("heads.*.project.*", "text.*"),
+            schedule=replace(self.schedule(steps, 1e-3), ema_decay=0.98),
             seed=self.seed,
         )
-        return Prepared(self.pretraining({}, ()), phase)
 
     def text(self, steps: int) -> Phase:
         """Phase 1 of the decoder."""
@@ -372,11 +361,11 @@ class _Kitchen:
 def load_trained(out: Path, phase: str = "instruct") -> Omni:
     """The model after a phase, for measuring and exporting; of a run that was stopped early, as it stood then.
 
-    Phase 3 uses neither heads nor text trunk and may begin before `settle-both` is finished, so these are from there.
+    Phase 3 uses neither heads nor text trunk and may begin before `bind` is finished, so these are from there.
     """
     model = _after(out, phase)
     if phase == "instruct":
-        take_over(model, out / "settle-both" / "model.safetensors", HEADS)
+        take_over(model, out / "bind" / "model.safetensors", HEADS)
     return model.eval()
 
 

@@ -169,11 +169,11 @@ def _photo_scene(rng: np.random.Generator, pools: Pools) -> Scene:
 
 
 PHOTO_SHARES = {
-    "cifar10": 0.42,
+    "cifar10": 0.38,
     "grocery": 0.2,
     "clothing": 0.18,
-    "hand_digits": 0.1,
-    "cxr": 0.04,
+    "hand_digits": 0.08,
+    "cxr": 0.10,
     "makeup_shades": 0.06,
 }
 """How often a full photo comes from which pack."""

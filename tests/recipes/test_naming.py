@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 
 from recipes.tutti_mini.build import CONFIG, Pretraining
-from recipes.tutti_mini.naming import NEIGHBOURS, WAYS, CaptionSource, Names, NameSource, Settle, Tune
+from recipes.tutti_mini.naming import NEIGHBOURS, WAYS, Bind, CaptionSource, Names, NameSource, Remembered, Tune
 from recipes.tutti_mini.packs import Pictures, Sounds
 from recipes.tutti_mini.pairs import PicturePairs, SoundPairs
 from recipes.tutti_mini.pools import Pools
@@ -82,14 +82,15 @@ def test_half_the_captions_are_of_neighbours_in_the_alphabet(names: Names, token
     assert not steps[: 2 * NEIGHBOURS - 1].all()
 
 
-def test_the_text_trunk_settles_where_the_pictures_are(tokenizer: Tokenizer, model: Omni) -> None:
+def test_pictures_and_captions_come_together_on_what_the_trunk_saw_once(tokenizer: Tokenizer, model: Omni) -> None:
     labels = ("dog", "cat", "ship", "automobile", "truck", "frog", "horse", "bird")
     shades = np.random.default_rng(0).integers(0, 256, (len(labels), 1, 1, 3), dtype=np.uint8)
     plain = Pictures("cifar10", [{"label": label} for label in labels], np.broadcast_to(shades, (8, 64, 64, 3)))
     names = Names(PicturePairs([plain], (1.0,), strength=0.1))
-    objective = Settle("image", names, tokenizer, views=512, seed=0)
+    objective = Bind("image", names, views=512, seed=0)
     source = CaptionSource(names, tokenizer, 32)
-    optimizer = torch.optim.Adam(model.text.parameters(), 1e-3)
+    learned = [*model.text.parameters(), *model.heads["image"].project.parameters()]
+    optimizer = torch.optim.Adam(learned, 1e-3)
     figures = []
     for step in range(50):
         out = objective(model, source.batch(np.random.default_rng(step)))
@@ -101,6 +102,17 @@ def test_the_text_trunk_settles_where_the_pictures_are(tokenizer: Tokenizer, mod
     (first, far), (last, near) = np.mean(figures[:5], axis=0), np.mean(figures[-5:], axis=0)
     assert last < 0.9 * first
     assert near > far + 0.1
+
+
+def test_what_is_remembered_of_a_name_is_its_own() -> None:
+    owners = torch.tensor([0, 0, 2, 2, 2])
+    seen = Remembered(torch.arange(10.0).view(5, 2), owners, torch.tensor([0, 2, 2, 5]))
+    keys = torch.tensor([0, 1, 2] * 50)
+    places = seen.one_of(keys)
+    assert (places[keys == 1] == -1).all()
+    assert (owners[places[keys != 1]] == keys[keys != 1]).all()
+    assert set(places.tolist()) == {-1, 0, 1, 2, 3, 4}
+    assert seen.means.tolist() == [[1.0, 2.0], [0.0, 0.0], [6.0, 7.0]]
 
 
 def test_a_picture_at_the_point_of_its_own_name_costs_least(names: Names, tokenizer: Tokenizer, model: Omni) -> None:
