@@ -164,6 +164,7 @@ def moment(start_s: float, end_s: float, fit: float, kind: Kind = "sound") -> Hi
         ([moment(10, 15, 0.9), moment(15, 20, 0.4)], [(10, 15), (15, 20)]),  # something else after it
         ([moment(10, 15, 0.9), moment(12, 14, 0.4, "picture")], [(10, 15), (12, 14)]),  # another sense
         ([moment(10, 15, 0.9), moment(30, 35, 0.8)], [(10, 15), (30, 35)]),
+        ([moment(100, 105, 0.84), moment(20, 100, 0.66)], [(100, 105), (20, 100)]),  # what went on before it
     ],
 )
 def test_what_overlaps_is_one_moment(hits: list[Hit], spans: list[tuple[float, float]]) -> None:

@@ -10,7 +10,7 @@ from tutti.search.answers import NOTHING, SourcedAnswer, name_of, span
 from tutti.search.query import Hit
 
 _TOUCHING_S = 1.0
-_AS_WELL = 0.5
+_AS_WELL = 0.85
 """What fits less than so much as well as the best of a moment is no part of it."""
 _SURE = 2 / 3
 """A moment that fits less than so much as well as the best is named as less sure."""
