@@ -51,7 +51,7 @@ _ENOUGH = 1 / 3
 """A picture with so much of a colour is of it: what is shown seldom fills the frame."""
 _LEAST_ODDS = -4.0
 """What fits words less is all the same misfit: else "a red thing" would rank by how much of a thing it is."""
-_Edge: TypeAlias = "tuple[str, str, float]"
+_Edge: TypeAlias = tuple[str, str, float]
 """An item, whether something in it starts or ends (the name of the column), and when."""
 _BUT = re.compile(r"\b(this|that|it|but|and|in|like|the|a|an|one|colou?r|more|with|similar|same|as|only|of)\b")
 
@@ -262,11 +262,7 @@ class Searcher:
         """
         single = [row["end_s"] - row["start_s"] <= WINDOW_S for row in rows]
         sides = [{("end_s", row["start_s"] + HOP_S), ("start_s", row["start_s"] + HOP_S)} for row in rows]
-        known: dict[_Edge, float] = {
-            (row["item"], side, row[side]): own
-            for row, own in zip(rows, odds.tolist(), strict=True)
-            for side in ("start_s", "end_s")
-        }
+        known = _by_edge(rows, odds)
         missing = {
             (row["item"], *side)
             for row, alone, both in zip(rows, single, sides, strict=True)
@@ -281,9 +277,7 @@ class Searcher:
         ]
         return np.asarray((2 * odds + np.array(near, np.float32)) / 3, np.float32)
 
-    def _odds_of_windows(
-        self, places: Set[tuple[str, str, float]], wanted: Wanted
-    ) -> dict[tuple[str, str, float], float]:
+    def _odds_of_windows(self, places: Set[_Edge], wanted: Wanted) -> dict[_Edge, float]:
         """Odds of the windows of sound of an item that start, or end, at a time, where there are such."""
         where = [
             f"{side} IN ({', '.join(str(time) for time in times)})"
@@ -293,12 +287,9 @@ class Searcher:
         items = ", ".join(map(quoted, sorted({item for item, _, _ in places})))
         condition = f"kind = 'sound' AND NOT deleted AND item IN ({items}) AND ({' OR '.join(where)})"
         found = self.store.table.search().where(condition).select(["item", "start_s", "end_s", "vector"]).to_arrow()
-        odds = self._odds(vectors_of(found), "sound", wanted).tolist() if found.num_rows else []
-        return {
-            (row["item"], side, row[side]): own
-            for row, own in zip(found.drop_columns(["vector"]).to_pylist(), odds, strict=True)
-            for side in ("start_s", "end_s")
-        }
+        if not found.num_rows:
+            return {}
+        return _by_edge(found.drop_columns(["vector"]).to_pylist(), self._odds(vectors_of(found), "sound", wanted))
 
     def _odds(self, vectors: NDArray[np.float32], kind: Kind, wanted: Wanted) -> NDArray[np.float32]:
         if wanted.text_vector is None or wanted.others is None or not len(wanted.others):
@@ -339,6 +330,15 @@ class Searcher:
             colours=tuple(row["colours"] or ()),
             columns={name: row[name] for name in self.store.feed_columns() if row[name] is not None},
         )
+
+
+def _by_edge(rows: Sequence[dict[str, Any]], odds: NDArray[np.float32]) -> dict[_Edge, float]:
+    """Odds of windows of sound by where these start and where they end."""
+    return {
+        (row["item"], side, row[side]): own
+        for row, own in zip(rows, odds.tolist(), strict=True)
+        for side in ("start_s", "end_s")
+    }
 
 
 def _by_window(rows: Any) -> NDArray[np.float32]:
