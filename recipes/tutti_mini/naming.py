@@ -125,7 +125,7 @@ class Tune:
     _points: Tensor | None = field(default=None, repr=False)
 
     def __call__(self, model: nn.Module, batch: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Cross entropy over the names by cosine, and phase 1's over scenes so that it stays."""
+        """Cross entropy over the names by cosine, the angle to one's own, and phase 1's over scenes to keep it."""
         pre = cast("Pretraining", model)
         if self._points is None:
             self._points = read(pre.model, self.tokenizer, self.texts)
@@ -133,10 +133,9 @@ class Tune:
         points = F.normalize(pre.model.heads[self.modality](tokens), dim=-1)
         captions = self._points[batch["ways"]]
         known = classification(SCALE * (points.float() @ captions.T), batch["keys"], SMOOTHING)
-        if self.nearness:
-            own = captions[batch["keys"]] - self._points.mean(0)
-            near = F.cosine_similarity(points - points.mean(0).detach(), own).mean()
-            known |= {"loss": known["loss"] + self.nearness * (1 - near), "cosine": near.detach()}
+        own = captions[batch["keys"]] - self._points.mean(0)
+        near = F.cosine_similarity(points - points.mean(0).detach(), own).mean()
+        known |= {"loss": known["loss"] + NEAR_NAMES * (1 - near), "cosine": near.detach()}
         if not spots:
             return known
         return {**spots, **known, "loss": known["loss"] + 0.5 * spots["loss"], "spots": spots["loss"].detach()}
@@ -262,5 +261,5 @@ class Bind:
 NEARNESS = 4.0
 """Weight of the angle between a caption and what it is said of."""
 NEAR_NAMES = 2.0
-"""The same where only media move."""
+"""The same where only media move, each side from its middle, since the regions cannot meet."""
 LOG_SCALE = torch.tensor(SCALE).log()

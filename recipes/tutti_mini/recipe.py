@@ -25,7 +25,7 @@ from torch import nn
 
 from recipes.tutti_mini.build import Pretraining, new_model
 from recipes.tutti_mini.instruct import Instruct, SceneSource
-from recipes.tutti_mini.naming import NEAR_NAMES, Bind, CaptionSource, Names, NameSource, Tune
+from recipes.tutti_mini.naming import Bind, CaptionSource, Names, NameSource, Tune
 from recipes.tutti_mini.packs import EMOJI, PHOTOS, SOUNDS, load_pictures, load_sounds
 from recipes.tutti_mini.pairs import LENGTHS_S, Keys, PicturePairs, SoundPairs
 from recipes.tutti_mini.pools import Pools
@@ -300,7 +300,7 @@ class _Kitchen:
         else:
             count, spots = 64, MomentSource(self.pools, 6)
         names = Names(drawn)
-        objective = Tune(modality, names.ways(self.seed), self.tokenizer, NEAR_NAMES)
+        objective = Tune(modality, names.ways(self.seed), self.tokenizer)
         source = NameSource(names, count, spots)
         phase = Phase(
             name=f"tune-{modality}",
