@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
@@ -23,5 +24,9 @@ def commit() -> str:
 
 
 def versions(*packages: str) -> str:
-    """Python's version, behind those of packages."""
-    return ", ".join([*(f"{name} {version(name)}" for name in packages), f"Python {platform.python_version()}"])
+    """Python's version, behind those of the packages that are installed."""
+    found = []
+    for name in packages:
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return ", ".join([*found, f"Python {platform.python_version()}"])
