@@ -43,7 +43,7 @@ test: lint types unit wheel  ## everything that must hold before a change is tak
 lint: $(STAMP)  ## style, layers, generated pages
 	$(call timed,ruff,$(BIN)/ruff check .; $(BIN)/ruff format --check .)
 	$(call timed,import contract,$(BIN)/lint-imports)
-	$(call timed,generated parts of the README,$(BIN)/python tools/readme.py --check)
+	$(call timed,generated parts of pages,$(BIN)/python tools/readme.py --check)
 
 types: $(STAMP)  ## mypy --strict over every room
 	$(call timed,mypy,$(BIN)/mypy)
@@ -54,8 +54,9 @@ unit: $(STAMP)  ## the tests
 wheel: $(STAMP)  ## build, install bare, smoke-run
 	$(call timed,wheel,BIN=$(BIN) bash tools/smoke_wheel.sh)
 
-docs: $(STAMP)  ## write the generated parts of the README again
+docs: $(STAMP)  ## write the generated parts of pages again, and what their commands print
 	$(BIN)/python tools/readme.py
+	$(BIN)/python -m tools.guides --write README.md
 
 clean:  ## remove what was built, keep .venv
 	rm -rf build dist .wheel .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache .hypothesis

@@ -1,59 +1,50 @@
-"""The README's Python and commands are run as they stand, and its generated parts are up to date."""
+"""What the README shows comes out, and its generated parts and those of the pages beside it are up to date."""
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tools import readme
-from tutti.cli.main import COMMANDS, main
+from tools import guides, readme
+from tutti.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-SCRIPTS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-SHELL = "\n".join(re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
-SAID = [shlex.split(line, comments=True)[1:] for line in SHELL.splitlines() if line.startswith("tutti ")]
+ALL_COMMANDS = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
 
 
-def test_there_is_something_to_run() -> None:
-    assert SCRIPTS
-    assert SAID
-    assert len(TEXT.splitlines()) <= 150, "one screen, and a line a command and a family"
+def test_it_is_short() -> None:
+    assert len(TEXT.splitlines()) <= 120
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_python_runs(script: str) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONWARNINGS": "error"}
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT / "examples/media", env=environment
-    )
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("words", SAID, ids=" ".join)
-def test_command_runs(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.chdir(ROOT / "examples/media")
-    assert main(words) == 0
-    assert capsys.readouterr().out.strip()
+def test_what_it_shows_comes_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUTTI_CACHE_FOLDER", str(tmp_path / ".cache"))
+    assert TEXT.count("```console\n") == 1
+    assert TEXT.count("```python\n") == 1
+    with guides.reader(TEXT, tmp_path) as run:
+        run.all_of_it()
 
 
 def test_generated_parts_are_up_to_date() -> None:
-    assert readme.replaced(TEXT, "rooms", readme.rooms()) == TEXT
-    assert readme.replaced(TEXT, "commands", readme.commands()) == TEXT
+    for page, parts in readme.PAGES.items():
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for name, made in parts.items():
+            assert readme.replaced(text, name, made(), page) == text, page
 
 
 def test_a_changed_docstring_is_noticed() -> None:
     assert readme.replaced(TEXT, "rooms", "| something else |\n") != TEXT
     for room in ("media", "models", "errors"):
-        assert f"| `{room}` | {readme.docstring(room)} |" in TEXT
+        assert re.search(rf"^    {room}\S* +{re.escape(readme.docstring(room))}$", TEXT, re.MULTILINE), room
     for name in COMMANDS:
-        assert f"| `tutti {name}` |" in TEXT
+        assert f"| `tutti {name}` |" in ALL_COMMANDS
+
+
+def test_every_folder_is_in_the_tree() -> None:
+    folders = {file.name for file in ROOT.iterdir() if file.is_dir() and not file.name.startswith(".")}
+    assert folders - {"src", "site", "build", "dist", "runs"} == set(readme.BESIDE)
 
 
 def test_links_lead_somewhere() -> None:

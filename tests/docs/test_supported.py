@@ -1,4 +1,4 @@
-"""Each checkpoint that the README names is a case of the tables of published configurations, and each case is named."""
+"""Each checkpoint that docs/families.md names is a case of the published configurations, and each case is named."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.parity.test_mllama_parity import SHAPES as MLLAMAS
 from tutti.checkpoints.families import FAMILIES, find_family
 from tutti.models.imagebind.config import huge
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| (`\w+`.*?) \| (.*?) \| (.*?) \|$", README.partition("| family |")[2], re.MULTILINE)
+PAGE = (Path(__file__).parents[2] / "docs/families.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| (`\w+`.*?) \| (.*?) \| (.*?) \|$", PAGE.partition("| family |")[2], re.MULTILINE)
 TABLES: tuple[dict[str, Any], ...] = (CLIPS, PUBLISHED, MLLAMAS, IDEFICS, WHISPERS, WAV2VEC2S, DECODERS)
 CASES: dict[str, dict[str, Any]] = {name: case[0] for table in TABLES for name, case in table.items()}
 CASES["imagebind_huge"] = huge()
