@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol, cast
 
 from tutti import __version__
+from tutti.cli import streams
 from tutti.errors import CapacityError, InputError, ProviderError, TuttiError
 
 COMMANDS = {
@@ -117,7 +117,10 @@ class _CommandParser(_Parser):
 
 def run() -> NoReturn:
     """Enter from the shell."""
-    sys.exit(main())
+    streams.set_up()
+    code = main()
+    streams.finish()
+    sys.exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -137,9 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Python flushes stdout once more at exit; the reader is gone, so that goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except streams.ReaderGone:
         return PIPE_CLOSED
     except Exception as error:  # noqa: BLE001 the outermost frame: whatever is left is reported, never swallowed
         return _report(error, debug)

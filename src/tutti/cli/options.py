@@ -125,8 +125,16 @@ def positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def print_json(value: Any) -> None:
-    """Print one object on one line of stdout, and let it go at once: a reader may be waiting."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    """Print one object on one line of stdout, and let it go at once: a reader may be waiting.
+
+    What the stream's encoding lacks, and halves of surrogate pairs as in the names of some files, are JSON's escapes.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value)
+    print(text, flush=True)
 
 
 def note(text: str) -> None:
