@@ -21,6 +21,7 @@ from machine import commit, processor, versions
 from tutti.evaluate.hallucination import Truth, check
 from tutti.evaluate.language import singular
 from tutti.evaluate.suite import Annotation
+from tutti.media.text_files import json_object, read_lines
 
 GROUPS = {"animals and nature", "food and drink", "objects", "travel and places"}
 COUNTS = {2: "two", 3: "three", 4: "four", 5: "five", 7: "seven", 12: "twelve"}
@@ -53,7 +54,7 @@ class Case:
 
 def names(path: Path) -> list[str]:
     """Names of things in one or two plain words."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = [json_object(line) for _, line in read_lines(path)]
     found = []
     for row in rows:
         name = row["name"].lower()

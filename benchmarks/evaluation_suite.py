@@ -36,6 +36,7 @@ from tutti.evaluate.report import as_markdown, make_report
 from tutti.evaluate.running import Candidate, Outcome, Plan, run
 from tutti.evaluate.suite import Suite, read_suite
 from tutti.evaluate.writing import write_report
+from tutti.media.text_files import json_object, read_lines
 
 NOISE = {"noisy 0.1": 0.1, "noisy 0.5": 0.5}
 """Copy → standard deviation of the noise, as a share of each tensor's own."""
@@ -59,8 +60,7 @@ class Price:
 
 
 def rows(data: Path, pack: str) -> list[dict]:
-    lines = (data / pack / "index.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+    return [json_object(line) for _, line in read_lines(data / pack / "index.jsonl")]
 
 
 def make_suite(data: Path, folder: Path, blocks: int = MOST) -> Path:

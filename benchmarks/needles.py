@@ -28,6 +28,8 @@ import soxr
 from machine import commit, processor, versions
 from PIL import Image, ImageDraw
 
+from tutti.media.text_files import json_object, read_lines
+
 WIDTH, HEIGHT, RATE, SOUND_HZ = 640, 360, 25, 16_000
 NEEDLE_S = 4.0
 LONGEST_S = 30.0
@@ -43,8 +45,8 @@ def pack(data: Path, name: str, held_out: str | None) -> dict[str, list[bytes]]:
     """Label → encoded media."""
     found: dict[str, list[bytes]] = {}
     with zipfile.ZipFile(data / name / "data.zip") as files:
-        for line in (data / name / "index.jsonl").read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
+        for _, line in read_lines(data / name / "index.jsonl"):
+            row = json_object(line)
             if (held_out is None or row["split"] == held_out) and len(found.setdefault(row["label"], [])) < 40:
                 found[row["label"]].append(files.read(row["file"]))
     return found

@@ -23,6 +23,7 @@ from machine import commit, processor, versions
 
 import tutti
 from tutti.errors import InputError, UnsupportedTask
+from tutti.media.text_files import json_object, read_lines
 from tutti.search.colours import difference, wishes
 from tutti.search.rows import unpacked
 
@@ -35,7 +36,7 @@ WHERE = "price < 80 and stock > 0"
 
 def unpacked_rows(data: Path, name: str, split: str | None, most: int, folder: Path) -> list[dict[str, Any]]:
     """The rows of a pack, with their media as files."""
-    rows = [json.loads(line) for line in (data / name / "index.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [json_object(line) for _, line in read_lines(data / name / "index.jsonl")]
     rows = [row for row in rows if split is None or row["split"] == split]
     rows = [rows[place] for place in np.random.default_rng(0).permutation(len(rows))[:most]]
     with zipfile.ZipFile(data / name / "data.zip") as files:

@@ -6,7 +6,6 @@ Decoded once into a cache folder; after that a pack loads in milliseconds.
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tutti.media.text_files import json_object, read_lines
 
 SIZE = 64
 """Side of a picture in pixels."""
@@ -173,4 +174,4 @@ def _read_waves(data: Path, name: str, rows: list[Row]) -> list[NDArray[np.float
 
 
 def _rows(data: Path, name: str) -> list[Row]:
-    return [json.loads(line) for line in (data / name / "index.jsonl").read_text().splitlines()]
+    return [json_object(line) for _, line in read_lines(data / name / "index.jsonl")]

@@ -230,7 +230,7 @@ def test_a_baseline_that_is_none(content: str, expected: str, tmp_path: Path) ->
     (tmp_path / "b.json").write_text(content)
     with pytest.raises(InputError, match=expected):
         read_baseline(tmp_path / "b.json")
-    with pytest.raises(InputError, match="Cannot read the baseline"):
+    with pytest.raises(InputError, match="The baseline: Cannot read"):
         read_baseline(tmp_path / "gone.json")
 
 

@@ -90,8 +90,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _report(path: Path) -> dict[str, object]:
+    from tutti.media.text_files import read_text
+
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from None
+        found = json.loads(read_text(path))
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON ({error}); expected the report.json of an evaluation.") from None
     return found if isinstance(found, dict) else {}

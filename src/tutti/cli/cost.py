@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -183,12 +182,12 @@ def _queries_per_s(arguments: argparse.Namespace) -> float:
         raise InputError("Give either --queries-per-s or --bench FILE; `tutti bench --json` measures one machine.")
     if arguments.bench is None:
         return float(arguments.queries_per_s)
+    from tutti.media.text_files import json_object, read_lines
+
+    lines = read_lines(arguments.bench)
     try:
-        levels = [json.loads(line) for line in arguments.bench.read_text(encoding="utf-8").splitlines() if line.strip()]
-        best = max(float(level["requests_per_s"]) for level in levels)
-    except OSError as error:
-        raise InputError(f"{arguments.bench} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError) as error:
+        best = max(float(json_object(line)["requests_per_s"]) for _, line in lines)
+    except (InputError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{arguments.bench} is not what `tutti bench --json` prints: a level a line.") from error
     if not best > 0:
         raise InputError(f"{arguments.bench} tells of {best:g} requests a second; expected more than 0.")

@@ -186,6 +186,8 @@ def _print(report: Report) -> None:
         f"{len(report.broken):,} broken, {report.other:,} of other kinds; {report.rows:,} rows in "
         f"{report.seconds:.1f} s ({rate:,.1f} items a second)."
     )
+    for sentence in report.notes:
+        note(sentence)
     for one in report.broken[:_SHOWN]:
         note(f"  {one.item}: {one.reason}" if one.item not in one.reason else f"  {one.reason}")
     if len(report.broken) > _SHOWN:

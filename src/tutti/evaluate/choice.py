@@ -13,6 +13,7 @@ from typing import Any
 from tutti.content import Usage
 from tutti.errors import InputError
 from tutti.evaluate.prices import PriceBook
+from tutti.media.text_files import read_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +101,7 @@ def read_catalog(path: Path | None = None) -> dict[str, Model]:
     own = (files("tutti.evaluate") / "models.toml").read_text(encoding="utf-8")
     models = _parsed(own, "the catalogue")
     if path is not None:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from None
-        models |= _parsed(text, str(path))
+        models |= _parsed(read_text(path), str(path))
     return models
 
 

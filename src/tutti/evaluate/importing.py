@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tutti.errors import InputError, MissingExtra
+from tutti.media.text_files import MOST_BYTES, json_object, lines_of, read_text
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
-_MAX_BYTES = 512_000_000
 
 
 def rows_of(path: Path, problems: list[str]) -> Rows:
@@ -26,7 +26,7 @@ def rows_of(path: Path, problems: list[str]) -> Rows:
     Raises:
         InputError: The file cannot be read, or is in no form that is known.
     """
-    text = _read(path)
+    text = read_text(path)
     ending = path.suffix.lower()
     if ending in (".yaml", ".yml"):
         return _promptfoo(text, path, problems)
@@ -39,34 +39,14 @@ def rows_of(path: Path, problems: list[str]) -> Rows:
     raise InputError(f"{path} ends in {ending!r}; expected .jsonl, or .json, .tsv or .yaml of another tool.")
 
 
-def _read(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"{path} has more than {_MAX_BYTES:,} bytes; split it.")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8."
-        ) from None
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from None
-
-
 def _lines(text: str, problems: list[str]) -> Rows:
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
+    for number, line in lines_of(text):
         try:
-            row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            problems.append(f"line {number}: not JSON: {error}")
+            row = json_object(line)
+        except InputError as error:
+            problems.append(f"line {number}: {str(error).removesuffix('.')}")
             continue
-        if not isinstance(row, dict):
-            problems.append(f"line {number}: expected an object, found {type(row).__name__}")
-        elif {"question_id", "image", "text", "label"} <= set(row):
-            yield number, _pope(row)
-        else:
-            yield number, row
+        yield number, _pope(row) if {"question_id", "image", "text", "label"} <= set(row) else row
 
 
 def _pope(row: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +90,7 @@ def _llava(text: str, path: Path, problems: list[str]) -> Rows:
 
 def _vlmevalkit(text: str, problems: list[str]) -> Rows:
     """Multiple choice where there are columns A, B, …; else VQA. `image` holds base64, `image_path` a path."""
-    csv.field_size_limit(_MAX_BYTES)
+    csv.field_size_limit(MOST_BYTES)
     table = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t")
     if not {"index", "question", "answer"} <= set(table.fieldnames or ()):
         problems.append(f"line 1: columns are {table.fieldnames}; expected index, question and answer among them")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 
 from tutti.content import SamplingOptions, Usage
 from tutti.errors import InputError
+from tutti.media.text_files import json_object, lines_of, read_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,20 +84,13 @@ class Journal:
             self._torn = False
 
     def _load(self) -> None:
-        try:
-            text = self.path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"Cannot read {self.path}: {error}; remove it to begin anew.") from None
-        lines = text.splitlines()
+        text = read_text(self.path)
         self._torn = bool(text) and not text.endswith("\n")
-        for number, line in enumerate(lines, 1):
-            try:
-                row = json.loads(line)
+        for _, line in lines_of(text):
+            # A torn line with others behind it is where a run was cut and went on.
+            with contextlib.suppress(InputError, ValueError, KeyError, TypeError):
+                row = json_object(line)
                 self._known[row["digest"]] = _reply(row)
-            except (ValueError, KeyError, TypeError):
-                if number < len(lines) and line.strip():
-                    # A torn line with others behind it is where a run was cut and went on.
-                    continue
 
 
 def _reply(row: Mapping[str, Any]) -> Reply:

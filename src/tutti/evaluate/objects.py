@@ -111,7 +111,7 @@ def _key(name: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def lexicon() -> Lexicon:
     """The lexicon that comes with the package."""
-    return Lexicon((files("tutti.evaluate") / "objects.txt").read_text(encoding="utf-8").splitlines())
+    return Lexicon((files("tutti.evaluate") / "objects.txt").read_text(encoding="utf-8").split("\n"))
 
 
 def objects_in(tokens: list[str]) -> Iterator[tuple[int, int, str]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from tutti.content import Usage
 from tutti.errors import InputError
+from tutti.media.text_files import read_text
 
 STALE_DAYS = 90
 """A price that was read longer ago is used with a warning."""
@@ -115,11 +116,7 @@ def read_prices(path: Path | None = None) -> PriceBook:
     book = _parsed(own, "the price book")
     if path is None:
         return book
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from None
-    added = _parsed(text, str(path))
+    added = _parsed(read_text(path), str(path))
     return PriceBook(models={**book.models, **added.models}, machines={**book.machines, **added.machines})
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tutti.errors import InputError
 from tutti.evaluate.suite import Case
+from tutti.media.text_files import read_lines
 
 _PLACES = {"question", "options", "options:reversed", "options:shuffled"}
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -37,14 +38,10 @@ def read_variants(path: Path) -> tuple[Variant, ...]:
     Raises:
         InputError: The file cannot be read, or lines of it are wrong; the message names every one of them.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from None
     variants: list[Variant] = []
     problems: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
+    for number, line in read_lines(path):
+        if line.lstrip().startswith("#"):
             continue
         given, template = re.findall(r"^\s*(?:\[([^\]]+)\])?\s*(.*)$", line)[0]
         name, template = given or f"prompt {len(variants) + 1}", template.strip().replace("\\n", "\n")

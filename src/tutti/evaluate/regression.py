@@ -17,6 +17,7 @@ from tutti.errors import InputError
 from tutti.evaluate import statistics
 from tutti.evaluate.analysis import case_scores
 from tutti.evaluate.running import Outcome
+from tutti.media.text_files import read_text
 
 RUNS = 50
 """Comparisons with one baseline that share the false alarms allowed, unless told otherwise."""
@@ -75,10 +76,10 @@ def read_baseline(path: Path) -> Mapping[str, Mapping[str, float]]:
         InputError: It cannot be read, or is no report of this command.
     """
     try:
-        saved: Any = json.loads(path.read_text(encoding="utf-8"))
+        saved: Any = json.loads(read_text(path))
         scores = {str(name): {str(k): float(v) for k, v in model.items()} for name, model in saved["scores"].items()}
-    except OSError as error:
-        raise InputError(f"Cannot read the baseline {path}: {error.strerror or error}.") from None
+    except InputError as error:
+        raise InputError(f"The baseline: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"{path} is no report; expected the report.json of an earlier evaluation.") from None
     return scores

@@ -73,7 +73,7 @@ def decode_motion(part: Motion, limits: Limits) -> NDArray[np.float32]:
 
 def _rows(content: bytes, name: str) -> NDArray[np.float32]:
     try:
-        lines = [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig"))) if row]
+        lines = [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")) if row]
     except (UnicodeDecodeError, csv.Error):
         raise InputError(f"{name} is not CSV text; expected six columns of numbers.") from None
     if lines and not _is_number(lines[0][0]):

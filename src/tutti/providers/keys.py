@@ -57,7 +57,7 @@ def _stored(file: Path) -> dict[str, str]:
             status = os.fstat(stream.fileno())
             if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise InputError(f"{file} can be read by others; run: chmod 600 {file}")
-            values = tomllib.loads(stream.read(MOST_KEY_BYTES).decode())
+            values = tomllib.loads(stream.read(MOST_KEY_BYTES).decode("utf-8-sig"))
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from heapq import merge
-from pathlib import Path
 from queue import Full, Queue
 from typing import Literal
 
@@ -27,6 +26,7 @@ from tutti.media import Limits, SceneChanges, decode_image, decode_video
 from tutti.media.sniff import GIF, WEBP, sniff
 from tutti.media.sources import opened
 from tutti.media.streaming import Plan, plan_frames, sampled_frames, sound_windows
+from tutti.media.text_files import read_text
 from tutti.search.colours import Palette, dominant
 from tutti.search.loudness import Loudness, alike, loudness
 
@@ -120,17 +120,10 @@ def text_of(path: str) -> Text:
     """A text file.
 
     Raises:
-        InputError: It cannot be read, is too long, empty, or not UTF-8.
+        InputError: It cannot be read, is empty, or not UTF-8.
+        CapacityError: It is too long.
     """
-    try:
-        size = Path(path).stat().st_size
-        if size > _LONGEST_TEXT:
-            raise InputError(f"{path} has {size:,} bytes of text; expected at most {_LONGEST_TEXT:,}: cut it.")
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not text in UTF-8; save it as UTF-8.") from None
+    text = read_text(path, _LONGEST_TEXT)
     if not text.strip():
         raise InputError(f"{path} is empty; expected words.")
     return Text(text)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tutti.errors import InputError
+from tutti.media.text_files import json_object, stream_lines
+from tutti.search.feed_columns import Columns, columns_of
 from tutti.search.place import arrow
 from tutti.search.store import OWN_COLUMNS
 from tutti.search.walk import Broken, Source, stamp_of
@@ -17,7 +19,6 @@ from tutti.search.walk import Broken, Source, stamp_of
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 _MEDIA = ("image", "image_path", "image_link", "picture", "photo", "file", "path", "media", "audio", "video")
 _KEYS = ("id", "sku", "key", "product_id", "gtin")
-_LONGEST = 8192
 
 
 def is_feed(path: Path) -> bool:
@@ -26,7 +27,12 @@ def is_feed(path: Path) -> bool:
 
 
 def read_feed(
-    path: Path, *, media_column: str | None = None, key_column: str | None = None, subject_column: str | None = None
+    path: Path,
+    *,
+    media_column: str | None = None,
+    key_column: str | None = None,
+    subject_column: str | None = None,
+    remark: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Source | Broken]:
     """The rows of a feed as items. All text of a row can be found; paths of media are relative to the feed.
 
@@ -35,6 +41,7 @@ def read_feed(
         media_column: Which column names the medium; guessed when not given.
         key_column: Which column tells rows apart; guessed when not given, and else the row's number.
         subject_column: Which column says whose data a row is.
+        remark: Called, before the first row, with what should be known of the columns.
 
     Raises:
         InputError: The feed cannot be read, has no rows, or lacks a column.
@@ -43,7 +50,9 @@ def read_feed(
     first = next(_rows(path), None)
     if first is None:
         raise InputError(f"{path} has no rows; expected a header and at least one.")
-    texts = {name for row in _rows(path) for name, value in row.items() if isinstance(_value(value), str)}
+    columns = columns_of(_rows(path))
+    for sentence in columns.remarks:
+        remark(sentence)
     media_column = _column(path, first, media_column, _MEDIA, "--media-column")
     key_column = _column(path, first, key_column, _KEYS, "--key-column")
     subject_column = _column(path, first, subject_column, (), "--subject-column")
@@ -56,16 +65,16 @@ def read_feed(
             continue
         seen.add(item)
         try:
-            yield _source(path, row, item, media_column, subject_column, texts)
+            yield _source(path, row, item, media_column, subject_column, columns)
         except InputError as error:
             yield Broken(item, str(error))
 
 
 def _source(
-    path: Path, row: Mapping[str, Any], item: str, media_column: str | None, subject_column: str | None, texts: set[str]
+    path: Path, row: Mapping[str, Any], item: str, media_column: str | None, subject_column: str | None, read: Columns
 ) -> Source:
     columns = {
-        _own_name(name): _text(value) if name in texts else _value(value)
+        _own_name(name): read.read(name, value)
         for name, value in row.items()
         if name not in (media_column, subject_column)
     }
@@ -106,17 +115,12 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError:
-                row = None
-            if not isinstance(row, dict):
-                raise InputError(f"Line {number} of {path} is not a JSON object; expected one a line.")
-            yield row
+    for number, line in stream_lines(path):
+        try:
+            row = json_object(line)
+        except InputError:
+            raise InputError(f"Line {number} of {path} is not a JSON object; expected one a line.") from None
+        yield row
 
 
 def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -142,29 +146,3 @@ def _own_name(name: str) -> str:
     if not name.strip() or "`" in name or "." in name:
         raise InputError(f"The feed has a column named {name!r}; expected a name without dots and back quotes.")
     return f"feed_{name}" if name in OWN_COLUMNS else name
-
-
-def _value(value: Any) -> bool | float | str | None:
-    """A cell as a number where it is one, else as text."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, (bool, float)):
-        return value
-    if isinstance(value, int):
-        return float(value)
-    if not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False, default=str)[:_LONGEST]
-    try:
-        number = float(value)
-    except ValueError:
-        return value[:_LONGEST]
-    # 007 and 1e5 are names of something more often than numbers, and "nan" is a word.
-    plain = value.strip().lstrip("-").replace(".", "", 1).isdigit() and not (value[0] == "0" and value[1:2].isdigit())
-    return number if plain else value
-
-
-def _text(value: Any) -> str | None:
-    """A cell of a column that holds text in some row."""
-    if value is None or value == "":
-        return None
-    return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))[:_LONGEST]

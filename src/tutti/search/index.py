@@ -117,10 +117,14 @@ class Index:
             InputError: There is no such source, it holds nothing to index, or another model made the database.
             CapacityError: The disk is full.
         """
-        path = Path(source).expanduser()
+        path, notes = Path(source).expanduser(), list[str]()
         if is_feed(path):
             items: Iterable[Item | Broken] = read_feed(
-                path, media_column=media_column, key_column=key_column, subject_column=subject_column
+                path,
+                media_column=media_column,
+                key_column=key_column,
+                subject_column=subject_column,
+                remark=notes.append,
             )
             within = f"{path.resolve()}#"
         elif path.is_file():
@@ -137,7 +141,9 @@ class Index:
             )
         else:
             items, within = walk(path, subject), f"{path.resolve()}/"
-        return self.add_items(items, within, told, name=str(source), cluster=cluster)
+        report = self.add_items(items, within, told, name=str(source), cluster=cluster)
+        report.notes += notes
+        return report
 
     def add_items(
         self,

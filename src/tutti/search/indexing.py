@@ -59,6 +59,8 @@ class Report:
     """Of the files that were read."""
     seconds: float = 0.0
     broken: list[Broken] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What should be known beside that, such as a column of prices that holds text."""
 
     @property
     def done(self) -> int:

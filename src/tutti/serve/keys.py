@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tutti.errors import InputError
+from tutti.media.text_files import read_lines
 
 _PREFIX = "tutti-"
 _SHORTEST = 20
@@ -89,12 +90,8 @@ def digest(key: str) -> str:
 
 
 def _from_file(path: Path) -> dict[str, str]:
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The file of keys {path} cannot be read: {error}.") from None
     tenants: dict[str, str] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in read_lines(path):
         words = line.split("#")[0].split()
         if not words:
             continue

@@ -12,13 +12,13 @@ from typing import Any, cast, get_args
 
 from tutti.content import Audio, Image, Media, Message, Part, Role, Text, Video, data_url_bytes
 from tutti.errors import InputError
+from tutti.media.text_files import read_text
 from tutti.training.data import (
     Dialogue,
     collect,
     list_field,
     object_entry,
     read_json_lines,
-    read_text,
     text_field,
 )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+from tutti.media.text_files import json_object, read_lines
 
 
 def draw(metrics: Path, picture: Path) -> str:
@@ -22,7 +23,7 @@ def draw(metrics: Path, picture: Path) -> str:
         from matplotlib.figure import Figure
     except ImportError:
         return "No learning curve was drawn; for one: pip install 'tutti[train]'"
-    lines = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+    lines = [json_object(line) for _, line in read_lines(metrics)]
     known = {"step", "seconds", "learning_rate", "gradient_norm", "examples_per_s", "steps_per_s", "skipped_steps"}
     losses = [key for key in dict.fromkeys(key for line in lines for key in line) if key.endswith("/loss")]
     validated = [line for line in lines if "learning_rate" not in line]

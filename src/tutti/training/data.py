@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from tutti.content import Message, Part
 from tutti.errors import InputError
+from tutti.media.text_files import read_lines
 
 T = TypeVar("T")
 
@@ -65,8 +66,7 @@ def read_json_lines(file: Path, parse: Callable[[str, Mapping[str, Any]], T]) ->
         InputError: The file cannot be read, or lines are not what they should be: all of them are counted, the first
             ten named with their numbers.
     """
-    lines = enumerate(read_text(file).split("\n"), 1)
-    return collect(file.name, ((f"line {number}", line) for number, line in lines if line.strip()), parse)
+    return collect(file.name, ((f"line {number}", line) for number, line in read_lines(file)), parse)
 
 
 def collect(
@@ -94,20 +94,6 @@ def collect(
         shown = "".join(f"\n  {text}" for text in wrong[:MOST_SHOWN])
         raise InputError(f"{name} has {len(wrong)} malformed entries; correct or remove them:{shown}{more}")
     return found
-
-
-def read_text(file: Path) -> str:
-    """The content of a UTF-8 file.
-
-    Raises:
-        InputError: It cannot be read or is not UTF-8.
-    """
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"Cannot read {file}: {error.strerror or error}.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file} is not UTF-8 (byte {error.start}); convert it to UTF-8.") from None
 
 
 def text_field(row: Mapping[str, Any], key: str) -> str:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tutti import __version__
 from tutti.errors import TrainingError
+from tutti.media.text_files import json_object, lines_of
 from tutti.training.curve import draw
 from tutti.training.phases import Phase
 from tutti.training.step import Stepper
@@ -139,8 +140,9 @@ class RunFolder:
         """Drop the lines of steps that will be taken again, so that the curve has each step once."""
         file = self.path / "metrics.jsonl"
         if file.exists():
-            lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-            _write(file, "".join(line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step))
+            whole = file.read_text(encoding="utf-8").rpartition("\n")[0]
+            kept = (line for _, line in lines_of(whole) if json_object(line)["step"] <= step)
+            _write(file, "".join(f"{line}\n" for line in kept))
 
     def _remove_states(self, keep: Path | None) -> None:
         for old in self.path.glob("state-*"):
@@ -198,7 +200,7 @@ def _read_json(file: Path) -> dict[str, Any]:
 def _processor() -> str:
     """The processor's name; Linux keeps it in a file."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n")
     except OSError:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

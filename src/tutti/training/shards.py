@@ -16,6 +16,7 @@ from typing import Any
 from tutti.content import Media
 from tutti.errors import CapacityError, InputError
 from tutti.media import Limits, wrap
+from tutti.media.text_files import decoded
 from tutti.training.data import Example, object_entry
 
 MEDIA = frozenset("jpg jpeg png webp gif bmp tif tiff wav flac ogg opus mp3 m4a aac mp4 mov webm mkv".split())
@@ -117,11 +118,11 @@ def _example(key: str, entries: list[tuple[str, bytes]], limits: Limits) -> Exam
                 if isinstance(part, Media):
                     media.append(part)
             elif kind == "json":
-                attributes |= object_entry(json.loads(content.decode()), "the entry")
+                attributes |= object_entry(json.loads(decoded(content, "the entry")), "the entry")
             elif kind in TEXTS:
-                texts.append(content.decode().strip())
+                texts.append(decoded(content, "the entry").strip())
             else:
-                label = content.decode().strip()
+                label = decoded(content, "the entry").strip()
         except (InputError, ValueError) as error:
             raise InputError(f"{key}.{extension}: {error}") from None
     texts += [attributes[name] for name in ("caption", "text") if isinstance(attributes.get(name), str)]
