@@ -117,7 +117,7 @@ def test_what_is_not_imagebind_is_refused(place: Path, state: dict[str, torch.Te
     torch.save({"state_dict": state}, file)
     assert "holds more than named tensors" in refusal(UnsafeCheckpoint, file)
     torch.save({"conv1.weight": torch.zeros(3)}, file)
-    assert "is not of ImageBind, the only checkpoint that is converted" in refusal(CheckpointError, file)
+    assert "is not of ImageBind, the only single file that is converted" in refusal(CheckpointError, file)
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("a.txt", "no tensors")
     assert "is damaged" in refusal(CheckpointError, file)

@@ -260,7 +260,7 @@ def test_the_shell_writes_a_quantized_folder(
         (["WIDE", "--into", "OUT"], "give --quantize int8 or"),
         (["WIDE", "--into", "WIDE", "--quantize", "int8"], "is the model itself"),
         (["WIDE", "--into", "OUT", "--quantize", "int3"], "expected one of int8, int4"),
-        (["WIDE", "--into", "OUT", "--quantize", "int8", "--config", "x"], "are for a .pth"),
+        (["WIDE", "--into", "OUT", "--quantize", "int8", "--config", "x"], "are for other layouts"),
         (["x.pth", "--into", "OUT", "--quantize", "int8"], "is a pickle"),
         (["nowhere", "--into", "OUT", "--quantize", "int8"], "There is no model"),
         (["WIDE", "--into", "FULL", "--quantize", "int8"], "is not a checkpoint; it is left alone"),

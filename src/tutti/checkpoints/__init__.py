@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from tutti.checkpoints.fingerprints import digests as digests
     from tutti.checkpoints.inspection import CheckpointInfo as CheckpointInfo
     from tutti.checkpoints.inspection import inspect as inspect
+    from tutti.checkpoints.layouts import foreign_layout as foreign_layout
     from tutti.checkpoints.loading import Loaded as Loaded
     from tutti.checkpoints.loading import LoadReport as LoadReport
     from tutti.checkpoints.loading import load as load
@@ -23,6 +24,7 @@ _DOORS = {
     "Loaded": "tutti.checkpoints.loading:Loaded",
     "convert": "tutti.checkpoints.conversion:convert",
     "digests": "tutti.checkpoints.fingerprints:digests",
+    "foreign_layout": "tutti.checkpoints.layouts:foreign_layout",
     "inspect": "tutti.checkpoints.inspection:inspect",
     "load": "tutti.checkpoints.loading:load",
     "merge": "tutti.checkpoints.merging:merge",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tutti.checkpoints.headers import read_json
+from tutti.checkpoints.layouts import OWNERS, foreign_layout
 from tutti.errors import CheckpointError, UnsafeCheckpoint, UnsupportedConfig
 
 if TYPE_CHECKING:
@@ -83,11 +84,15 @@ def _pattern(name: str) -> re.Pattern[str]:
     return re.compile(re.escape(name).replace(r"\{\}", "(.+)"))
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path, *, foreign: bool = False) -> dict[str, Any]:
     """`config.json` of a checkpoint.
 
+    Args:
+        folder: The checkpoint.
+        foreign: Whether it may be in a layout that is converted first.
+
     Raises:
-        CheckpointError: It is missing or broken.
+        CheckpointError: It is missing or broken, or of such a layout.
         UnsafeCheckpoint: It, or one of its neighbours, names code to run.
     """
     if not (folder / "config.json").is_file():
@@ -101,6 +106,11 @@ def read_config(folder: Path) -> dict[str, Any]:
                 f"{name} asks to run code of the checkpoint's own ({code[0]}), which Tutti never does; "
                 "use a checkpoint of a family it knows."
             )
+    if not foreign and (layout := foreign_layout(folder)):
+        raise CheckpointError(
+            f"{folder} is in the layout of {OWNERS[layout]}; expected a checkpoint in the Hugging Face layout: "
+            f"run tutti convert {folder} --into FOLDER."
+        )
     return read_json(folder / "config.json")
 
 

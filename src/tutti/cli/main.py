@@ -23,7 +23,7 @@ COMMANDS = {
     "classify": ("tutti.cli.classify", "Say which of your labels fits a medium, and how well each does."),
     "convert": (
         "tutti.cli.convert",
-        "Write a quantized folder of a checkpoint, or a safetensors folder of the official ImageBind .pth.",
+        "Write a quantized folder of a checkpoint, or a Hugging Face folder of one in another layout.",
     ),
     "embed": ("tutti.cli.embed", "Place texts and media in the shared space and compare them."),
     "serve": ("tutti.cli.serve", "Serve a model over HTTP, in the OpenAI dialect."),

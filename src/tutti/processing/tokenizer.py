@@ -66,6 +66,12 @@ class Tokenizer:
             raise InputError(f"{name} is not a tokenizer in the form of tokenizers.json: {error}.") from None
         return cls(tokenizer)
 
+    def with_special_token(self, token: str) -> Tokenizer:
+        """The same with one more special token; a token that it has already becomes special."""
+        made = tokenizers.Tokenizer.from_str(self.to_json())
+        made.add_special_tokens([tokenizers.AddedToken(token, normalized=False, special=True)])
+        return Tokenizer(made)
+
     @property
     def vocab_size(self) -> int:
         """V, added tokens included."""
