@@ -104,8 +104,8 @@ def _convert(arguments: argparse.Namespace) -> None:
     layout = checkpoints.foreign_layout(Path(arguments.source).expanduser())
     if layout is None and not arguments.source.endswith(".pth"):
         raise InputError(
-            f"{arguments.source} is no .pth and no folder in another layout than a checkpoint's; give --quantize int8 or "
-            "int4 to write a smaller folder of a checkpoint."
+            f"{arguments.source} is no .pth and no folder of another layout than a checkpoint's; give --quantize int8 "
+            "or int4 to write a smaller folder of a checkpoint."
         )
     done = _converted(arguments, arguments.into)
     if arguments.json:
