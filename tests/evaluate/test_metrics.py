@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tutti.evaluate.language import abstains, normalized, numbers_in, singular
-from tutti.evaluate.metrics import Said, chosen, distance, score, yes_or_no
+from tutti.evaluate.metrics import Said, distance, score, yes_or_no
+from tutti.evaluate.multiple_choice import chosen
 from tutti.evaluate.suite import Annotation, Case
 
 

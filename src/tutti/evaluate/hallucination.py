@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tutti.content import Claim
-from tutti.evaluate.language import abstains, normalized, number_of, numbers_in, plain, singular, stems
+from tutti.evaluate.language import abstains, normalized, numbers_in, plain, singular, stems
+from tutti.evaluate.numerals import NUMBER, number_of, spelled_together
 from tutti.evaluate.objects import DETERMINERS, FUNCTION_WORDS, lexicon, objects_in
 from tutti.evaluate.suite import Annotation
+from tutti.processing.words import folded, word_pattern
 
 Kind = Literal["object", "number", "text"]
 
@@ -247,7 +249,9 @@ def asserts(answer: str, phrase: str) -> bool:
 
 
 def _tokens(text: str) -> list[str]:
-    return re.findall(r"[\w]+(?:[.,]\d+)*(?:['-]\w+)*%?|[,.:!?()]", plain(text).lower())
+    """Caseless words, numbers and punctuation in order; words that together are one number are one token."""
+    pattern = rf"{NUMBER}%?(?!\w)|{word_pattern('-' + chr(39)).pattern}%?|[,.:!?()]"
+    return spelled_together(re.findall(pattern, folded(plain(text))))
 
 
 def _parts(tokens: list[str]) -> tuple[set[str], set[str]]:

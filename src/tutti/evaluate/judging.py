@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tutti.content import Finished, Message, SamplingOptions
 from tutti.errors import TuttiError
+from tutti.evaluate.final_answers import final_answer
 from tutti.evaluate.metrics import yes_or_no
 from tutti.evaluate.running import Outcome
 from tutti.evaluate.suite import Case
@@ -31,9 +32,8 @@ def judge(outcomes: Sequence[Outcome], judge_model: Responder) -> list[Outcome]:
 def _judged(outcome: Outcome, judge_model: Responder) -> Outcome:
     if outcome.reply is None or outcome.score is None or not expected_in_words(outcome.case):
         return outcome
-    text = _ASK.format(
-        question=outcome.case.question, expected=expected_in_words(outcome.case), answer=outcome.reply.text[:4000]
-    )
+    answer = final_answer(outcome.reply.text) or ""
+    text = _ASK.format(question=outcome.case.question, expected=expected_in_words(outcome.case), answer=answer[:4000])
     try:
         events = judge_model.stream([Message.user(text)], SamplingOptions(max_tokens=16))
         verdict = next((yes_or_no(event.answer.text) for event in events if isinstance(event, Finished)), None)

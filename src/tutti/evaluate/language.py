@@ -1,4 +1,4 @@
-"""English as far as scores need it: normal forms, word stems, numbers, and answers that decline to answer."""
+"""Language as far as scores need it: normal forms in any script; of English, stems and answers that decline."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from tutti.evaluate.numerals import in_digits, numbers
+from tutti.processing.words import folded, marks, words_of
+
 _ARTICLES = {"a", "an", "the"}
-_UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
-_UNITS += "seventeen eighteen nineteen".split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-NUMBERS = {word: float(value) for value, word in enumerate(_UNITS)}
-NUMBERS |= {word: float(10 * value) for value, word in enumerate(_TENS, 2)}
-NUMBERS |= {"dozen": 12.0, "hundred": 100.0, "thousand": 1000.0, "couple": 2.0, "pair": 2.0}
-_COUNTS = {word: str(int(value)) for word, value in NUMBERS.items() if word in {*_UNITS, *_TENS}}
 
 _DECLINES = re.compile(
     r"\b(?:can ?not|can't|cannot|could not|couldn't|unable to|impossible to|not possible to|no way to|hard to)\s+"
@@ -32,26 +28,54 @@ def abstains(answer: str) -> bool:
     return not answer.strip() or bool(_DECLINES.search(plain(answer)))
 
 
+_FRACTIONS = {
+    chr(code): f"{unicodedata.numeric(chr(code)):.6g}" for code in (*range(0xBC, 0xBF), *range(0x2150, 0x215F))
+}
+"""½ and its like, which the compatibility form would join to the number before: 3½ to 31⁄2."""
+_PLAIN_SIGNS = dict(zip(map(ord, "‘’‚‛“”„‟«»‐‑‒–—―−﹣－"), 4 * "\N{APOSTROPHE}" + 6 * '"' + 9 * "-", strict=True))
+_SUPERSCRIPTS = dict(zip(map(ord, "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"), "0123456789-", strict=True))
+
+
 def plain(text: str) -> str:
-    """The text with typographic quotes and compatibility forms made plain."""
-    text = unicodedata.normalize("NFKC", text)
-    return text.translate(str.maketrans("‘’‚‛“”„‟«»–—", '\'\'\'\'""""""--'))
+    """The text with typographic quotes, dashes and signs, and compatibility forms, made plain; 10³ is 10^3."""
+    text = re.sub("[⁰¹²³⁴-⁹⁻]+", lambda found: "^" + found[0].translate(_SUPERSCRIPTS), text)
+    text = re.sub("([0-9]?)([¼-¾⅐-⅞])", lambda found: found[1] + _FRACTIONS[found[2]][bool(found[1]) :], text)
+    return unicodedata.normalize("NFKC", text).translate(_PLAIN_SIGNS)
 
 
 def normalized(text: str) -> str:
-    """Lower case, no punctuation but that inside numbers, no articles, number words as digits (VQA's normal form).
+    """Caseless words without punctuation but that inside numbers, without articles, numbers in digits.
 
-    Antol et al. 2015, and its evaluation code: github.com/GT-Vision-Lab/VQA.
+    VQA's normal form (Antol et al. 2015, and its evaluation code: github.com/GT-Vision-Lab/VQA), in any script:
+    combining marks stay with their letters. Of a text that is nothing but signs and articles, the text, caseless.
     """
-    text = plain(text).lower().replace("'", "")
-    text = re.sub(r"(?<!\d)[.,:](?!\d)|(?<=\d)[.,:](?!\d)|(?<!\d)[.,:](?=\d)|[^\w\s.,:%-]|(?<!\w)-|-(?!\w)", " ", text)
-    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
-    return " ".join(_COUNTS.get(word, word) for word in text.split() if word not in _ARTICLES)
+    shown = _western_digits(folded(plain(text)))
+    kept = re.sub(
+        rf"(?<!\d)[.,:](?!\d)|(?<=\d)[.,:](?!\d)|(?<!\d)[.,:](?=\d)|[^\w\s.,:%{marks()}-]"
+        rf"|(?<![\w{marks()}])-(?!\d)|-(?!\w)",
+        " ",
+        shown.replace("'", ""),
+    )
+    found = re.sub(r"(?<=\d),(?=\d{3}\b)", "", kept).split()
+    written = [word for word in in_digits(found) if word not in _ARTICLES]
+    return " ".join(written) or " ".join(shown.split())
+
+
+def holds(text: str, phrase: str) -> bool:
+    """Whether a text holds a phrase as whole words; one that consists of signs, anywhere."""
+    if words_of(phrase):
+        return f" {normalized(phrase)} " in f" {normalized(text)} "
+    return bool(phrase.strip()) and folded(plain(phrase.strip())) in folded(plain(text))
 
 
 def words(text: str) -> list[str]:
-    """Words in lower case, hyphens and inner apostrophes kept."""
-    return re.findall(r"[a-z0-9]+(?:[-'][a-z0-9]+)*", plain(text).lower())
+    """Caseless words, hyphens and inner apostrophes kept."""
+    return words_of(plain(text), "-'")
+
+
+def _western_digits(text: str) -> str:
+    """The text with digits of other scripts as 0 to 9."""
+    return re.sub(r"\d", lambda found: str(unicodedata.decimal(found[0])), text)
 
 
 _IRREGULAR = {
@@ -85,27 +109,6 @@ def stems(text: str) -> list[str]:
     return [singular(word.removesuffix("'s")) for word in words(text)]
 
 
-def number_of(word: str) -> float | None:
-    """The number that a word is, in digits or in letters; else None."""
-    if word in NUMBERS:
-        return NUMBERS[word]
-    tens, _, unit = word.partition("-")
-    if tens in _TENS and unit in _UNITS[1:10]:
-        return NUMBERS[tens] + NUMBERS[unit]
-    try:
-        return float(word.replace(",", "").rstrip("%"))
-    except ValueError:
-        return None
-
-
-_NUMBER = re.compile(r"(?:(?<![\w.])[-+])?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?:(?<![\w.])[-+])?\d+(?:\.\d+)?|\.\d+")
-
-
 def numbers_in(text: str) -> list[float]:
-    """All numbers of a text in order, in digits or in letters."""
-    found: list[float] = []
-    for token in re.findall(rf"{_NUMBER.pattern}|[a-z]+(?:-[a-z]+)?", plain(text).lower()):
-        value = number_of(token)
-        if value is not None:
-            found.append(value)
-    return found
+    """All numbers of a text in order, in digits or in English words."""
+    return list(numbers(_western_digits(plain(text)).lower()))

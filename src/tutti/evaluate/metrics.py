@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from tutti.content import Claim
 from tutti.errors import MissingExtra
 from tutti.evaluate.captions import Consensus
+from tutti.evaluate.final_answers import final_answer, stated, unmarked
 from tutti.evaluate.hallucination import Truth, asserts, check
-from tutti.evaluate.language import abstains, normalized, numbers_in, plain
+from tutti.evaluate.language import abstains, holds, normalized, numbers_in, plain
+from tutti.evaluate.multiple_choice import chosen
 from tutti.evaluate.suite import Case
+from tutti.processing.words import folded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,9 @@ class Said:
 
 
 def score(case: Case, said: Said, captions: Consensus | None = None) -> Score:
-    """Score an answer by its case's metric.
+    """Score an answer by its case's metric: what follows the reasoning of a model that reasons first.
+
+    An answer that was cut off while it reasoned is none: it scores 0, and declines nothing.
 
     Args:
         case: What was asked, and what is right.
@@ -50,6 +55,13 @@ def score(case: Case, said: Said, captions: Consensus | None = None) -> Score:
     Raises:
         MissingExtra: The metric needs a library that is not installed.
     """
+    if case.metric == "recall":
+        value, extra = _recall(case, said)
+        return Score(value=value, extra=extra)
+    final = final_answer(said.text)
+    if final is None:
+        return Score(value=0.0, extra={"unparsed": 1.0})
+    said = replace(said, text=unmarked(final) if case.metric in _PROSE else stated(final))
     declined = abstains(said.text)
     if case.expected and all(abstains(answer) for answer in case.expected):
         return Score(value=float(declined), abstained=declined)
@@ -63,6 +75,8 @@ def score(case: Case, said: Said, captions: Consensus | None = None) -> Score:
 
 
 _Measured = tuple[float, dict[str, float]]
+_PROSE = frozenset({"caption", "facts", "hallucination", "judge", "wer", "contains"})
+"""Metrics by which all of an answer counts, not only what is marked as the answer."""
 
 
 def _exact(case: Case, said: Said) -> _Measured:
@@ -70,38 +84,25 @@ def _exact(case: Case, said: Said) -> _Measured:
 
 
 def _contains(case: Case, said: Said) -> _Measured:
-    text = f" {normalized(said.text)} "
-    return float(any(f" {normalized(answer)} " in text for answer in case.expected)), {}
+    return float(any(holds(said.text, answer) for answer in case.expected)), {}
 
 
 def _number(case: Case, said: Said) -> _Measured:
-    """The first number of the answer lies within the tolerance of an expected one."""
-    found = numbers_in(said.text)[:1]
-    wanted = [float(answer.replace(",", "")) for answer in case.expected]
+    """The first number, or that after the last "answer is", lies within the tolerance of an expected one."""
+    found = numbers_in(_after_cue(said.text))[:1] or numbers_in(said.text)[:1]
+    wanted = [goal for answer in case.expected for goal in numbers_in(answer)[:1]]
     near = [abs(value - goal) <= case.tolerance * abs(goal) + 1e-9 for value in found for goal in wanted]
     return float(any(near)), {}
-
-
-def chosen(text: str, options: Sequence[str]) -> int | None:
-    """Which option an answer picks: by its letter in front, or by its words; None when by neither or by several."""
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(options)]
-    pattern = rf"\W*(?:(?:the )?(?:answer|option|choice)(?: is)?:?\s*)?\(?([{letters}])(?:[).:,]|\s*$)"
-    marked = re.match(pattern, plain(text), re.IGNORECASE)
-    if marked:
-        return letters.index(marked[1].upper())
-    words = [normalized(option) for option in options]
-    if normalized(text) in words:
-        return words.index(normalized(text))
-    found = [index for index, option in enumerate(words) if f" {option} " in f" {normalized(text)} "]
-    longest = [i for i in found if not any(i != j and f" {words[i]} " in f" {words[j]} " for j in found)]
-    return longest[0] if len(longest) == 1 else None
 
 
 def _choice(case: Case, said: Said) -> _Measured:
     options = said.options or case.options
     picked = chosen(said.text, options)
-    right = {normalized(answer) for answer in case.expected}
-    return float(picked is not None and normalized(options[picked]) in right), {"unparsed": float(picked is None)}
+    right = {option for option in options if option in case.expected}  # C, C++ and C# have one normal form
+    if not right:
+        normal = {normalized(answer) for answer in case.expected}
+        right = {option for option in options if normalized(option) in normal}
+    return float(picked is not None and options[picked] in right), {"unparsed": float(picked is None)}
 
 
 def _vqa(case: Case, said: Said) -> _Measured:
@@ -121,10 +122,10 @@ def _vqa(case: Case, said: Said) -> _Measured:
 
 def _anls(case: Case, said: Said) -> _Measured:
     """Average normalized Levenshtein similarity, cut off below one half (Biten et al. 2019, section 4)."""
-    text = " ".join(plain(said.text).lower().split())
+    text = " ".join(folded(plain(said.text)).split())
     best = 0.0
     for answer in case.expected:
-        wanted = " ".join(plain(answer).lower().split())
+        wanted = " ".join(folded(plain(answer)).split())
         far = distance(text, wanted) / max(len(text), len(wanted), 1)
         best = max(best, 1 - far if far < 0.5 else 0.0)
     return best, {}
@@ -166,11 +167,24 @@ def _recall(case: Case, said: Said) -> _Measured:
 
 
 def yes_or_no(text: str) -> str | None:
-    """The first "yes" or "no" of an answer; "not" without either is a no, as POPE's own evaluation has it."""
-    found = re.search(r"\b(yes|no)\b", plain(text).lower())
-    if found:
-        return found[1]
-    return "no" if re.search(r"\bnot\b|n't\b", plain(text).lower()) else None
+    """What an answer says: the yes or no after its last "answer is", else the first one.
+
+    "Not" without either is a no, as POPE's own evaluation has it. Reasoning before the answer does not count.
+    """
+    final = final_answer(text)
+    if final is None:
+        return None
+    answer = folded(plain(stated(final)))
+    for part in (_after_cue(answer), answer):
+        if found := re.search(r"\b(yes|no)\b", part):
+            return found[1]
+    return "no" if re.search(r"\bnot\b|n't\b", answer) else None
+
+
+def _after_cue(text: str) -> str:
+    """What follows the last "answer:" or "answer is" of a text; nothing where there is none."""
+    cues = list(re.finditer(r"\banswer\b\W*(?:(?:is|was|would be|must be|should be)\b|[:=])", text, re.IGNORECASE))
+    return text[cues[-1].end() :] if cues else ""
 
 
 def _pope(case: Case, said: Said) -> _Measured:
@@ -193,7 +207,6 @@ _METRICS: dict[str, Callable[[Case, Said], _Measured]] = {
     "vqa": _vqa,
     "anls": _anls,
     "wer": _wer,
-    "recall": _recall,
     "pope": _pope,
     "judge": _judge,
 }

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib.resources import files
 
-from tutti.evaluate.language import number_of, singular, words
+from tutti.evaluate.language import singular, words
+from tutti.evaluate.numerals import number_of
 
 DETERMINERS = set(
     "a an the some several many few any another this these those each every both all no more other his her its "

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tutti.errors import InputError
+from tutti.evaluate.multiple_choice import LETTERS
 from tutti.evaluate.suite import Case
 from tutti.media.text_files import read_lines
 
 _PLACES = {"question", "options", "options:reversed", "options:shuffled"}
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)

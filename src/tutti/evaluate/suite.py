@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tutti.errors import InputError
+from tutti.evaluate.language import numbers_in
 
 METRICS = (
     "exact",
@@ -228,8 +229,4 @@ def _path(medium: str, root: Path) -> str:
 
 
 def _is_number(text: str) -> bool:
-    try:
-        float(text.replace(",", ""))
-    except ValueError:
-        return False
-    return True
+    return len(numbers_in(text)) == 1
