@@ -8,6 +8,7 @@ from typing import Any
 
 import av
 import numpy as np
+import pillow_heif
 import pytest
 import soundfile
 from PIL import Image as pillow
@@ -72,6 +73,13 @@ def make_picture(form: str = "PNG", mode: str = "RGB", size: tuple[int, int] = (
     return file.getvalue()
 
 
+def make_heic() -> bytes:
+    file = io.BytesIO()
+    with pillow.open(io.BytesIO(make_picture())) as picture:
+        pillow_heif.from_pillow(picture).save(file)
+    return file.getvalue()
+
+
 def make_animation(form: str) -> bytes:
     frames = [pillow.new("RGB", (16, 12), (80 * place, 0, 0)) for place in range(4)]
     file = io.BytesIO()
@@ -110,7 +118,8 @@ def sound_bytes() -> Callable[..., bytes]:
 @pytest.fixture(scope="session")
 def one_of_each() -> dict[str, bytes]:
     """One small file of every format, by name."""
-    made = {form: make_picture(form) for form in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")}
+    made = {form: make_picture(form) for form in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")}
+    made["HEIC"] = make_heic()
     made |= {form: make_sound(form, 0.2) for form in ("WAV", "FLAC", "OGG", "MP3")}
     made |= {kind: make_film(kind) for kind in FILMS}
     made |= {

@@ -121,6 +121,9 @@ def test_pictures_and_films_larger_than_their_headers_say(film: Callable[..., by
     place = moving.rindex(b"avc1") + 4 + 24  # of the sample's entry (ISO 14496-12, 12.1.3)
     assert struct.unpack(">HH", moving[place : place + 4]) == (64, 48)
     moving[place : place + 4] = struct.pack(">HH", 8, 8)
+    place = moving.index(b"tkhd") + 4 + 76  # the same lie of the track, or its pixels would not be square
+    assert struct.unpack(">II", moving[place : place + 8]) == (64 << 16, 48 << 16)
+    moving[place : place + 8] = struct.pack(">II", 8 << 16, 8 << 16)
     assert decode_video(Video(bytes(moving)), Limits(), UniformFrames(1)).frames.shape == (1, 48, 64, 3)
     with pytest.raises(CapacityError, match="64 x 48 pixels; the limit is 2,000"):
         decode_video(Video(bytes(moving)), Limits(max_pixels=2000), UniformFrames(1))

@@ -14,8 +14,7 @@ from tutti.errors import TuttiError
 from tutti.media import Limits, UniformFrames, decode_audio, decode_image, decode_video, wrap
 
 LIMITS = Limits(max_pixels=1_000_000, max_seconds=30, max_bytes=10_000_000)
-NAMES = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "WAV", "FLAC", "OGG", "MP3", "mp4", "mov", "webm", "mkv", "m4a"]
-NAMES += ["gif film", "webp film"]
+NAMES = [*"JPEG PNG WEBP GIF BMP TIFF AVIF HEIC WAV FLAC OGG MP3 mp4 mov webm mkv m4a".split(), "gif film", "webp film"]
 
 
 @settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

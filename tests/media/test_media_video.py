@@ -137,7 +137,7 @@ def test_bad_videos(tmp_path: Path, film: Callable[..., bytes], picture_bytes: C
     assert message(film("mp4", pictures=False)) == f"{path} has sound but no moving pictures; expected a video."
     assert message(picture_bytes("PNG")) == (
         f"{path} is not a video that Tutti reads: its content is PNG; "
-        "expected MP4, MOV, WebM, MKV, animated GIF or animated WebP."
+        "expected MP4, MOV, WebM, MKV, or animated GIF, WebP or AVIF."
     )
     assert message(b"") == f"{path} is empty; expected a video."
     place = whole.index(b"stsz") + 8  # ISO 14496-12, 8.7.3: the count of samples follows their common size
@@ -150,7 +150,7 @@ def test_bad_videos(tmp_path: Path, film: Callable[..., bytes], picture_bytes: C
 
 
 def test_wrap_tells_by_content(one_of_each: dict[str, bytes], tmp_path: Path) -> None:
-    pictures = {"JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"}
+    pictures = {"JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIC"}
     films = {"mp4", "mov", "webm", "mkv", "gif film", "webp film"}
     for name, content in one_of_each.items():
         expected = "image" if name in pictures else "video" if name in films else "audio"

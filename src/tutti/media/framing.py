@@ -129,6 +129,9 @@ def webp_size(file: BinaryIO) -> tuple[int, int]:
 
 _ENDS: dict[Format, Callable[[BinaryIO, int], int]] = {
     sniff.MP4: _mp4_end,
+    sniff.AVIF: _mp4_end,
+    sniff.HEIC: _mp4_end,
+    sniff.HEIF: _mp4_end,
     sniff.MATROSKA: _matroska_end,
     sniff.OGG: _ogg_end,
     sniff.WAV: _riff_end,

@@ -1,4 +1,4 @@
-"""Pictures: JPEG, PNG, WebP, GIF, BMP, TIFF to uint8 RGB, through Pillow's own reader of that one format."""
+"""Pictures: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC to uint8 RGB, each by the one reader of its format."""
 
 from __future__ import annotations
 
@@ -7,21 +7,32 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 from PIL import Image as pillow
 from PIL.ImageFile import ImageFile
 
 from tutti.content import Image, Media
-from tutti.errors import InputError
+from tutti.errors import InputError, MissingExtra
 from tutti.media import sniff
 from tutti.media.framing import check_whole, webp_size
 from tutti.media.limits import Limits
+from tutti.media.png_chunks import without_large_texts
 from tutti.media.sniff import PICTURES, Format, describe
 from tutti.media.sources import array_of, decoding, opened
+from tutti.media.transparency import rgb, scale_transparent_colour
+from tutti.media.turning import UPRIGHT, Turn, turned
 
 # The readers are called directly rather than through `PIL.Image.open`: nothing else can be tried on hostile bytes, and
 # the pixel budget is ours, not the process-wide MAX_IMAGE_PIXELS of Pillow with its warning.
@@ -32,15 +43,27 @@ _READERS: dict[Format, type[ImageFile]] = {
     sniff.GIF: GifImagePlugin.GifImageFile,
     sniff.BMP: BmpImagePlugin.BmpImageFile,
     sniff.TIFF: TiffImagePlugin.TiffImageFile,
+    sniff.AVIF: AvifImagePlugin.AvifImageFile,
 }
 _ORIENTATION_TAG = 0x0112
+_EXIF_TURNS: dict[int, Turn] = {
+    2: (False, True, False),
+    3: (False, True, True),
+    4: (False, False, True),
+    5: (True, False, False),
+    6: (True, True, False),
+    7: (True, True, True),
+    8: (True, False, True),
+}
+"""Values of that tag (Exif 2.32)."""
 _quiet_lock = threading.Lock()
 
 
 def decode_image(part: Image, limits: Limits, at_least: int | None = None) -> NDArray[np.uint8]:
     """Decode a picture; of an animation, its first frame.
 
-    Orientation is applied, transparency laid on white, 16-bit grey scaled to 8 bits.
+    Orientation is applied, 16-bit grey scaled to 8 bits, and what is transparent laid on white, or on black or grey
+    where what is visible would vanish on white.
 
     Args:
         part: The picture.
@@ -67,7 +90,7 @@ def decode_image(part: Image, limits: Limits, at_least: int | None = None) -> ND
             image.draft(None, _room_for(image.size, at_least))
         image.load()
         limits.check_pixels(part.name, *image.size)
-        return _turned(rgb(image, part.name), _orientation(image))
+        return turned(rgb(image, part.name), *_EXIF_TURNS.get(_orientation(image), UPRIGHT))
 
 
 @contextmanager
@@ -76,23 +99,45 @@ def picture(file: BinaryIO, part: Media, limits: Limits) -> Iterator[tuple[Image
 
     Raises:
         InputError: The content is no picture, or its header is damaged.
+        MissingExtra: It is HEIC, and its reader is not installed.
         CapacityError: The header claims more pixels than allowed.
     """
     found = sniff.sniff(file)
-    if found is None or found not in _READERS:
+    if found is None or found.modality != "image":
         raise InputError(f"{part.name} is not a picture that Tutti reads: {describe(file)}; expected {PICTURES}.")
     if found is sniff.WEBP:
         limits.check_pixels(part.name, *webp_size(file))
     check_whole(file, found, part.name)
+    reader = _reader(found)
     with decoding(part.name, f"a readable {found.name} picture"), quiet():
-        image = _READERS[found](file)
+        image = reader(without_large_texts(file) if found is sniff.PNG else file)
+        if found is sniff.PNG:
+            scale_transparent_colour(image, image.tile[0].args if image.tile else None)
     with image:
         limits.check_pixels(part.name, *image.size)
         yield image, found
 
 
+def _reader(found: Format) -> type[ImageFile]:
+    """What reads pictures of a format.
+
+    Raises:
+        MissingExtra: It is not installed.
+        InputError: Pillow was built without AVIF.
+    """
+    if found is sniff.AVIF and not AvifImagePlugin.SUPPORTED:
+        raise InputError("This Pillow was built without AVIF; install its wheel, or convert the picture to PNG.")
+    if found in _READERS:
+        return _READERS[found]
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        raise MissingExtra(f"Reading {found.name} pictures", "heif") from None
+    return cast("type[ImageFile]", HeifImageFile)
+
+
 def is_animated(file: BinaryIO, found: Format, name: str) -> bool:
-    """Whether an open GIF or WebP has more than one frame."""
+    """Whether an open GIF, WebP or AVIF has more than one frame."""
     if found is sniff.WEBP:  # the animation flag of the extended header (RFC 9649, section 2.7), without decoding
         file.seek(0)
         head = file.read(21)
@@ -100,24 +145,6 @@ def is_animated(file: BinaryIO, found: Format, name: str) -> bool:
         return head[12:16] == b"VP8X" and len(head) == 21 and bool(head[20] & 2)
     with decoding(name, f"a readable {found.name} picture"), quiet(), _READERS[found](file) as image:
         return bool(getattr(image, "is_animated", False))
-
-
-def rgb(image: pillow.Image, name: str) -> NDArray[np.uint8]:
-    """A loaded Pillow picture of any mode as (H, W, 3) uint8, transparency laid on white.
-
-    Raises:
-        InputError: The mode has no fixed range (32-bit integers, floats).
-    """
-    if image.mode.startswith("I;16"):
-        grey = np.asarray(image).astype(np.uint32)
-        return _three(((grey * 255 + 32767) // 65535).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise InputError(f"{name} has 32-bit values of unknown range; expected 1, 8 or 16 bits a channel.")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = pillow.new("RGBA", image.size, (255, 255, 255, 255))
-        image = pillow.alpha_composite(white, image)
-    return np.array(image.convert("RGB"), dtype=np.uint8)
 
 
 @contextmanager
@@ -143,17 +170,6 @@ def _orientation(image: ImageFile) -> int:
             return int(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:  # noqa: BLE001 - a good picture with damaged metadata is still a good picture
         return 1
-
-
-def _turned(array: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Apply an EXIF orientation (Exif 2.32, tag 274)."""
-    if orientation in (5, 6, 7, 8):
-        array = array.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        array = array[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        array = array[::-1]
-    return np.ascontiguousarray(array)
 
 
 def _three(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

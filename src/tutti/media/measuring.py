@@ -16,6 +16,7 @@ from tutti.media.images import picture
 from tutti.media.limits import Limits
 from tutti.media.sniff import describe
 from tutti.media.sources import decoding, opened
+from tutti.media.turning import shown_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,6 @@ def _of_container(file: BinaryIO, found: sniff.Format, part: Media, limits: Limi
         stream = picture_stream(opened_container)
         if stream is None:
             return Size(bytes=size, seconds=seconds)
-        width, height = stream.codec_context.width, stream.codec_context.height
+        width, height = shown_size(stream, stream.codec_context.width, stream.codec_context.height)
         limits.check_pixels(part.name, width, height)
         return Size(bytes=size, pixels=width * height, seconds=seconds)

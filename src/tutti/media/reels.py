@@ -13,10 +13,12 @@ from PIL import Image as pillow
 from tutti.content import Video
 from tutti.errors import InputError
 from tutti.media.containers import check_codec, container, picture_stream
-from tutti.media.images import picture, quiet, rgb
+from tutti.media.images import picture, quiet
 from tutti.media.limits import Limits
 from tutti.media.sniff import Format
 from tutti.media.sources import decoding
+from tutti.media.transparency import WHITE, ground_for, rgb
+from tutti.media.turning import shown_size, upright
 
 _THUMBNAIL = 16
 Shown = tuple[float, NDArray[np.uint8]]
@@ -98,11 +100,13 @@ class ContainerReel:
         """The frame shown at each of the ascending `moments`, all of the size of the first one kept."""
         size: tuple[int, int] | None = None
         with container(self._file, self._found, self._name) as opened:
-            for frame in self._walk(opened, self._stream(opened), [self._wanted(time_s) for time_s in moments]):
-                size = size or (frame.width, frame.height)
+            stream = self._stream(opened)
+            for frame in self._walk(opened, stream, [self._wanted(time_s) for time_s in moments]):
                 self._limits.check_pixels(self._name, frame.width, frame.height)
-                array = frame.to_ndarray(format="rgb24", width=size[0], height=size[1])
-                yield self._seconds(frame.pts), np.ascontiguousarray(np.rot90(array, round(frame.rotation / 90) % 4))
+                shown = shown_size(stream, frame.width, frame.height)
+                self._limits.check_pixels(self._name, *shown)
+                size = size or shown
+                yield self._seconds(frame.pts), upright(frame, size)
 
     def _wanted(self, time_s: float) -> int:
         place = bisect.bisect_right(self._pts, self._first + time_s / self._time_base + 1e-6) - 1
@@ -139,14 +143,16 @@ class ContainerReel:
 
 
 class AnimationReel:
-    """Frames of an animated GIF or WebP, each shown for its own time."""
+    """Frames of an animated GIF, WebP or AVIF, each shown for its own time."""
 
     zero_s = 0.0
 
     def __init__(self, file: BinaryIO, part: Video, limits: Limits) -> None:
         self._file, self._part, self._limits = file, part, limits
-        self._starts, self._end = [], 0.0
-        for start_s, end_s, _ in self._frames():
+        self._starts, self._end, self._ground = [], 0.0, WHITE
+        for start_s, end_s, image in self._frames():
+            if self._ground == WHITE and image.has_transparency_data:  # one ground for all, or they would flicker
+                self._ground = ground_for(image)
             self._starts.append(start_s)
             self._end = end_s
 
@@ -170,6 +176,9 @@ class AnimationReel:
                 yield start_s, end_s, image
                 place += 1
 
+    def _rgb(self, image: pillow.Image) -> NDArray[np.uint8]:
+        return rgb(image, self._part.name, self._ground)
+
     @property
     def duration_s(self) -> float:
         """Length of one round, in seconds."""
@@ -183,7 +192,7 @@ class AnimationReel:
     def thumbnails(self) -> Iterator[Shown]:
         """All frames, small."""
         for start_s, _, image in self._frames():
-            whole = pillow.fromarray(rgb(image, self._part.name))
+            whole = pillow.fromarray(self._rgb(image))
             yield start_s, np.asarray(whole.resize((_THUMBNAIL, _THUMBNAIL)))
 
     def shown_at(self, moments: NDArray[np.float64]) -> Iterator[Shown]:
@@ -193,7 +202,7 @@ class AnimationReel:
         for place, (start_s, _, image) in enumerate(self._frames()):
             repeats = wanted.count(place)
             if repeats:
-                array = rgb(image, self._part.name)
+                array = self._rgb(image)
                 size = size or array.shape
                 if array.shape != size:
                     raise InputError(f"{self._part.name} changes its size on the way; expected frames of one size.")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from tutti.content import Modality
 
-PICTURES = "JPEG, PNG, WebP, GIF, BMP or TIFF"
+PICTURES = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
 SOUNDS = "WAV, FLAC, OGG, MP3, M4A or AAC"
-FILMS = "MP4, MOV, WebM, MKV, animated GIF or animated WebP"
+FILMS = "MP4, MOV, WebM, MKV, or animated GIF, WebP or AVIF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,9 @@ class Format:
 
 JPEG, PNG, WEBP = Format("JPEG", "image"), Format("PNG", "image"), Format("WebP", "image")
 GIF, BMP, TIFF = Format("GIF", "image"), Format("BMP", "image"), Format("TIFF", "image")
+AVIF, HEIC, HEIF = Format("AVIF", "image"), Format("HEIC", "image"), Format("HEIF", "image")
+ANIMATIONS = (GIF, WEBP, AVIF)
+"""Pictures that may hold several frames, each with its time."""
 WAV, FLAC, OGG = Format("WAV", "audio"), Format("FLAC", "audio"), Format("OGG", "audio")
 STREAMED_FLAC = Format("streamed FLAC", "audio")
 """FLAC written before its length was known, which libsndfile does not read."""
@@ -41,10 +45,29 @@ _PREFIXES = (
 )
 _QUICKTIME_ATOMS = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
 _BMP_HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
+_STILL_BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), AVIF),  # AV1 Image File Format, section 6
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), HEIC),
+    **dict.fromkeys((b"avci", b"avcs", b"j2ki", b"j2is", b"jpeg", b"jpgs", b"vvic", b"vvis"), HEIF),
+}
+"""Brands of pictures in the container of MP4 (ISO 23008-12, annexes B, E, H and L)."""
+_GENERAL_STILL_BRANDS = {b"mif1", b"mif2", b"msf1", b"miaf", b"1pic"}
+"""Those that leave the codec to the brands after them."""
+_UNREAD = {
+    b"\0\0\0\x0cJXL \r\n": "JPEG XL",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cjP  \r\n": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"8BPS": "a Photoshop document",
+    b"%PDF-": "PDF",
+}
+"""Beginnings of well-known formats that are not read, for error messages."""
+_MOST_BOXES = 10_000
+"""Boxes of a container that are walked; a real file has a few dozen."""
 
 
 def sniff(file: BinaryIO) -> Format | None:
-    """Tell the format of an open file by its first bytes, and rewind it. None means that it is none Tutti reads."""
+    """The format of an open file by its content; None where Tutti does not read it. The file is rewound."""
     file.seek(0)
     head = file.read(32)
     if head[:3] == b"ID3" and len(head) >= 10:  # a tag before the sound: its length has seven bits a byte
@@ -60,10 +83,60 @@ def sniff(file: BinaryIO) -> Format | None:
     if head[:4] == b"RIFF" and head[8:12] in (b"WAVE", b"WEBP"):
         return WAV if head[8:12] == b"WAVE" else WEBP
     if head[4:8] in _QUICKTIME_ATOMS:
-        return MP4
+        return None if _unread(head) else _iso_media(file, head)
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
         return BMP
     return _mpeg_audio(head)
+
+
+def _iso_media(file: BinaryIO, head: bytes) -> Format:
+    """A film or a still picture, by the brands of the file (ISO 14496-12, section 4.3) and by its boxes."""
+    if head[4:8] == b"ftyp":
+        brands = [head[8:12], *_compatible_brands(file, int.from_bytes(head[:4], "big"))]
+        if brands[0] in _STILL_BRANDS:
+            return _STILL_BRANDS[brands[0]]
+        if brands[0] in _GENERAL_STILL_BRANDS:
+            return next((_STILL_BRANDS[brand] for brand in brands if brand in _STILL_BRANDS), HEIF)
+    items = _still_items(file)
+    if items is None:
+        return MP4
+    return AVIF if b"av01" in items else HEIC if b"hvc1" in items else HEIF
+
+
+def _compatible_brands(file: BinaryIO, length: int) -> list[bytes]:
+    file.seek(16)
+    names = file.read(max(0, min(length, 1024) - 16))
+    file.seek(0)
+    return [names[at : at + 4] for at in range(0, len(names) - 3, 4)]
+
+
+def _still_items(file: BinaryIO) -> bytes | None:
+    """The box that lists still pictures, of a file whose brand is not theirs; None where it describes a film."""
+    size, start, items = file.seek(0, io.SEEK_END), 0, None
+    for _ in range(_MOST_BOXES):
+        file.seek(start)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        if head[4:8] in (b"moov", b"moof"):
+            items = None
+            break
+        if head[4:8] == b"meta":
+            file.seek(start)
+            content = file.read(min(length or size, 1 << 16))
+            items = content if b"pict" in content[:64] else items  # its handler comes first
+        if length < 8 or start + length >= size:
+            break
+        start += length
+    file.seek(0)
+    return items
+
+
+def _unread(head: bytes) -> str | None:
+    if head[4:12] == b"ftypcrx ":
+        return "a Canon raw picture (CR3)"
+    return next((name for start, name in _UNREAD.items() if head.startswith(start)), None)
 
 
 def _mpeg_audio(head: bytes) -> Format | None:
@@ -82,6 +155,8 @@ def describe(file: BinaryIO) -> str:
         return f"its content is {found.name}"
     head = file.read(512)
     file.seek(0)
+    if unread := _unread(head):
+        return f"its content is {unread}"
     try:
         text = head.decode("utf-8", errors="strict" if len(head) < 512 else "ignore")
     except UnicodeDecodeError:

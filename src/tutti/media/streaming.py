@@ -29,6 +29,7 @@ from tutti.media.containers import check_codec, check_rate, container, is_contai
 from tutti.media.limits import Limits
 from tutti.media.sniff import Format, describe
 from tutti.media.sources import decoding, opened
+from tutti.media.turning import shown_size, upright
 
 Shown = tuple[float, NDArray[np.uint8]]
 Window = tuple[float, NDArray[np.float32]]
@@ -95,7 +96,8 @@ def sampled_frames(part: Video, limits: Limits, plan: Plan, short_side: int = 25
                 if frame.pts in wanted:
                     wanted.discard(frame.pts)
                     limits.check_pixels(part.name, frame.width, frame.height)
-                    yield max(0.0, frame.pts * base - plan.zero_s), _shrunk(frame, short_side)
+                    shown = shown_size(stream, frame.width, frame.height)
+                    yield max(0.0, frame.pts * base - plan.zero_s), _shrunk(frame, shown, short_side)
 
 
 def _time(packet: Any) -> int | None:
@@ -158,11 +160,9 @@ class _Leaps:
         self._sizes.append(size)
 
 
-def _shrunk(frame: Any, short_side: int) -> NDArray[np.uint8]:
-    scale = min(1.0, short_side / min(frame.width, frame.height))
-    size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-    array = frame.reformat(*size, format="rgb24", interpolation="AREA").to_ndarray()
-    return np.ascontiguousarray(np.rot90(array, round(frame.rotation / 90) % 4))
+def _shrunk(frame: Any, shown: tuple[int, int], short_side: int) -> NDArray[np.uint8]:
+    scale = min(1.0, short_side / min(shown))
+    return upright(frame, (max(1, round(shown[0] * scale)), max(1, round(shown[1] * scale))), "AREA")
 
 
 def _film(file: BinaryIO, part: Media) -> Format:
@@ -334,7 +334,9 @@ def frame_at(part: Video, limits: Limits, time_s: float) -> NDArray[np.uint8]:
             shown = frame
         if shown is None:
             raise InputError(f"{part.name} holds no frames; expected a video with moving pictures.")
-        return _shrunk(shown, min(shown.width, shown.height))
+        size = shown_size(stream, shown.width, shown.height)
+        limits.check_pixels(part.name, *size)
+        return upright(shown, size)
 
 
 def plan_zero(part: Video, limits: Limits) -> float:

@@ -45,7 +45,7 @@ def decode_video(
     """Decode chosen frames of a video and its sound. Rotation is applied.
 
     Args:
-        part: The video, or an animated GIF or WebP.
+        part: The video, or an animated GIF, WebP or AVIF.
         limits: Budgets of bytes, seconds, and pixels of all kept frames together.
         choice: Which frames to keep; eight at equal distances when not given.
         scale: What is kept of a frame, so that large ones need not be held; it must pickle for decoding in a worker.
@@ -75,7 +75,7 @@ def decode_video(
         return clip_of(ArrayReel(array, part.frames_per_s, limits))
     with opened(part, limits) as file:
         found = sniff.sniff(file)
-        if found in (sniff.GIF, sniff.WEBP):
+        if found in sniff.ANIMATIONS:
             return clip_of(AnimationReel(file, part, limits))
         if found is None or found not in (sniff.MP4, sniff.MATROSKA):
             raise InputError(f"{part.name} is not a video that Tutti reads: {describe(file)}; expected {FILMS}.")

@@ -13,7 +13,7 @@ from tutti.errors import InputError
 from tutti.media.containers import container, picture_stream
 from tutti.media.images import is_animated
 from tutti.media.limits import Limits
-from tutti.media.sniff import FILMS, GIF, MATROSKA, MP4, PICTURES, SOUNDS, WEBP, Format, describe, sniff
+from tutti.media.sniff import ANIMATIONS, FILMS, MATROSKA, MP4, PICTURES, SOUNDS, Format, describe, sniff
 from tutti.media.sources import opened
 from tutti.settings import read_settings
 
@@ -34,8 +34,8 @@ def wrap(
 ) -> Part:
     """Put a path, encoded bytes, a `data:` URL or a numpy array in the part of its modality. Parts pass through.
 
-    Files are told apart by content. An MP4 or Matroska file without moving pictures is audio; a GIF or WebP of more
-    than one frame is video. Arrays: uint8 (H, W), (H, W, 3) or (H, W, 4) is an image, uint8 (F, H, W, 3) a video,
+    Files are told apart by content. An MP4 or Matroska file without moving pictures is audio; a GIF, WebP or AVIF of
+    more than one frame is video. Arrays: uint8 (H, W), (H, W, 3) or (H, W, 4) is an image, uint8 (F, H, W, 3) a video,
     float32 or int16 (S,) or (S, C) audio.
 
     Args:
@@ -84,7 +84,7 @@ def _modality(file: BinaryIO, found: Format, name: str) -> Modality:
     if found in (MP4, MATROSKA):
         with container(file, found, name) as opened_container:
             return "audio" if picture_stream(opened_container) is None else "video"
-    if found in (GIF, WEBP):
+    if found in ANIMATIONS:
         return "video" if is_animated(file, found, name) else "image"
     return found.modality
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from tutti.content import Video
 from tutti.errors import InputError
@@ -34,11 +35,30 @@ def remuxed(file: BinaryIO, found: Format) -> bytes:
         copies = {stream.index: target.add_stream_from_template(stream) for stream in streams}
         for copy in copies.values():
             copy.metadata.clear()
-        for packet in source.demux(streams):
-            if packet.dts is not None:
-                packet.stream = copies[packet.stream.index]
-                target.mux(packet)
+        for packet in _timed(source.demux(streams)):
+            packet.stream = copies[packet.stream.index]
+            target.mux(packet)
     return buffer.getvalue()
+
+
+def _timed(packets: Iterable[Any]) -> Iterator[Any]:
+    """Packets with times of decoding: Matroska stores none, and the parser knows none for the first of a stream."""
+    waiting: dict[int, list[Any]] = {}
+    known: set[int] = set()
+    for packet in packets:
+        index = packet.stream.index
+        if packet.dts is None and packet.pts is not None and index not in known:
+            waiting.setdefault(index, []).append(packet)
+            continue
+        if packet.dts is not None:
+            known.add(index)
+            early = waiting.pop(index, [])
+            for before, one in enumerate(reversed(early), start=1):
+                one.dts = packet.dts - before
+            yield from (*early, packet)
+    for packet in (one for early in waiting.values() for one in early):
+        packet.dts = packet.pts
+        yield packet
 
 
 def encoded(part: Video, limits: Limits) -> tuple[bytes, int]:

@@ -12,6 +12,7 @@ from typing import Any
 from tutti.content import Embeddings, Part, SamplingOptions, Usage
 from tutti.errors import MissingExtra
 from tutti.media import Limits
+from tutti.media.sniff import HEIC, HEIF, JPEG, PNG, WEBP
 from tutti.providers.hosted import Hosted, HostedOptions, Progress, finish_reason, unit_rows
 from tutti.providers.keys import Key
 from tutti.providers.outgoing import Accepts, Outgoing, Piece, split_system, texts_only
@@ -29,6 +30,7 @@ class Gemini(Hosted):
 
     accepts = Accepts(
         image_side_px=3072,
+        pictures=(JPEG, PNG, WEBP, HEIC, HEIF),
         audio_rate_hz=16_000,
         video=True,
         medium_bytes=14_000_000,

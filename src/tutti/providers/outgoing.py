@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tutti.content import Audio, Conversation, Image, Media, Modality, Part, Text
 from tutti.errors import CapacityError, InputError, UnsupportedTask, one_that_can
 from tutti.media import Limits, decode_audio, decode_image
-from tutti.media.sniff import FLAC, GIF, JPEG, MATROSKA, MP3, MP4, OGG, PNG, WAV, WEBP, Format, sniff
+from tutti.media.sniff import AVIF, FLAC, GIF, HEIC, HEIF, JPEG, MATROSKA, MP3, MP4, OGG, PNG, WAV, WEBP, Format, sniff
 from tutti.media.sources import array_of, decoding, opened
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ MIME: dict[Format, str] = {
     PNG: "image/png",
     WEBP: "image/webp",
     GIF: "image/gif",
+    AVIF: "image/avif",
+    HEIC: "image/heic",
+    HEIF: "image/heif",
     WAV: "audio/wav",
     MP3: "audio/mp3",
     FLAC: "audio/flac",
@@ -45,6 +48,8 @@ class Accepts:
 
     image_side_px: int = 0
     """Longest side of a picture that the provider uses; larger ones are scaled down here. 0 takes no pictures."""
+    pictures: tuple[Format, ...] = (JPEG, PNG, WEBP)
+    """Formats of pictures that may be sent as they are."""
     audio_rate_hz: int = 0
     """Rate at which sounds are sent, in hertz; 0 takes no sounds."""
     video: bool = False
@@ -166,7 +171,7 @@ def _as_it_is(part: Media, limits: Limits, formats: Sequence[Format]) -> Outgoin
 def _picture(part: Image, accepts: Accepts, limits: Limits, keep_metadata: bool) -> Outgoing:
     from PIL import Image as pillow
 
-    kept = _as_it_is(part, limits, (JPEG, PNG, WEBP)) if keep_metadata else None
+    kept = _as_it_is(part, limits, accepts.pictures) if keep_metadata else None
     if kept:
         return kept
     pixels = decode_image(part, limits)
@@ -176,7 +181,7 @@ def _picture(part: Image, accepts: Accepts, limits: Limits, keep_metadata: bool)
         before = picture.size
         picture.thumbnail((accepts.image_side_px, accepts.image_side_px), pillow.Resampling.LANCZOS)
         done.append(f"{before[0]} x {before[1]} scaled to {picture.size[0]} x {picture.size[1]}")
-    lossy = _is(part, limits, JPEG)
+    lossy = _is(part, limits, JPEG, AVIF, HEIC, HEIF)
     data = _encoded(picture, lossy)
     if not lossy and len(data) > accepts.medium_bytes:
         lossy, data = True, _encoded(picture, True)
@@ -184,11 +189,11 @@ def _picture(part: Image, accepts: Accepts, limits: Limits, keep_metadata: bool)
     return Outgoing(modality="image", mime=MIME[JPEG if lossy else PNG], data=data, done=", ".join(done))
 
 
-def _is(part: Media, limits: Limits, wanted: Format) -> bool:
+def _is(part: Media, limits: Limits, *wanted: Format) -> bool:
     if array_of(part) is not None:
         return False
     with opened(part, limits) as file:
-        return sniff(file) is wanted
+        return sniff(file) in wanted
 
 
 def _encoded(picture: Any, lossy: bool) -> bytes:

@@ -23,7 +23,7 @@ from tutti.content import Audio, Image, Part, Text, TextLine, Video
 from tutti.errors import InputError
 from tutti.interfaces import TextReader, Transcriber
 from tutti.media import Limits, SceneChanges, decode_image, decode_video
-from tutti.media.sniff import GIF, WEBP, sniff
+from tutti.media.sniff import ANIMATIONS, sniff
 from tutti.media.sources import opened
 from tutti.media.streaming import Plan, plan_frames, sampled_frames, sound_windows
 from tutti.media.text_files import read_text
@@ -218,11 +218,11 @@ def _of_film(part: Video, tools: Tools) -> Iterator[Facet]:
 
 
 def is_animation(part: Video, limits: Limits) -> bool:
-    """Whether a film is an animated GIF or WebP, or an array, which are held in memory as a whole."""
+    """Whether a film is an animated picture, or an array, which are held in memory as a whole."""
     if isinstance(part.source, np.ndarray):
         return True
     with opened(part, limits) as file:
-        return sniff(file) in (GIF, WEBP)
+        return sniff(file) in ANIMATIONS
 
 
 def seen(part: Video, tools: Tools, plan: Plan) -> Iterator[Facet]:

@@ -19,7 +19,9 @@ from tutti.media import Limits, wrap
 from tutti.media.text_files import decoded
 from tutti.training.data import Example, object_entry
 
-MEDIA = frozenset("jpg jpeg png webp gif bmp tif tiff wav flac ogg opus mp3 m4a aac mp4 mov webm mkv".split())
+MEDIA = frozenset(
+    "jpg jpeg png webp gif bmp tif tiff avif heic heif wav flac ogg opus mp3 m4a aac mp4 mov webm mkv".split()
+)
 TEXTS = frozenset({"txt", "text", "caption"})
 CLASSES = frozenset({"cls", "label"})
 PICKLES = frozenset({"pkl", "pickle", "pyd", "pth", "pt", "npy", "npz"})

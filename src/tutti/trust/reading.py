@@ -1,18 +1,37 @@
-"""The dedicated reader of text in pictures: rapidocr's detector and recognizer, whose models lie in its package."""
+"""The dedicated reader of text in pictures: rapidocr's detector and recognizer, whose models lie in its package.
+
+rapidocr enlarges thin pictures without a limit and makes large ones small until their text is lost. So it is given
+pieces of bounded size only: thin ones padded, large ones cut with an overlap.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as pillow
 
 from tutti.content import Image, TextLine
-from tutti.errors import MissingExtra
+from tutti.errors import CapacityError, InputError, MissingExtra, TuttiError
 from tutti.media import Limits, decode_image
 from tutti.settings import read_settings
+from tutti.trust.pieces import Box, gathered, moved, pieces_of, scale_for
+
+_LEAST_SIDE = 8
+"""Pixels; a picture thinner than that holds no letter that can be read."""
+_READ_SIDE = 2000
+"""Longest side of what is read at once, in pixels: the detector was made for that much."""
+_MOST_SIDES = 4
+"""What is read at once is at most so many times as long as it is wide: the detector enlarges the short side to 736."""
+_LEAST_READ = 32
+_LEAST_CONFIDENCE = 0.5
+"""rapidocr's own threshold."""
 
 
 class RapidReader:
@@ -31,28 +50,101 @@ class RapidReader:
             from rapidocr import RapidOCR
         except ImportError:
             raise MissingExtra("Reading text in pictures", "ocr") from None
-        logging.getLogger("RapidOCR").setLevel(logging.WARNING)
+        logging.getLogger("RapidOCR").setLevel(logging.ERROR)
         self._limits = limits or Limits.from_settings(read_settings())
-        self._engine: Any = RapidOCR(params={"Global.log_level": "warning"})
+        self._engine: Any = RapidOCR(params={"Global.log_level": "error"})
         self._lock = threading.Lock()
 
     def read(self, image: Image) -> Sequence[TextLine]:
         """The lines in reading order: from top to bottom, and from left to right where they stand side by side.
 
         Raises:
-            InputError: The picture cannot be read.
+            InputError: The picture cannot be read, or the reader fails on it.
             CapacityError: It is over a budget.
         """
         pixels = decode_image(image, self._limits)
-        with self._lock:
-            found = self._engine(np.ascontiguousarray(pixels[..., ::-1]))  # it expects blue, green, red
+        if min(pixels.shape[:2]) < _LEAST_SIDE:
+            return []
+        with self._lock, _failing(image.name):
+            scale = scale_for(pixels.shape[1], pixels.shape[0])
+            lines = self._lines(pixels if scale == 1 else _resized(pixels, scale))
+        return _in_order([_scaled(line, 1 / scale) for line in lines])
+
+    def _lines(self, pixels: NDArray[np.uint8]) -> list[TextLine]:
+        height, width = pixels.shape[:2]
+        boxes = pieces_of(width, height)
+        whole = self._of_piece(pixels)
+        if len(boxes) == 1:
+            return whole
+        found = []
+        for left, top, right, bottom in boxes:
+            lines = self._of_piece(pixels[top:bottom, left:right])
+            found.append([moved(line, left, top) for line in lines])
+        kept, crossing = gathered(whole, found)
+        return kept + [line for box in crossing for line in self._of_line(pixels, box)]
+
+    def _of_piece(self, pixels: NDArray[np.uint8]) -> list[TextLine]:
+        """The lines of a picture that is made small enough and padded."""
+        scale = min(1.0, _READ_SIDE / max(pixels.shape[:2]))
+        small = _padded(pixels if scale == 1 else _resized(pixels, scale))
+        # It expects blue, green, red; and what it was asked last time holds until it is asked otherwise.
+        found = self._engine(small[..., ::-1].copy(), use_det=True, use_cls=True, use_rec=True)
         if found.boxes is None or found.txts is None:
             return []
-        lines = [
-            TextLine(text=text, box=_bounds(box), confidence=float(score))
+        return [
+            _scaled(TextLine(text=text, box=_bounds(box), confidence=float(score)), 1 / scale)
             for box, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
         ]
-        return _in_order(lines)
+
+    def _of_line(self, pixels: NDArray[np.uint8], box: Box) -> list[TextLine]:
+        """What one line says, of which the place is known."""
+        left, top, right, bottom = (max(0, round(side)) for side in box)
+        crop = pixels[top:bottom, left:right, ::-1].copy()
+        found = self._engine(crop, use_det=False, use_cls=False, use_rec=True)
+        if not found.txts or not found.txts[0].strip() or found.scores[0] < _LEAST_CONFIDENCE:
+            return []
+        return [TextLine(text=found.txts[0], box=box, confidence=float(found.scores[0]))]
+
+
+@contextmanager
+def _failing(name: str) -> Iterator[None]:
+    """Turn whatever the reader raises into one sentence."""
+    try:
+        yield
+    except TuttiError:
+        raise
+    except Exception as error:  # rapidocr, OpenCV and onnxruntime each raise their own
+        kind = type(error).__name__
+        if isinstance(error, MemoryError) or "alloc" in str(error):
+            raise CapacityError(
+                f"Reading the text of {name} needs more memory than there is: make it smaller."
+            ) from error
+        raise InputError(
+            f"The text of {name} cannot be read: the reader of text failed ({kind}); export it anew."
+        ) from error
+
+
+def _resized(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    size = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
+    return np.asarray(pillow.fromarray(pixels).resize(size, pillow.Resampling.BOX))
+
+
+def _padded(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A thin picture with more of its edge's colour to the right or below."""
+    least = max(_LEAST_READ, -(-max(pixels.shape[:2]) // _MOST_SIDES))
+    below, right = (max(0, least - side) for side in pixels.shape[:2])
+    if not below and not right:
+        return pixels
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    made = np.empty((pixels.shape[0] + below, pixels.shape[1] + right, 3), np.uint8)
+    made[:] = np.median(edge, axis=0).astype(np.uint8)
+    made[: pixels.shape[0], : pixels.shape[1]] = pixels
+    return made
+
+
+def _scaled(line: TextLine, scale: float) -> TextLine:
+    left, top, right, bottom = (side * scale for side in line.box)
+    return replace(line, box=(left, top, right, bottom))
 
 
 def _bounds(box: Any) -> tuple[float, float, float, float]:
