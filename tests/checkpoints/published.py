@@ -182,6 +182,71 @@ DECODERS: dict[str, tuple[dict[str, Any], float, int]] = {
 }  # fmt: skip
 """The same of decoders without a tower: configuration, parameters in thousand millions, context length."""
 
+_LLAMA3 = {
+    "factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 8192,
+    "rope_type": "llama3",
+}  # fmt: skip
+FURTHER: dict[str, dict[str, Any]] = {
+    "meta-llama/Llama-3.2-11B-Vision-Instruct": {
+        "architectures": ["MllamaForConditionalGeneration"], "image_token_index": 128256, "model_type": "mllama",
+        "torch_dtype": "bfloat16", "transformers_version": "4.45.0.dev0",
+        "text_config": {
+            "cross_attention_layers": [3, 8, 13, 18, 23, 28, 33, 38], "dropout": 0,
+            "eos_token_id": [128001, 128008, 128009], "hidden_act": "silu", "hidden_size": 4096,
+            "intermediate_size": 14336, "max_position_embeddings": 131072, "model_type": "mllama_text_model",
+            "num_attention_heads": 32, "num_hidden_layers": 40, "num_key_value_heads": 8, "rms_norm_eps": 1e-05,
+            "rope_scaling": _LLAMA3, "rope_theta": 500000.0, "torch_dtype": "bfloat16", "vocab_size": 128256,
+        },
+        "vision_config": {
+            "attention_heads": 16, "hidden_act": "gelu", "hidden_size": 1280, "image_size": 560,
+            "intermediate_layers_indices": [3, 7, 15, 23, 30], "intermediate_size": 5120, "max_num_tiles": 4,
+            "model_type": "mllama_vision_model", "norm_eps": 1e-05, "num_channels": 3, "num_global_layers": 8,
+            "num_hidden_layers": 32, "patch_size": 14, "vision_output_dim": 7680,
+            "supported_aspect_ratios": [[1, 1], [1, 2], [1, 3], [1, 4], [2, 1], [2, 2], [3, 1], [4, 1]],
+        },
+    },
+    "openai/clip-vit-large-patch14": {
+        "architectures": ["CLIPModel"], "logit_scale_init_value": 2.6592, "model_type": "clip", "projection_dim": 768,
+        "text_config": {
+            "hidden_size": 768, "intermediate_size": 3072, "model_type": "clip_text_model", "num_attention_heads": 12,
+            "projection_dim": 768,
+        },
+        "vision_config": {
+            "hidden_size": 1024, "intermediate_size": 4096, "model_type": "clip_vision_model",
+            "num_attention_heads": 16, "num_hidden_layers": 24, "patch_size": 14, "projection_dim": 768,
+        },
+    },
+    "HuggingFaceM4/idefics-9b-instruct": {
+        "additional_vocab_size": 2, "architectures": ["IdeficsForVisionText2Text"], "cross_layer_interval": 4,
+        "hidden_size": 4096, "intermediate_size": 11008, "model_type": "idefics", "num_attention_heads": 32,
+        "num_hidden_layers": 32, "perceiver_config": {"model_type": "idefics", "qk_layer_norms_perceiver": True},
+        "qk_layer_norms": True, "rms_norm_eps": 1e-06, "use_resampler": True, "alpha_type": "float",
+        "vision_config": {"embed_dim": 1280, "model_type": "idefics", "vision_model_name": "CLIP-ViT-H-14"},
+        "vocab_size": 32000,
+    },
+    "openai/whisper-base": {
+        "architectures": ["WhisperForConditionalGeneration"], "d_model": 512, "decoder_attention_heads": 8,
+        "decoder_ffn_dim": 2048, "decoder_layers": 6, "encoder_attention_heads": 8, "encoder_ffn_dim": 2048,
+        "encoder_layers": 6, "is_encoder_decoder": True, "model_type": "whisper", "vocab_size": 51865,
+    },
+    "facebook/wav2vec2-large-960h-lv60-self": {
+        "architectures": ["Wav2Vec2ForCTC"], "conv_bias": True, "do_stable_layer_norm": True,
+        "feat_extract_norm": "layer", "hidden_size": 1024, "intermediate_size": 4096, "model_type": "wav2vec2",
+        "num_attention_heads": 16, "num_hidden_layers": 24, "vocab_size": 32,
+    },
+}  # fmt: skip
+"""Configurations of further families, with the sizes that are published."""
+
+
+def one_of_each_kind() -> dict[str, dict[str, Any]]:
+    """Those that differ in more than their sizes, by their ids."""
+    smaller = ("llava-1.5-13b", "v1.6-vicuna", "SmolVLM-500M", "SmolVLM-Instruct", "SmolVLM2-256M", "SmolVLM2-500M")
+    published = {name: values for name, (values, *_) in PUBLISHED.items()}
+    decoders = {name: values for name, (values, *_) in DECODERS.items()}
+    every = published | decoders | FURTHER
+    return {name: values for name, values in every.items() if not any(part in name for part in smaller)}
+
+
 _CLIP_336 = {
     "crop_size": {"height": 336, "width": 336}, "do_center_crop": True, "do_convert_rgb": True, "do_normalize": True,
     "do_rescale": True, "do_resize": True, "image_mean": [0.48145466, 0.4578275, 0.40821073],

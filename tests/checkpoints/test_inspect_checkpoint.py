@@ -49,6 +49,7 @@ def test_what_a_checkpoint_is(folder: Path) -> None:
         "tasks": ("ask",),
         "media_tokens": {},
         "media_kv_bytes": {},
+        "adapter": False,
         "licence": "apache-2.0",
     }
     assert json.loads(json.dumps(asdict(info)))["parameters"] == values

@@ -316,3 +316,32 @@ def test_a_model_of_many_media_comes_back(
     assert loaded.processor.picture(np.zeros((9, 5, 3), np.uint8)).tokens == 16
     (tmp_path / "omni" / "preprocessor_config.json").write_text("{}")
     assert "preprocessor_config.json has the keys" in _sentence(tmp_path / "omni", UnsupportedConfig)
+
+
+def test_keys_that_change_nothing_are_recorded(edit_config: Edit) -> None:
+    notes = {"pruned_heads": {}, "unsloth_version": "2025.3.19", "_commit": "abc", "heads_of_later": None}
+    loaded = checkpoints.load(edit_config(**notes))
+    assert loaded.report.unread == ("_commit", "heads_of_later", "pruned_heads", "unsloth_version")
+    for changed in ({"pruned_heads": {"1": [0]}}, {"heads_of_later": False}, {"heads_of_later": 2}):
+        name = next(iter(changed))
+        assert f"has the unknown key {name!r}" in _sentence(edit_config(**notes | changed), UnsupportedConfig)
+
+
+def test_names_of_a_compiled_model_are_read(folder: Path) -> None:
+    expected = checkpoints.load(folder).model.state_dict()
+    _change(folder, lambda tensors: [tensors.update({f"_orig_mod.{n}": tensors.pop(n)}) for n in list(tensors)])
+    found = checkpoints.load(folder).model.state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_another_head_is_refused_by_name(edit_config: Edit) -> None:
+    for name in ("LlamaForSequenceClassification", "LlamaForTokenClassification", "LlamaForQuestionAnswering"):
+        folder = edit_config(architectures=[name])
+        sentence = _sentence(folder, UnsupportedConfig)
+        assert sentence == (
+            f"config.json is of {name}; of model_type 'llama' models with a head for CausalLM are read."
+        )
+        assert checkpoints.inspect(folder).reason == sentence
+    for names in (["LlamaForCausalLM"], ["LlamaModel"], [], None, ["MyLlamaForCausalLM"]):
+        checkpoints.load(edit_config(architectures=names))

@@ -12,7 +12,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.checkpoints.published import DECODERS, PUBLISHED, SETTINGS
+from tests.checkpoints.published import DECODERS, PUBLISHED, SETTINGS, one_of_each_kind
+from tests.parity.provenance import config_defaults
 from tests.parity.written import tokenizer
 from tutti.checkpoints.families import FAMILIES, find_family
 from tutti.errors import UnsupportedConfig
@@ -85,6 +86,38 @@ def test_published_settings_of_pictures_are_read(
     assert ("video" in facts.media_tokens) == hasattr(processor, "video") == ("video_sampling" in settings)
     if "video_sampling" in settings:  # one frame a second, each of one tile
         assert facts.media_tokens["video"] == dict.fromkeys(("frame", "second"), config.tile_tokens)
+
+
+def test_an_outer_size_and_the_towers_plain_name_change_nothing() -> None:
+    """Copies of SmolVLM-256M's file carry both; the reference reads neither."""
+    values = PUBLISHED["HuggingFaceTB/SmolVLM-256M-Instruct"][0]
+    tower = {**values["vision_config"], "model_type": "siglip_vision_model"}
+    for family in ("idefics3", "smolvlm"):
+        varied = {**values, "model_type": family, "hidden_size": 1, "vision_config": tower}
+        assert find_family(varied).config(varied) == find_family(values).config(values)
+        theirs = config_defaults.find(family, config_defaults.CLASSES[family][0]).from_dict(varied)
+        assert type(theirs.vision_config) is config_defaults.find(family, config_defaults.CLASSES[family][1])
+        assert theirs.text_config.hidden_size == 576
+
+
+@pytest.mark.parametrize(
+    ("family", "names"),
+    [
+        ("wav2vec2", ["Wav2Vec2ForSequenceClassification", "Wav2Vec2ForXVector", "Wav2Vec2ForPreTraining"]),
+        ("whisper", ["WhisperForAudioClassification", "WhisperForCausalLM"]),
+        ("clip", ["CLIPForImageClassification"]),
+        ("llava", ["LlavaForSequenceClassification"]),
+    ],
+)
+def test_models_with_another_head_are_refused_by_name(family: str, names: list[str]) -> None:
+    for name in names:
+        with pytest.raises(UnsupportedConfig, match=rf"config\.json is of {name}; of model_type '{family}' models"):
+            find_family({"model_type": family, "architectures": [name]})
+
+
+@pytest.mark.parametrize("values", one_of_each_kind().values(), ids=one_of_each_kind())
+def test_published_heads_are_read(values: dict[str, Any]) -> None:
+    assert find_family(values) is FAMILIES[values["model_type"]]
 
 
 def test_an_unknown_key_is_refused_wherever_it_stands() -> None:

@@ -182,7 +182,7 @@ def with_tower(tower: str, **changes: Any) -> dict[str, Any]:
         ),
         (NEW | {"projection_dim": 0}, "projection_dim is 0; expected one whole number from 1 on."),
         (NEW | {"logit_scale_init_value": "warm"}, "logit_scale_init_value is 'warm'; expected a number."),
-        (NEW | {"vision_config": None}, "The clip configuration lacks 'vision_config'."),
+        (NEW | {"vision_config": 3}, "vision_config is 3; expected an object."),
     ],
 )
 def test_what_it_does_not_compute_is_refused(values: dict[str, Any], sentence: str) -> None:

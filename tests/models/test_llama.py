@@ -142,7 +142,7 @@ def test_what_it_does_not_compute_is_refused(change: dict[str, Any], sentence: s
 
 def test_a_missing_size_is_named() -> None:
     with pytest.raises(UnsupportedConfig) as caught:
-        LlamaConfig.from_hf({key: value for key, value in HF.items() if key != "hidden_size"})
+        LlamaConfig.from_hf({key: value for key, value in HF.items() if key != "hidden_size"}, left_out={})
     assert str(caught.value) == "The llama configuration lacks 'hidden_size'."
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +194,7 @@ def spoiled(sound: Path, place: Path, settings: dict[str, Any] | None = None, dr
         ({"drop": "q_proj"}, CheckpointError, "names 'q_proj' in target_modules, but .* has no weights for it"),
         ({"drop": "0.self_attn.q_proj.lora_A"}, CheckpointError, "holds only one of A and B for model.layers.0"),
         (
-            {"add": "base_model.model.lm_head.weight"},
+            {"add": "base_model.model.lm_head.lora_embedding_A"},
             UnexpectedWeights,
             "expected LoRA's A and B of linear layers",
         ),
@@ -228,6 +230,115 @@ def test_folders_that_hold_no_adapter_or_a_pickle(sound: Path, tmp_path: Path) -
     (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
     with pytest.raises(UnsafeCheckpoint, match=r"holds its weights as a pickle \(adapter_model.bin\)"):
         checkpoints.load(sound / "base", adapter=folder)
+
+
+# Forms in which adapters are saved.
+
+
+def stored_names(folder: Path) -> list[str]:
+    return sorted(load_file(folder / "adapter_model.safetensors"))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_a_copy_of_the_base_weight_is_accepted_when_equal(tmp_path: Path, tied: bool, precision: torch.dtype) -> None:
+    model = base(tmp_path / "base", tie_word_embeddings=tied)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft says that it stores the copy, and that the layer is tied
+        theirs = trained(model, tmp_path / "adapter", r=2, lora_alpha=4, target_modules=["q_proj", "lm_head"])
+        theirs.save_pretrained(tmp_path / "adapter")
+    file = tmp_path / "adapter" / "adapter_model.safetensors"
+    copy = "base_model.model.lm_head.base_layer.weight"
+    assert copy in stored_names(tmp_path / "adapter")
+    weights = load_file(file)
+    save_file({**weights, copy: weights[copy].to(precision)}, file)
+    loaded = checkpoints.load(tmp_path / "base", adapter=tmp_path / "adapter")
+    torch.testing.assert_close(loaded.model(IDS).logits, theirs(IDS).logits, atol=1e-4, rtol=1e-4)
+    other = weights[copy].clone()
+    other[3, 3] += 1
+    for changed in (other, weights[copy][:40]):
+        save_file({**weights, copy: changed.contiguous()}, file)
+        with pytest.raises(UnexpectedWeights, match=r"holds a copy of lm_head\.weight that differs from the model's"):
+            checkpoints.load(tmp_path / "base", adapter=tmp_path / "adapter")
+    save_file({**weights, "base_model.model.head.base_layer.weight": weights[copy].clone()}, file)
+    with pytest.raises(UnexpectedWeights, match="which the model lacks; it is for another model"):
+        checkpoints.load(tmp_path / "base", adapter=tmp_path / "adapter")
+
+
+FORMS: dict[str, dict[str, Any]] = {
+    "one block": {"target_modules": ["q_proj", "v_proj"], "layers_to_transform": [1]},
+    "one block by its number and its list": {
+        "target_modules": ["q_proj"], "layers_to_transform": 1, "layers_pattern": "layers",
+    },
+    "all but some": {"target_modules": ["q_proj", "k_proj"], "exclude_modules": ["k_proj"]},
+    "orthogonal first values": {"target_modules": ["q_proj"], "init_lora_weights": "orthogonal"},
+    "stored transposed, which linear layers are not": {"target_modules": ["q_proj"], "fan_in_fan_out": True},
+}  # fmt: skip
+
+
+@torch.inference_mode()
+@pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to True:UserWarning")
+@pytest.mark.parametrize("settings", FORMS.values(), ids=FORMS.keys())
+def test_what_only_says_which_layers_change_is_read(tmp_path: Path, settings: dict[str, Any]) -> None:
+    model = base(tmp_path / "base")
+    plain = model(IDS).logits
+    theirs = trained(model, tmp_path / "adapter", r=2, lora_alpha=4, **settings)
+    file = tmp_path / "adapter" / "adapter_config.json"
+    written = json.loads(file.read_text())
+    file.write_text(json.dumps({**written, **{key: settings[key] for key in ("fan_in_fan_out",) if key in settings}}))
+    loaded = checkpoints.load(tmp_path / "base", adapter=tmp_path / "adapter")
+    torch.testing.assert_close(loaded.model(IDS).logits, theirs(IDS).logits, atol=1e-4, rtol=1e-4)
+    assert (loaded.model(IDS).logits - plain).abs().max() > 0.01
+
+
+@torch.inference_mode()
+def test_notes_of_tools_and_marks_of_compiling_are_left_out(sound: Path, tmp_path: Path) -> None:
+    expected = checkpoints.load(sound / "base", adapter=sound / "adapter").model(IDS).logits
+    notes = {
+        "auto_mapping": {"base_model_class": "LlamaForCausalLM", "unsloth_fixed": True},
+        "unsloth_training_statistics": "1,000 steps",
+        "unsloth_version": "2025.3.19",
+    }
+    folder = spoiled(sound, tmp_path / "noted", notes)
+    file = folder / "adapter_model.safetensors"
+    weights = load_file(sound / "adapter" / "adapter_model.safetensors")
+    for marked in ("base_model.model._orig_mod.", "_orig_mod.base_model.model."):
+        save_file({name.replace("base_model.model.", marked, 1): tensor for name, tensor in weights.items()}, file)
+        assert torch.equal(checkpoints.load(sound / "base", adapter=folder).model(IDS).logits, expected)
+    name = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
+    save_file({**weights, f"_orig_mod.{name}": weights[name].clone()}, file)
+    with pytest.raises(CheckpointError, match=r"holds A for model\.layers\.0\.self_attn\.q_proj twice"):
+        checkpoints.load(sound / "base", adapter=folder)
+
+
+@torch.inference_mode()
+def test_an_adapter_in_the_models_folder_is_applied_as_in_the_reference(sound: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "both"
+    shutil.copytree(sound / "base", folder)
+    plain = checkpoints.load(folder)
+    assert plain.report.adapter is None and not plain.info.adapter
+    plain_digest = checkpoints.digests(folder)
+    shutil.copytree(sound / "adapter", folder, dirs_exist_ok=True)
+    loaded = checkpoints.load(folder)
+    assert loaded.report.adapter == str(folder)
+    assert loaded.info.adapter and len(loaded.report.adapted) == 4
+    assert checkpoints.digests(folder) != plain_digest
+    ours, theirs = loaded.model(IDS).logits, LlamaForCausalLM.from_pretrained(folder).eval()(IDS).logits
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+    assert (ours - plain.model(IDS).logits).abs().max() > 0.1
+    named = checkpoints.load(folder, adapter=folder).model(IDS).logits
+    assert torch.equal(named, ours)
+    with pytest.raises(InputError, match=r"holds an adapter of its own, and .* is another"):
+        checkpoints.load(folder, adapter=sound / "adapter")
+    with pytest.raises(InputError, match="holds an adapter, and codes take up no change; merge it first"):
+        checkpoints.shrink(folder, tmp_path / "codes", "int8")
+    checkpoints.merge(folder, folder, tmp_path / "merged")
+    assert not (tmp_path / "merged" / "adapter_config.json").exists()
+    torch.testing.assert_close(checkpoints.load(tmp_path / "merged").model(IDS).logits, ours, atol=1e-5, rtol=1e-5)
+    (folder / "adapter_model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"has no adapter_model\.safetensors"):
+        checkpoints.load(folder)
 
 
 def test_a_pattern_that_never_ends_is_not_run(sound: Path, tmp_path: Path) -> None:
@@ -290,3 +401,14 @@ def test_what_we_train_on_llava_is_theirs(tmp_path: Path) -> None:
     theirs = peft.PeftModel.from_pretrained(saved.model, tmp_path / "adapter").eval()
     inputs = test_llava_parity.given(saved, written.noise(28, 30))
     torch.testing.assert_close(theirs(**inputs).logits, ours(**inputs).logits, atol=1e-4, rtol=1e-4)
+
+
+@torch.inference_mode()
+def test_whole_names_of_targets_are_those_of_the_file(tmp_path: Path) -> None:
+    """A name as the reference has it in memory, which in LLaVA is not as published."""
+    saved = test_llava_parity.save_theirs(tmp_path / "base", {})
+    targets = ["model.language_model.layers.0.self_attn.q_proj", "model.multi_modal_projector.linear_1"]
+    theirs = trained(saved.model, tmp_path / "adapter", r=2, lora_alpha=4, target_modules=targets)
+    inputs = test_llava_parity.given(saved, written.noise(28, 30))
+    ours = checkpoints.load(tmp_path / "base", adapter=tmp_path / "adapter").model
+    torch.testing.assert_close(ours(**inputs).logits, theirs(**inputs).logits, atol=1e-4, rtol=1e-4)

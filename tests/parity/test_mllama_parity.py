@@ -412,7 +412,7 @@ def changed(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (changed("text_config", "cross_attention_layers", value=[3, 5]), "cross_attention_layers is .* of 5 blocks"),
         (changed("text_config", "cross_attention_layers", value=2), "cross_attention_layers is 2; expected a list"),
         (changed("text_config", "tie_word_embeddings", value=True), "tie_word_embeddings is true"),
-        (changed("text_config", value=None), "lacks 'text_config' or 'vision_config'"),
+        (changed("text_config", value=[1]), r"text_config is \[1\]; expected an object"),
         (changed("image_token_index", value=IMAGE_ID + 8), "image_token_index is"),
         (changed("vision_config", "image_size", value=35), "they are of another model"),
     ],

@@ -2,7 +2,8 @@
 
 Layout: a folder with `adapter_config.json` and `adapter_model.safetensors`, as `peft` writes them. Which layers change
 is taken from the names of the weights; `target_modules` has to agree where it is a list. Where it is a pattern it is
-not run: one can be written that never ends.
+not run: one can be written that never ends. Beside A and B, `peft` stores a copy of the weight of an embedding or an
+output layer that it changes, or that was resized; a copy may be there if it is equal to the model's weight.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from tutti.checkpoints.family import Family
+from tutti.checkpoints.family import COMPILED, Family
 from tutti.checkpoints.folders import replace_folder
 from tutti.checkpoints.headers import PICKLES, Entry, read_header, read_json
 from tutti.checkpoints.places import find_folder
+from tutti.checkpoints.quantizing import read
 from tutti.errors import (
     CheckpointError,
     InputError,
@@ -40,15 +42,22 @@ CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _FIXED: Mapping[str, tuple[Any, ...]] = {
     "peft_type": ("LORA",),
     "bias": ("none",),
-    "init_lora_weights": (True, False, "gaussian"),
+    "init_lora_weights": (True, False, "gaussian", "eva", "orthogonal"),
 }
 """Keys that may hold these values only; other first values change the base model, too."""
 _NAMES = frozenset(
-    "auto_mapping base_model_name_or_path inference_mode lora_dropout megatron_core peft_version qalora_group_size "
-    "revision runtime_config task_type".split()
+    "auto_mapping base_model_name_or_path eva_config exclude_modules fan_in_fan_out inference_mode layers_pattern "
+    "layers_to_transform lora_dropout megatron_core peft_version qalora_group_size revision runtime_config "
+    "task_type".split()
 )
-"""Keys that change nothing when the model answers."""
+"""Keys that change nothing when the model answers, or that only say which layers change, as the weights' names do.
+
+`fan_in_fan_out` is for layers that store their weight transposed; `peft` sets it back for linear ones.
+"""
+_NOTES = ("_", "unsloth_")
+"""How notes begin that tools leave for themselves."""
 _WEIGHT = re.compile(r"base_model\.model\.(.+)\.lora_([AB])(?:\.default)?\.weight")
+_COPY = re.compile(r"base_model\.model\.((?!.*\blora_).+?)(?:\.base_layer)?\.(weight|bias)")
 _SHOWN = 3
 
 
@@ -66,6 +75,8 @@ class AdapterConfig:
     """Whether the strength is divided by the root of the rank."""
     base_model: str | None = None
     """What it was trained on, as its author calls it."""
+    excludes: bool = False
+    """Whether `exclude_modules` may leave layers out that `target_modules` names."""
 
     def __post_init__(self) -> None:
         if type(self.r) is not int or self.r < 1:
@@ -93,7 +104,8 @@ class AdapterConfig:
                 raise UnsupportedConfig(f"{CONFIG} has {key} {values[key]!r}; computed is {allowed[0]!r}.")
         own = {"r", "lora_alpha", "target_modules", "use_rslora"}
         # Switched off, in PEFT's files, is null, false or empty.
-        further = {key for key, value in values.items() if value} - own - _FIXED.keys() - _NAMES
+        named = {key for key, value in values.items() if value and not key.startswith(_NOTES)}
+        further = named - own - _FIXED.keys() - _NAMES
         if further:
             key = min(further)
             raise UnsupportedConfig(f"{CONFIG} sets {key} to {values[key]!r}, which is not computed here.")
@@ -106,6 +118,7 @@ class AdapterConfig:
             target_modules=tuple(targets) if isinstance(targets, list) else targets,
             use_rslora=values.get("use_rslora") is True,
             base_model=base if isinstance(base, str) else None,
+            excludes=bool(values.get("exclude_modules")),
         )
 
     def to_peft(self) -> dict[str, Any]:
@@ -131,6 +144,29 @@ class Adapter:
     config: AdapterConfig
     layers: Mapping[str, tuple[Entry, Entry]]
     """Name of a layer in the model → A and B."""
+    copies: Mapping[str, Entry]
+    """Name of a weight in the model → a copy of it that is stored beside them."""
+
+
+def choose_adapter(folder: Path, adapter: str | PathLike[str] | None) -> Path | None:
+    """The folder of the adapter that goes beside a checkpoint: the one that is named, or one within its own folder.
+
+    The reference applies that, too.
+
+    Raises:
+        CheckpointError: There is no such adapter.
+        InputError: There are both.
+    """
+    own = folder if (folder / CONFIG).is_file() else None
+    if adapter is None:
+        return own
+    named = find_folder(adapter)
+    if own is not None and named.resolve() != own.resolve():
+        raise InputError(
+            f"{folder} holds an adapter of its own, and {adapter} is another; merge the first into the model "
+            f"(`tutti merge`), or take {CONFIG} out of the folder."
+        )
+    return named
 
 
 def read_adapter(path: str | PathLike[str], family: Family) -> Adapter:
@@ -157,30 +193,47 @@ def read_adapter(path: str | PathLike[str], family: Family) -> Adapter:
             )
         raise CheckpointError(f"{folder} has no {WEIGHTS}; expected an adapter in the PEFT layout.")
     found: dict[str, dict[str, Entry]] = {}
-    for name, entry in read_header(folder / WEIGHTS).items():
-        parts = _WEIGHT.fullmatch(name)
-        if parts is None:
-            raise UnexpectedWeights(f"{WEIGHTS} holds {name!r}; expected LoRA's A and B of linear layers only.")
-        layer = family.name_in_model(f"{parts[1]}.weight").removesuffix(".weight")
-        found.setdefault(layer, {})[parts[2]] = entry
+    copies: dict[str, Entry] = {}
+    theirs: dict[str, str] = {}
+    for written, entry in read_header(folder / WEIGHTS).items():
+        name = COMPILED.sub("", written)
+        if parts := _WEIGHT.fullmatch(name):
+            layer = family.name_in_model(f"{parts[1]}.weight").removesuffix(".weight")
+            if parts[2] in found.setdefault(layer, {}):
+                raise CheckpointError(f"{WEIGHTS} holds {parts[2]} for {layer} twice; it is damaged: fetch it again.")
+            found[layer][parts[2]] = entry
+            theirs[layer] = parts[1]
+        elif parts := _COPY.fullmatch(name):
+            copies[family.name_in_model(f"{parts[1]}.{parts[2]}")] = entry
+        else:
+            raise UnexpectedWeights(f"{WEIGHTS} holds {written!r}; expected LoRA's A and B of linear layers only.")
     if half := [layer for layer, pair in found.items() if len(pair) < 2]:
         raise CheckpointError(f"{WEIGHTS} holds only one of A and B for {half[0]}; it is damaged: fetch it again.")
-    adapter = Adapter(config=config, layers={layer: (pair["A"], pair["B"]) for layer, pair in found.items()})
-    _check_targets(adapter)
-    return adapter
+    _check_targets(config, theirs)
+    layers = {layer: (pair["A"], pair["B"]) for layer, pair in found.items()}
+    return Adapter(config=config, layers=layers, copies=copies)
 
 
-def _check_targets(adapter: Adapter) -> None:
-    """The weights must be those of the layers that the configuration names."""
-    if not adapter.layers:
+def _check_targets(config: AdapterConfig, layers: Mapping[str, str]) -> None:
+    """The weights must be those of the layers that the configuration names.
+
+    Args:
+        config: What the configuration says.
+        layers: Name of a layer in the model → its name in the file; `target_modules` may be either.
+    """
+    if not layers:
         raise CheckpointError(f"{WEIGHTS} holds no weights.")
-    targets = adapter.config.target_modules
+    targets = config.target_modules
     if isinstance(targets, str):
         return
+
+    def among(names: Collection[str], layer: str) -> bool:
+        return _is_target(layer, names) or _is_target(layers[layer], names)
+
     for target in targets:
-        if not any(_is_target(layer, (target,)) for layer in adapter.layers):
+        if not config.excludes and not any(among((target,), layer) for layer in layers):
             raise CheckpointError(f"{CONFIG} names {target!r} in target_modules, but {WEIGHTS} has no weights for it.")
-    if others := [layer for layer in adapter.layers if not _is_target(layer, targets)]:
+    if others := [layer for layer in layers if not among(targets, layer)]:
         raise CheckpointError(f"{WEIGHTS} has weights for {others[0]}, which target_modules of {CONFIG} does not name.")
 
 
@@ -213,6 +266,35 @@ def check_adapter(adapter: Adapter, model: nn.Module) -> None:
             )
         if not (down.floating and up.floating):
             raise CheckpointError(f"The adapter stores {layer} as {down.dtype} and {up.dtype}; expected floats.")
+
+
+def check_copies(adapter: Adapter, entries: Mapping[str, Entry], tied: Mapping[str, str]) -> None:
+    """Copies of weights beside an adapter must be equal to the model's own.
+
+    Args:
+        adapter: The adapter.
+        entries: The checkpoint's weights by the model's names.
+        tied: Weights that are others', as the model names them; a checkpoint may leave them out.
+
+    Raises:
+        UnexpectedWeights: A copy differs, or is of a weight that the model lacks.
+        UnsupportedConfig: The model's weight is stored as codes, with which a copy cannot be compared.
+    """
+    for name, copy in adapter.copies.items():
+        own = entries.get(name) or entries.get(tied.get(name, ""))
+        if own is None:
+            raise UnexpectedWeights(f"{WEIGHTS} holds {copy.name!r}, which the model lacks; it is for another model.")
+        if not own.floating:
+            raise UnsupportedConfig(
+                f"{WEIGHTS} holds a copy of {name}, which the model stores as codes; attach it to the plain model."
+            )
+        kept = read(copy)
+        # In the precision of the copy: base models are often stored in another one.
+        if own.shape != copy.shape or not torch.equal(read(own).to(kept.dtype), kept):
+            raise UnexpectedWeights(
+                f"{WEIGHTS} holds a copy of {name} that differs from the model's; it was trained or resized, which is "
+                "not computed beside a model: merge it with the tool that made it."
+            )
 
 
 def attach_adapter(model: nn.Module, adapter: Adapter, dtype: torch.dtype = torch.float32) -> None:

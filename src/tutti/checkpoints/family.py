@@ -20,6 +20,9 @@ _CODE_KEYS = ("auto_map", "custom_pipelines", "custom_generate", "trust_remote_c
 """Keys by which a checkpoint names code to run."""
 QUANTIZED: Mapping[str, Any] = {"quant_method": "tutti", "version": 1}
 """`quantization_config` of folders that hold codes, as `tutti.models.layers.codes` describes them."""
+COMPILED = re.compile(r"(?<![^.])_orig_mod\.")
+"""What `torch.compile` puts before the names of a model's weights, or of a part's."""
+_HEAD = re.compile(r"\w+For(\w+)")
 _CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json", "tokenizer_config.json")
 
 
@@ -54,6 +57,8 @@ class Family:
     """Configuration → model with fresh weights."""
     processor: Callable[[Any, Path], object]
     """Configuration and folder → what makes the model's inputs."""
+    heads: Sequence[str] = ()
+    """What follows "For" in the names of the reference's classes whose weights are read, such as "CausalLM"."""
     renames: Sequence[tuple[str, str]] = ()
     """Other names of weights in checkpoints → the model's. `{}` stands for any text; the first that fits counts."""
     decoder_blocks: Sequence[str] = ()
@@ -64,7 +69,8 @@ class Family:
     """Name of the table of words, whose weight the outputs take where a checkpoint has none of their own."""
 
     def name_in_model(self, name: str) -> str:
-        """The model's name of a checkpoint's tensor."""
+        """The model's name of a checkpoint's tensor. Marks of `torch.compile` are left out."""
+        name = COMPILED.sub("", name)
         for theirs, ours in self.renames:
             if found := _pattern(theirs).fullmatch(name):
                 return ours.format(*found.groups())
@@ -112,6 +118,24 @@ def read_config(folder: Path, *, foreign: bool = False) -> dict[str, Any]:
             f"run tutti convert {folder} --into FOLDER."
         )
     return read_json(folder / "config.json")
+
+
+def check_head(family: Family, values: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint whose head, by its `architectures`, is another than those that the family reads.
+
+    Names without "For", those of bare models, are left to the comparison of weights.
+
+    Raises:
+        UnsupportedConfig: It is.
+    """
+    names = values.get("architectures")
+    names = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    heads = [match[1] for match in map(_HEAD.fullmatch, names) if match]
+    if heads and not set(heads) & set(family.heads):
+        known = f"with a head for {' or '.join(family.heads)}" if family.heads else "without a head"
+        raise UnsupportedConfig(
+            f"config.json is of {', '.join(names)}; of model_type {values.get('model_type')!r} models {known} are read."
+        )
 
 
 def take_quantization(values: MutableMapping[str, Any]) -> bool:

@@ -15,11 +15,13 @@ _PREPROCESSING = ("preprocessor_config.json", "processor_config.json", "tokenize
 def digests(path: str | PathLike[str]) -> tuple[str, str]:
     """SHA-256 of the weights with their configuration, and of the files that make the model's inputs.
 
+    An adapter in the folder is part of the weights, since it is loaded with them.
+
     Raises:
         CheckpointError: There is no such checkpoint.
     """
     folder = find_folder(path)
-    weights = [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
+    weights = [folder / "config.json", folder / "adapter_config.json", *sorted(folder.glob("*.safetensors"))]
     return _digest(weights), _digest(folder / name for name in _PREPROCESSING)
 
 

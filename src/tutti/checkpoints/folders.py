@@ -44,14 +44,14 @@ def replace_folder(target: Path, mark: str) -> Iterator[Path]:
 
 
 def other_files(folder: Path) -> dict[str, bytes]:
-    """Whatever a checkpoint holds beside its weights and `config.json`, but for what may run code."""
+    """Whatever a checkpoint holds beside its weights, `config.json` and an adapter, but for what may run code."""
     kept = (".json", ".txt", ".model", ".jinja", ".md")
     return {
         file.name: file.read_bytes()
         for file in folder.iterdir()
         if file.is_file()
         and (file.suffix in kept or file.name.startswith("LICENSE"))
-        and file.name not in ("config.json", INDEX)
+        and file.name not in ("config.json", "adapter_config.json", INDEX)
     }
 
 

@@ -58,6 +58,8 @@ class CheckpointInfo:
     trunk where there is none."""
     media_kv_bytes: Mapping[str, Mapping[str, int]]
     """The same → bytes of keys and values in float32 beside the context, where text looks at media."""
+    adapter: bool
+    """Whether the folder holds an adapter, which `load` puts beside the weights."""
     licence: str | None
     """From the model card's front matter, or the first line of LICENSE."""
 
@@ -128,6 +130,7 @@ def describe(folder: Path, values: Mapping[str, Any], entries: Mapping[str, Entr
         dtype_bytes=_sum((entry.dtype, entry.end - entry.start) for entry in entries.values()),
         memory_bytes=memory,
         quantization=by_part(held),
+        adapter=(folder / "adapter_config.json").is_file(),
         licence=_licence(folder),
         **_fields(facts),
     )

@@ -19,7 +19,14 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from tutti.checkpoints.adapters import Adapter, attach_adapter, check_adapter, read_adapter
+from tutti.checkpoints.adapters import (
+    Adapter,
+    attach_adapter,
+    check_adapter,
+    check_copies,
+    choose_adapter,
+    read_adapter,
+)
 from tutti.checkpoints.families import find_family
 from tutti.checkpoints.family import Family, read_config, take_quantization
 from tutti.checkpoints.headers import Entry, read_folder
@@ -66,6 +73,10 @@ class LoadReport:
     """Tensors of the checkpoint that the model computes by itself, as its family lists them (`computed`)."""
     adapted: tuple[str, ...]
     """Layers that an adapter changes."""
+    adapter: str | None
+    """Folder of the adapter; the checkpoint's own where it lies in there and none was named."""
+    unread: tuple[str, ...]
+    """Unknown keys of `config.json` that change nothing: notes of tools, and what is null or empty."""
     seconds: float
     """Wall time."""
     bytes: int
@@ -94,6 +105,7 @@ def load(
     dtype: str = "float32",
     quantize: str | None = None,
     adapter: str | PathLike[str] | None = None,
+    own_adapter: bool = True,
     new_weights: tuple[str, ...] = (),
     told: Told | None = None,
 ) -> Loaded:
@@ -104,7 +116,9 @@ def load(
         dtype: Precision of the floating-point weights: float32, float16 or bfloat16. Whole numbers keep their type.
         quantize: Precision of the decoder's weights, "int8" or "int4", for inference on the CPU; with "+trunks" behind
             it, those of trunks become int8, too (`tutti.models.schemes`). None keeps what the folder holds.
-        adapter: A folder or hub id of a LoRA adapter in the PEFT layout, to put beside the layers that it changes.
+        adapter: A folder or hub id of a LoRA adapter in the PEFT layout, to put beside the layers that it changes. None
+            is the one that lies in the checkpoint's own folder, if there is one, as in the reference.
+        own_adapter: Whether that counts.
         new_weights: Names of weights, or of modules, that start afresh where the checkpoint lacks them. The model is
             then built a second time in memory, to draw their first values as its constructor does.
         told: Called as weights come in, in the end with all of them.
@@ -132,6 +146,7 @@ def load(
     stored = read_folder(folder)
     with torch.device("meta"), _Hollow():
         model = family.model(config)
+    adapter = choose_adapter(folder, adapter) if own_adapter else adapter
     lora = None if adapter is None else _read_fitting(adapter, family, model)
     tied: Mapping[str, str] = getattr(model, "tied", {})
     computed: Collection[str] = getattr(model, "computed", ())
@@ -156,6 +171,7 @@ def load(
     _tie(model, tied, entries, layers)
     _check_filled(model)
     if lora is not None:
+        check_copies(lora, entries, tied)
         attach_adapter(model, lora, DTYPES[dtype])
     meter.end()
     report = LoadReport(
@@ -164,6 +180,8 @@ def load(
         newly_initialized=fresh,
         ignored=tuple(entry.name for name, entry in named.items() if name in computed),
         adapted=tuple(lora.layers) if lora else (),
+        adapter=str(adapter) if adapter is not None else None,
+        unread=getattr(config, "unread", ()),
         seconds=time.perf_counter() - begun,
         bytes=meter.bytes,
         quantized=by_part(layers),

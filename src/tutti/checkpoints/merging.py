@@ -6,10 +6,18 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
-from tutti.checkpoints.adapters import attach_adapter, check_adapter, merge_adapter, read_adapter
+from tutti.checkpoints.adapters import (
+    attach_adapter,
+    check_adapter,
+    check_copies,
+    choose_adapter,
+    merge_adapter,
+    read_adapter,
+)
 from tutti.checkpoints.families import find_family
 from tutti.checkpoints.family import read_config, take_quantization
 from tutti.checkpoints.folders import other_files
+from tutti.checkpoints.headers import read_folder
 from tutti.checkpoints.inspection import inspect
 from tutti.checkpoints.loading import load
 from tutti.checkpoints.saving import save
@@ -44,9 +52,13 @@ def merge(model: str | PathLike[str], adapter: str | PathLike[str], into: str | 
             f"{model} is quantized, and codes take up no change; merge into the plain checkpoint and then run "
             "`tutti convert --quantize` on that, or ask with --adapter beside the quantized one."
         )
-    lora = read_adapter(adapter, find_family(values))
-    plain = load(model, dtype=_precision(info.dtype_bytes)).model
+    choose_adapter(folder, adapter)
+    family = find_family(values)
+    lora = read_adapter(adapter, family)
+    plain = load(model, dtype=_precision(info.dtype_bytes), own_adapter=False).model
     check_adapter(lora, plain)
+    stored = {family.name_in_model(name): entry for name, entry in read_folder(folder).items()}
+    check_copies(lora, stored, getattr(plain, "tied", {}))
     attach_adapter(plain, lora)  # in float32, so that the sum is rounded once
     changed = merge_adapter(plain)
     save(plain, into, values, other_files(folder))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
+from tutti.checkpoints.adapters import choose_adapter
 from tutti.checkpoints.family import read_config, take_quantization
 from tutti.checkpoints.folders import check_replaceable, other_files
 from tutti.checkpoints.loading import DTYPES, LoadReport, Told, load
@@ -40,6 +41,8 @@ def shrink(
     folder = find_folder(model)
     if Path(into).resolve() == folder.resolve():
         raise InputError(f"{into} is the model itself; write the quantized checkpoint into another folder.")
+    if choose_adapter(folder, None):
+        raise InputError(f"{model} holds an adapter, and codes take up no change; merge it first (`tutti merge`).")
     check_replaceable(Path(into), "config.json")  # before the minutes of loading
     config = read_config(folder)
     if take_quantization(dict(config)):

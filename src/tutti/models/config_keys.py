@@ -1,6 +1,12 @@
-"""Keys that `config.json` may hold whatever the family, and that do not change what a model computes."""
+"""Keys of `config.json` whatever the family: those that change nothing, and what becomes of those that are unknown."""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from tutti.errors import UnsupportedConfig
 
 _GENERATION_KEYS = frozenset(
     {
@@ -81,3 +87,46 @@ IGNORED_KEYS = _GENERATION_KEYS | frozenset(
     }
 )
 """Names, training, how outputs are wrapped and how text is drawn. A family's own fields come before this list."""
+
+_NOTHING: tuple[Any, ...] = (None, {}, [], "")
+"""Values by which files say that something is not there."""
+_NOTES = ("_", "unsloth_")
+"""How notes begin that tools leave for themselves: private fields of `transformers`, and what Unsloth writes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadConfig:
+    """A configuration that was read from `config.json`."""
+
+    unread: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """Unknown keys that change nothing, with the part that they stand in: "text_config.pruned_heads"."""
+
+
+def own_fields(kind: type[ReadConfig]) -> set[str]:
+    """Fields of a configuration that `config.json` may give."""
+    return {field.name for field in fields(kind)} - {"unread"}
+
+
+def check_keys(values: Mapping[str, Any], known: Collection[str], subject: str, part: str = "") -> tuple[str, ...]:
+    """Refuse unknown keys that may change what is computed.
+
+    What an unknown key does cannot be known from its name. It is let pass if it is null or empty, which is how files
+    say that something is not there, or if it is a note of a tool.
+
+    Args:
+        values: A part of `config.json`.
+        known: Keys that are read, or known to change nothing in this family.
+        subject: What the part is called in the error.
+        part: What it is called in `unread`; nothing for the whole.
+
+    Returns:
+        The unknown keys that were let pass.
+
+    Raises:
+        UnsupportedConfig: There is another unknown key.
+    """
+    unknown = sorted(values.keys() - known - IGNORED_KEYS)
+    for key in unknown:
+        if values[key] not in _NOTHING and not key.startswith(_NOTES):
+            raise UnsupportedConfig(f"{subject} has the unknown key {key!r}.")
+    return tuple(f"{part}.{key}" if part else key for key in unknown)

@@ -186,7 +186,8 @@ class LocalEmbedder(Local):
         adapted = [layer for layer in self.model.modules() if isinstance(layer, LoRALinear)]
         if adapted:
             changes = torch.nn.ModuleList(part for layer in adapted for part in (layer.lora_A, layer.lora_B))
-            weights = hashlib.sha256(f"{weights}\0{_weights_digest(changes)}".encode()).hexdigest()
+            scales = [layer.scale for layer in adapted]
+            weights = hashlib.sha256(f"{weights}\0{_weights_digest(changes)}\0{scales}".encode()).hexdigest()
         return weights, inputs
 
     def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings:

@@ -22,7 +22,7 @@ from tutti.checkpoints.families import (
     wav2vec2,
     whisper,
 )
-from tutti.checkpoints.family import Family
+from tutti.checkpoints.family import Family, check_head
 from tutti.errors import UnsupportedConfig
 
 FAMILIES: Mapping[str, Family] = {
@@ -44,12 +44,14 @@ FAMILIES: Mapping[str, Family] = {
 
 
 def find_family(values: Mapping[str, Any]) -> Family:
-    """The family that a `config.json` belongs to, by its `model_type`.
+    """The family that a `config.json` belongs to, by its `model_type` and the head that `architectures` names.
 
     Raises:
-        UnsupportedConfig: It is not known.
+        UnsupportedConfig: It is not known, or has a head that its family does not read.
     """
     name = values.get("model_type")
     if not isinstance(name, str) or name not in FAMILIES:
         raise UnsupportedConfig(f"config.json is of model_type {name!r}; known are {', '.join(sorted(FAMILIES))}.")
-    return FAMILIES[name]
+    family = FAMILIES[name]
+    check_head(family, values)
+    return family

@@ -59,6 +59,7 @@ FAMILY = Family(
     facts=_facts,
     model=_model,
     processor=_processor,
+    heads=("VisionText2Text",),
     decoder_blocks=("model.layers", "model.gated_cross_attn_layers"),
     outputs=("lm_head",),
     words="model.embed_tokens",

@@ -93,6 +93,7 @@ FAMILY = Family(
     facts=_facts,
     model=_model,
     processor=_processor,
+    heads=("ConditionalGeneration", "VisionText2Text"),
     decoder_blocks=("model.text_model.layers",),
     outputs=("lm_head",),
     words="model.text_model.embed_tokens",

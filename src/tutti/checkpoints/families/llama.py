@@ -49,6 +49,7 @@ FAMILY = Family(
     facts=_facts,
     model=_model,
     processor=_processor,
+    heads=("CausalLM",),
     decoder_blocks=("model.layers",),
     outputs=("lm_head",),
     words="model.embed_tokens",

@@ -73,6 +73,7 @@ FAMILY = Family(
     facts=_facts,
     model=_model,
     processor=_processor,
+    heads=("ConditionalGeneration", "CausalLM"),
     renames=RENAMES,
     decoder_blocks=("language_model.model.layers",),
     outputs=("language_model.lm_head",),

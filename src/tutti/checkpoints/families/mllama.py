@@ -68,6 +68,7 @@ FAMILY = Family(
     facts=_facts,
     model=_model,
     processor=_processor,
+    heads=("ConditionalGeneration",),
     renames=_RENAMES,
     decoder_blocks=("language_model.model.layers",),
     outputs=("language_model.lm_head",),

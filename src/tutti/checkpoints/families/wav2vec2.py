@@ -52,6 +52,7 @@ FAMILY = Family(
     facts=_facts,
     model=_model,
     processor=_processor,
+    heads=("CTC",),
     renames=(
         (f"{_POSITIONS}.parametrizations.weight.original0", f"{_POSITIONS}.weight_g"),
         (f"{_POSITIONS}.parametrizations.weight.original1", f"{_POSITIONS}.weight_v"),

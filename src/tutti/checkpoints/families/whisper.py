@@ -58,6 +58,7 @@ FAMILY = Family(
     facts=_facts,
     model=_model,
     processor=_processor,
+    heads=("ConditionalGeneration",),
     decoder_blocks=("model.decoder.layers",),
     outputs=("proj_out",),
     words="model.decoder.embed_tokens",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from tutti.errors import UnsupportedConfig
-from tutti.models.config_keys import IGNORED_KEYS
+from tutti.models.config_keys import ReadConfig, check_keys, own_fields
 
 TASKS = ("embed", "classify")
 ACTIVATIONS = ("gelu", "gelu_pytorch_tanh", "quick_gelu")
@@ -19,7 +19,7 @@ _TowerT = TypeVar("_TowerT", bound="TowerConfig")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TowerConfig:
+class TowerConfig(ReadConfig):
     """Sizes of the blocks of a tower, named as in `config.json`."""
 
     hidden_size: int
@@ -139,7 +139,7 @@ class CLIPVisionConfig(TowerConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CLIPConfig:
+class CLIPConfig(ReadConfig):
     """Both towers and the space they share."""
 
     text: CLIPTextConfig
@@ -160,14 +160,17 @@ class CLIPConfig:
         as in ViT-B/32, as in the reference.
 
         Raises:
-            UnsupportedConfig: A key is unknown, a tower is missing, or a value is not computed here.
+            UnsupportedConfig: A key is unknown, or a value is not computed here.
         """
         known = {f"{tower}_{form}" for tower in ("text", "vision") for form in ("config", "config_dict")}
         own = {"projection_dim", "logit_scale_init_value"}
-        _check_keys(values, known | own, "The clip configuration")
+        unread = check_keys(values, known | own, "The clip configuration")
+        text = read_tower(CLIPTextConfig, _tower_values(values, "text_config"), "text_config")
+        vision = CLIPVisionConfig.from_hf(_tower_values(values, "vision_config"))
         return cls(
-            text=read_tower(CLIPTextConfig, _tower_values(values, "text_config"), "text_config"),
-            vision=CLIPVisionConfig.from_hf(_tower_values(values, "vision_config")),
+            text=text,
+            vision=vision,
+            unread=(*unread, *text.unread, *vision.unread),
             **{key: values[key] for key in own if values.get(key) is not None},
         )
 
@@ -189,9 +192,9 @@ def _tower_values(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = values.get(f"{name}_dict")
     if found is None:
         found = values.get(name)
-    if not isinstance(found, Mapping):
-        raise UnsupportedConfig(f"The clip configuration lacks {name!r}.")
-    return found
+    if found is not None and not isinstance(found, Mapping):
+        raise UnsupportedConfig(f"{name} is {found!r}; expected an object.")
+    return found or {}
 
 
 def read_tower(kind: type[_TowerT], values: Mapping[str, Any], where: str) -> _TowerT:
@@ -200,13 +203,13 @@ def read_tower(kind: type[_TowerT], values: Mapping[str, Any], where: str) -> _T
     Raises:
         UnsupportedConfig: A key is unknown, or a value is one that the tower does not compute.
     """
-    known = {field.name for field in fields(kind)}
+    known = own_fields(kind)
     # The model's own projection_dim counts; a tower's is for towers that are used alone.
-    _check_keys(values, known | {"projection_dim"} | _FIXED.keys(), where)
+    unread = check_keys(values, known | {"projection_dim"} | _FIXED.keys(), where, where)
     for key, expected in _FIXED.items():
         if (found := values.get(key)) is not None and found != expected:
             raise UnsupportedConfig(f"{where} has {key} {found!r}; this tower computes {expected!r} only.")
-    return kind(**{key: value for key, value in values.items() if key in known and value is not None})
+    return kind(**{key: value for key, value in values.items() if key in known and value is not None}, unread=unread)
 
 
 def _check_numbers(config: TowerConfig | CLIPConfig) -> None:
@@ -216,8 +219,3 @@ def _check_numbers(config: TowerConfig | CLIPConfig) -> None:
             raise UnsupportedConfig(f"{field.name} is {value!r}; expected one whole number from 1 on.")
         if field.type == "float" and type(value) not in (int, float):
             raise UnsupportedConfig(f"{field.name} is {value!r}; expected a number.")
-
-
-def _check_keys(values: Mapping[str, Any], known: set[str], subject: str) -> None:
-    if unknown := sorted(values.keys() - known - IGNORED_KEYS):
-        raise UnsupportedConfig(f"{subject} has the unknown key {unknown[0]!r}.")

@@ -8,7 +8,7 @@ from typing import Any
 
 from tutti.errors import UnsupportedConfig
 from tutti.models.clip.config import CLIPVisionConfig
-from tutti.models.config_keys import IGNORED_KEYS
+from tutti.models.config_keys import ReadConfig, check_keys, own_fields
 from tutti.models.llama.config import LlamaConfig
 
 TASKS = ("ask",)
@@ -36,6 +36,8 @@ _LEFT_OUT: Mapping[str, Any] = {
     "num_attention_heads": 32,
     "max_position_embeddings": 2048,
     "rms_norm_eps": 1e-6,
+    "rope_theta": 10000.0,
+    "tie_word_embeddings": False,
 }
 _VISION_LEFT_OUT: Mapping[str, Any] = {
     "embed_dim": 768,
@@ -50,7 +52,7 @@ _VISION_LEFT_OUT: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResamplerConfig:
+class ResamplerConfig(ReadConfig):
     """The perceiver resampler, named as in `perceiver_config`."""
 
     resampler_n_latents: int = 64
@@ -71,7 +73,7 @@ class ResamplerConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IdeficsConfig:
+class IdeficsConfig(ReadConfig):
     """The decoder, the picture tower, and how the one looks at the other."""
 
     text: LlamaConfig
@@ -97,20 +99,16 @@ class IdeficsConfig:
         """
         own = {"additional_vocab_size", "cross_layer_interval", "qk_layer_norms", "alpha_type"}
         parts = {"vision_config", "perceiver_config", "use_resampler"}
-        text = {*_LEFT_OUT, "hidden_act", "rope_parameters", "rope_theta", "rope_scaling", "tie_word_embeddings"}
-        _check_keys(values, own | parts | text | _TRAINING_KEYS | _UNREAD_KEYS, "The idefics configuration")
+        text = {*_LEFT_OUT, "hidden_act", "rope_parameters", "rope_scaling"}
+        unread = check_keys(values, own | parts | text | _TRAINING_KEYS | _UNREAD_KEYS, "The idefics configuration")
+        resampler = _resampler(_part(values, "perceiver_config"))
+        vision = _tower(_part(values, "vision_config"))
         given = {key: value for key, value in values.items() if key in text and value is not None}
-        resampler = _part(values, "perceiver_config")
-        _check_keys(
-            resampler, {field.name for field in fields(ResamplerConfig)} | {"use_resampler"}, "perceiver_config"
-        )
-        sizes = {key: value for key, value in resampler.items() if key in ResamplerConfig.__dataclass_fields__}
         return cls(
-            text=LlamaConfig.from_hf({**_LEFT_OUT, **given}),
-            vision=_tower(_part(values, "vision_config")),
-            resampler=ResamplerConfig(**{key: value for key, value in resampler.items() if key in sizes})
-            if values.get("use_resampler")
-            else None,
+            text=LlamaConfig.from_hf(given, _LEFT_OUT),
+            vision=vision,
+            resampler=resampler if values.get("use_resampler") else None,
+            unread=(*unread, *resampler.unread, *vision.unread),
             **{key: values[key] for key in own if values.get(key) is not None},
         )
 
@@ -157,15 +155,23 @@ class IdeficsConfig:
         return one.resampler_n_latents * d + one.resampler_depth * block + 2 * d
 
 
+def _resampler(values: Mapping[str, Any]) -> ResamplerConfig:
+    own = own_fields(ResamplerConfig)
+    unread = check_keys(values, own | {"use_resampler"}, "perceiver_config", "perceiver_config")
+    return ResamplerConfig(
+        **{key: value for key, value in values.items() if key in own and value is not None}, unread=unread
+    )
+
+
 def _tower(values: Mapping[str, Any]) -> CLIPVisionConfig:
     """The picture tower is CLIP's, but for the name of its width."""
-    unread = {"vision_model_name", "num_channels"}
-    _check_keys(values, _VISION_LEFT_OUT.keys() | unread, "vision_config")
+    known = _VISION_LEFT_OUT.keys() | {"vision_model_name", "num_channels"}
+    unread = check_keys(values, known, "vision_config", "vision_config")
     if values.get("num_channels", 3) != 3:
         raise UnsupportedConfig(f"vision_config has num_channels {values['num_channels']!r}; the tower sees 3.")
     given = {key: value for key, value in values.items() if key in _VISION_LEFT_OUT and value is not None}
     tower = {**_VISION_LEFT_OUT, **given}
-    return CLIPVisionConfig(hidden_size=tower.pop("embed_dim"), **tower)
+    return CLIPVisionConfig(hidden_size=tower.pop("embed_dim"), **tower, unread=unread)
 
 
 def _part(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -178,8 +184,3 @@ def _part(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _check_number(name: str, value: Any, least: int) -> None:
     if type(value) is not int or value < least:
         raise UnsupportedConfig(f"{name} is {value!r}; expected a whole number from {least} on.")
-
-
-def _check_keys(values: Mapping[str, Any], known: set[str] | frozenset[str], subject: str) -> None:
-    if unknown := sorted(values.keys() - known - IGNORED_KEYS):
-        raise UnsupportedConfig(f"{subject} has the unknown key {unknown[0]!r}.")

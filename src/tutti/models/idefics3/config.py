@@ -8,12 +8,13 @@ from typing import Any
 
 from tutti.errors import UnsupportedConfig
 from tutti.models.clip.config import TowerConfig, read_tower
-from tutti.models.config_keys import IGNORED_KEYS
+from tutti.models.config_keys import ReadConfig, check_keys
 from tutti.models.llama.config import LlamaConfig
 
 TASKS = ("ask",)
 
-_IGNORED_KEYS = IGNORED_KEYS | {"_pad_token_id", "image_seq_len", "use_reentrant_checkpointing", "vocab_size"}
+_IGNORED_KEYS = ("hidden_size", "image_seq_len", "use_reentrant_checkpointing", "vocab_size")
+"""Keys beside the parts that the reference does not read; the decoder's own `hidden_size` and `vocab_size` count."""
 _TEXT_IGNORED = ("additional_vocab_size", "auto_map", "freeze_config", "perceiver_config", "pixel_shuffle_factor")
 """Keys of `text_config` that stem from training, or from a resampler that is not used.
 
@@ -22,7 +23,10 @@ _TEXT_IGNORED = ("additional_vocab_size", "auto_map", "freeze_config", "perceive
 _TEXT_FIXED = {"qk_layer_norms": False, "use_resampler": False}
 """Keys of `text_config` that may hold this value only."""
 _VISION_IGNORED = ("max_image_size", "size", "use_base_siglip")
-_VISION_TYPES = ("idefics3", "idefics3_vision", "smolvlm", "smolvlm_vision")
+_VISION_TYPES = ("idefics3", "idefics3_vision", "siglip_vision_model", "smolvlm", "smolvlm_vision")
+"""What `model_type` of the tower is called; the reference builds the same one whatever it says."""
+_TEXT_LEFT_OUT = {"rms_norm_eps": 1e-5}
+"""The decoder where `text_config` is left out as a whole: LLaMA's, but for this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +63,7 @@ class Idefics3VisionConfig(TowerConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Idefics3Config:
+class Idefics3Config(ReadConfig):
     """A picture tower, how its patches are merged, and the decoder."""
 
     vision: Idefics3VisionConfig
@@ -77,20 +81,23 @@ class Idefics3Config:
             UnsupportedConfig: A key is unknown, or a value is not computed here.
         """
         own = {"image_token_id", "scale_factor"}
-        if unknown := sorted(values.keys() - own - {"vision_config", "text_config"} - _IGNORED_KEYS):
-            raise UnsupportedConfig(f"The {values.get('model_type')} configuration has the unknown key {unknown[0]!r}.")
-        text = dict(_object(values, "text_config"))
+        known = own | {"vision_config", "text_config", *_IGNORED_KEYS}
+        unread = check_keys(values, known, f"The {values.get('model_type')} configuration")
+        text = dict(_TEXT_LEFT_OUT if values.get("text_config") is None else _object(values, "text_config"))
         if values.get("tie_word_embeddings"):
             text["tie_word_embeddings"] = True
         for key, expected in _TEXT_FIXED.items():
             if (found := text.pop(key, expected)) != expected:
                 raise UnsupportedConfig(f"text_config has {key} {found!r}; this decoder computes {expected!r} only.")
-        vision = _object(values, "vision_config")
-        if (kind := vision.get("model_type", _VISION_TYPES[0])) not in _VISION_TYPES:
+        tower = _object(values, "vision_config")
+        if (kind := tower.get("model_type", _VISION_TYPES[0])) not in _VISION_TYPES:
             raise UnsupportedConfig(f"vision_config is of model_type {kind!r}; known are {', '.join(_VISION_TYPES)}.")
+        vision = read_tower(Idefics3VisionConfig, _without(tower, _VISION_IGNORED), "vision_config")
+        decoder = LlamaConfig.from_text_config(_without(text, _TEXT_IGNORED))
         return cls(
-            vision=read_tower(Idefics3VisionConfig, _without(vision, _VISION_IGNORED), "vision_config"),
-            text=LlamaConfig.from_text_config(_without(text, _TEXT_IGNORED)),
+            vision=vision,
+            text=decoder,
+            unread=(*unread, *decoder.unread, *vision.unread),
             **{key: values[key] for key in own if key in values},
         )
 

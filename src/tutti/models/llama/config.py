@@ -7,11 +7,11 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from tutti.errors import UnsupportedConfig
-from tutti.models.config_keys import IGNORED_KEYS
+from tutti.models.config_keys import ReadConfig, check_keys, own_fields
 
 TASKS = ("ask",)
 
-_LEFT_OUT: Mapping[str, Mapping[str, Any]] = {
+LEFT_OUT: Mapping[str, Mapping[str, Any]] = {
     "llama": {
         "vocab_size": 32000,
         "hidden_size": 4096,
@@ -19,6 +19,9 @@ _LEFT_OUT: Mapping[str, Mapping[str, Any]] = {
         "num_hidden_layers": 32,
         "num_attention_heads": 32,
         "max_position_embeddings": 2048,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 10000.0,
+        "tie_word_embeddings": False,
     },
     "mistral": {
         "vocab_size": 32000,
@@ -28,10 +31,13 @@ _LEFT_OUT: Mapping[str, Mapping[str, Any]] = {
         "num_attention_heads": 32,
         "num_key_value_heads": 8,
         "max_position_embeddings": 131072,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 10000.0,
+        "sliding_window": 4096,
+        "tie_word_embeddings": False,
     },
 }
-"""`model_type` → what a `text_config` may leave out: the sizes of the first model of that name."""
-_MISTRAL_WINDOW = 4096
+"""`model_type` → what the reference's class of that name fills in where a file leaves it out."""
 _FIXED: Mapping[str, Any] = {"hidden_act": "silu", "rope_interleaved": False}
 """Keys that may hold this value only."""
 
@@ -53,7 +59,7 @@ class RopeScaling:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LlamaConfig:
+class LlamaConfig(ReadConfig):
     """Sizes of a decoder, named as in `config.json`."""
 
     vocab_size: int
@@ -88,42 +94,54 @@ class LlamaConfig:
     """How many tokens a token looks back at, itself included; None is all."""
 
     @classmethod
-    def from_hf(cls, values: Mapping[str, Any]) -> LlamaConfig:
+    def from_hf(
+        cls, values: Mapping[str, Any], left_out: Mapping[str, Any] | None = None, part: str = ""
+    ) -> LlamaConfig:
         """Read `config.json` (both the older `rope_theta`/`rope_scaling` and the newer `rope_parameters` form).
+
+        Args:
+            values: The file, or the part of a file that describes the decoder.
+            left_out: What a file may leave out, and what then counts; None is as the reference's class for the
+                `model_type` fills in.
+            part: The name of the part of the file, if it is one.
 
         Raises:
             UnsupportedConfig: A key is unknown or missing, or a value is one that this decoder does not compute.
         """
-        window = _window(values)
-        known = {field.name for field in fields(cls)}
-        values = {key: value for key, value in values.items() if key in known or key not in IGNORED_KEYS}
-        values["sliding_window"] = window
+        kind = values.get("model_type", "llama")
+        if left_out is None:
+            left_out = LEFT_OUT.get(kind, LEFT_OUT["llama"])
+        own = own_fields(cls)
+        if kind != "mistral" and values.get("sliding_window") is not None:
+            own -= {"sliding_window"}
+        unread = check_keys(values, own | _FIXED.keys() | {"rope_parameters"}, "The llama configuration", part)
         for key, expected in _FIXED.items():
-            if (found := values.pop(key, expected)) != expected:
+            if (found := values.get(key, expected)) != expected:
                 raise UnsupportedConfig(f"{key} is {found!r}; this decoder computes {expected!r} only.")
-        rope = dict(values.pop("rope_parameters", None) or {})
-        values["rope_theta"] = rope.pop("rope_theta", values.get("rope_theta", 10000.0))
-        values["rope_scaling"] = _rope_scaling(values.get("rope_scaling") or rope)
-        if values.get("num_key_value_heads") is None:
-            values["num_key_value_heads"] = values.get("num_attention_heads")
-        width, heads = values.get("hidden_size"), values.get("num_attention_heads")
-        if values.get("head_dim") is None and width is not None and heads is not None:
+        rope = dict(values.get("rope_parameters") or {})
+        given = {**left_out, **{key: value for key, value in values.items() if key in own}}
+        given["rope_theta"] = rope.pop("rope_theta", given.get("rope_theta", 10000.0))
+        given["rope_scaling"] = _rope_scaling(given.get("rope_scaling") or rope)
+        if given.get("num_key_value_heads") is None:
+            given["num_key_value_heads"] = given.get("num_attention_heads")
+        width, heads = given.get("hidden_size"), given.get("num_attention_heads")
+        if given.get("head_dim") is None and width is not None and heads is not None:
             _check_sizes({"hidden_size": width, "num_attention_heads": heads})
-            values["head_dim"] = width // heads
-        _check_keys(cls, values, "The llama configuration")
-        return cls(**values)
+            given["head_dim"] = width // heads
+        _check_complete(cls, given, "The llama configuration")
+        return cls(**given, unread=unread)
 
     @classmethod
     def from_text_config(cls, values: object) -> LlamaConfig:
-        """Read the `text_config` of a family that borrows the decoder: there, sizes may be left out.
+        """Read the `text_config` of a family that borrows the decoder.
 
         Raises:
             UnsupportedConfig: As for `from_hf`, or it is a decoder of another kind.
         """
         kind = values.get("model_type", "llama") if isinstance(values, Mapping) else None
-        if not isinstance(values, Mapping) or not isinstance(kind, str) or kind not in _LEFT_OUT:
-            raise UnsupportedConfig(f"text_config is of model_type {kind!r}; known are {' and '.join(_LEFT_OUT)}.")
-        return cls.from_hf({**_LEFT_OUT[kind], **values})
+        if not isinstance(values, Mapping) or not isinstance(kind, str) or kind not in LEFT_OUT:
+            raise UnsupportedConfig(f"text_config is of model_type {kind!r}; known are {' and '.join(LEFT_OUT)}.")
+        return cls.from_hf(values, part="text_config")
 
     def __post_init__(self) -> None:
         _check_sizes({field.name: getattr(self, field.name) for field in fields(self) if field.type == "int"})
@@ -176,31 +194,22 @@ def _check_sizes(sizes: Mapping[str, Any]) -> None:
             raise UnsupportedConfig(f"{name} is {value!r}; expected a whole number from 1 on.")
 
 
-def _window(values: Mapping[str, Any]) -> int | None:
-    """Only Mistral's decoders have a window; one that names none has that of the first."""
-    if values.get("model_type") == "mistral":
-        window: int | None = values.get("sliding_window", _MISTRAL_WINDOW)
-        return window
-    if values.get("sliding_window") is not None:
-        raise UnsupportedConfig("The llama configuration has the unknown key 'sliding_window'.")
-    return None
-
-
 def _rope_scaling(values: Mapping[str, Any]) -> RopeScaling | None:
     values = dict(values)
     kind = values.pop("rope_type", None) or values.pop("type", None) or "default"
     values.pop("type", None)
+    if kind not in ("default", "linear", "llama3"):
+        raise UnsupportedConfig(f"rope_scaling is of type {kind!r}; this decoder computes 'linear' and 'llama3'.")
+    known = {field.name for field in fields(RopeScaling)}
+    check_keys(values, known, f"rope_scaling of type {kind!r}")
     if kind == "default":
         return None
-    if kind not in ("linear", "llama3"):
-        raise UnsupportedConfig(f"rope_scaling is of type {kind!r}; this decoder computes 'linear' and 'llama3'.")
-    _check_keys(RopeScaling, {"rope_type": kind, **values}, f"rope_scaling of type {kind!r}")
-    return RopeScaling(rope_type=kind, **values)
+    given = {"rope_type": kind, **{key: value for key, value in values.items() if key in known}}
+    _check_complete(RopeScaling, given, f"rope_scaling of type {kind!r}")
+    return RopeScaling(**given)
 
 
-def _check_keys(target: type[LlamaConfig | RopeScaling], values: Mapping[str, Any], subject: str) -> None:
-    known = {field.name: field.default is MISSING for field in fields(target)}
-    if unknown := sorted(values.keys() - known.keys()):
-        raise UnsupportedConfig(f"{subject} has the unknown key {unknown[0]!r}.")
-    if lacking := [name for name, required in known.items() if required and values.get(name) is None]:
+def _check_complete(target: type[LlamaConfig | RopeScaling], values: Mapping[str, Any], subject: str) -> None:
+    required = [field.name for field in fields(target) if field.default is MISSING]
+    if lacking := [name for name in required if values.get(name) is None]:
         raise UnsupportedConfig(f"{subject} lacks {lacking[0]!r}.")

@@ -8,7 +8,7 @@ from typing import Any
 
 from tutti.errors import UnsupportedConfig
 from tutti.models.clip.config import CLIPVisionConfig
-from tutti.models.config_keys import IGNORED_KEYS
+from tutti.models.config_keys import ReadConfig, check_keys, own_fields
 from tutti.models.llama.config import LlamaConfig
 
 TASKS = ("ask",)
@@ -16,7 +16,7 @@ ACTIVATIONS = ("gelu", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu")
 """Values of `projector_hidden_act` that are computed."""
 STRATEGIES = ("default", "full")
 
-_IGNORED_KEYS = IGNORED_KEYS | {"ignore_index", "image_seq_length", "vocab_size"}
+_IGNORED_KEYS = ("ignore_index", "image_seq_length", "vocab_size")
 """Keys that older and newer files hold; the decoder's own `vocab_size` counts."""
 _VISION: Mapping[str, Any] = {
     "hidden_size": 1024,
@@ -30,7 +30,7 @@ _VISION: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class LlavaConfig:
+class LlavaConfig(ReadConfig):
     """A picture tower, what is taken from it, and the decoder."""
 
     vision: CLIPVisionConfig
@@ -118,15 +118,16 @@ def read_fields(kind: type[LlavaConfig], values: Mapping[str, Any], subject: str
     Raises:
         UnsupportedConfig: A key is unknown, or one of the two models within is not computed here.
     """
-    known = set(kind.__dataclass_fields__) - {"vision", "text"}
-    if unknown := sorted(values.keys() - known - {"vision_config", "text_config"} - _IGNORED_KEYS):
-        raise UnsupportedConfig(f"{subject} has the unknown key {unknown[0]!r}.")
+    known = own_fields(kind) - {"vision", "text"}
+    unread = check_keys(values, known | {"vision_config", "text_config", *_IGNORED_KEYS}, subject)
     own = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items() if key in known}
     text = values.get("text_config") or {}
     if values.get("tie_word_embeddings") and isinstance(text, Mapping):
         text = {**text, "tie_word_embeddings": True}
-    tower = values.get("vision_config") or _VISION
+    tower = values.get("vision_config")
+    tower = _VISION if tower is None else tower
     if not isinstance(tower, Mapping) or tower.get("model_type", "clip_vision_model") != "clip_vision_model":
         raise UnsupportedConfig(f"vision_config is {tower!r}; this model sees through 'clip_vision_model' only.")
     vision = CLIPVisionConfig.from_hf({key: value for key, value in tower.items() if key != "vocab_size"})
-    return {"vision": vision, "text": LlamaConfig.from_text_config(text), **own}
+    decoder = LlamaConfig.from_text_config(text)
+    return {"vision": vision, "text": decoder, "unread": (*unread, *decoder.unread, *vision.unread), **own}

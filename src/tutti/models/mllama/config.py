@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from tutti.errors import UnsupportedConfig
-from tutti.models.config_keys import IGNORED_KEYS
+from tutti.models.config_keys import ReadConfig, check_keys, own_fields
 from tutti.models.llama.config import LlamaConfig
 
 TASKS = ("ask",)
 EXTRA_TOKENS = 8
 """Rows of the token table behind the vocabulary, the first of them for the mark of a picture; none can be drawn."""
 _CROSS_ATTENTION_LAYERS = (3, 8, 13, 18, 23, 28, 33, 38)
-_FIXED: Mapping[str, Any] = {"num_channels": 3, "hidden_act": "gelu", "pruned_heads": {}}
+_TEXT_LEFT_OUT: Mapping[str, Any] = {
+    "vocab_size": 128256,
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 40,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "max_position_embeddings": 131072,
+    "rms_norm_eps": 1e-5,
+    "rope_theta": 500000.0,
+    "tie_word_embeddings": False,
+}
+"""What `text_config` may leave out, and what then counts; other than in LLaMA's own class."""
+_FIXED: Mapping[str, Any] = {"num_channels": 3, "hidden_act": "gelu"}
 """Keys of the picture tower that may hold this value only."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MllamaVisionConfig:
+class MllamaVisionConfig(ReadConfig):
     """The picture tower. What `config.json` leaves out is as in the reference."""
 
     hidden_size: int = 1280
@@ -44,8 +57,8 @@ class MllamaVisionConfig:
     """Blocks whose outputs are seen beside the last."""
     vision_output_dim: int = 7680
     """D of what is seen: that of the tower for the last block and for each of those."""
-    supported_aspect_ratios: tuple[tuple[int, int], ...] | None = None
-    """Arrangements of tiles, in the order of their numbers from 1 on; None is all there are."""
+    supported_aspect_ratios: tuple[tuple[int, int], ...] | None = field(default=None, compare=False)
+    """Arrangements of tiles, in the order of their numbers from 1 on: all there are, which is also what None means."""
 
     @classmethod
     def from_hf(cls, values: Mapping[str, Any]) -> MllamaVisionConfig:
@@ -54,8 +67,8 @@ class MllamaVisionConfig:
         Raises:
             UnsupportedConfig: A key is unknown, or a value is one that the tower does not compute.
         """
-        known = {field.name for field in fields(cls)}
-        _check_keys(values, known | _FIXED.keys(), "vision_config")
+        known = own_fields(cls)
+        unread = check_keys(values, known | _FIXED.keys(), "vision_config", "vision_config")
         for key, expected in _FIXED.items():
             if (found := values.get(key)) is not None and found != expected:
                 raise UnsupportedConfig(f"vision_config has {key} {found!r}; this tower computes {expected!r} only.")
@@ -63,13 +76,13 @@ class MllamaVisionConfig:
         for key in ("intermediate_layers_indices", "supported_aspect_ratios"):
             if key in given:
                 given[key] = _tuples(key, given[key])
-        return cls(**given)
+        return cls(**given, unread=unread)
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type == "int" and (type(value) is not int or value < 1):
-                raise UnsupportedConfig(f"vision_config has {field.name} {value!r}; expected a whole number from 1 on.")
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.type == "int" and (type(value) is not int or value < 1):
+                raise UnsupportedConfig(f"vision_config has {one.name} {value!r}; expected a whole number from 1 on.")
         if self.hidden_size % self.attention_heads:
             raise UnsupportedConfig(
                 f"vision_config has hidden_size {self.hidden_size} and attention_heads {self.attention_heads}; "
@@ -126,7 +139,7 @@ class MllamaVisionConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MllamaConfig:
+class MllamaConfig(ReadConfig):
     """The decoder, which of its blocks look at pictures, and the tower they look at."""
 
     text: LlamaConfig
@@ -142,18 +155,19 @@ class MllamaConfig:
         """Read `config.json`.
 
         Raises:
-            UnsupportedConfig: A key is unknown, a part is missing, or a value is not computed here.
+            UnsupportedConfig: A key is unknown, or a value is not computed here.
         """
-        _check_keys(values, {"text_config", "vision_config", "image_token_index"}, "The mllama configuration")
-        text, vision = (values.get(key) for key in ("text_config", "vision_config"))
-        if not isinstance(text, Mapping) or not isinstance(vision, Mapping):
-            raise UnsupportedConfig("The mllama configuration lacks 'text_config' or 'vision_config'.")
-        known = {field.name for field in fields(LlamaConfig)} | {"hidden_act", "rope_parameters"}
-        looking = text.get("cross_attention_layers") or _CROSS_ATTENTION_LAYERS
-        _check_keys(text, known | {"cross_attention_layers", "pruned_heads"}, "text_config")
+        unread = check_keys(values, {"text_config", "vision_config", "image_token_index"}, "The mllama configuration")
+        text = _part(values, "text_config")
+        vision = MllamaVisionConfig.from_hf(_part(values, "vision_config"))
+        known = own_fields(LlamaConfig) | {"hidden_act", "rope_parameters"}
+        unread += check_keys(text, known | {"cross_attention_layers"}, "text_config", "text_config")
+        looking = text.get("cross_attention_layers")
+        looking = _CROSS_ATTENTION_LAYERS if looking is None else looking
         return cls(
-            text=LlamaConfig.from_hf({key: value for key, value in text.items() if key in known}),
-            vision=MllamaVisionConfig.from_hf(vision),
+            text=LlamaConfig.from_hf({key: value for key, value in text.items() if key in known}, _TEXT_LEFT_OUT),
+            vision=vision,
+            unread=(*unread, *vision.unread),
             cross_attention_layers=_tuples("cross_attention_layers", looking),
             image_token_index=values.get("image_token_index", 128256),
         )
@@ -207,6 +221,8 @@ def _tuples(key: str, value: Any) -> Any:
     return tuple(tuple(item) if isinstance(item, list) else item for item in value)
 
 
-def _check_keys(values: Mapping[str, Any], known: set[str], subject: str) -> None:
-    if unknown := sorted(values.keys() - known - IGNORED_KEYS):
-        raise UnsupportedConfig(f"{subject} has the unknown key {unknown[0]!r}.")
+def _part(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = values.get(name)
+    if part is not None and not isinstance(part, Mapping):
+        raise UnsupportedConfig(f"{name} is {part!r}; expected an object.")
+    return part or {}

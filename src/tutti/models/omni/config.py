@@ -165,7 +165,7 @@ class OmniConfig:
                     name: _read(ConnectorConfig, item, f"connectors.{name}")
                     for name, item in values["connectors"].items()
                 },
-                "decoder": LlamaConfig.from_hf(values["decoder"]),
+                "decoder": LlamaConfig.from_hf(values["decoder"], left_out={}),
             }
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from tutti.errors import UnsupportedConfig
-from tutti.models.config_keys import IGNORED_KEYS
+from tutti.models.config_keys import ReadConfig, check_keys, own_fields
 
 TASKS = ("transcribe",)
 NORMS = ("group", "layer")
@@ -73,7 +73,7 @@ _ONLY: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wav2Vec2Config:
+class Wav2Vec2Config(ReadConfig):
     """Sizes, named as in `config.json`. What it leaves out is as in the reference, wav2vec2-base-960h."""
 
     vocab_size: int = 32
@@ -130,17 +130,17 @@ class Wav2Vec2Config:
         Raises:
             UnsupportedConfig: A key is unknown, or has a value that is not computed here.
         """
-        known = {field.name for field in fields(cls)}
-        ignored = IGNORED_KEYS | _TRAINING_KEYS | {"output_hidden_size"}
-        if unknown := sorted(values.keys() - known - ignored - _ONLY.keys()):
-            raise UnsupportedConfig(f"The wav2vec2 configuration has the unknown key {unknown[0]!r}.")
+        known = own_fields(cls)
+        unread = check_keys(
+            values, known | _TRAINING_KEYS | _ONLY.keys() | {"output_hidden_size"}, "The wav2vec2 configuration"
+        )
         for key, value in _ONLY.items():
             if (found := values.get(key, value)) != value:
                 raise UnsupportedConfig(f"{key} is {found!r}; this model computes {value!r} only.")
         given: dict[str, Any] = {key: values[key] for key in known if values.get(key) is not None}
         for key, value in given.items():
             given[key] = tuple(value) if isinstance(value, list) else value
-        return cls(**given)
+        return cls(**given, unread=unread)
 
     @property
     def samples_per_frame(self) -> int:

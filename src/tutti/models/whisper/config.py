@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from tutti.errors import UnsupportedConfig
-from tutti.models.config_keys import IGNORED_KEYS
+from tutti.models.config_keys import ReadConfig, check_keys, own_fields
 
 TASKS = ("transcribe",)
 
@@ -41,7 +41,7 @@ _ONLY: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class WhisperConfig:
+class WhisperConfig(ReadConfig):
     """Sizes of encoder and decoder, named as in `config.json`. What it leaves out is as in the reference."""
 
     vocab_size: int = 51865
@@ -88,14 +88,12 @@ class WhisperConfig:
         Raises:
             UnsupportedConfig: A key is unknown, or has a value that is not computed here.
         """
-        known = {field.name for field in fields(cls)}
-        ignored = IGNORED_KEYS | _TRAINING_KEYS
-        if unknown := sorted(values.keys() - known - ignored - _ONLY.keys()):
-            raise UnsupportedConfig(f"The whisper configuration has the unknown key {unknown[0]!r}.")
+        known = own_fields(cls)
+        unread = check_keys(values, known | _TRAINING_KEYS | _ONLY.keys(), "The whisper configuration")
         for key, value in _ONLY.items():
             if (found := values.get(key, value)) != value:
                 raise UnsupportedConfig(f"{key} is {found!r}; this model computes {value!r} only.")
-        return cls(**{key: values[key] for key in known if values.get(key) is not None})
+        return cls(**{key: values[key] for key in known if values.get(key) is not None}, unread=unread)
 
     @property
     def window_frames(self) -> int:
