@@ -141,6 +141,7 @@ class AdapterConfig:
 class Adapter:
     """An adapter's folder, its header read and its weights not."""
 
+    folder: Path
     config: AdapterConfig
     layers: Mapping[str, tuple[Entry, Entry]]
     """Name of a layer in the model → A and B."""
@@ -211,7 +212,7 @@ def read_adapter(path: str | PathLike[str], family: Family) -> Adapter:
         raise CheckpointError(f"{WEIGHTS} holds only one of A and B for {half[0]}; it is damaged: fetch it again.")
     _check_targets(config, theirs)
     layers = {layer: (pair["A"], pair["B"]) for layer, pair in found.items()}
-    return Adapter(config=config, layers=layers, copies=copies)
+    return Adapter(folder=folder, config=config, layers=layers, copies=copies)
 
 
 def _check_targets(config: AdapterConfig, layers: Mapping[str, str]) -> None:

@@ -146,12 +146,12 @@ def load(
     stored = read_folder(folder)
     with torch.device("meta"), _Hollow():
         model = family.model(config)
-    adapter = choose_adapter(folder, adapter) if own_adapter else adapter
-    lora = None if adapter is None else _read_fitting(adapter, family, model)
     tied: Mapping[str, str] = getattr(model, "tied", {})
     computed: Collection[str] = getattr(model, "computed", ())
     named = _name(stored, family)
     entries = {name: entry for name, entry in named.items() if name not in computed}
+    chosen = choose_adapter(folder, adapter) if own_adapter else adapter
+    lora = None if chosen is None else _read_fitting(chosen, family, model, entries, tied)
     layers: Mapping[str, Scheme] = {}
     if quantized or quantize:
         layers = stored_plan(model, entries) if quantized else plan(model, quantize or "", family)
@@ -166,12 +166,10 @@ def load(
         model.load_state_dict(shard, strict=False, assign=True)
     fill(model, layers, entries, tied, quantized, meter.read)
     if fresh:
-        drawn = family.model(config).to(DTYPES[dtype]).state_dict()
-        model.load_state_dict({name: drawn[name] for name in fresh}, strict=False, assign=True)
+        _draw(model, fresh, family.model(config).to(DTYPES[dtype]))
     _tie(model, tied, entries, layers)
     _check_filled(model)
     if lora is not None:
-        check_copies(lora, entries, tied)
         attach_adapter(model, lora, DTYPES[dtype])
     meter.end()
     report = LoadReport(
@@ -180,7 +178,7 @@ def load(
         newly_initialized=fresh,
         ignored=tuple(entry.name for name, entry in named.items() if name in computed),
         adapted=tuple(lora.layers) if lora else (),
-        adapter=str(adapter) if adapter is not None else None,
+        adapter=str(lora.folder) if lora else None,
         unread=getattr(config, "unread", ()),
         seconds=time.perf_counter() - begun,
         bytes=meter.bytes,
@@ -226,10 +224,23 @@ class _Hollow(TorchFunctionMode):
         return (torch.empty if func is torch.randn else func)(*args, **kwargs)
 
 
-def _read_fitting(adapter: str | PathLike[str], family: Family, model: nn.Module) -> Adapter:
+def _draw(model: nn.Module, fresh: tuple[str, ...], drawn: nn.Module) -> None:
+    """Give weights that start afresh the first values of another model of the kind."""
+    values = drawn.state_dict()
+    model.load_state_dict({name: values[name] for name in fresh}, strict=False, assign=True)
+
+
+def _read_fitting(
+    adapter: str | PathLike[str],
+    family: Family,
+    model: nn.Module,
+    entries: Mapping[str, Entry],
+    tied: Mapping[str, str],
+) -> Adapter:
     """An adapter that fits the model, while all its layers are plain ones on `meta`."""
     lora = read_adapter(adapter, family)
     check_adapter(lora, model)
+    check_copies(lora, entries, tied)
     return lora
 
 
