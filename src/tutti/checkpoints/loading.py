@@ -150,11 +150,9 @@ def load(
     computed: Collection[str] = getattr(model, "computed", ())
     named = _name(stored, family)
     entries = {name: entry for name, entry in named.items() if name not in computed}
-    chosen = choose_adapter(folder, adapter) if own_adapter else adapter
-    lora = None if chosen is None else _read_fitting(chosen, family, model, entries, tied)
-    layers: Mapping[str, Scheme] = {}
-    if quantized or quantize:
-        layers = stored_plan(model, entries) if quantized else plan(model, quantize or "", family)
+    adapter = choose_adapter(folder, adapter) if own_adapter else adapter
+    lora = None if adapter is None else _read_fitting(adapter, family, model, entries, tied)
+    layers = stored_plan(model, entries) if quantized else plan(model, quantize, family) if quantize else {}
     expected = stored_weights(model, layers) if quantized else model.state_dict()
     fresh = _check_weights(expected, entries, tied, new_weights)
     processor = family.processor(config, folder)
@@ -165,8 +163,7 @@ def load(
     for shard in _read_shards(plain, DTYPES[dtype], held, casts, meter.read):
         model.load_state_dict(shard, strict=False, assign=True)
     fill(model, layers, entries, tied, quantized, meter.read)
-    if fresh:
-        _draw(model, fresh, family.model(config).to(DTYPES[dtype]))
+    _draw(model, fresh, lambda: family.model(config).to(DTYPES[dtype]))
     _tie(model, tied, entries, layers)
     _check_filled(model)
     if lora is not None:
@@ -224,9 +221,11 @@ class _Hollow(TorchFunctionMode):
         return (torch.empty if func is torch.randn else func)(*args, **kwargs)
 
 
-def _draw(model: nn.Module, fresh: tuple[str, ...], drawn: nn.Module) -> None:
-    """Give weights that start afresh the first values of another model of the kind."""
-    values = drawn.state_dict()
+def _draw(model: nn.Module, fresh: tuple[str, ...], build: Callable[[], nn.Module]) -> None:
+    """Give weights that start afresh, if there are any, the first values of another model of the kind."""
+    if not fresh:
+        return
+    values = build().state_dict()
     model.load_state_dict({name: values[name] for name in fresh}, strict=False, assign=True)
 
 
