@@ -70,8 +70,8 @@ def written(pairs: list[tuple[str, str]]) -> str:
 def agrees(shown: str, printed: str) -> bool:
     """Whether what a page shows is what was printed.
 
-    Words are equal; numbers may differ by 3 % or by 0.06, since processors round sums differently; seconds and rates are
-    not compared. A line that is `…` stands for any number of lines, and `…` at the end of a line for its rest.
+    Words are equal; numbers may differ by 3 % or by 0.06, since processors round sums differently; seconds and rates
+    are not compared. A line that is `…` stands for any number of lines, and `…` at the end of a line for its rest.
     """
     return _match(_lines(shown), _lines(printed))
 
