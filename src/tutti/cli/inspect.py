@@ -8,17 +8,24 @@ from dataclasses import asdict
 from typing import Any
 
 from tutti.cli.options import add_json, print_json
+from tutti.errors import InputError
 
 _EPILOG = """examples:
   tutti inspect tutti-mini
   tutti inspect path/to/checkpoint --json
+  tutti inspect --machine
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = _EPILOG
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a built-in name, a folder or a hub id")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", nargs="?", help="a built-in name, a folder or a hub id")
+    parser.add_argument(
+        "--machine",
+        action="store_true",
+        help="instead: which kernels multiply by quantized weights on this processor, and which were found wrong",
+    )
     add_json(parser)
 
 
@@ -27,10 +34,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     Raises:
         CheckpointError: The folder is not what it claims to be.
+        InputError: A checkpoint and `--machine` were given, or neither.
     """
-    from tutti import checkpoints
-
-    info = asdict(checkpoints.inspect(arguments.checkpoint))
+    info = _machine() if _asks_for_machine(arguments) else _checkpoint(arguments.checkpoint)
     if arguments.json:
         print_json(info)
         return
@@ -38,6 +44,25 @@ def run(arguments: argparse.Namespace) -> None:
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         print(f"{name:<{width}}  {text}")
+
+
+def _asks_for_machine(arguments: argparse.Namespace) -> bool:
+    if arguments.machine == (arguments.checkpoint is not None):
+        found = f"{arguments.checkpoint} and --machine were" if arguments.machine else "Neither was"
+        raise InputError(f"{found} given; give either a checkpoint or --machine.")
+    return bool(arguments.machine)
+
+
+def _checkpoint(name: str) -> dict[str, Any]:
+    from tutti import checkpoints
+
+    return asdict(checkpoints.inspect(name))
+
+
+def _machine() -> dict[str, Any]:
+    from tutti.engine.machine import machine
+
+    return machine()
 
 
 def _rows(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

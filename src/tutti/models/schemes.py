@@ -86,4 +86,4 @@ def stored_shapes(scheme: Scheme, rows: int, width: int) -> dict[str, tuple[tupl
 def bytes_in_memory(scheme: Scheme, shape: Sequence[int]) -> int:
     """What a matrix (N, K) takes when it is loaded: codes, and the scales and grids of its kernel."""
     values, rows = math.prod(shape), shape[0]
-    return values + 16 * rows if scheme == "int8" else values // 2 + 4 * values // group_size(shape[1]) + 4 * rows
+    return values + 8 * rows if scheme == "int8" else values // 2 + 4 * values // group_size(shape[1]) + 4 * rows

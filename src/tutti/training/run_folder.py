@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tutti import __version__
+from tutti.engine.machine import processor
 from tutti.errors import TrainingError
 from tutti.media.text_files import json_object, lines_of
 from tutti.training.curve import draw
@@ -75,7 +76,7 @@ class RunFolder:
         self.starts.append(
             {
                 "versions": {"tutti": __version__, "torch": torch.__version__, "python": platform.python_version()},
-                "processor": _processor(),
+                "processor": processor(),
                 "threads": torch.get_num_threads(),
                 "device": torch.cuda.get_device_name() if device.startswith("cuda") else device,
                 "processes": processes,
@@ -195,16 +196,6 @@ def _read_json(file: Path) -> dict[str, Any]:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, UnicodeDecodeError, TypeError):
         raise TrainingError(f"{file} is damaged; expected a JSON object: remove the folder to start anew.") from None
-
-
-def _processor() -> str:
-    """The processor's name; Linux keeps it in a file."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n")
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or platform.machine()
 
 
 def _first_line(error: BaseException) -> str:

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tutti.models.layers.codes import Codes
-from tutti.models.layers.kernels import Kernel, RowsKernel, attends_in_bfloat16, join_kernels, make_kernel
+from tutti.models.layers.dispatch import attends_in_bfloat16
+from tutti.models.layers.kernels import Kernel, RowsKernel, join_kernels, make_kernel
 
 
 class QuantizedLinear(nn.Module):
