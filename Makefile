@@ -56,7 +56,7 @@ wheel: $(STAMP)  ## build, install bare, smoke-run
 
 docs: $(STAMP)  ## write the generated parts of pages again, and what their commands print
 	$(BIN)/python tools/readme.py
-	$(BIN)/python -m tools.guides --write README.md
+	$(BIN)/python -m tools.guides --write README.md docs/index.md docs/guides/*.md
 
 clean:  ## remove what was built, keep .venv
 	rm -rf build dist .wheel .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache .hypothesis

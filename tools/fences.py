@@ -15,6 +15,8 @@ PROMPT = "$ "
 ANYTHING = "…"
 _FENCE = re.compile(r"^( *)```(\w+)([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _TITLE = re.compile(r'title="([^"]+)"')
+_TIME_BEHIND = re.compile(r" ?(?:s|ms|min|steps/s|items a second)\b| / \d")
+_TIME_BEFORE = re.compile(r'\d / $|"seconds": $')
 _NUMBER = re.compile(r"(?<![\w.])-?[\d,]*\d(?:\.\d+)?(?:e[-+]?\d+)?")
 
 
@@ -70,8 +72,8 @@ def written(pairs: list[tuple[str, str]]) -> str:
 def agrees(shown: str, printed: str) -> bool:
     """Whether what a page shows is what was printed.
 
-    Words are equal; numbers may differ by 3 % or by 0.06, since processors round sums differently; seconds and rates
-    are not compared. A line that is `…` stands for any number of lines, and `…` at the end of a line for its rest.
+    Words are equal; numbers may differ by 3 % or by 0.06, since processors round differently; seconds and rates are
+    not compared. A line that is `…` stands for any number of lines, and `…` at the end of a line for its rest.
     """
     return _match(_lines(shown), _lines(printed))
 
@@ -103,10 +105,9 @@ def _same_line(shown: str, printed: str) -> bool:
 
 
 def _timed(line: str, number: re.Match[str]) -> bool:
-    """Whether a number is of seconds or of something a second."""
-    return bool(re.match(r" ?(s|ms|files/s|items a second|tokens a second)\b", line[number.end() :])) or bool(
-        re.search(r'seconds"?: $', line[: number.start()])
-    )
+    """Whether a number is of seconds or minutes, of something a second, or beside another (`p50 / p95`)."""
+    before, behind = line[: number.start()], line[number.end() :]
+    return bool(_TIME_BEHIND.match(behind) or _TIME_BEFORE.search(before))
 
 
 def _near(shown: str, printed: str) -> bool:

@@ -108,7 +108,7 @@ class Run:
             code, printed = self._command(self._with_port(command))
             if code != (expected if index == len(pairs) - 1 else 0):
                 raise Mismatch(f"line {block.line}: `{command}` ends with {code}:\n{printed}")
-            printed = printed.replace(str(self.port), "8000").replace(str(self.folder), "…")
+            printed = printed.replace(f":{self.port}", ":8000").replace(str(self.folder), "…")
             if printed and not printed.endswith("\n"):
                 printed += "\n"
             if not self.write and shown.strip() and not agrees(shown, printed):
@@ -213,8 +213,8 @@ def main() -> None:
                 started = time.monotonic()
                 try:
                     after = run.all_of_it()
-                except Mismatch as error:
-                    print(f"{name}, {error}", file=sys.stderr)
+                except Exception as error:  # a snippet may fail in any way; the next page is run all the same
+                    print(f"{name}, {type(error).__name__}: {error}", file=sys.stderr)
                     wrong = True
                     continue
         print(f"{name}: {'written' if after != page else 'as it is'}, {time.monotonic() - started:.1f} s")
