@@ -3,7 +3,7 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit wheel docs clean
+.PHONY: help demo test lint types unit wheel docs site clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -58,5 +58,9 @@ docs: $(STAMP)  ## write the generated parts of pages again, and what their comm
 	$(BIN)/python tools/readme.py
 	$(BIN)/python -m tools.guides --write README.md docs/index.md docs/guides/*.md
 
+site: $(STAMP)  ## build docs/ into site/; open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "look at site/index.html"
+
 clean:  ## remove what was built, keep .venv
-	rm -rf build dist .wheel .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache .hypothesis
+	rm -rf build dist site .wheel .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache .hypothesis

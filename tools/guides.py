@@ -137,8 +137,8 @@ class Run:
     def _command(self, command: str) -> tuple[int, str]:
         if command.endswith("&"):
             return self._serve(command.removesuffix("&"))
-        if re.match(r"tutti [^|<>;&$*~]*$", command.replace("\\\n", " ")):
-            return _in_process(shlex.split(command.replace("\\\n", " "))[1:])
+        if (words := _plain(command)) is not None:
+            return _in_process(words)
         if found := re.fullmatch(r"cd (\S+)", command):
             os.chdir(found[1])
             return 0, ""
@@ -173,12 +173,27 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 
 
+def _plain(command: str) -> list[str] | None:
+    """The words behind `tutti`; None of another command, or one that needs a shell for more than a last `> FILE`."""
+    if not command.startswith("tutti ") or "$" in command:
+        return None
+    lexer = shlex.shlex(command.replace("\\\n", " "), posix=True, punctuation_chars=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    words = list(lexer)[1:]
+    if any(re.fullmatch(r"[|&;<>()]+", word) for word in [*words[:-2], *words[-1:]]) or words[-2:-1] == ["<"]:
+        return None
+    return words
+
+
 def _in_process(words: list[str]) -> tuple[int, str]:
     from tutti.cli.main import main as tutti
 
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        code = tutti(words)
+    said, file = io.StringIO(), io.StringIO()
+    into = words[-1] if words[-2:-1] == [">"] else None
+    with contextlib.redirect_stdout(file if into else said), contextlib.redirect_stderr(said):
+        code = tutti(words[:-2] if into else words)
+    if into:
+        Path(into).write_text(file.getvalue(), encoding="utf-8")
     return code, said.getvalue()
 
 
@@ -213,7 +228,7 @@ def main() -> None:
                 started = time.monotonic()
                 try:
                     after = run.all_of_it()
-                except Exception as error:  # a snippet may fail in any way; the next page is run all the same
+                except Exception as error:  # noqa: BLE001 a snippet may fail in any way; the next page is run
                     print(f"{name}, {type(error).__name__}: {error}", file=sys.stderr)
                     wrong = True
                     continue

@@ -111,10 +111,12 @@ def front() -> str:
     import tutti
 
     rows = []
-    for name in sorted(tutti._DOORS, key=str.lower):
+    for name in sorted(vars(tutti)["_DOORS"], key=str.lower):
         value = getattr(tutti, name)
         line = (value.__doc__ or "").strip().splitlines()[0]
-        target = f"{value.__name__}.loading.load" if inspect.ismodule(value) else f"{value.__module__}.{value.__qualname__}"
+        target = (
+            f"{value.__name__}.loading.load" if inspect.ismodule(value) else f"{value.__module__}.{value.__qualname__}"
+        )
         rows.append(f"| [`tutti.{name}`][{target}] | {line} |\n")
     return "# `tutti`\n\nWhat `import tutti` offers.\n\n| name | what it is |\n| --- | --- |\n" + "".join(rows)
 
@@ -136,7 +138,7 @@ def decisions() -> list[tuple[str, str]]:
     for file in sorted((ROOT / "docs/decisions").glob("*.md")):
         title = re.match(r"# 0*(\d+)[.:] (.+)\n", file.read_text(encoding="utf-8"))
         if title is None or not file.name.startswith(f"{int(title[1]):04d}-"):
-            raise ValueError(f"docs/decisions/{file.name} does not start with `# NUMBER. What was decided` of its number.")
+            raise ValueError(f"docs/decisions/{file.name} starts otherwise than with `# NUMBER. What was decided`.")
         found.append((file.name, f"{int(title[1])}. {title[2]}"))
     return found
 
@@ -145,8 +147,8 @@ def index_of_decisions() -> str:
     """A line a decision."""
     lines = "".join(f"- [{title}]({name})\n" for name, title in decisions())
     return (
-        "# Decisions\n\nWhat could have gone otherwise, a page each: the context, what was chosen, what was refused and "
-        "why, and what follows. A decision that another one replaced says so. Numbers are in the order of writing and "
+        "# Decisions\n\nWhat could have gone otherwise, a page each: the context, what was chosen, what was refused and\n"
+        "why, and what follows. A decision that another one replaced says so. Numbers are in the order of writing and\n"
         f"have gaps.\n\n{lines}"
     )
 
@@ -163,4 +165,3 @@ def helps() -> str:
             main([name, "--help"])
         parts.append(f"## `tutti {name}`\n\n```text\n{said.getvalue().rstrip()}\n```\n")
     return "\n".join(parts)
-

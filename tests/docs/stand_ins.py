@@ -1,7 +1,7 @@
 """What stands in, while the guides are run, for what a test has not: models of the hub, hosted models.
 
-A tiny folder of random weights lies where the hub's name is looked for first, so that the guide's command is run as it stands;
-the client of a hosted model reaches a server on this machine. Each guide says where that is so.
+A tiny folder of random weights lies where the hub's name is looked for first, so that the guide's command is run as it
+stands; the client of a hosted model reaches a server on this machine. Each guide says where that is so.
 """
 
 from __future__ import annotations
