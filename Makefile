@@ -59,7 +59,7 @@ docs: $(STAMP)  ## write the generated parts of pages again, and what their comm
 	$(BIN)/python -m tools.guides --write README.md docs/index.md docs/guides/*.md
 
 site: $(STAMP)  ## build docs/ into site/; open site/index.html
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "look at site/index.html"
 
 clean:  ## remove what was built, keep .venv

@@ -147,9 +147,9 @@ def index_of_decisions() -> str:
     """A line a decision."""
     lines = "".join(f"- [{title}]({name})\n" for name, title in decisions())
     return (
-        "# Decisions\n\nWhat could have gone otherwise, a page each: the context, what was chosen, what was refused and\n"
-        "why, and what follows. A decision that another one replaced says so. Numbers are in the order of writing and\n"
-        f"have gaps.\n\n{lines}"
+        "# Decisions\n\nWhat could have gone otherwise, a page each: the context, what was chosen, what was refused\n"
+        "and why, and what follows. One that another replaced says so. Numbers are in the order of writing, with\n"
+        f"gaps.\n\n{lines}"
     )
 
 

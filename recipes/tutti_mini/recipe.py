@@ -46,7 +46,7 @@ from recipes.tutti_mini.tasks import Align, AlignHeads, Classify, Glance, PairSo
 from recipes.tutti_mini.words import tokenizer_json
 from tutti.errors import InputError
 from tutti.models.omni.model import Omni
-from tutti.training.phases import Phase, Schedule, Task
+from tutti.training.phases import Phase, Schedule, TrainingTask
 
 STEPS = {
     "glance": 4800,
@@ -219,7 +219,7 @@ class _Kitchen:
         modality = source.modality
         phase = Phase(
             name=name,
-            tasks=(Task(name=modality, objective=objective, source=source),),
+            tasks=(TrainingTask(name=modality, objective=objective, source=source),),
             trainable=(f"model.trunks.{modality}.*", f"model.heads.{modality}.*", classifiers),
             schedule=schedule,
             seed=self.seed,
@@ -257,7 +257,7 @@ class _Kitchen:
     def align(self, steps: int) -> Prepared:
         """Phase 2."""
         tasks = tuple(
-            Task(
+            TrainingTask(
                 name=f"{modality}-text",
                 objective=Align(modality),
                 source=self.source(modality, pairs, scenes, self.tokenizer, strength=0.4),
@@ -282,7 +282,7 @@ class _Kitchen:
             source = PairSource(
                 modality, drawn, keys, count, tokenizer=self.tokenizer, others=others, longest=LONGEST_CAPTION
             )
-            tasks.append(Task(name=f"{modality}-text", objective=AlignHeads(modality), source=source))
+            tasks.append(TrainingTask(name=f"{modality}-text", objective=AlignHeads(modality), source=source))
         return Phase(
             name="align-heads",
             tasks=tuple(tasks),
@@ -304,7 +304,7 @@ class _Kitchen:
         source = NameSource(names, count, spots)
         phase = Phase(
             name=f"tune-{modality}",
-            tasks=(Task(name=modality, objective=objective, source=source),),
+            tasks=(TrainingTask(name=modality, objective=objective, source=source),),
             trainable=(f"model.trunks.{modality}.*", f"model.heads.{modality}.*", "classifiers.*"),
             schedule=self.schedule(steps, 1.5e-3),
             seed=self.seed,
@@ -317,7 +317,9 @@ class _Kitchen:
         for modality, count, views in (("image", 448, 60_000), ("audio", 96, 16_000)):
             names = Names(self.pairs(modality, 0.4, TUNE_SHARES[modality], lengths_s=TUNE_LENGTHS_S))
             objective = Bind(modality, names, views, self.seed)
-            tasks.append(Task(name=modality, objective=objective, source=CaptionSource(names, self.tokenizer, count)))
+            tasks.append(
+                TrainingTask(name=modality, objective=objective, source=CaptionSource(names, self.tokenizer, count))
+            )
         return Phase(
             name="bind",
             tasks=tuple(tasks),
@@ -331,7 +333,7 @@ class _Kitchen:
         source = SceneSource("text", self.tokenizer, self.pools, 24)
         return Phase(
             name="pretrain-text",
-            tasks=(Task(name="text", objective=Instruct(), source=source),),
+            tasks=(TrainingTask(name="text", objective=Instruct(), source=source),),
             trainable=tuple(f"{prefix}*" for prefix in DECODER),
             schedule=self.schedule(steps, 1e-3),
             seed=self.seed,
@@ -341,7 +343,7 @@ class _Kitchen:
         """Phase 3: trunks, heads and the shared space stay as they were."""
         sizes = {"picture": 32, "sound": 12, "clip": 8, "pair": 12}
         tasks = tuple(
-            Task(name=kind, objective=Instruct(), source=SceneSource(kind, self.tokenizer, self.pools, size))
+            TrainingTask(name=kind, objective=Instruct(), source=SceneSource(kind, self.tokenizer, self.pools, size))
             for kind, size in sizes.items()
         )
         return Phase(

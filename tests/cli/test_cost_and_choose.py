@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluate.players import write_suite
+from tests.evaluate.scripted_model import write_suite
 from tutti.cli.main import main
 
 

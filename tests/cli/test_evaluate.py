@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import tutti
-from tests.evaluate.players import Player, write_suite
+from tests.evaluate.scripted_model import Player, write_suite
 from tests.providers.loopback import failing, loopback, openai_stream
 from tutti.cli.main import main
 from tutti.errors import Unauthorized

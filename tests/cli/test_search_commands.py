@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 import tutti
-from tests.search.players import Speaker, film, picture, recording, tone
+from tests.search.synthetic_media import Speaker, film, picture, recording, tone
 from tutti.cli.main import main
 
 

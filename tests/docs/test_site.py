@@ -25,10 +25,10 @@ FETCHING = {"link": "href", "script": "src", "img": "src", "iframe": "src", "sou
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built as by `make site`."""
+    """The site, built as by `make site`. Not quietly: that would keep warnings from counting, too."""
     folder = tmp_path_factory.mktemp("site")
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "NO_MKDOCS_2_WARNING": "1"}
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "WARNING" not in done.stderr
@@ -84,7 +84,7 @@ def test_a_link_that_leads_nowhere_fails(tmp_path: Path) -> None:
     kept = config[config.index("validation:") : config.index("nav:\n  - Start")]
     (tmp_path / "mkdocs.yml").write_text(f"site_name: x\nstrict: true\ntheme: {{name: null, custom_dir: .}}\n{kept}")
     (tmp_path / "main.html").write_text("{{ page.content }}")
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode != 0
     assert "there.md" in done.stderr

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.engine.players import Medium, Prompt, picture
+from tests.engine.toy_models import Medium, Prompt, picture
 from tutti.content import SamplingOptions
 from tutti.engine.blocks import BlockManager
 from tutti.engine.sequence import Sequence

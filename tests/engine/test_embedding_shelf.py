@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image as pillow
 
-from tests.engine.players import Reader, hear, picture, tiny_engine, with_picture
+from tests.engine.toy_models import Reader, hear, picture, tiny_engine, with_picture
 from tutti.content import Audio, Image, Video
 from tutti.engine import DiskShelf, EmbeddingCache, Engine
 from tutti.engine.embedding_cache import Worth, embedding_key

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.engine.players import (
+from tests.engine.toy_models import (
     BLOCK,
     TINY,
     Medium,

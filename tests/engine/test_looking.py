@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.engine.players import (
+from tests.engine.toy_models import (
     BLOCK,
     BLOCK_BYTES,
     TINY,

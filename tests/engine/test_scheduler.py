@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.engine.players import Prompt
+from tests.engine.toy_models import Prompt
 from tutti.content import SamplingOptions
 from tutti.engine.blocks import BlockManager
 from tutti.engine.scheduler import Scheduler

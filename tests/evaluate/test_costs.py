@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.evaluate.players import write_suite
+from tests.evaluate.scripted_model import write_suite
 from tutti.content import Audio, Image, Usage, Video
 from tutti.errors import InputError
 from tutti.evaluate.costs import HOURS_A_MONTH, Load, PerQuery, SelfHosting, like_suite, query_cost, reconcile

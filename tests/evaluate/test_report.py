@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.evaluate.players import Player, write_suite
+from tests.evaluate.scripted_model import Player, write_suite
 from tutti.content import Usage
 from tutti.errors import InputError
 from tutti.evaluate.journal import Journal

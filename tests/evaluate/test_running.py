@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluate.players import Player, Space, write_suite
+from tests.evaluate.scripted_model import Player, Space, write_suite
 from tutti.content import SamplingOptions
 from tutti.errors import InputError, ProviderError, RateLimited, Unauthorized
 from tutti.evaluate.journal import Journal

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluate.players import write_suite
+from tests.evaluate.scripted_model import write_suite
 from tutti.errors import InputError
 from tutti.evaluate.drafting import draft_suite
 from tutti.evaluate.suite import read_suite

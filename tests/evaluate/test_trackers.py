@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluate.players import Player, write_suite
+from tests.evaluate.scripted_model import Player, write_suite
 from tutti.errors import ProviderError, RateLimited
 from tutti.evaluate.journal import Journal
 from tutti.evaluate.report import Report, make_report

@@ -12,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.house.test_start import ENVIRONMENT
-from tests.search.players import film, picture, recording, tone
+from tests.search.synthetic_media import film, picture, recording, tone
 
 RUN = """
 import contextlib, importlib, io, json, pkgutil, sys

@@ -11,7 +11,7 @@ from transformers import LlamaConfig as HFConfig
 from transformers import LlamaForCausalLM as HFModel
 from transformers import MistralConfig, MistralForCausalLM
 
-from tests.engine.players import Prompt, finish_all
+from tests.engine.toy_models import Prompt, finish_all
 from tutti.content import SamplingOptions
 from tutti.engine import Capacity, Engine
 from tutti.models.llama.config import LlamaConfig

@@ -15,7 +15,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pro
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
-from tests.engine.players import finish_all
+from tests.engine.toy_models import finish_all
 from tutti.content import Image as ImagePart
 from tutti.content import SamplingOptions
 from tutti.engine import Capacity, Engine

@@ -10,7 +10,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from tests.search.players import Space
+from tests.search.synthetic_media import Space
 from tutti.content import Embeddings
 from tutti.search import Index
 from tutti.search.spread import Cluster

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.search.players import Speaker, picture, recording
+from tests.search.synthetic_media import Speaker, picture, recording
 from tutti.search import Index
 
 

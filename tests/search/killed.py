@@ -8,7 +8,7 @@ from __future__ import annotations
 import resource
 import sys
 
-from tests.search.players import Space
+from tests.search.synthetic_media import Space
 from tutti.errors import CapacityError
 from tutti.search import Index, indexing
 

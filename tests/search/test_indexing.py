@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.search.players import Space, Speaker, film, picture, recording, tone
+from tests.search.synthetic_media import Space, Speaker, film, picture, recording, tone
 from tutti.content import Media, Text
 from tutti.errors import CapacityError, InputError
 from tutti.media import Limits
@@ -218,7 +218,7 @@ def test_what_may_not_be_read_is_listed_and_the_rest_indexed(folder: Path, tmp_p
     (folder / "0_red.png").chmod(0)
     (folder / "deep").chmod(0)
     program = (
-        "import sys; from tests.search.players import Space; from tutti.search import Index\n"
+        "import sys; from tests.search.synthetic_media import Space; from tutti.search import Index\n"
         "report = Index(sys.argv[2], Space()).add(sys.argv[1])\n"
         "print(report.added, *(one.reason for one in report.broken), sep='\\n')"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.search.players import RATE_HZ, Speaker, axis, film, tone
+from tests.search.synthetic_media import RATE_HZ, Speaker, axis, film, tone
 from tutti.content import Audio, Image, Part, TextLine, Video
 from tutti.media import Limits
 from tutti.media.streaming import frame_at, plan_frames, sampled_frames, sound_between, sound_windows

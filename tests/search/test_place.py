@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.search.object_store import ObjectStore, object_store
-from tests.search.players import Space
+from tests.search.synthetic_media import Space
 from tutti.cli.main import main
 from tutti.errors import InputError, ProviderError
 from tutti.search import Index

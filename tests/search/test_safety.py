@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.search.players import COLOURS, Space, picture
+from tests.search.synthetic_media import COLOURS, Space, picture
 from tutti.search import Index
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as pillow
 
-from tests.search.players import COLOURS, Speaker, axis, picture, recording
+from tests.search.synthetic_media import COLOURS, Speaker, axis, picture, recording
 from tutti.content import Image, Part, TextLine
 from tutti.errors import CapacityError, InputError
 from tutti.media import Limits, decode_image

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.search.players import COLOURS, Space, picture
+from tests.search.synthetic_media import COLOURS, Space, picture
 from tutti.cli import main
 from tutti.errors import InputError, MissingExtra
 from tutti.search import Index

@@ -9,8 +9,8 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests.serve.players import Parrot, served
-from tutti.serve.running import Server
+from tests.serve.fake_models import Parrot, served
+from tutti.serve.lifecycle import Server
 
 EXAMPLES = Path(__file__).parents[2] / "examples/media"
 

@@ -23,10 +23,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from tests.serve.test_limits import lying_png, picture
 
 from benchmarks.machine import commit, processor, versions
 from tests.serve.test_gate import chat
-from tests.serve.test_limits import lying_png, picture
 from tutti.serve.keys import new_key
 
 _COSTLY = json.dumps({"messages": [{"role": "user", "content": "a"}], "n": 8, "max_tokens": 100_000}).encode()

@@ -20,18 +20,18 @@ from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 
 import tutti
 from tests.serve.conftest import EXAMPLES
+from tests.serve.fake_models import Parrot, served
 from tests.serve.load import Load, new_picture
-from tests.serve.players import Parrot, served
 from tests.serve.test_gate import asked, chat
 from tutti.cli.main import main
 from tutti.media import Limits
+from tutti.serve.admission import ServerLimits
 from tutti.serve.app import create_app
-from tutti.serve.bench import Sample, measure_level
 from tutti.serve.keys import Keys, digest
-from tutti.serve.limits import ServerLimits
-from tutti.serve.running import Server
+from tutti.serve.lifecycle import Server
+from tutti.serve.load_generator import Sample, measure_level
+from tutti.serve.media_parts import MediaOpener
 from tutti.serve.service import Service
-from tutti.serve.sources import Sources
 from tutti.serve.telemetry import Telemetry
 
 
@@ -109,7 +109,7 @@ def _mutated(body: Any, seed: int, value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def standing() -> Iterator[Server]:
-    with served(Parrot(), sources=Sources(Limits())) as server:
+    with served(Parrot(), opener=MediaOpener(Limits())) as server:
         yield server
 
 
@@ -165,7 +165,7 @@ if sys.platform == "linux":  # there is no libFuzzer for Python elsewhere
 
 def test_the_openapi_document_is_kept_to() -> None:
     """schemathesis makes requests of the document, good and bad, and holds the answers to it."""
-    service = Service(Parrot(), "parrot", ServerLimits(), Sources(Limits()))
+    service = Service(Parrot(), "parrot", ServerLimits(), MediaOpener(Limits()))
     schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(service, Keys({})))
     tried = []
 

@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from tests.serve.players import Parrot, served
+from tests.serve.fake_models import Parrot, served
 from tutti.cli.main import main
 from tutti.errors import InputError
 from tutti.media import Limits
+from tutti.serve.admission import ServerLimits
 from tutti.serve.app import create_app
 from tutti.serve.gate import PUBLIC
 from tutti.serve.keys import Keys, digest, new_key
-from tutti.serve.limits import ServerLimits
-from tutti.serve.running import Place, Server, check_place
+from tutti.serve.lifecycle import Place, Server, check_place
+from tutti.serve.media_parts import MediaOpener
 from tutti.serve.service import Service
-from tutti.serve.sources import Sources
 
 KEY = "tutti-" + "k" * 40
 KEYS = Keys({digest(KEY): "alice", digest("tutti-" + "b" * 40): "bob"})
@@ -63,7 +63,7 @@ def walked(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
 
 def routes() -> list[tuple[str, str]]:
     """The route table of the application."""
-    service = Service(Parrot(), "parrot", ServerLimits(), Sources(Limits()))
+    service = Service(Parrot(), "parrot", ServerLimits(), MediaOpener(Limits()))
     app = create_app(service, KEYS)
     service.close()
     return sorted({*walked(app.routes)})
@@ -219,5 +219,5 @@ def test_the_log_tells_what_happened_and_nothing_of_the_content(capfd: pytest.Ca
     assert first.items() >= {"tenant": "alice", "route": "/v1/chat/completions", "completion_tokens": 3}.items()
     bug = next(line for line in lines if line["event"] == "bug")
     assert bug["error"] == "ZeroDivisionError"
-    assert any("players.py" in frame for frame in bug["frames"])
+    assert any("fake_models.py" in frame for frame in bug["frames"])
     assert not re.search("secret|" + KEY, json.dumps(lines))

@@ -14,7 +14,7 @@ import pytest
 
 import tutti
 from tests.serve.conftest import EXAMPLES, encoded
-from tests.serve.players import Parrot, Stenographer, served
+from tests.serve.fake_models import Parrot, Stenographer, served
 from tutti.content import Image, Text
 from tutti.errors import CapacityError, RateLimited, Unavailable
 

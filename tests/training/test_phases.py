@@ -13,7 +13,7 @@ import pytest
 from tests.training.tiny import Sums, make_phase, squares
 from tutti.errors import InputError
 from tutti.training.describe import plain
-from tutti.training.phases import Phase, Schedule, Task, select
+from tutti.training.phases import Phase, Schedule, TrainingTask, select
 
 
 def test_rate_warms_up_linearly_and_falls_by_a_cosine():
@@ -44,7 +44,7 @@ def test_a_schedule_that_cannot_be_run_is_refused(wrong):
 
 
 def test_a_phase_needs_tasks_of_different_names_and_a_pattern():
-    task = Task(name="a", objective=squares, source=Sums())
+    task = TrainingTask(name="a", objective=squares, source=Sums())
     schedule = Schedule(steps=1, learning_rate=0.1)
     for tasks, trainable in (((), ("*",)), ((task, task), ("*",)), ((task,), ())):
         with pytest.raises(InputError, match="expected at least one of each"):

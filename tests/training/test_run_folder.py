@@ -78,7 +78,7 @@ def test_without_matplotlib_the_run_ends_well_with_a_note(tmp_path, monkeypatch)
     assert not (tmp_path / "curve.png").exists()
 
 
-@pytest.mark.parametrize("name", ["train", "Phase", "Schedule", "Task", "Source", "RunResult"])
+@pytest.mark.parametrize("name", ["train", "Phase", "Schedule", "TrainingTask", "BatchSource", "RunResult"])
 def test_the_room_opens_its_doors(name):
     import tutti.training
 

@@ -13,7 +13,7 @@ from tests.training.tiny import Sums, make_model, make_phase, same_weights, squa
 from tutti.errors import InputError, TrainingError
 from tutti.training.batches import Steps
 from tutti.training.distributed import Group
-from tutti.training.phases import Phase, Task
+from tutti.training.phases import Phase, TrainingTask
 from tutti.training.step import Average, Stepper, freeze, make_optimizer
 
 
@@ -99,8 +99,8 @@ def test_tasks_add_up_by_their_weights():
         return {"loss": model.weight.sum()}
 
     tasks = (
-        Task(name="a", objective=first, source=Sums(), weight=2.0),
-        Task(name="b", objective=first, source=Sums(), weight=0.5),
+        TrainingTask(name="a", objective=first, source=Sums(), weight=2.0),
+        TrainingTask(name="b", objective=first, source=Sums(), weight=0.5),
     )
     phase = dataclasses.replace(make_phase(clip_norm=1e9), tasks=tasks)
     outcome = _take(_stepper(nn.Linear(4, 1, bias=False), phase), 0)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tutti.training.phases import Phase, Schedule, Task
+from tutti.training.phases import Phase, Schedule, TrainingTask
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def make_phase(
     settings = {"learning_rate": 1e-2, "warmup_steps": min(3, steps), **schedule}
     return Phase(
         name="tiny",
-        tasks=(Task(name="sums", objective=objective, source=source or Sums()),),
+        tasks=(TrainingTask(name="sums", objective=objective, source=source or Sums()),),
         trainable=trainable,
         schedule=Schedule(steps=steps, **settings),
         seed=7,

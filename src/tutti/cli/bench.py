@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tutti.content import Media
-    from tutti.serve.bench import Ask, Level
+    from tutti.serve.load_generator import Ask, Level
 
 _EPILOG = """examples:
   tutti bench photo.jpg                                    tutti-mini, in this process
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     media = [as_medium(path) for path in arguments.media]
 
-    from tutti.serve.bench import measure_level, pictures_among
+    from tutti.serve.load_generator import measure_level, pictures_among
 
     ask, name = _ask(arguments, media)
     ask()
@@ -80,12 +80,12 @@ def _levels(text: str) -> list[int]:
 
 
 def _ask(arguments: argparse.Namespace, media: Sequence[Media]) -> tuple[Ask, str]:
-    from tutti.serve import bench
+    from tutti.serve import load_generator
 
     if arguments.url is not None:
-        remote = bench.Remote(arguments.url, arguments.key)
+        remote = load_generator.Remote(arguments.url, arguments.key)
         name = arguments.model or remote.model()
-        body = bench.body_of(name, arguments.question, media, arguments.max_tokens)
+        body = load_generator.body_of(name, arguments.question, media, arguments.max_tokens)
         return partial(remote.ask, body), f"{name} at {arguments.url}"
     return _ask_local(arguments, media)
 
@@ -93,14 +93,14 @@ def _ask(arguments: argparse.Namespace, media: Sequence[Media]) -> tuple[Ask, st
 def _ask_local(arguments: argparse.Namespace, media: Sequence[Media]) -> tuple[Ask, str]:
     from tutti.content import SamplingOptions
     from tutti.interfaces import Responder
-    from tutti.serve import bench
+    from tutti.serve import load_generator
 
     provider: Any = load_model(arguments).provider
     if not isinstance(provider, Responder):
         raise UnsupportedTask(f"{provider.name} does not answer questions; {one_that_can('ask')}")
-    conversation = bench.conversation_of(arguments.question, media)
+    conversation = load_generator.conversation_of(arguments.question, media)
     options = SamplingOptions(max_tokens=arguments.max_tokens)
-    return partial(bench.ask_in_process, provider, conversation, options), provider.name
+    return partial(load_generator.ask_in_process, provider, conversation, options), provider.name
 
 
 def _line(level: Level) -> str:

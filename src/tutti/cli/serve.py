@@ -81,15 +81,15 @@ def run(arguments: argparse.Namespace) -> None:
         )
         return
 
-    from tutti.serve.limits import ServerLimits
-    from tutti.serve.running import Place, check_place
+    from tutti.serve.admission import ServerLimits
+    from tutti.serve.lifecycle import ListenOptions, check_listen
     from tutti.settings import read_settings
 
     settings = read_settings()
     keys = Keys.read(arguments.keys, settings.api_keys)
-    place = Place(host=arguments.host, port=arguments.port, drain_seconds=arguments.drain_seconds)
-    check_place(place, keys)  # before the seconds that a model takes to load
-    _serve(arguments, place, keys, ServerLimits(**_limits(arguments)))
+    listen = ListenOptions(host=arguments.host, port=arguments.port, drain_seconds=arguments.drain_seconds)
+    check_listen(listen, keys)  # before the seconds that a model takes to load
+    _serve(arguments, listen, keys, ServerLimits(**_limits(arguments)))
 
 
 def _keep_little_memory() -> None:
@@ -109,15 +109,15 @@ def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
     return given if arguments.max_body_mb is None else {**given, "max_body_bytes": int(arguments.max_body_mb * 2**20)}
 
 
-def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) -> None:
+def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -> None:
     from dataclasses import replace
 
     _keep_little_memory()
 
     from tutti.media import Fetcher, Limits, MediaRoot, Workers
     from tutti.serve import logs
-    from tutti.serve.running import make_server, run_announced
-    from tutti.serve.sources import Sources
+    from tutti.serve.lifecycle import make_server, run_announced
+    from tutti.serve.media_parts import MediaOpener
     from tutti.serve.telemetry import from_environment
     from tutti.settings import read_settings
 
@@ -125,7 +125,7 @@ def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) ->
     sizes = limits.of_media(replace(Limits.from_settings(read_settings()), workers=workers))
     fetched = replace(sizes, max_bytes=limits.request.bytes)
     domains, folder = arguments.allow_media_domain, arguments.media_root
-    sources = Sources(
+    opener = MediaOpener(
         sizes,
         Fetcher(domains, fetched) if domains else None,
         MediaRoot(folder, fetched) if folder is not None else None,
@@ -133,7 +133,7 @@ def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) ->
     telemetry = from_environment() if arguments.otel else None
     model = load_model(arguments, limits=sizes)
     name = arguments.name or model.name.rstrip("/").rpartition("/")[2]
-    server = make_server(model.provider, name, place, keys, limits, sources, telemetry)
+    server = make_server(model.provider, name, listen, keys, limits, opener, telemetry)
     logs.configure()
 
     def ready(url: str) -> None:
@@ -148,4 +148,4 @@ def _serve(arguments: argparse.Namespace, place: Any, keys: Any, limits: Any) ->
     finally:
         workers.close()
     if not listened:
-        raise InputError(f"Port {place.port} of {place.host} is not free; give another with --port.")
+        raise InputError(f"Port {listen.port} of {listen.host} is not free; give another with --port.")

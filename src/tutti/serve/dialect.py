@@ -170,7 +170,7 @@ class Envelope:
     def whole(self, answers: Sequence[Answer], options: SamplingOptions) -> schemas.ChatResponse:
         """All choices at once."""
         choices = [
-            schemas.Choice(
+            schemas.ChatChoice(
                 index=index,
                 message=schemas.AnswerMessage(content=answer.text),
                 logprobs=None if options.logprobs is None else logprobs_of(answer.logprobs),

@@ -22,7 +22,7 @@ from tutti.errors import (
 from tutti.serve.schemas import PART_TYPES, ErrorBody, ErrorResponse
 
 
-class Kind(NamedTuple):
+class ErrorStatus(NamedTuple):
     """How a class of errors looks over HTTP."""
 
     status: int
@@ -30,16 +30,16 @@ class Kind(NamedTuple):
     code: str | None
 
 
-_KINDS: tuple[tuple[type[TuttiError], Kind], ...] = (
-    (UnsupportedTask, Kind(400, "invalid_request_error", "unsupported")),
-    (InputError, Kind(400, "invalid_request_error", None)),
-    (CapacityError, Kind(413, "invalid_request_error", "over_limit")),
-    (RateLimited, Kind(429, "rate_limit_error", "provider_rate_limited")),
-    (Unavailable, Kind(503, "server_error", "provider_unavailable")),
-    (ProviderError, Kind(502, "server_error", "provider_failed")),
-    (TuttiError, Kind(400, "invalid_request_error", None)),
+_KINDS: tuple[tuple[type[TuttiError], ErrorStatus], ...] = (
+    (UnsupportedTask, ErrorStatus(400, "invalid_request_error", "unsupported")),
+    (InputError, ErrorStatus(400, "invalid_request_error", None)),
+    (CapacityError, ErrorStatus(413, "invalid_request_error", "over_limit")),
+    (RateLimited, ErrorStatus(429, "rate_limit_error", "provider_rate_limited")),
+    (Unavailable, ErrorStatus(503, "server_error", "provider_unavailable")),
+    (ProviderError, ErrorStatus(502, "server_error", "provider_failed")),
+    (TuttiError, ErrorStatus(400, "invalid_request_error", None)),
 )
-BUG = Kind(500, "server_error", "internal_error")
+BUG = ErrorStatus(500, "server_error", "internal_error")
 
 
 class Refusal(HTTPException):
@@ -54,7 +54,13 @@ class Refusal(HTTPException):
     """
 
     def __init__(
-        self, kind: Kind, message: str, *, cause: str, retry_after_s: float | None = None, param: str | None = None
+        self,
+        kind: ErrorStatus,
+        message: str,
+        *,
+        cause: str,
+        retry_after_s: float | None = None,
+        param: str | None = None,
     ) -> None:
         wait = {} if retry_after_s is None else {"retry-after": str(max(1, math.ceil(retry_after_s)))}
         super().__init__(kind.status, message, wait)
@@ -64,7 +70,7 @@ class Refusal(HTTPException):
         return str(self.detail)
 
 
-def kind_of(error: Exception) -> Kind:
+def kind_of(error: Exception) -> ErrorStatus:
     """How an error looks over HTTP; what is not ours is a bug."""
     if isinstance(error, Refusal):
         return error.kind
@@ -79,14 +85,14 @@ def message_of(error: Exception) -> str:
 
 
 def respond(
-    kind: Kind, message: str, param: str | None = None, headers: Mapping[str, str] | None = None
+    kind: ErrorStatus, message: str, param: str | None = None, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """An OpenAI error object."""
     body = body_of(kind, message, param)
     return JSONResponse(body, status_code=kind.status, headers=dict(headers or {}))
 
 
-def body_of(kind: Kind, message: str, param: str | None = None) -> dict[str, Any]:
+def body_of(kind: ErrorStatus, message: str, param: str | None = None) -> dict[str, Any]:
     """The error object as plain values."""
     return ErrorResponse(error=ErrorBody(message=message, type=kind.type, param=param, code=kind.code)).model_dump()
 
@@ -102,7 +108,7 @@ def respond_to(error: Exception) -> JSONResponse:
 def respond_to_http(error: FrameworkError) -> JSONResponse:
     """What the framework refuses: unknown routes, methods, bodies that are no JSON."""
     codes = {404: "not_found", 405: "method_not_allowed"}
-    kind = Kind(error.status_code, "invalid_request_error", codes.get(error.status_code))
+    kind = ErrorStatus(error.status_code, "invalid_request_error", codes.get(error.status_code))
     message = {
         404: "There is no such route; GET /openapi.json lists them, and the page /docs shows them.",
         405: "This route does not take that method; GET /openapi.json lists what it takes.",
@@ -115,7 +121,7 @@ def respond_to_validation(error: RequestValidationError) -> JSONResponse:
     # A union fails in each of its ways; the way that got furthest is the one that was meant.
     first = max(error.errors(), key=lambda one: (str(one.get("type")).startswith("union_tag"), len(one.get("loc", ()))))
     place = _place(first.get("loc", ()))
-    return respond(Kind(400, "invalid_request_error", first.get("type")), _sentence(first, place), place or None)
+    return respond(ErrorStatus(400, "invalid_request_error", first.get("type")), _sentence(first, place), place or None)
 
 
 def _place(location: Sequence[Any]) -> str:

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tutti.serve import logs
-from tutti.serve.errors import Kind, Refusal, respond_to
+from tutti.serve.admission import Admission
+from tutti.serve.errors import ErrorStatus, Refusal, respond_to
 from tutti.serve.keys import Keys
-from tutti.serve.limits import Admission
 from tutti.serve.metrics import Metrics
 from tutti.serve.pages import PATHS
 from tutti.serve.responses import ClientGone
@@ -21,8 +21,8 @@ from tutti.serve.responses import ClientGone
 PUBLIC = frozenset({"/health", "/openapi.json", *PATHS})
 """Paths that need no key, for reading only. All others do, those that do not exist among them."""
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_NO_KEY = Kind(401, "invalid_request_error", "invalid_api_key")
-_FOREIGN = Kind(403, "invalid_request_error", "foreign_origin")
+_NO_KEY = ErrorStatus(401, "invalid_request_error", "invalid_api_key")
+_FOREIGN = ErrorStatus(403, "invalid_request_error", "foreign_origin")
 LOCAL_TENANT = "local"
 """Who asks where there are no keys."""
 

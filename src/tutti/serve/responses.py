@@ -90,7 +90,7 @@ class GuardedRequest(Request):
         Raises:
             Refusal: It is too large (413) or too slow (408).
         """
-        from tutti.serve.errors import Kind, Refusal
+        from tutti.serve.errors import ErrorStatus, Refusal
 
         admission = self.app.state.admission
         limits = admission.limits
@@ -103,7 +103,7 @@ class GuardedRequest(Request):
                     piece = await anext(pieces, None)
             except TimeoutError:
                 raise Refusal(
-                    Kind(408, "invalid_request_error", "request_timeout"),
+                    ErrorStatus(408, "invalid_request_error", "request_timeout"),
                     f"The body did not arrive within {limits.body_seconds:g} s; send it faster.",
                     cause="slow",
                 ) from None

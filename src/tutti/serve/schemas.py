@@ -29,7 +29,7 @@ class TextPart(_Request):
     text: _Words
 
 
-class Address(_Request):
+class MediaUrl(_Request):
     """Where a medium is: a `data:` URL, or an address or path that the server was told to allow."""
 
     url: str
@@ -40,21 +40,21 @@ class ImageUrlPart(_Request):
     """A picture by address."""
 
     type: Literal["image_url"]
-    image_url: Address
+    image_url: MediaUrl
 
 
 class AudioUrlPart(_Request):
     """A recording by address."""
 
     type: Literal["audio_url"]
-    audio_url: Address
+    audio_url: MediaUrl
 
 
 class VideoUrlPart(_Request):
     """A video by address."""
 
     type: Literal["video_url"]
-    video_url: Address
+    video_url: MediaUrl
 
 
 class InlineMedium(_Request):
@@ -255,7 +255,7 @@ class AnswerMessage(BaseModel):
     refusal: None = None
 
 
-class Choice(BaseModel):
+class ChatChoice(BaseModel):
     """One answer."""
 
     index: int
@@ -271,7 +271,7 @@ class ChatResponse(BaseModel):
     object: Literal["chat.completion"] = "chat.completion"
     created: int
     model: str
-    choices: list[Choice]
+    choices: list[ChatChoice]
     usage: UsageBody
 
 

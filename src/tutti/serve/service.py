@@ -25,11 +25,11 @@ from tutti.content import (
 from tutti.errors import UnsupportedTask, one_that_can
 from tutti.interfaces import Embedder, Observable, Responder, Transcriber
 from tutti.serve import dialect, schemas
-from tutti.serve.bridge import Stream
-from tutti.serve.errors import Kind, Refusal
-from tutti.serve.limits import Admission, Cost, ServerLimits
+from tutti.serve.admission import Admission, Cost, ServerLimits
+from tutti.serve.async_stream import Stream
+from tutti.serve.errors import ErrorStatus, Refusal
+from tutti.serve.media_parts import MediaOpener, texts
 from tutti.serve.metrics import Metrics
-from tutti.serve.sources import Sources, texts
 from tutti.serve.telemetry import Telemetry
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Service:
         model: What computes: a `Responder`, an `Embedder`, a `Transcriber`, or several of them.
         name: What clients call it.
         limits: How much is taken on.
-        sources: Opens media.
+        opener: Opens media.
         telemetry: Makes spans; none if not given.
     """
 
@@ -53,10 +53,10 @@ class Service:
         model: Responder | Embedder | Transcriber,
         name: str,
         limits: ServerLimits,
-        sources: Sources,
+        opener: MediaOpener,
         telemetry: Telemetry | None = None,
     ) -> None:
-        self.model, self.name, self.sources = model, name, sources
+        self.model, self.name, self.opener = model, name, opener
         self.created = int(time.time())
         self._telemetry = telemetry or Telemetry()
         self.admission = Admission(limits)
@@ -77,7 +77,7 @@ class Service:
         """
         if name is not None and name != self.name:
             raise Refusal(
-                Kind(404, "invalid_request_error", "model_not_found"),
+                ErrorStatus(404, "invalid_request_error", "model_not_found"),
                 f"There is no model {name[:80]!r} here; this server has {self.name!r}.",
                 cause="model",
                 param="model",
@@ -157,20 +157,20 @@ class Service:
         if not isinstance(transcriber, Transcriber):
             raise UnsupportedTask(f"{self.name} does not transcribe; {one_that_can('transcribe')}")
         audio = Audio(content)
-        cost = await self._on(self._preparers, partial(self.sources.cost, [audio]))
+        cost = await self._on(self._preparers, partial(self.opener.cost, [audio]))
         with self.admission.admitted(cost), self._telemetry.span("transcription", self.name, [audio]):
             self.metrics.admitted(cost)
             return await self._on(self._answerers, partial(transcriber.transcribe, audio, options))
 
     def _conversation(self, body: schemas.ChatRequest, options: SamplingOptions) -> tuple[list[Message], Cost]:
-        turns = dialect.conversation(body.messages, self.sources.open)
+        turns = dialect.conversation(body.messages, self.opener.open)
         parts = [part for turn in turns for part in turn.parts]
         tokens = dialect.text_tokens(texts(parts)) + (body.n or 1) * options.max_tokens
-        return turns, self.sources.cost(parts) + Cost(tokens=tokens)
+        return turns, self.opener.cost(parts) + Cost(tokens=tokens)
 
     def _parts(self, body: schemas.EmbeddingsRequest) -> tuple[list[Part], Cost]:
-        parts = dialect.embedding_parts(body, self.sources.open)
-        return parts, self.sources.cost(parts) + Cost(tokens=dialect.text_tokens(texts(parts)))
+        parts = dialect.embedding_parts(body, self.opener.open)
+        return parts, self.opener.cost(parts) + Cost(tokens=dialect.text_tokens(texts(parts)))
 
     def _stats(self) -> Mapping[str, float]:
         return self.model.stats() if isinstance(self.model, Observable) else {}

@@ -22,7 +22,7 @@ from tutti.training import distributed
 from tutti.training.batches import batches
 from tutti.training.phases import Phase
 from tutti.training.run_folder import RunFolder
-from tutti.training.step import Outcome, Stepper
+from tutti.training.step import StepOutcome, Stepper
 
 Validate = Callable[[nn.Module], Mapping[str, float]]
 
@@ -134,7 +134,7 @@ class _Window:
     skipped: int = 0
     sums: dict[str, float] = field(default_factory=dict)
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: StepOutcome) -> None:
         if outcome.skipped:
             self.skipped += 1
             return
@@ -207,7 +207,7 @@ class _Run:
             notes=(note,) if note else (),
         )
 
-    def _log(self, outcome: Outcome) -> None:
+    def _log(self, outcome: StepOutcome) -> None:
         self.window.add(outcome)
         self.examples_since += outcome.examples * self.stepper.group.size
         self.steps_since += 1

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Objective = Callable[[nn.Module, Any], Mapping[str, Tensor]]
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Where batches come from.
 
     A batch is a pure function of the generator it is given, which makes a resumed run see what an uncut one sees, and
@@ -86,13 +86,13 @@ class Schedule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class TrainingTask:
     """One thing to learn in a phase."""
 
     name: str
     objective: Objective
     """(model, batch) → named scalars; "loss" is minimised, the others are logged."""
-    source: Source
+    source: BatchSource
     weight: float = 1.0
     """Factor of the loss."""
 
@@ -102,7 +102,7 @@ class Phase:
     """A stretch of training. All tasks contribute to every step."""
 
     name: str
-    tasks: tuple[Task, ...]
+    tasks: tuple[TrainingTask, ...]
     trainable: tuple[str, ...]
     """Patterns (`fnmatch`) over parameter names; what none matches is frozen."""
     schedule: Schedule

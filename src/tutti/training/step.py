@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from tutti.errors import InputError, TrainingError
 from tutti.training.batches import move
 from tutti.training.distributed import Group
-from tutti.training.phases import Phase, Task, select
+from tutti.training.phases import Phase, TrainingTask, select
 
 MOST_BAD_STEPS = 5
 """Consecutive steps without a finite loss and gradient after which training gives up."""
@@ -24,7 +24,7 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class StepOutcome:
     """What a step did."""
 
     figures: Mapping[str, float]
@@ -53,7 +53,7 @@ class Stepper:
         self.statistics = _statistics(model)
         self.skipped = self.skipped_in_a_row = 0
 
-    def step(self, step: int, batches: list[list[Any]]) -> Outcome:
+    def step(self, step: int, batches: list[list[Any]]) -> StepOutcome:
         """Accumulate the gradients of all tasks and micro-batches, then move once.
 
         Args:
@@ -81,7 +81,7 @@ class Stepper:
             self._skip(step, kept, figures)
         figures |= {"gradient_norm": norm, "learning_rate": rate}
         examples = sum(_examples(batch) for micro in batches for batch in micro)
-        return Outcome(figures=figures, examples=examples, skipped=not finite)
+        return StepOutcome(figures=figures, examples=examples, skipped=not finite)
 
     @contextmanager
     def exported(self) -> Iterator[nn.Module]:
@@ -226,7 +226,7 @@ def _seed(*numbers: int) -> None:
     np.random.seed(int(second))  # for objectives that draw from the global generator
 
 
-def _loss(task: Task, outcome: Mapping[str, Tensor]) -> Tensor:
+def _loss(task: TrainingTask, outcome: Mapping[str, Tensor]) -> Tensor:
     loss = outcome.get("loss")
     if loss is None:
         raise InputError(f"The objective of task {task.name!r} returned {sorted(outcome)}; expected 'loss' among them.")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from tutti.content import Audio, Image, Media, Modality, Part, Text, Video, data_url_bytes
 from tutti.errors import InputError
 from tutti.media import Fetcher, Limits, MediaRoot, measure, wrap
-from tutti.serve.limits import Cost
+from tutti.serve.admission import Cost
 
 _KINDS = {"image": Image, "audio": Audio, "video": Video}
 
 
-class Sources:
+class MediaOpener:
     """Opens `data:` URLs, and refuses whatever else was not allowed.
 
     Args:

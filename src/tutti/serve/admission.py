@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 
 from tutti.media import Limits
-from tutti.serve.errors import Kind, Refusal
+from tutti.serve.errors import ErrorStatus, Refusal
 
-_TOO_LARGE = Kind(413, "invalid_request_error", "over_limit")
-_TOO_OFTEN = Kind(429, "rate_limit_error", "rate_limit_exceeded")
-_BUSY = Kind(503, "server_error", "overloaded")
+_TOO_LARGE = ErrorStatus(413, "invalid_request_error", "over_limit")
+_TOO_OFTEN = ErrorStatus(429, "rate_limit_error", "rate_limit_exceeded")
+_BUSY = ErrorStatus(503, "server_error", "overloaded")
 _UNITS = {"bytes": "bytes of media", "pixels": "pixels", "seconds": "seconds of sound and video", "tokens": "tokens"}
 
 

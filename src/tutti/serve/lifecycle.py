@@ -16,11 +16,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tutti.errors import InputError
 from tutti.interfaces import Embedder, Responder, Transcriber
+from tutti.serve.admission import ServerLimits
 from tutti.serve.app import create_app
 from tutti.serve.keys import Keys
-from tutti.serve.limits import ServerLimits
+from tutti.serve.media_parts import MediaOpener
 from tutti.serve.service import Service
-from tutti.serve.sources import Sources
 from tutti.serve.telemetry import Telemetry
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -29,7 +29,7 @@ _HEAD_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class ListenOptions:
     """Where a server listens, and how it ends."""
 
     host: str = "127.0.0.1"
@@ -91,10 +91,10 @@ class Server(uvicorn.Server):
 def make_server(
     model: Responder | Embedder | Transcriber,
     name: str,
-    place: Place,
+    listen: ListenOptions,
     keys: Keys,
     limits: ServerLimits,
-    sources: Sources,
+    opener: MediaOpener,
     telemetry: Telemetry | None = None,
 ) -> Server:
     """A server, ready to run.
@@ -102,41 +102,41 @@ def make_server(
     Args:
         model: What computes.
         name: What clients call it.
-        place: Where it listens.
+        listen: Where it listens.
         keys: Who may ask.
         limits: How much is taken on.
-        sources: Opens media.
+        opener: Opens media.
         telemetry: Makes spans; none if not given.
 
     Raises:
         InputError: It would be open to others without a key.
     """
-    check_place(place, keys)
-    service = Service(model, name, limits, sources, telemetry)
+    check_listen(listen, keys)
+    service = Service(model, name, limits, opener, telemetry)
     config = uvicorn.Config(
         create_app(service, keys),
-        host=place.host,
-        port=place.port,
+        host=listen.host,
+        port=listen.port,
         http=_Protocol,
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=max(1, round(place.drain_seconds)),
+        timeout_graceful_shutdown=max(1, round(listen.drain_seconds)),
     )
     return Server(config, service)
 
 
-def check_place(place: Place, keys: Keys) -> None:
+def check_listen(listen: ListenOptions, keys: Keys) -> None:
     """Refuse to be open to others without a key.
 
     Raises:
         InputError: The host is another than this machine's own, and there are no keys.
     """
-    if place.host not in _LOOPBACK and not len(keys):
+    if listen.host not in _LOOPBACK and not len(keys):
         raise InputError(
-            f"The host {place.host} can be reached by others, and there are no keys; give --keys FILE "
+            f"The host {listen.host} can be reached by others, and there are no keys; give --keys FILE "
             "(`tutti serve --new-key TENANT` prints a line for it), or leave --host away."
         )
 

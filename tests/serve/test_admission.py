@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image as pillow
 
-from tests.serve.players import Parrot, served
+from tests.serve.fake_models import Parrot, served
 from tests.serve.test_gate import KEY, KEYS, asked, chat
 from tutti.media import Limits
-from tutti.serve.limits import Admission, Cost, ServerLimits
-from tutti.serve.running import Server
-from tutti.serve.sources import Sources
+from tutti.serve.admission import Admission, Cost, ServerLimits
+from tutti.serve.lifecycle import Server
+from tutti.serve.media_parts import MediaOpener
 
 CHAT = "/v1/chat/completions"
 
@@ -122,7 +122,7 @@ def test_a_tenant_who_asks_too_often_waits_and_others_do_not() -> None:
 
 def test_the_rate_is_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr("tutti.serve.limits.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("tutti.serve.admission.time.monotonic", lambda: clock[0])
     admission = Admission(ServerLimits(requests_per_minute=60, burst=2))
     taken = []
     for _ in range(40):
@@ -181,7 +181,7 @@ def test_bombs_go_off_without_the_guard_and_not_with_it() -> None:
         with pillow.open(io.BytesIO(content)) as image:
             assert np.asarray(image).size > 2 * small.max_pixels, "decoded, it is large"
         assert len(content) < 100_000
-    with served(Parrot(limits=small), sources=Sources(small)) as server:
+    with served(Parrot(limits=small), opener=MediaOpener(small)) as server:
         for content in (bomb, thin, lying_png(65_000, 65_000), lying_png(2**31 - 1, 2**31 - 1)):
             begun = time.perf_counter()
             status, _, told = post(server, picture(content))
@@ -316,10 +316,10 @@ def drips(server: Server, begun: bytes, seconds: float) -> bool:
 
 @pytest.mark.parametrize("kind", SLOW)
 def test_slow_clients_stay_without_the_guard_and_are_let_go_with_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tutti.serve.running._HEAD_SECONDS", FOREVER)
+    monkeypatch.setattr("tutti.serve.lifecycle._HEAD_SECONDS", FOREVER)
     with served(Parrot(), limits=ServerLimits(body_seconds=FOREVER)) as server:
         assert drips(server, SLOW[kind], 0.8)
-    monkeypatch.setattr("tutti.serve.running._HEAD_SECONDS", 0.2)
+    monkeypatch.setattr("tutti.serve.lifecycle._HEAD_SECONDS", 0.2)
     with served(Parrot(), limits=ServerLimits(body_seconds=0.2)) as server:
         assert not drips(server, SLOW[kind], 20)
         assert post(server, chat("fine"))[0] == 200

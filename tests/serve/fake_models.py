@@ -30,10 +30,10 @@ from tutti.content import (
     Usage,
 )
 from tutti.media import Limits, decode_audio, decode_image, decode_video
+from tutti.serve.admission import ServerLimits
 from tutti.serve.keys import Keys
-from tutti.serve.limits import ServerLimits
-from tutti.serve.running import Place, Server, make_server
-from tutti.serve.sources import Sources
+from tutti.serve.lifecycle import Place, Server, make_server
+from tutti.serve.media_parts import MediaOpener
 from tutti.serve.telemetry import Telemetry
 
 DECODERS: dict[str, Callable[..., object]] = {"image": decode_image, "audio": decode_audio, "video": decode_video}
@@ -134,7 +134,7 @@ def served(
     *,
     keys: Keys | None = None,
     limits: ServerLimits | None = None,
-    sources: Sources | None = None,
+    opener: MediaOpener | None = None,
     drain_seconds: float = 5.0,
     telemetry: Telemetry | None = None,
 ) -> Iterator[Server]:
@@ -145,7 +145,7 @@ def served(
         Place(port=0, drain_seconds=drain_seconds),
         keys or Keys({}),
         limits or ServerLimits(),
-        sources or Sources(Limits()),
+        opener or MediaOpener(Limits()),
         telemetry,
     )
     thread = threading.Thread(target=server.run)
