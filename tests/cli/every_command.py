@@ -27,7 +27,7 @@ from tutti.content import Segment, Transcript
 from tutti.search import Hit
 from tutti.search.indexing import Report
 from tutti.serve import logs, running
-from tutti.serve.bench import Sample
+from tutti.serve.load_generator import Sample
 from tutti.training import loop
 
 WORDS = "Größe – 5 × 4 “ok” 犬 \U0001f415 \udcff"

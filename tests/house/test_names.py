@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parents[2] / "src/tutti"
 STILL_SHARED = {
     "Key",
     "Kind",
+    "Layout",
     "Medium",
     "Model",
     "Pixels",

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as pillow
 from PIL import ImageDraw, ImageFont
 
-from tests.search.players import Speaker
+from tests.search.synthetic_media import Speaker
 from tutti.content import Image
 from tutti.errors import CapacityError, InputError, TuttiError
 from tutti.search import Index
