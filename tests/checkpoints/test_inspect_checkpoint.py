@@ -26,7 +26,7 @@ def test_what_a_checkpoint_is(folder: Path) -> None:
     info = checkpoints.inspect(folder)
     values = 2 * 32 * 16 + 2 * LAYER + 16
     rows = 32 + 2 * (2 * 16 + 2 * 8 + 2 * 24 + 16)
-    quantized = 512 + 2 * (LAYER - 2 * 16) + 8 * rows + 4 * (512 + 5 * 16)
+    quantized = 512 + 2 * (LAYER - 2 * 16) + 8 * rows + 2 * 512 + 4 * 5 * 16
     assert asdict(info) == {
         "path": str(folder),
         "family": "llama",
@@ -39,7 +39,7 @@ def test_what_a_checkpoint_is(folder: Path) -> None:
         "memory_bytes": {
             "float32": 4 * values,
             "float16": 2 * values,
-            # Too narrow for int4. The table of words and the norms stay float32; codes have 8 bytes of scales a row.
+            # Too narrow for int4. The table of words is held in 16 bits; codes have 8 bytes of scales a row.
             "int8": quantized,
             "int4": quantized,
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -67,6 +67,18 @@ class Family:
     """Names of linear layers onto the vocabulary."""
     words: str = ""
     """Name of the table of words, whose weight the outputs take where a checkpoint has none of their own."""
+    shares_table: bool = True
+    """Whether outputs that are the table of words share int8 codes with it: not where it is more than one table."""
+
+    def shared_table(self, tied: bool, quantized: Collection[str]) -> str | None:
+        """The table that becomes int8 codes with the outputs that it is.
+
+        Args:
+            tied: Whether the outputs are the table of words.
+            quantized: Names of the layers that become codes.
+        """
+        shared = tied and self.shares_table and self.words and any(output in quantized for output in self.outputs)
+        return self.words if shared else None
 
     def name_in_model(self, name: str) -> str:
         """The model's name of a checkpoint's tensor. Marks of `torch.compile` are left out."""

@@ -109,14 +109,17 @@ def describe(folder: Path, values: Mapping[str, Any], entries: Mapping[str, Entr
         if stored:
             held = _stored_plan(layers)
             layers = _unpacked(layers, held)
-            # Quantized, outputs that are the table of words have codes of their own, but no values of their own.
+            # Quantized, outputs that are the table of words have no values of their own.
             counted = [entry for name, entry in layers.items() if not (facts.tied and name in outputs)]
-            memory = {"as stored": _quantized_memory(layers, held)}
+            table = family.words if held.get(family.words) == "int8" else None
+            held |= dict.fromkeys(family.outputs, "int8") if table else {}
+            memory = {"as stored": _quantized_memory({**outputs, **layers} if table else layers, held, table)}
         else:
             layers = {**outputs, **layers}
-            planned = {scheme: _plan(layers, scheme, family) for scheme in ("int8", "int4")}
-            memory |= {scheme: _quantized_memory(layers, plan) for scheme, plan in planned.items() if plan}
-            held = planned["int4"]
+            for scheme in ("int8", "int4"):
+                held, memory[scheme] = _foretold(layers, scheme, family, facts.tied)
+            if not held:
+                memory = _plain_memory(counted)
     except CheckpointError as error:
         reason, facts = str(error), None
     return CheckpointInfo(
@@ -184,6 +187,19 @@ def _plan(layers: Mapping[str, Entry], text: str, family: Family) -> dict[str, S
     return found
 
 
+def _foretold(layers: Mapping[str, Entry], scheme: str, family: Family, tied: bool) -> tuple[dict[str, Scheme], int]:
+    """Layers → precision, the table of words included where it shares codes; and the bytes in memory."""
+    plan = _plan(layers, scheme, family)
+    own = any(
+        f"{output}.weight" in layers and layers[f"{output}.weight"] is not layers.get(f"{family.words}.weight")
+        for output in family.outputs
+    )
+    table = None if own else family.shared_table(tied, plan)
+    if table is not None:
+        plan[table] = "int8"
+    return plan, _quantized_memory(layers, plan, table, family.words)
+
+
 def _stored_plan(layers: Mapping[str, Entry]) -> dict[str, Scheme]:
     types: Mapping[str, Scheme] = {"I8": "int8", "U8": "int4"}
     matrices = {name.removesuffix(".weight"): entry for name, entry in layers.items() if name.endswith(".weight")}
@@ -191,13 +207,26 @@ def _stored_plan(layers: Mapping[str, Entry]) -> dict[str, Scheme]:
     return {layer: types[entry.dtype] for layer, entry in fitting.items()}
 
 
-def _quantized_memory(layers: Mapping[str, Entry], plan: Mapping[str, Scheme]) -> int:
-    """Bytes of the weights when they are loaded so: kept layers and tables stay in 16 bits, others become float32."""
+def _quantized_memory(
+    layers: Mapping[str, Entry], plan: Mapping[str, Scheme], table: str | None, narrowed: str = ""
+) -> int:
+    """Bytes of the weights when they are loaded so: kept layers and tables stay in 16 bits, others become float32.
+
+    Args:
+        layers: Names → entries.
+        plan: Layers that become codes.
+        table: The table of words if it is codes, which lie as they are beside those of its outputs.
+        narrowed: The table of words that is held in 16 bits in any case, if it is no codes.
+    """
     total = 0
     for name, entry in layers.items():
         layer, _, attribute = name.rpartition(".")
         matrix = attribute == "weight" and len(entry.shape) == 2
-        if matrix and layer in plan:
+        if matrix and layer == table:
+            total += entry.values + 4 * entry.shape[0]
+        elif matrix and layer == narrowed and entry.dtype == "F32":
+            total += 2 * entry.values
+        elif matrix and layer in plan:
             total += bytes_in_memory(plan[layer], entry.shape)
         elif entry.floating and not (matrix and DTYPE_BYTES[entry.dtype] == 2):
             total += 4 * entry.values

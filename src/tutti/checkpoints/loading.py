@@ -37,8 +37,10 @@ from tutti.checkpoints.quantizing import (
     check_quantize,
     fill,
     hold,
+    narrow,
     plan,
     read,
+    shared_codes,
     stored_plan,
     stored_weights,
     weight_bytes,
@@ -152,17 +154,24 @@ def load(
     entries = {name: entry for name, entry in named.items() if name not in computed}
     adapter = choose_adapter(folder, adapter) if own_adapter else adapter
     lora = None if adapter is None else _read_fitting(adapter, family, model, entries, tied)
-    layers = stored_plan(model, entries) if quantized else plan(model, quantize, family) if quantize else {}
-    expected = stored_weights(model, layers) if quantized else model.state_dict()
+    layers: Mapping[str, Scheme] = {}
+    if quantized or quantize:
+        layers = stored_plan(model, entries, family) if quantized else plan(model, quantize or "", family)
+    table = shared_codes(model, layers, entries, family, quantized) if layers else None
+    expected = stored_weights(model, layers, table) if quantized else model.state_dict()
     fresh = _check_weights(expected, entries, tied, new_weights)
     processor = family.processor(config, folder)
     casts: Counter[str] = Counter()
-    held = hold(model, entries, layers) if layers else set()
-    plain = {name: entry for name, entry in entries.items() if name.rpartition(".")[0] not in layers}
+    held = hold(model, entries, [*layers, *filter(None, [table])]) if layers else set()
+    narrowed = narrow(model, family.words, entries) if quantize and table is None and family.words else set()
+    codes = {*layers, table}
+    plain = {
+        name: entry for name, entry in entries.items() if name.rpartition(".")[0] not in codes and name not in narrowed
+    }
     meter = _Meter(entries, told)
     for shard in _read_shards(plain, DTYPES[dtype], held, casts, meter.read):
         model.load_state_dict(shard, strict=False, assign=True)
-    fill(model, layers, entries, tied, quantized, meter.read)
+    fill(model, layers, entries, tied, quantized, table, meter.read)
     _draw(model, fresh, lambda: family.model(config).to(DTYPES[dtype]))
     _tie(model, tied, entries, layers)
     _check_filled(model)
@@ -179,7 +188,7 @@ def load(
         unread=getattr(config, "unread", ()),
         seconds=time.perf_counter() - begun,
         bytes=meter.bytes,
-        quantized=by_part(layers),
+        quantized=by_part({**layers, **({table: "int8"} if table else {})}),
         memory_bytes=weight_bytes(model),
     )
     return Loaded(model.eval(), processor, report, describe(folder, written, stored))

@@ -7,7 +7,7 @@ A quantized folder keeps codes, scales and grids (`tutti.models.layers.codes`) u
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeGuard
 
 import torch
@@ -17,7 +17,7 @@ from tutti.checkpoints.family import QUANTIZED, Family
 from tutti.checkpoints.headers import Entry
 from tutti.errors import CheckpointError, InputError, UnsupportedTask
 from tutti.models.layers.codes import Codes, quantize
-from tutti.models.layers.linear import HeldEmbedding, HeldLinear, QuantizedLinear
+from tutti.models.layers.linear import HeldEmbedding, HeldLinear, QuantizedEmbedding, QuantizedLinear
 from tutti.models.schemes import Policy, Scheme, stored_shapes
 
 STORED: Mapping[str, torch.dtype] = {
@@ -58,21 +58,52 @@ def plan(model: nn.Module, text: str, family: Family) -> dict[str, Scheme]:
     return found
 
 
-def stored_plan(model: nn.Module, entries: Mapping[str, Entry]) -> dict[str, Scheme]:
-    """Layers that a quantized folder holds as codes → precision, by the type of their weights."""
+def stored_plan(model: nn.Module, entries: Mapping[str, Entry], family: Family) -> dict[str, Scheme]:
+    """Layers that a quantized folder holds as codes → precision, by the type of their weights.
+
+    Outputs that share the codes of the table of words have none of their own.
+    """
     types: Mapping[str, Scheme] = {"I8": "int8", "U8": "int4"}
     found: dict[str, Scheme] = {}
     for name, _ in _linears(model):
         entry = entries.get(f"{name}.weight")
         if entry is not None and entry.dtype in types:
             found[name] = types[entry.dtype]
+    table = entries.get(f"{family.words}.weight")
+    if table is not None and table.dtype == "I8":
+        found |= {name: "int8" for name in family.outputs if f"{name}.weight" not in entries}
     return found
 
 
-def stored_weights(model: nn.Module, layers: Mapping[str, Scheme]) -> dict[str, Tensor]:
-    """What a quantized folder must hold: the model's state on `meta`, with codes in the place of weights."""
+def shared_codes(
+    model: nn.Module, layers: Mapping[str, Scheme], entries: Mapping[str, Entry], family: Family, stored: bool
+) -> str | None:
+    """The table of words that becomes int8 codes together with the outputs that it is; None if it stays.
+
+    A folder in which the outputs have codes of their own, as older ones, stays as it is.
+    """
+    tied: Mapping[str, str] = getattr(model, "tied", {})
+    name = family.shared_table(f"{family.words}.weight" in tied.values(), layers)
+    if name is None or type(model.get_submodule(name)) is not nn.Embedding:
+        return None
+    own = any(f"{output}.weight" in entries for output in family.outputs)
+    is_codes = entries[f"{name}.weight"].dtype == "I8" if f"{name}.weight" in entries else False
+    return name if (is_codes and not own if stored else not own) else None
+
+
+def stored_weights(model: nn.Module, layers: Mapping[str, Scheme], table: str | None) -> dict[str, Tensor]:
+    """What a quantized folder must hold: the model's state on `meta`, with codes in the place of weights.
+
+    Outputs that share the codes of a table are not among it.
+    """
     expected: dict[str, Tensor] = dict(model.state_dict())
-    for name, scheme in layers.items():
+    held = dict(layers)
+    if table is not None:
+        for name in _outputs_of(model, table):
+            expected.pop(f"{name}.weight")
+            held.pop(name)
+        held[table] = "int8"
+    for name, scheme in held.items():
         rows, width = expected.pop(f"{name}.weight").shape
         if scheme == "int4" and width % 32:
             raise CheckpointError(f"{name} is stored as int4, which its {width} columns do not allow; it is damaged.")
@@ -81,7 +112,7 @@ def stored_weights(model: nn.Module, layers: Mapping[str, Scheme]) -> dict[str, 
     return expected
 
 
-def hold(model: nn.Module, entries: Mapping[str, Entry], layers: Mapping[str, Scheme]) -> set[str]:
+def hold(model: nn.Module, entries: Mapping[str, Entry], layers: Collection[str]) -> set[str]:
     """Let what is kept in 16 bits stay so: layers and tables that the plan leaves out; the names of their weights.
 
     A table that is more than one says what it becomes (`held`).
@@ -112,6 +143,7 @@ def fill(
     entries: Mapping[str, Entry],
     tied: Mapping[str, str],
     stored: bool,
+    table: str | None,
     read_so: Callable[[Entry], None],
 ) -> None:
     """Put quantized layers in place, in the order in which their weights lie in the files, and tell of each.
@@ -127,7 +159,8 @@ def fill(
         bias = read(entries[f"{name}.bias"]).float() if f"{name}.bias" in entries else None
         if stored:
             parts = stored_shapes(layers[name], 0, 32)
-            tensors = {part: read(entries[f"{name}.{part}"]) for part in parts}
+            holder = sources[name].name if f"{name}.weight" in entries else f"{table}.weight"
+            tensors = {part: read(entries[holder.removesuffix("weight") + part]) for part in parts}
             # What is read lies in the file: what stays must be copied out of it.
             codes = Codes.from_tensors({part: tensor.clone() for part, tensor in tensors.items()})
         else:
@@ -137,6 +170,8 @@ def fill(
         make: Callable[[Codes, Tensor | None], nn.Module]
         make = getattr(model.get_submodule(name), "quantized", QuantizedLinear)
         model.set_submodule(name, make(codes, bias))
+        if table is not None and tied.get(f"{name}.weight") == f"{table}.weight":
+            model.set_submodule(table, QuantizedEmbedding(codes))
         read_so(sources[name])
 
 
@@ -186,6 +221,34 @@ def check_quantize(quantize: str | None, quantized: bool, dtype: str, new_weight
         raise InputError(f"dtype is {dtype!r}; quantized layers compute in float32: leave dtype out.")
     if new_weights:
         raise InputError("Quantized weights cannot be trained, so none can start afresh; use the plain checkpoint.")
+
+
+def _outputs_of(model: nn.Module, table: str) -> list[str]:
+    """Layers whose weight is that of a table."""
+    tied: Mapping[str, str] = getattr(model, "tied", {})
+    return [name.removesuffix(".weight") for name, source in tied.items() if source == f"{table}.weight"]
+
+
+def narrow(model: nn.Module, words: str, entries: Mapping[str, Entry]) -> set[str]:
+    """Hold a table of words that comes in float32 in 16 bits beside quantized layers; the name of its weight.
+
+    Its rows are only looked up, and quantized layers keep eight bits of them at most. bfloat16 is for a table that
+    float16 does not reach.
+    """
+    entry = entries.get(f"{words}.weight")
+    if entry is None or entry.dtype != "F32":
+        return set()
+    plain = model.get_submodule(words)
+    make: Callable[[], nn.Module] | None = getattr(plain, "held", None)
+    if make is None and type(plain) is not nn.Embedding:
+        return set()
+    wide = read(entry)
+    rows = wide.half()
+    rows = rows if rows.isfinite().all() else wide.bfloat16()
+    new = HeldEmbedding(entry.shape[0], entry.shape[1], _weight=rows) if make is None else make()
+    new.weight = nn.Parameter(rows, requires_grad=False)
+    model.set_submodule(words, new)
+    return {f"{words}.weight"}
 
 
 def _linears(model: nn.Module) -> Iterator[tuple[str, nn.Linear]]:

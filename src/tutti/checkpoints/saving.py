@@ -18,6 +18,7 @@ from tutti.checkpoints.headers import INDEX, PICKLES, SINGLE
 from tutti.checkpoints.loading import DTYPES
 from tutti.checkpoints.quantizing import quantization_config
 from tutti.errors import InputError
+from tutti.models.layers.linear import QuantizedEmbedding
 from tutti.models.layers.lora import LoRALinear
 
 _METADATA = {"format": "pt"}
@@ -77,7 +78,7 @@ def _tensors(model: nn.Module, dtype: torch.dtype | None) -> Iterator[tuple[str,
     tied: Mapping[str, str] = getattr(model, "tied", {})
     seen: set[int] = set()
     for name, tensor in _state(model):
-        if name in tied and model.get_parameter(tied[name]).data_ptr() == tensor.data_ptr():
+        if _is_tied(model, tied, name, tensor):
             continue
         stored = tensor.detach().cpu()
         if dtype is not None and stored.is_floating_point() and not name.endswith(".weight_scale"):
@@ -88,6 +89,18 @@ def _tensors(model: nn.Module, dtype: torch.dtype | None) -> Iterator[tuple[str,
         place = stored.untyped_storage().data_ptr()
         yield name, stored.clone() if place in seen else stored
         seen.add(place)
+
+
+def _is_tied(model: nn.Module, tied: Mapping[str, str], name: str, tensor: Tensor) -> bool:
+    """Whether it is written under another name: the same weight, or the codes and scales that a table shares."""
+    module, _, attribute = name.rpartition(".")
+    source = tied.get(f"{module}.weight")
+    if source is None:
+        return False
+    table = model.get_submodule(source.rpartition(".")[0])
+    if isinstance(table, QuantizedEmbedding):
+        return attribute in ("weight", "weight_scale")
+    return attribute == "weight" and table.get_parameter("weight").data_ptr() == tensor.data_ptr()
 
 
 def _state(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

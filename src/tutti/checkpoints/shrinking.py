@@ -54,6 +54,9 @@ def shrink(
 
 
 def _one_precision(dtype_bytes: Mapping[str, int]) -> str | None:
-    """What all floating-point weights are stored in, so that what is kept goes back as it came; None if they differ."""
+    """The 16 bits that all floating-point weights are stored in, so that what is kept goes back as it came.
+
+    None if they differ, or are wider: then each goes as it is held, a table of words in 16 bits.
+    """
     found = {STORED[name] for name in dtype_bytes if name in STORED and STORED[name].is_floating_point}
-    return next((name for name, dtype in DTYPES.items() if found == {dtype}), None)
+    return next((name for name, dtype in DTYPES.items() if found == {dtype} and dtype.itemsize == 2), None)

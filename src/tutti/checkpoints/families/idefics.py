@@ -63,4 +63,5 @@ FAMILY = Family(
     decoder_blocks=("model.layers", "model.gated_cross_attn_layers"),
     outputs=("lm_head",),
     words="model.embed_tokens",
+    shares_table=False,
 )

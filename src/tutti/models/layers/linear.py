@@ -69,6 +69,34 @@ class HeldEmbedding(nn.Embedding):
         return super().forward(input_ids).float()
 
 
+class QuantizedEmbedding(nn.Module):
+    """A table of int8 codes whose rows are multiplied out when they are looked up.
+
+    Args:
+        codes: The rows. An output projection on the same table may hold the same tensors.
+    """
+
+    def __init__(self, codes: Codes) -> None:
+        super().__init__()
+        self.register_buffer("values", codes.values, persistent=False)
+        self.register_buffer("scale", codes.scale, persistent=False)
+        self.values: Tensor
+        self.scale: Tensor
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Shapes: (…) int64 → (…, D) float32."""
+        return self.values[input_ids] * self.scale[input_ids][..., None]
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        """Rows go into a state dict in the form that folders keep."""
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[f"{prefix}weight"], destination[f"{prefix}weight_scale"] = self.values, self.scale
+
+    def extra_repr(self) -> str:
+        """What `print(model)` shows."""
+        return f"{self.values.shape[0]}, {self.values.shape[1]}, int8"
+
+
 class Joined:
     """Several linear layers on one input as one product; no module, so that state dicts know nothing of it.
 
