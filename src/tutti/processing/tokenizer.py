@@ -49,6 +49,12 @@ class Tokenizer:
         """
         try:
             content = Path(path).read_bytes()
+        except FileNotFoundError:
+            raise InputError(
+                f"There is no {path}; expected the tokenizer in that form. Where a checkpoint has others (vocab.json, "
+                'tokenizer.model), write it once with transformers: AutoTokenizer.from_pretrained("MODEL")'
+                '.save_pretrained("FOLDER").'
+            ) from None
         except OSError as error:
             raise InputError(f"The tokenizer {path} cannot be read: {error.strerror}.") from None
         return cls.from_bytes(content, name=str(path))

@@ -44,9 +44,13 @@ def _processor(config: Any, folder: Path) -> object:
     from tutti.processing.audio import LogMel
     from tutti.processing.speech_tokens import SpeechTokens
     from tutti.processing.tokenizer import Tokenizer
+    from tutti.processing.vocabulary import tokenizer_from_vocabulary
     from tutti.processing.whisper import WhisperProcessor
 
-    tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
+    if (folder / "tokenizer.json").is_file() or not (folder / "vocab.json").is_file():
+        tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
+    else:
+        tokenizer = Tokenizer(tokenizer_from_vocabulary(folder))
     generation = read_if_there(folder / "generation_config.json")
     tokens = SpeechTokens.from_config(generation, read_json(folder / "config.json"), tokenizer)
     sounds = LogMel.from_config(sound_settings(folder))
