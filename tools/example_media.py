@@ -1,9 +1,10 @@
-"""Make the three files of `examples/media` from the open data packs.
+"""Make the four files of `examples/media` from the open data packs.
 
 Usage: `python tools/example_media.py PACKS`.
 
 Picture: Noto's dog on a plain ground. Recording: a barking dog. Video: Noto's rooster walks from left to right while a
-rooster crows. Both sounds belong to the fold that no recipe trains on.
+rooster crows. Both sounds belong to the fold that no recipe trains on. Speech: eleven seconds of President Kennedy's
+inaugural address of 1961, of the US government and in the public domain, from the tests of openai/whisper.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from pathlib import Path
 import av
 import numpy as np
 import soundfile
+import soxr
 from PIL import Image
 
 OUT = Path(__file__).parent.parent / "examples" / "media"
 RECORDING = "dog/4-207124-A.ogg"
 CROWING = "rooster/4-164859-A.ogg"
+SPEECH = "jfk.flac"
 SIDE = 192
 FRAMES_PER_S = 10
 SECONDS = 3
@@ -29,7 +32,7 @@ SAMPLE_RATE_HZ = 16_000
 
 
 def main() -> None:
-    """Write the three files."""
+    """Write the four files."""
     packs = Path(sys.argv[1])
     dog = _emoji(packs, "1f415.webp", 120)
     picture = Image.new("RGB", (SIDE, SIDE), (214, 232, 246))
@@ -37,6 +40,10 @@ def main() -> None:
     picture.save(OUT / "picture.png", optimize=True)
 
     (OUT / "recording.ogg").write_bytes(_member(packs / "sound_esc10", RECORDING))
+
+    speech, rate_hz = soundfile.read(io.BytesIO(_member(packs / "speech_sentences_dev", SPEECH)), always_2d=True)
+    speech = soxr.resample(speech.mean(axis=1), rate_hz, SAMPLE_RATE_HZ)
+    soundfile.write(OUT / "speech.ogg", speech, SAMPLE_RATE_HZ, format="OGG", subtype="OPUS", compression_level=0.95)
 
     sound, rate_hz = soundfile.read(io.BytesIO(_member(packs / "sound_esc10", CROWING)), dtype="float32")
     if rate_hz != SAMPLE_RATE_HZ:

@@ -289,3 +289,54 @@ def test_a_recording_of_no_samples_is_refused(whisper: Model) -> None:
     soundfile.write(content, np.zeros(0, np.float32), 16_000, format="WAV")
     with pytest.raises(InputError, match="holds no sound"):
         whisper.transcribe(content.getvalue())
+
+
+# What holds nothing.
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.7, 3.0])
+@pytest.mark.parametrize("level", [0.0, 0.01])
+def test_what_holds_nothing_is_not_written_down(tmp_path: Path, seconds: float, level: float) -> None:
+    """The model says words whatever it is given; silence and steady noise are none of its business."""
+    model = load(save_whisper(tmp_path / "whisper"))
+    samples = np.random.default_rng(0).normal(0, level, round(seconds * 16_000)).astype(np.float32)
+    options: dict[str, Any] = {"logprob_threshold": None, "no_speech_threshold": None}
+    found = model.transcribe(Audio(samples, sample_rate_hz=16_000), language="en", **options)
+    assert (found.text, found.segments, found.language) == ("", (), "en")
+    assert model.transcribe(Audio(samples, sample_rate_hz=16_000)).language is None
+    letters = load(save_wav2vec2(tmp_path / "letters"))
+    assert letters.transcribe(Audio(np.zeros(8000, np.float32), sample_rate_hz=16_000)).text == ""
+
+
+def test_times_of_a_long_recording_lead_back_over_its_silence(tmp_path: Path) -> None:
+    model = load(save_whisper(tmp_path / "whisper"))
+    samples = np.zeros(40 * 16_000, np.float32)
+    random = np.random.default_rng(0)
+    for begin_s in (10, 30):
+        loudness = np.repeat(random.uniform(0.01, 0.3, 10), 1600)
+        samples[begin_s * 16_000 : (begin_s + 1) * 16_000] = random.normal(0, 1, 16_000) * loudness
+    options: dict[str, Any] = {"language": "en", "temperatures": 0.0, "logprob_threshold": None}
+    found = model.transcribe(Audio(samples, sample_rate_hz=16_000), no_speech_threshold=None, **options)
+    assert found.duration_s == 40
+    assert found.segments
+    for segment in found.segments:
+        assert 9 < segment.start_s < 12 or 29 < segment.start_s < 32
+        assert segment.end_s < 32
+
+
+def test_vocab_and_merges_alone_are_read(tmp_path: Path) -> None:
+    folder = save_whisper(tmp_path / "whisper")
+    whole = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "vocab.json").write_text(json.dumps(whole["model"]["vocab"]))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "added_tokens.json").write_text(json.dumps({one["content"]: one["id"] for one in whole["added_tokens"]}))
+    with_json = checkpoints.load(folder).processor
+    (folder / "tokenizer.json").unlink()
+    without = checkpoints.load(folder).processor
+    assert without.tokens == with_json.tokens
+    assert without.text([0, 1, 2]) == with_json.text([0, 1, 2])
+    (folder / "vocab.json").unlink()
+    with pytest.raises(
+        InputError, match=r"There is no .*tokenizer.json; expected the tokenizer in that form.*AutoTokenizer"
+    ):
+        checkpoints.load(folder)

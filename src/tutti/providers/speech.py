@@ -12,12 +12,13 @@ import torch
 from tutti.checkpoints import Loaded
 from tutti.content import Audio, Media, Segment, SpeechTask, Transcript, TranscriptionOptions, Video
 from tutti.engine.ctc import Speller, spell
-from tutti.engine.longform import SpeechWriter
+from tutti.engine.longform import SpeechWriter, TokenSegment
 from tutti.engine.speech_window import SpeechDecoder
 from tutti.errors import InputError, UnsupportedTask, one_that_can
 from tutti.media import Limits, decode_audio
 from tutti.processing.audio import Samples
 from tutti.processing.ctc import Word
+from tutti.processing.sounding import LEAST_RECORDING_S, Packed, Stretch, packed, sounding
 from tutti.processing.wav2vec2 import Wav2Vec2Processor
 from tutti.processing.whisper import WhisperProcessor
 
@@ -27,6 +28,10 @@ _PAUSE_S = 0.5
 """A silence of so many seconds between words ends a segment,"""
 _LONGEST_SEGMENT_S = 12.0
 """and so does the next word behind so many."""
+_WORTH_PACKING = 0.95
+"""Where more of a recording than this holds something, it is seen as a whole."""
+_TIMES_ERR_BY_S = 0.5
+"""How far the times of words that were said may lie from where they were said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,23 +88,43 @@ class WhisperListener:
                 "Whisper gives the times of segments here, not of words; a Wav2Vec2 checkpoint gives those, "
                 "such as facebook/wav2vec2-base-960h."
             )
-        features = torch.from_numpy(self.processor.features(samples)).to(self.device)
-        frames = max(1, min(features.shape[1], len(samples) // self.processor.sounds.hop_length))
+        task, language = self.processor.tokens.checked_task(options.task), self.processor.tokens.code(options.language)
+        rate_hz = self.processor.sounds.sampling_rate
+        stretches = sounding(samples, rate_hz)
+        if not stretches:
+            return Heard(text="", segments=(), language=language, task=task)
+        whole = Packed(samples, [(0, 0, len(samples))])
+        # What fits into a window is seen as a whole, as in the reference; of more, only what holds something.
+        is_long = len(samples) > self.processor.sounds.max_samples
+        held = sum(one.stop - one.start for one in stretches)
+        packing = packed(samples, stretches) if is_long and held < _WORTH_PACKING * len(samples) else whole
+        features = torch.from_numpy(self.processor.features(packing.samples)).to(self.device)
+        frames = max(1, min(features.shape[1], len(packing.samples) // self.processor.sounds.hop_length))
         written = self.writer.write(features, options, frames, progress)
-        # What begins behind the end was heard in the padding.
-        end_s = len(samples) / self.processor.sounds.sampling_rate
-        kept = [segment for segment in written.segments if segment.start_s < end_s]
-        said = [token for segment in kept for token in segment.tokens]
-        segments = [
-            Segment(start_s=segment.start_s, end_s=segment.end_s, text=self.processor.text(segment.tokens).strip())
-            for segment in kept
-        ]
+        kept = [part for part in written.segments if self._is_heard(part, packing, stretches)]
+        said = [token for part in kept for token in part.tokens]
         return Heard(
             text=self.processor.text(said).strip(),
-            segments=segments,
+            segments=[
+                Segment(
+                    start_s=packing.place(part.start_s * rate_hz) / rate_hz,
+                    end_s=packing.place(part.end_s * rate_hz, is_end=True) / rate_hz,
+                    text=self.processor.text(part.tokens).strip(),
+                )
+                for part in kept
+            ],
             language=written.language,
-            task=self.processor.tokens.checked_task(options.task),
+            task=task,
         )
+
+    def _is_heard(self, part: TokenSegment, packing: Packed, stretches: Sequence[Stretch]) -> bool:
+        """Whether a segment lies where something sounds: not in the padding behind the end, nor in a long silence."""
+        rate_hz = self.processor.sounds.sampling_rate
+        if part.start_s >= len(packing.samples) / rate_hz:
+            return False
+        start, stop = packing.place(part.start_s * rate_hz), packing.place(part.end_s * rate_hz, is_end=True)
+        margin = _TIMES_ERR_BY_S * rate_hz
+        return any(one.start - margin < stop and start < one.stop + margin for one in stretches)
 
 
 class CTCListener:
@@ -129,6 +154,9 @@ class CTCListener:
                 f"Wav2Vec2 spells what it hears in the language it was trained on and does not {wanted}; "
                 "Whisper does, such as openai/whisper-base."
             )
+        rate_hz = self.processor.sounds.sampling_rate
+        if len(samples) >= LEAST_RECORDING_S * rate_hz and not sounding(samples, rate_hz):
+            return Heard(text="", segments=(), language=None, task="transcribe")
         ids = spell(self.model, torch.from_numpy(self.processor.sounds(samples)).to(self.device), progress)
         text, words = self.processor.vocabulary.decode(ids)
         frame_s = self.model.config.samples_per_frame / self.processor.sounds.sampling_rate
