@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,13 @@ def test_a_wrong_path_fails_before_the_model_is_loaded(
     monkeypatch.setattr(tutti, "load", lambda *_, **__: pytest.fail("the model was loaded"), raising=False)
     assert main(["ask", "What?", "nowhere.jpg"]) == 2
     assert "nowhere.jpg" in capsys.readouterr().err
+
+
+def test_notes_of_an_answer_go_to_stderr(
+    model: FakeModel, picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = replace(model.ask("What?"), notes=("The sound was cut.",))
+    monkeypatch.setattr(model, "ask", lambda *_, **__: answer)
+    assert main(["ask", "What?", str(picture)]) == 0
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("a brown dog\n", "The sound was cut.\n")

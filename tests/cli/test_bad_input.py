@@ -25,7 +25,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "media"
 ASSET = Path(tutti.__file__).parent / "assets" / "tutti-mini"
 UNREAD = "is not a medium that Tutti reads:"
 KNOWN = (
-    "expected JPEG, PNG, WebP, GIF, BMP or TIFF; WAV, FLAC, OGG, MP3, M4A or AAC; "
+    "expected JPEG, PNG, WebP, GIF, BMP or TIFF; WAV, FLAC, OGG, AIFF, AU, CAF, MP3, M4A or AAC; "
     "or MP4, MOV, WebM, MKV, animated GIF or animated WebP."
 )
 

@@ -63,7 +63,7 @@ def test_bad_recordings(tmp_path: Path, sound_bytes: Callable[..., bytes]) -> No
     assert message(b"") == f"{path} is empty; expected a recording."
     assert message(b"hello") == (
         f"{path} is not a recording that Tutti reads: its content is plain text; "
-        "expected WAV, FLAC, OGG, MP3, M4A or AAC."
+        "expected WAV, FLAC, OGG, AIFF, AU, CAF, MP3, M4A or AAC."
     )
     for form in ("OGG", "WAV"):
         whole = sound_bytes(form)

@@ -45,10 +45,10 @@ def test_sound_video_sizes_and_kinds_are_as_without(pool: Workers, one_of_each: 
 
 
 def test_errors_come_back_as_they_are(pool: Workers, one_of_each: dict[str, bytes]) -> None:
-    limits = Limits(workers=pool, max_seconds=0.1)
+    limits = Limits(workers=pool, max_seconds=0.01)
     with pytest.raises(InputError, match="not a recording that Tutti reads: its content is plain text"):
         decode_audio(Audio(b"words"), limits)
-    with pytest.raises(CapacityError, match=r"the limit is 0\.1 s"):
+    with pytest.raises(CapacityError, match=r"the limit is 0\.01 s"):
         decode_audio(Audio(one_of_each["MP3"]), limits)
     assert pool.killed == 0
 

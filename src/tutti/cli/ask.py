@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tutti.cli.hosted import add_hosted, load_with_fallback
-from tutti.cli.options import add_json, add_model, positive, print_json
+from tutti.cli.options import add_json, add_model, note, positive, print_json
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ def run(arguments: argparse.Namespace) -> None:
             print(answer.text)
     if arguments.json:
         print_json(answer.to_dict())
+    for sentence in answer.notes:
+        note(sentence)
 
 
 def _asked(arguments: argparse.Namespace, media: list[Media]) -> list[Any]:

@@ -53,6 +53,9 @@ class SamplingOptions:
     """A JSON schema, as JSON, that the answer is made to keep to; "{}" is any JSON."""
     tenant: str = ""
     """Whose the request is: nothing that a model remembers is shared between tenants."""
+    cut_media: bool = False
+    """Take the beginning of a recording that is longer than the model takes at a time, up to twice as long, and say so
+    in the answer's notes; otherwise it is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,8 @@ class Answer:
     evidence: tuple[Claim, ...] = field(default=())
     logprobs: tuple[TokenLogprob, ...] = ()
     """One for each token, where they were asked for."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what was not done as asked, such as a recording that was cut."""
 
     def __str__(self) -> str:
         return self.text

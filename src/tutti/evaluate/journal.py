@@ -42,7 +42,10 @@ def request_digest(
         media: Digests of the media.
         options: How the answer is drawn.
     """
-    values = [model, fingerprint, question, list(media), asdict(options) if options else None]
+    drawn = asdict(options) if options else None
+    if drawn and not drawn["cut_media"]:
+        del drawn["cut_media"]  # answers that were kept before it was there stay valid
+    values = [model, fingerprint, question, list(media), drawn]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 

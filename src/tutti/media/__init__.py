@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tutti.media.frames import UniformFrames as UniformFrames
     from tutti.media.frames import WindowEnds as WindowEnds
     from tutti.media.images import decode_image as decode_image
+    from tutti.media.limits import PADDING_S as PADDING_S
     from tutti.media.limits import Limits as Limits
     from tutti.media.measuring import Size as Size
     from tutti.media.measuring import measure as measure
@@ -30,6 +31,7 @@ _DOORS = {
     "Fetcher": "tutti.media.fetch:Fetcher",
     "FrameChoice": "tutti.media.frames:FrameChoice",
     "Limits": "tutti.media.limits:Limits",
+    "PADDING_S": "tutti.media.limits:PADDING_S",
     "MediaRoot": "tutti.media.roots:MediaRoot",
     "SceneChanges": "tutti.media.frames:SceneChanges",
     "Size": "tutti.media.measuring:Size",

@@ -1,4 +1,4 @@
-"""Recordings: WAV, FLAC, OGG through soundfile; MP3, M4A, AAC and streamed FLAC through PyAV; mono float32."""
+"""Recordings: WAV, FLAC, OGG, AIFF, AU through soundfile; MP3, M4A, AAC, CAF through PyAV; mono float32."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
@@ -15,11 +14,10 @@ from tutti.errors import InputError
 from tutti.media import sniff
 from tutti.media.framing import check_whole
 from tutti.media.limits import Limits
+from tutti.media.mixing import Mixer
+from tutti.media.sndfile import SNDFILE_FORMATS, sound_file
 from tutti.media.sniff import SOUNDS, Format, describe
-from tutti.media.sources import array_of, decoding, opened
-
-_LIBSNDFILE_FORMATS = {sniff.WAV: {"WAV", "WAVEX"}, sniff.FLAC: {"FLAC"}, sniff.OGG: {"OGG"}}
-_VALUES_A_READ = 1 << 18
+from tutti.media.sources import array_of, opened
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -70,7 +68,7 @@ def _decode(file: BinaryIO, part: Audio, limits: Limits) -> Sound:
     from tutti.media import containers
 
     found = sniff.sniff(file)
-    if found is None or not (found in _LIBSNDFILE_FORMATS or containers.is_container(found)):
+    if found is None or not (found in SNDFILE_FORMATS or containers.is_container(found)):
         raise InputError(f"{part.name} is not a recording that Tutti reads: {describe(file)}; expected {SOUNDS}.")
     check_whole(file, found, part.name)
     if containers.is_container(found):
@@ -94,23 +92,16 @@ def finished(samples: NDArray[np.float32], sample_rate_hz: int, name: str) -> So
 
 
 def _read(file: BinaryIO, found: Format, name: str, limits: Limits) -> tuple[NDArray[np.float32], int] | None:
-    from tutti.media.containers import check_rate
-
-    with decoding(name, f"a readable {found.name} recording"), soundfile.SoundFile(file) as sound:
-        if sound.format not in _LIBSNDFILE_FORMATS[found]:
-            raise InputError(
-                f"{name} is not a recording that Tutti reads: its content is {sound.format}; expected {SOUNDS}."
-            )
-        check_rate(name, sound.samplerate)
-        announced = sound.frames
+    with sound_file(file, found, name) as sound:
+        mixer, announced = Mixer(sound.samplerate), sound.frames
         limits.check_seconds(name, announced / sound.samplerate)
         samples = bytearray()  # grows in place, where joining arrays would need the room twice
         count = 0
-        while len(block := sound.read(max(1, _VALUES_A_READ // sound.channels), dtype="float32", always_2d=True)):
+        while len(block := sound.read(sound.samplerate, dtype="float32", always_2d=True)):
             count += len(block)
             limits.check_seconds(name, count / sound.samplerate)
             limits.check_sound(name, count)
-            samples += block.mean(axis=1, dtype=np.float32).tobytes()
+            samples += mixer(block).tobytes()
         if 0 < count < announced:
             raise InputError(
                 f"{name} is cut off: it announces {announced:,} samples and has {count:,}; get a whole copy."
@@ -131,5 +122,5 @@ def _from_array(array: NDArray[np.generic], sample_rate_hz: int | None, limits: 
     values = array.astype(np.float32)
     if array.dtype == np.int16:
         values /= 32768
-    samples = values.mean(axis=1, dtype=np.float32) if values.ndim == 2 else values
+    samples = Mixer(sample_rate_hz)(values) if values.ndim == 2 else values
     return finished(samples, sample_rate_hz, "audio array")

@@ -1,4 +1,4 @@
-"""Containers, MP3, AAC and streamed FLAC through PyAV: only the demuxer asked for, only listed codecs, no network."""
+"""Containers, MP3, AAC, CAF, streamed FLAC through PyAV: only the demuxer asked for, only listed codecs, no network."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tutti.errors import InputError
 from tutti.media import sniff
 from tutti.media.limits import Limits
+from tutti.media.mixing import Mixer
 from tutti.media.sniff import Format
 from tutti.media.sources import decoding
 
@@ -23,6 +24,7 @@ _DEMUXERS = {
     sniff.AAC: "aac",
     sniff.MP3: "mp3",
     sniff.STREAMED_FLAC: "flac",
+    sniff.CODED_CAF: "caf",
 }
 _PICTURE_CODECS = {
     "h264",
@@ -123,7 +125,7 @@ def read_sound(
             limits.check_seconds(name, float(stream.duration * stream.time_base))
         track = _Track(name, limits, zero_s)
         for frame in opened.decode(stream):
-            track.add(mono(frame), frame.sample_rate, frame.time)
+            track.add(channels_of(frame), frame.sample_rate, frame.time)
         if found is sniff.MP3 and stream.duration is not None:
             _check_whole_mp3(track, float(stream.duration * stream.time_base), name)
         return track.whole()
@@ -143,14 +145,16 @@ class _Track:
 
     def __init__(self, name: str, limits: Limits, zero_s: float | None) -> None:
         self.name, self.limits, self.zero_s = name, limits, zero_s
+        self.mixer = Mixer(1)
         self.samples, self.rate_hz, self.count = bytearray(), 0, 0  # bytes grow in place; arrays would be copied
 
-    def add(self, block: NDArray[np.float32], rate_hz: int, time_s: float | None) -> None:
+    def add(self, channels: NDArray[np.float32], rate_hz: int, time_s: float | None) -> None:
         if not self.rate_hz:
             check_rate(self.name, rate_hz)
-            self.rate_hz = rate_hz
+            self.rate_hz, self.mixer = rate_hz, Mixer(rate_hz)
         if rate_hz != self.rate_hz:
             raise InputError(f"The sound of {self.name} changes its sample rate on the way; convert it to one rate.")
+        block = self.mixer(channels)
         if self.zero_s is None:
             self.zero_s = time_s or 0.0
         place = self.count
@@ -173,8 +177,8 @@ class _Track:
         return (np.frombuffer(self.samples, np.float32), self.rate_hz) if self.count else None
 
 
-def mono(frame: Any) -> NDArray[np.float32]:
-    """The mix of a decoded block's channels: (S,) float32 in [-1, 1]."""
+def channels_of(frame: Any) -> NDArray[np.float32]:
+    """The channels of a decoded block: (S, C) float32 in [-1, 1]."""
     data = frame.to_ndarray()
     if not frame.format.is_planar:
         data = data.reshape(-1, frame.layout.nb_channels).T
@@ -184,4 +188,4 @@ def mono(frame: Any) -> NDArray[np.float32]:
         scaled = data.astype(np.float32) / np.float32(-float(np.iinfo(data.dtype).min))
     else:
         scaled = data.astype(np.float32)
-    return np.ascontiguousarray(scaled.mean(axis=0, dtype=np.float32))
+    return np.ascontiguousarray(scaled.T)

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from tutti.errors import InputError
 from tutti.media import sniff
 from tutti.media.sniff import Format
+from tutti.media.sound_ends import SOUND_ENDS
 
 _MOST_BOXES = 10_000
 """Boxes or chunks that are walked; a real file has a few dozen."""
@@ -137,4 +138,5 @@ _ENDS: dict[Format, Callable[[BinaryIO, int], int]] = {
     sniff.WAV: _riff_end,
     sniff.WEBP: _riff_end,
     sniff.GIF: _gif_end,
+    **SOUND_ENDS,
 }

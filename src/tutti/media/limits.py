@@ -12,6 +12,9 @@ from tutti.settings import Settings
 if TYPE_CHECKING:
     from tutti.media.workers import Workers
 
+PADDING_S = 0.15
+"""What codecs add at a recording's ends, in seconds: MP3 up to 2,304 samples, AAC 3,136, at 22 kHz or more."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -73,12 +76,12 @@ class Limits:
             )
 
     def check_seconds(self, name: str, seconds: float) -> None:
-        """Refuse a recording or video that lasts longer than allowed.
+        """Refuse a recording or video that lasts longer than allowed by more than codecs add at its ends.
 
         Raises:
             CapacityError: `seconds` is over `max_seconds`.
         """
-        if not seconds <= self.max_seconds:
+        if not seconds <= self.max_seconds + PADDING_S:
             raise CapacityError(
                 f"{name} lasts {_shown(seconds)} s or more; the limit is {_shown(self.max_seconds)} s: "
                 "cut it or raise TUTTI_MAX_SECONDS."

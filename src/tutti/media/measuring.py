@@ -6,16 +6,15 @@ import io
 from dataclasses import dataclass
 from typing import BinaryIO
 
-import soundfile
-
 from tutti.content import Image, Media
 from tutti.errors import InputError
 from tutti.media import sniff
 from tutti.media.containers import container, is_container, picture_stream
 from tutti.media.images import picture
 from tutti.media.limits import Limits
+from tutti.media.sndfile import sound_file
 from tutti.media.sniff import describe
-from tutti.media.sources import decoding, opened
+from tutti.media.sources import opened
 from tutti.media.turning import shown_size
 
 
@@ -54,7 +53,7 @@ def measure(part: Media, limits: Limits) -> Size:
                 return Size(bytes=size, pixels=image.width * image.height)
         if is_container(found):
             return _of_container(file, found, part, limits, size)
-        with decoding(part.name, f"a readable {found.name} recording"), soundfile.SoundFile(file) as sound:
+        with sound_file(file, found, part.name) as sound:
             seconds = sound.frames / sound.samplerate
         limits.check_seconds(part.name, seconds)
         return Size(bytes=size, seconds=seconds)

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from tutti.content import Modality
 
 PICTURES = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
-SOUNDS = "WAV, FLAC, OGG, MP3, M4A or AAC"
+SOUNDS = "WAV, FLAC, OGG, AIFF, AU, CAF, MP3, M4A or AAC"
 FILMS = "MP4, MOV, WebM, MKV, or animated GIF, WebP or AVIF"
 
 
@@ -28,6 +28,11 @@ AVIF, HEIC, HEIF = Format("AVIF", "image"), Format("HEIC", "image"), Format("HEI
 ANIMATIONS = (GIF, WEBP, AVIF)
 """Pictures that may hold several frames, each with its time."""
 WAV, FLAC, OGG = Format("WAV", "audio"), Format("FLAC", "audio"), Format("OGG", "audio")
+RF64, W64 = Format("RF64", "audio"), Format("Wave64", "audio")
+"""WAV for more than 4 GB: of the EBU (Tech 3306), as BW64 of the ITU (BS.2088), and of Sony."""
+AIFF, AU, CAF = Format("AIFF", "audio"), Format("AU", "audio"), Format("CAF", "audio")
+CODED_CAF = Format("CAF", "audio")
+"""CAF coded as AAC or Opus, which libsndfile does not read."""
 STREAMED_FLAC = Format("streamed FLAC", "audio")
 """FLAC written before its length was known, which libsndfile does not read."""
 MP3, AAC = Format("MP3", "audio"), Format("AAC", "audio")
@@ -41,8 +46,19 @@ _PREFIXES = (
     (b"II*\0", TIFF),
     (b"MM\0*", TIFF),
     (b"OggS", OGG),
+    (b"riff\x2e\x91\xcf\x11", W64),
+    (b".snd", AU),
     (b"\x1aE\xdf\xa3", MATROSKA),
 )
+_IFF_SOUNDS = {
+    (b"RIFF", b"WAVE"): WAV,
+    (b"RF64", b"WAVE"): RF64,
+    (b"BW64", b"WAVE"): RF64,
+    (b"FORM", b"AIFF"): AIFF,
+    (b"FORM", b"AIFC"): AIFF,
+}
+"""First and third word of a file in chunks."""
+_PLAIN_CAF = {b"lpcm", b"alac", b"ulaw", b"alaw"}
 _QUICKTIME_ATOMS = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
 _BMP_HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
 _STILL_BRANDS = {
@@ -78,10 +94,10 @@ def sniff(file: BinaryIO) -> Format | None:
     for prefix, found in _PREFIXES:
         if head.startswith(prefix):
             return found
-    if head[:4] == b"fLaC":  # the count of samples has 36 bits, zero when it was not known (RFC 9639, section 8.2)
-        return FLAC if int.from_bytes(head[21:26], "big") % 2**36 else STREAMED_FLAC
-    if head[:4] == b"RIFF" and head[8:12] in (b"WAVE", b"WEBP"):
-        return WAV if head[8:12] == b"WAVE" else WEBP
+    if (sound := _sound(head)) is not None:
+        return sound
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return WEBP
     if head[4:8] in _QUICKTIME_ATOMS:
         return None if _unread(head) else _iso_media(file, head)
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
@@ -137,6 +153,14 @@ def _unread(head: bytes) -> str | None:
     if head[4:12] == b"ftypcrx ":
         return "a Canon raw picture (CR3)"
     return next((name for start, name in _UNREAD.items() if head.startswith(start)), None)
+
+
+def _sound(head: bytes) -> Format | None:
+    if head[:4] == b"fLaC":  # the count of samples has 36 bits, zero when it was not known (RFC 9639, section 8.2)
+        return FLAC if int.from_bytes(head[21:26], "big") % 2**36 else STREAMED_FLAC
+    if head[:6] == b"caff\0\x01":  # its first chunk says how it is coded
+        return CAF if head[8:12] == b"desc" and head[28:32] in _PLAIN_CAF else CODED_CAF
+    return _IFF_SOUNDS.get((head[:4], head[8:12]))
 
 
 def _mpeg_audio(head: bytes) -> Format | None:

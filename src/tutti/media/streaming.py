@@ -17,7 +17,6 @@ from typing import Any, BinaryIO
 
 import av
 import numpy as np
-import soundfile
 import soxr
 from av.codec.context import Flags
 from numpy.typing import NDArray
@@ -25,10 +24,12 @@ from numpy.typing import NDArray
 from tutti.content import Audio, Media, Video
 from tutti.errors import InputError
 from tutti.media import sniff
-from tutti.media.containers import check_codec, check_rate, container, is_container, mono, picture_stream
+from tutti.media.containers import channels_of, check_codec, check_rate, container, is_container, picture_stream
 from tutti.media.limits import Limits
+from tutti.media.mixing import Mixer
+from tutti.media.sndfile import SNDFILE_FORMATS, sound_file
 from tutti.media.sniff import Format, describe
-from tutti.media.sources import decoding, opened
+from tutti.media.sources import opened
 from tutti.media.turning import shown_size, upright
 
 Shown = tuple[float, NDArray[np.uint8]]
@@ -236,19 +237,19 @@ def _resampled(
 def _blocks(part: Audio | Video, limits: Limits, zero_s: float | None) -> Iterator[tuple[int, NDArray[np.float32]]]:
     with opened(part, limits) as file:
         found = sniff.sniff(file)
-        if found in (sniff.WAV, sniff.FLAC, sniff.OGG):
-            yield from _libsndfile_blocks(file, part.name)
+        if found in SNDFILE_FORMATS:
+            yield from _libsndfile_blocks(file, found, part.name)
         elif found is not None and is_container(found):
             yield from _container_blocks(file, found, part.name, zero_s)
         else:
             raise InputError(f"{part.name} is not a recording that Tutti reads: {describe(file)}.")
 
 
-def _libsndfile_blocks(file: BinaryIO, name: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    with decoding(name, "a readable recording"), soundfile.SoundFile(file) as sound:
-        check_rate(name, sound.samplerate)
+def _libsndfile_blocks(file: BinaryIO, found: Format, name: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    with sound_file(file, found, name) as sound:
+        mixer = Mixer(sound.samplerate)
         while len(block := sound.read(sound.samplerate, dtype="float32", always_2d=True)):
-            yield sound.samplerate, block.mean(axis=1, dtype=np.float32)
+            yield sound.samplerate, mixer(block)
 
 
 def _container_blocks(
@@ -260,11 +261,12 @@ def _container_blocks(
             return
         stream = opened_container.streams.audio[0]
         check_codec(stream, name)
-        place = 0
+        place, mixer = 0, None
         for frame in opened_container.decode(stream):
             rate_hz = frame.sample_rate
             check_rate(name, rate_hz)
-            block = mono(frame)
+            mixer = mixer or Mixer(rate_hz)
+            block = mixer(channels_of(frame))
             if frame.time is not None:
                 zero_s = frame.time if zero_s is None else zero_s
                 ahead = round((frame.time - zero_s) * rate_hz) - place
@@ -300,11 +302,11 @@ def sound_between(
     zero_s = plan_zero(part, limits) if isinstance(part, Video) else None
     with opened(part, limits) as file:
         found = sniff.sniff(file)
-        if found in (sniff.WAV, sniff.FLAC, sniff.OGG):
-            with decoding(part.name, "a readable recording"), soundfile.SoundFile(file) as sound:
+        if found in SNDFILE_FORMATS:
+            with sound_file(file, found, part.name) as sound:
                 sound.seek(min(sound.frames, round(start_s * sound.samplerate)))
                 block = sound.read(round((end_s - start_s) * sound.samplerate), dtype="float32", always_2d=True)
-                samples, given_hz = block.mean(axis=1, dtype=np.float32), sound.samplerate
+                samples, given_hz = Mixer(sound.samplerate)(block), sound.samplerate
         elif found is not None and is_container(found):
             samples, given_hz = _container_stretch(file, found, part.name, zero_s, (start_s, end_s))
         else:
@@ -359,12 +361,13 @@ def _container_stretch(
         zero_s = zero_s if zero_s is not None else float((stream.start_time or 0) * stream.time_base)
         start_s, end_s = span[0] + zero_s, span[1] + zero_s
         medium.seek(max(0, int((start_s - 0.2) / stream.time_base)), stream=stream, backward=True)
-        blocks, rate_hz = [], 1
+        blocks, rate_hz, mixer = [], 1, None
         for frame in medium.decode(stream):
             rate_hz, time_s = frame.sample_rate, frame.time or 0.0
             if time_s >= end_s:
                 break
-            block = mono(frame)
+            mixer = mixer or Mixer(rate_hz)
+            block = mixer(channels_of(frame))
             low, high = round((start_s - time_s) * rate_hz), round((end_s - time_s) * rate_hz)
             blocks.append(block[max(0, low) : max(0, high)])
         return np.concatenate(blocks) if blocks else np.zeros(0, np.float32), rate_hz
@@ -375,12 +378,12 @@ def duration_of(path: str) -> float:
     try:
         with Path(path).open("rb") as file:
             found = sniff.sniff(file)
-            if found in (sniff.WAV, sniff.FLAC, sniff.OGG):
-                with soundfile.SoundFile(file) as sound:
+            if found in SNDFILE_FORMATS:
+                with sound_file(file, found, path) as sound:
                     return float(sound.frames / sound.samplerate)
             if found is None or not is_container(found):
                 return 0.0
             with container(file, found, path) as medium:
                 return float(medium.duration or 0) / av.time_base
-    except (OSError, InputError, soundfile.LibsndfileError):
+    except (OSError, InputError):
         return 0.0  # whoever reads it says what is wrong with it

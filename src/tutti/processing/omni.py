@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tutti.content import Role
 from tutti.errors import CapacityError, InputError, UnsupportedConfig, UnsupportedTask
+from tutti.media.limits import PADDING_S
 from tutti.processing.audio import LogMel
 from tutti.processing.images import ImageProcessor
 from tutti.processing.prompt import MediaInput, Prompt, media_digest
@@ -102,6 +103,11 @@ class OmniProcessor:
         images, sounds = ImageProcessor.from_config(values["image"]), LogMel.from_config(values["audio"])
         return cls(tokenizer, images, sounds, layout, video["frames"])
 
+    @property
+    def longest_sound(self) -> int:
+        """Most samples that are heard at a time."""
+        return self.sounds.max_samples
+
     def picture(self, pixels: Pixels) -> MediaInput:
         """A picture. Shapes: (H, W, 3) uint8 → {"pixel_values": (3, S, S)}."""
         return self._input("image", {"pixel_values": self.images(pixels)}, self.layout.picture_tokens())
@@ -175,6 +181,8 @@ class OmniProcessor:
 
     def _log_mel(self, samples: Samples) -> NDArray[np.float32]:
         longest = self.sounds.max_samples
+        if longest < len(samples) <= longest + round(PADDING_S * self.sounds.sampling_rate):
+            samples = samples[:longest]  # what a codec added
         if len(samples) > longest:
             rate = self.sounds.sampling_rate
             raise CapacityError(

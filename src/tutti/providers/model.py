@@ -54,7 +54,8 @@ class Model:
         Args:
             question: Words, or a whole conversation that ends with the user's turn.
             media: Paths, `data:` URLs, bytes, numpy pictures, or parts such as `tutti.Audio`.
-            sampling: Fields of `SamplingOptions`.
+            sampling: Fields of `SamplingOptions`; a recording that is a little too long is cut, and the answer's notes
+                say so, unless `cut_media` is false.
 
         Raises:
             InputError: The question is empty, a medium cannot be read, or an option is unknown.
@@ -199,7 +200,7 @@ def _options(values: dict[str, Any]) -> SamplingOptions:
     if isinstance(values.get("stop"), str):
         # Taken as it is, each of its letters would end the answer.
         values["stop"] = (values["stop"],)
-    return SamplingOptions(**values)
+    return SamplingOptions(**{"cut_media": True, **values})
 
 
 def _transcription_options(values: dict[str, Any]) -> TranscriptionOptions:

@@ -37,8 +37,8 @@ _SMALL = 8_000_000
 _TEXTS = frozenset({".txt", ".md", ".rst", ".text"})
 _MEDIA = frozenset(
     (
-        ".jpg .jpeg .png .webp .gif .bmp .tif .tiff .avif .heic .heif .hif .wav .flac .ogg .oga .opus .mp3 .m4a .aac "
-        ".mp4 .m4v .mov .webm .mkv"
+        ".jpg .jpeg .png .webp .gif .bmp .tif .tiff .avif .heic .heif .hif .wav .rf64 .bw64 .w64 .aif .aiff .aifc .au "
+        ".snd .caf .flac .ogg .oga .opus .mp3 .m4a .aac .mp4 .m4v .mov .webm .mkv"
     ).split()
 )
 
