@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tutti.cli.hosted import add_hosted, load_with_fallback
 from tutti.cli.options import add_json, add_model, note, positive, print_json
+from tutti.cli.piped import given
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _EPILOG = """examples:
   tutti ask "What is this?" photo.jpg --model openai:gpt-4o --fallback tutti-mini
   tutti ask "When does the red car appear?" hour.mp4
   tutti ask "Which dog barks?" --in photos.db
+  curl -s https://example.com/photo.jpg | tutti ask "What is this?" -
 """
 _SAMPLING = ("max_tokens", "temperature", "top_k", "top_p", "repetition_penalty", "seed")
 
@@ -33,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument("question", metavar="QUESTION", help="in words")
     # With a default, since argparse else reports MEDIA as missing beside QUESTION.
-    help_line = "path or data: URL of a picture, recording or video"
+    help_line = "path or data: URL of a picture, recording or video; - is standard input"
     parser.add_argument("media", metavar="MEDIA", nargs="*", default=[], help=help_line)
     add_model(parser)
     add_json(parser, "one JSON object (with --stream, one a line)")
@@ -73,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.within is not None or ask_index.long_medium(arguments.media):
         ask_index.ask(arguments)
         return
-    media = [as_medium(medium) for medium in arguments.media]
+    media = [as_medium(given(medium)) for medium in arguments.media]
 
     model = load_with_fallback(arguments)
     options = {name: value for name in _SAMPLING if (value := getattr(arguments, name)) is not None}

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tutti.cli.options import add_json, add_model, load_model, note, positive, print_json
+from tutti.cli.piped import given
 from tutti.errors import InputError, UnsupportedTask, one_that_can
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     levels = _levels(arguments.concurrency)
     from tutti.providers.model import as_medium
 
-    media = [as_medium(path) for path in arguments.media]
+    media = [as_medium(given(path)) for path in arguments.media]
 
     from tutti.serve.load_generator import measure_level, pictures_among
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from tutti.cli.options import SENSORS_HELP, add_json, add_model, load_model, print_json, sensor
+from tutti.cli.piped import given
 from tutti.errors import InputError
 
 _EPILOG = """examples:
@@ -17,7 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = _EPILOG
     parser.add_argument(
-        "medium", metavar="MEDIA", help=f"path or data: URL of a picture, recording or video, or {SENSORS_HELP}"
+        "medium",
+        metavar="MEDIA",
+        help=f"path or data: URL of a picture, recording or video, - (standard input), or {SENSORS_HELP}",
     )
     parser.add_argument("--labels", required=True, metavar="A,B,C", help="two labels or more, separated by commas")
     add_model(parser)
@@ -37,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"--labels is {arguments.labels!r}; expected every label once.")
     from tutti.providers.model import as_medium
 
-    medium = sensor(arguments.medium) or as_medium(arguments.medium)
+    medium = sensor(arguments.medium) or as_medium(given(arguments.medium))
 
     model = load_model(arguments)
     scores = dict(sorted(model.classify(medium, labels).items(), key=lambda item: -item[1]))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tutti.cli.options import add_json, note, positive, print_json
+from tutti.cli.piped import given
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _query(arguments: argparse.Namespace, price: Price) -> None:
     from tutti.providers.registry import check_taken
     from tutti.settings import read_settings
 
-    media = [as_medium(medium) for medium in arguments.media]
+    media = [as_medium(given(medium)) for medium in arguments.media]
     check_taken(price.name, media)
     found = query_cost(
         price,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tutti.cli.options import SENSORS_HELP, add_json, add_model, load_model, note, print_json, sensor
+from tutti.cli.piped import given, is_pipe
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = _EPILOG
     parser.add_argument(
-        "inputs", metavar="INPUT", nargs="+", help=f"words, the path or data: URL of a medium, or {SENSORS_HELP}"
+        "inputs",
+        metavar="INPUT",
+        nargs="+",
+        help=f"words, the path or data: URL of a medium, - (standard input), or {SENSORS_HELP}",
     )
     parser.add_argument("--text", action="store_true", help="take every INPUT as words, even if it names a file")
     add_model(parser)
@@ -59,6 +63,8 @@ def _part(text: str, is_text: bool) -> Part:
         raise InputError("An input is empty; expected words or the path of a medium.")
     if not is_text and (readings := sensor(text)) is not None:
         return readings
+    if is_pipe(text):
+        return _from_pipe(text, is_text)
     if is_text or not _names_file(text):
         return Text(text)
     from tutti.media import wrap
@@ -66,6 +72,26 @@ def _part(text: str, is_text: bool) -> Part:
     if not text.startswith(_ADDRESSES) and not Path(text).exists():
         raise InputError(f"{text}: no such file; give the path of one, or --text if these are words.")
     return wrap(text)
+
+
+def _from_pipe(text: str, is_text: bool) -> Part:
+    """A medium, or words where the content is no medium but text."""
+    import io
+
+    from tutti.content import Text
+    from tutti.media import wrap
+    from tutti.media.sniff import sniff
+    from tutti.media.text_files import decoded
+
+    content = given(text)
+    if isinstance(content, bytes) and (is_text or sniff(io.BytesIO(content)) is None):
+        try:
+            words = decoded(content, text).strip()
+        except InputError:
+            words = ""
+        if words:
+            return Text(words)
+    return wrap(content)
 
 
 def _names_file(text: str) -> bool:

@@ -91,14 +91,16 @@ def sensor(text: str) -> Media | None:
     found = re.fullmatch(r"(depth|thermal|motion(?:@([0-9.]+))?):(.+)", text, re.DOTALL)
     if found is None:
         return None
+    from tutti.cli.piped import given, is_pipe
     from tutti.content import Depth, Motion, Thermal
 
     kind, rate, path = found.groups()
-    if not Path(path).is_file():
+    if not Path(path).is_file() and not is_pipe(path):
         raise InputError(f"{path}: no such file; give the path of readings, as in depth:room.png.")
+    source = given(path)
     if kind == "depth":
-        return Depth(path)
-    return Thermal(path) if kind == "thermal" else Motion(path, sample_rate_hz=_rate(rate) if rate else None)
+        return Depth(source)
+    return Thermal(source) if kind == "thermal" else Motion(source, sample_rate_hz=_rate(rate) if rate else None)
 
 
 def _rate(text: str) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tutti.cli.options import add_json, add_model, load_model, note, positive, print_json
+from tutti.cli.piped import given, is_pipe
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,10 +60,11 @@ def run(arguments: argparse.Namespace) -> None:
             'There is nothing to search for; give words or --like, as in: tutti search "red shoes" --in DB'
         )
     for medium in arguments.like:
-        if not medium.startswith("data:") and not Path(medium).is_file():
+        if not medium.startswith("data:") and not Path(medium).is_file() and not is_pipe(medium):
             raise InputError(f"{medium} does not exist; expected the path of a medium for --like.")
+    liked = [given(medium) for medium in arguments.like]
     index, is_film = open_within(arguments)
-    options = {"like": arguments.like or None, "where": arguments.where, "modality": arguments.modality}
+    options = {"like": liked or None, "where": arguments.where, "modality": arguments.modality}
     if is_film and arguments.query and not arguments.like:
         hits = index.moments(arguments.query, top=arguments.top, where=arguments.where)
     else:

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tutti.cli.options import add_json, add_model, load_model, print_json
+from tutti.cli.piped import given
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _EPILOG = """examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments. What is not given is left to the checkpoint."""
     parser.epilog = _EPILOG
-    parser.add_argument("recording", metavar="RECORDING", help="path or data: URL of a recording or a video")
+    parser.add_argument("recording", metavar="RECORDING", help="path or data: URL of a recording or a video, or -")
     add_model(parser)
     parser.add_argument("--language", metavar="L", help='spoken language, as "fr" or "french"; else the model tells')
     parser.add_argument("--task", choices=("transcribe", "translate"), help="translate says it in English")
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     # The recording is looked at before the model is loaded: a wrong path should not cost the seconds of loading.
     from tutti.providers.model import as_medium
 
-    medium = as_medium(arguments.recording)
+    medium = as_medium(given(arguments.recording))
 
     options: dict[str, Any] = {"language": arguments.language, "task": arguments.task}
     if arguments.times is not None:
