@@ -4,7 +4,10 @@ The command line maps the tree to exit codes once (`tutti.cli.main`), the server
 What one model cannot do another may, and `one_that_can` is where that is known.
 """
 
-from collections.abc import Mapping
+import errno
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from os import PathLike, fspath
 from typing import Literal
 
 Task = Literal["ask", "embed", "classify", "transcribe"]
@@ -119,3 +122,31 @@ class QuotaExceeded(RateLimited):
 
 class Unavailable(ProviderError):
     """The provider cannot be reached or is overloaded."""
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+@contextmanager
+def writing(path: str | PathLike[str]) -> Iterator[None]:
+    """Turn the system's refusal to write into a sentence.
+
+    Args:
+        path: What is written: a file, or a folder with all in it.
+
+    Raises:
+        CapacityError: There is no room left.
+        InputError: The place is read-only, a file where a folder is expected, or whatever else the system says.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(path, error) from None
+
+
+def unwritable(path: str | PathLike[str], error: OSError) -> TuttiError:
+    """What to raise in the place of the system's error."""
+    reason = error.strerror or str(error)
+    if error.errno in _NO_ROOM:
+        return CapacityError(f"Cannot write {fspath(path)}: {reason}; free some and run the same command again.")
+    return InputError(f"Cannot write {fspath(path)}: {reason}; name a place that is writable, or change this one.")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tutti.checkpoints.headers import INDEX
-from tutti.errors import CheckpointError
+from tutti.errors import CheckpointError, writing
 
 _OWN_ENDINGS = (".safetensors", ".json", ".txt", ".model", ".jinja", ".md")
 """What a checkpoint folder may hold to be replaced without asking."""
@@ -25,10 +25,12 @@ def replace_folder(target: Path, mark: str) -> Iterator[Path]:
 
     Raises:
         CheckpointError: There is a folder of something else in the place.
+        InputError: It cannot be written there.
     """
-    check_replaceable(target, mark)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    with writing(target):
+        check_replaceable(target, mark)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         (scratch / "new").mkdir()  # mkdtemp's own folder is closed to everyone else, and would stay so
         yield scratch / "new"

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tutti.cli.options import add_json, add_quantize, note, print_json, told_of_loading
+from tutti.cli.options import add_json, add_quantize, check_output, note, print_json, told_of_loading
 from tutti.errors import InputError
 
 _EPILOG = """examples:
@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     from tutti import checkpoints
 
+    check_output(arguments.into, folder=True)
     path = Path(arguments.source).expanduser()
     layout = checkpoints.foreign_layout(path)
     if arguments.quantize is None:

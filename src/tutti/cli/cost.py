@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tutti.cli.options import add_json, note, positive, print_json
+from tutti.cli.options import add_json, check_output, note, positive, print_json
 from tutti.cli.piped import given
 from tutti.errors import InputError
 
@@ -78,6 +78,8 @@ def run(arguments: argparse.Namespace) -> None:
     from tutti.evaluate.prices import read_prices, stale
 
     book = read_prices(arguments.prices)
+    if arguments.plot is not None:
+        check_output(arguments.plot)
     if arguments.models:
         _list(book, arguments.json)
         return

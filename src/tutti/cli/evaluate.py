@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tutti.cli.options import add_json, add_quantize, note, positive, print_json
+from tutti.cli.options import add_json, add_quantize, check_output, note, positive, print_json
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -131,6 +131,9 @@ def run(arguments: argparse.Namespace) -> int | None:
     baseline = read_baseline(arguments.baseline) if arguments.baseline else None
     book = read_prices(arguments.prices)
     out = arguments.out or Path(f"{suite.name}-report")
+    check_output(out, folder=True)
+    for file in filter(None, (arguments.cache, arguments.spans)):
+        check_output(file)
     from tutti.content import SamplingOptions
     from tutti.evaluate.running import Plan
 
@@ -209,6 +212,7 @@ def _draft(arguments: argparse.Namespace) -> None:
     path = arguments.init / "suite.jsonl"
     if path.exists():
         raise InputError(f"{path} is there already; remove it to draft it anew.")
+    check_output(path)
     lines, left_out = draft_suite(arguments.init, arguments.limit)
     path.write_text(lines, encoding="utf-8")
     for reason in left_out:

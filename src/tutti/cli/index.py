@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tutti.cli.options import add_json, add_model, load_model, note, print_json
+from tutti.cli.options import add_json, add_model, check_output, load_model, note, print_json
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         InputError: There is nothing to index.
     """
+    from tutti.search.place import is_address
+
     if arguments.forget is not None:
         _forget(arguments)
         return
@@ -85,6 +87,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(
             f"{arguments.source} does not exist; expected a folder with media, or a CSV, JSONL or Parquet feed."
         )
+    if not is_address(arguments.into):
+        check_output(arguments.into, folder=True)
     cluster = _cluster(arguments)
     index = _with_tools(arguments)
     columns = {name: getattr(arguments, name) for name in ("media_column", "key_column", "subject_column")}

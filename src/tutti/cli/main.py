@@ -196,6 +196,9 @@ def _load(name: str) -> Command:
 def _report(error: Exception, debug: bool) -> int:
     if debug:
         traceback.print_exc()
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        # A file of the user's that none of the rooms has looked at: no bug, though its command could say more.
+        error = InputError(f"{error.filename} cannot be used: {error.strerror}; check the path and its permissions.")
     code = next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), BUG)
     if code == BUG:
         hint = "" if debug else " Run it again with --debug for the traceback."

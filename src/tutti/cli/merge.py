@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tutti.cli.options import add_json, note, print_json
+from tutti.cli.options import add_json, check_output, note, print_json
 
 _EPILOG = """examples:
   tutti merge path/to/model --adapter path/to/adapter --into merged
@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     from tutti import checkpoints
 
+    check_output(arguments.into, folder=True)
     changed = checkpoints.merge(arguments.model, arguments.adapter, arguments.into)
     if arguments.json:
         print_json({"model": arguments.model, "adapter": arguments.adapter, "into": arguments.into, "layers": changed})

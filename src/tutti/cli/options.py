@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -124,6 +125,29 @@ def positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 
     parse.__name__ = "number"
     return parse
+
+
+def check_output(path: str | Path, *, folder: bool = False) -> None:
+    """Look whether something can be written, before anything is loaded, asked or paid for.
+
+    Args:
+        path: A file, or a folder, that may not be there yet.
+        folder: Whether it is a folder.
+
+    Raises:
+        InputError: It cannot: the place is read-only, or a file where a folder is expected, or the other way round.
+    """
+    wanted = Path(path).expanduser()
+    place = wanted
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir() and (folder or place != wanted):
+        raise InputError(f"Cannot write {path}: {place} is a file; expected a folder.")
+    if place == wanted and place.is_dir() and not folder:
+        raise InputError(f"Cannot write {path}: it is a folder; name a file in it.")
+    mode = os.W_OK | (os.X_OK if place.is_dir() else 0)
+    if not os.access(place, mode, effective_ids=os.access in os.supports_effective_ids):
+        raise InputError(f"Cannot write {path}: {place} is read-only; name another place, or change its permissions.")
 
 
 def print_json(value: Any) -> None:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tutti.cli.options import add_json, add_model, load_model, note, positive, print_json
+from tutti.cli.options import add_json, add_model, check_output, load_model, note, positive, print_json
 from tutti.cli.piped import given, is_pipe
 from tutti.errors import InputError
 
@@ -63,6 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
         if not medium.startswith("data:") and not Path(medium).is_file() and not is_pipe(medium):
             raise InputError(f"{medium} does not exist; expected the path of a medium for --like.")
     liked = [given(medium) for medium in arguments.like]
+    if arguments.html:
+        check_output(arguments.html)
     index, is_film = open_within(arguments)
     options = {"like": liked or None, "where": arguments.where, "modality": arguments.modality}
     if is_film and arguments.query and not arguments.like:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
-from tutti.cli.options import add_json, note, positive, print_json
+from tutti.cli.options import add_json, check_output, note, positive, print_json
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(
             f"--data is {arguments.data}, which is not a folder; expected the folder of the training data."
         )
+    check_output(arguments.out, folder=True)
     recipe = load_recipe(arguments.recipe)
     names = tuple(recipe.PHASES)
     if arguments.phase not in ("all", *names):

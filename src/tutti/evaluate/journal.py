@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tutti.content import SamplingOptions, Usage
-from tutti.errors import InputError
+from tutti.errors import InputError, writing
 from tutti.media.text_files import json_object, lines_of, read_text
 
 
@@ -81,9 +81,10 @@ class Journal:
         row = {"digest": digest, **asdict(reply)}
         with self._lock:
             self._known[digest] = reply
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(("\n" if self._torn else "") + json.dumps(row) + "\n")
+            with writing(self.path):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.write(("\n" if self._torn else "") + json.dumps(row) + "\n")
             self._torn = False
 
     def _load(self) -> None:

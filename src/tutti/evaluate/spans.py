@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tutti.content import Conversation, Event, Finished, Media, SamplingOptions, TextDelta
-from tutti.errors import MissingExtra
+from tutti.errors import MissingExtra, writing
 from tutti.interfaces import Responder
 
 if TYPE_CHECKING:
@@ -104,8 +104,10 @@ def spans_into(path: Path) -> Iterator[Tracer]:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
     except ImportError:
         raise MissingExtra("Writing OpenTelemetry spans", "otel") from None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a", encoding="utf-8")
+    with file:
         provider = TracerProvider(resource=Resource.create({"service.name": "tutti"}))
         exporter = ConsoleSpanExporter(out=file, formatter=lambda span: span.to_json(indent=None) + "\n")
         provider.add_span_processor(BatchSpanProcessor(exporter))

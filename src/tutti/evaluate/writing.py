@@ -6,7 +6,7 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
-from tutti.errors import MissingExtra
+from tutti.errors import MissingExtra, writing
 from tutti.evaluate.page import as_html
 from tutti.evaluate.report import Report, as_dict, as_junit, as_markdown
 
@@ -31,14 +31,16 @@ def write_report(report: Report, folder: Path) -> list[Path]:
 
     Raises:
         MissingExtra: The library for plots is not installed.
+        InputError: It cannot be written there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     texts = {
         "report.html": as_html(report),
         "report.json": json.dumps(as_dict(report), ensure_ascii=False, indent=1) + "\n",
         "report.md": as_markdown(report),
         "junit.xml": as_junit(report),
     }
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
     return [folder / name for name in texts]

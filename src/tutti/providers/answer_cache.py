@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -38,9 +39,13 @@ class AnswerCache:
         return answer
 
     def put(self, key: str, answer: Answer) -> None:
-        """Keep an answer; whole or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=self.folder)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(answer), file)
-        Path(name).replace(self.folder / f"{key}.json")
+        """Keep an answer, whole or not at all; one that was paid for is not lost because it cannot be kept."""
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, name = tempfile.mkstemp(dir=self.folder)
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump(asdict(answer), file)
+                Path(name).replace(self.folder / f"{key}.json")
+            finally:
+                Path(name).unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from tutti.errors import InputError, MissingExtra, ProviderError
+from tutti.errors import InputError, MissingExtra, ProviderError, writing
 
 STORES = ("s3", "gs")
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -112,12 +112,14 @@ class Place:
         An object store has no lock that ends with its holder, so there nothing is held.
 
         Raises:
-            InputError: Another process writes.
+            InputError: Another process writes, or the folder is read-only.
         """
         if self.remote:
             yield
             return
-        with (Path(self.name) / ".lock").open("a") as lock:
+        with writing(self.name):
+            lock = (Path(self.name) / ".lock").open("a")
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -58,6 +58,7 @@ _COLUMNS = {
 OWN_COLUMNS = frozenset(_COLUMNS) | {"vector"}
 """Names that a feed's columns may not have."""
 _HIDDEN = frozenset({"vector", "thumbnail", "palette", "lines", "stamp", "id"})
+_READ_ONLY = ("Permission denied", "os error 13", "Read-only file system", "os error 30")
 _FEED_TYPES = {bool: "bool", int: "float64", float: "float64", str: "string"}
 """Whole numbers become floats, so that a later 9.99 fits the column of an earlier 9."""
 
@@ -137,7 +138,7 @@ class Store:
             schema = _schema(identity)
             try:
                 folder.make()
-                with folder.writing(), reached(folder):
+                with folder.writing(), _plainly(folder):
                     connected(folder).create_table(_TABLE, schema=schema, exist_ok=True)
             except OSError as error:
                 raise InputError(f"Cannot make a database in {place}: {error.strerror or error}.") from None
@@ -307,6 +308,10 @@ def _plainly(folder: Place) -> Iterator[None]:
             raise CapacityError(
                 f"There is no room left to write to {folder}; free some and run the same command again: "
                 "what was reported as indexed is safe."
+            ) from None
+        if any(sign in text for sign in _READ_ONLY):
+            raise InputError(
+                f"Cannot write to {folder}: it is read-only; change its permissions, or index into another folder."
             ) from None
         if isinstance(error, (pa.ArrowInvalid, pa.ArrowTypeError)):
             raise InputError(f"A column of the feed has another type than before: {_first_line(error)}.") from None

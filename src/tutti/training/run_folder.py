@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tutti import __version__
 from tutti.engine.machine import processor
-from tutti.errors import TrainingError
+from tutti.errors import TrainingError, writing
 from tutti.media.text_files import json_object, lines_of
 from tutti.training.curve import draw
 from tutti.training.phases import Phase
@@ -67,7 +67,8 @@ class RunFolder:
         """Write down what starts, and where; without `resume`, forget what an earlier start left."""
         if not self.writes:
             return
-        self.path.mkdir(parents=True, exist_ok=True)
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
         if not resume:
             for name in ("state.json", "metrics.jsonl", "curve.png", "model.safetensors"):
                 (self.path / name).unlink(missing_ok=True)
@@ -88,8 +89,9 @@ class RunFolder:
         """Append a line to `metrics.jsonl`."""
         if self.writes:
             line = {"step": step, "seconds": round(self.seconds, 2), **{k: _short(v) for k, v in figures.items()}}
-            with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+            file = self.path / "metrics.jsonl"
+            with writing(file), file.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(line) + "\n")
 
     def resume(self, stepper: Stepper) -> dict[str, Any]:
         """Load the state if there is one.
@@ -180,8 +182,9 @@ def _save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
 
 def _write(file: Path, text: str) -> None:
     partial = file.with_name(file.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    _put(partial, file)
+    with writing(file):
+        partial.write_text(text, encoding="utf-8")
+        _put(partial, file)
 
 
 def _put(partial: Path, file: Path) -> None:
