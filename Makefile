@@ -8,8 +8,9 @@ SHELL := /usr/bin/env bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PACKAGE := $(VENV)/.package
 STAMP := $(VENV)/.installed
-# torch comes first: its upper bound makes pip take the CPU wheel where one lies ready.
+# torch is named with its bounds: they make pip take the CPU wheel where one lies ready.
 TORCH := $(shell sed -n 's/^ *"\(torch>=[^"]*\)",$$/\1/p' pyproject.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Two test workers share two cores; more threads than cores make each slower.
@@ -22,16 +23,22 @@ endef
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/make \1\t\2/p' $(MAKEFILE_LIST)
 
-$(STAMP): pyproject.toml
-	@set -e; start=$$SECONDS; echo "== set-up in $(VENV)"; \
+# What the demo and the README's commands need: the package and its search, some 70 MB beside torch. Modules are compiled
+# when they are first imported, which most never are.
+$(PACKAGE): pyproject.toml
+	@set -e; start=$$SECONDS; echo "== the package, in $(VENV)"; \
 	test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is not Python 3.11 or newer; name one that is: make PYTHON=python3.12 ..."; exit 1; }; \
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
-	$(BIN)/python -m pip install --quiet "$(TORCH)"; \
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"; \
-	touch $(STAMP); echo "== set-up: $$((SECONDS - start)) s"
+	$(BIN)/python -m pip install --quiet --no-compile "$(TORCH)" --editable ".[search]"; \
+	touch $(PACKAGE); echo "== the package: $$((SECONDS - start)) s, $$(du -sm $(VENV) | cut -f1) MB"
 
-demo: $(STAMP)  ## ask tutti-mini about a picture, a recording and a video
+$(STAMP): $(PACKAGE)
+	@set -e; start=$$SECONDS; echo "== what tests need, in $(VENV)"; \
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"; \
+	touch $(STAMP); echo "== what tests need: $$((SECONDS - start)) s"
+
+demo: $(PACKAGE)  ## ask tutti-mini about a picture, a recording and a video
 	@set -e; export PATH="$(CURDIR)/$(BIN):$$PATH"; cd examples/media; \
 	ask() { printf '\n$$ tutti ask "%s" %s\n' "$$1" "$$2"; tutti ask "$$1" "$$2"; }; \
 	ask "What animal is this?" picture.png; \
