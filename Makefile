@@ -23,8 +23,8 @@ endef
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/make \1\t\2/p' $(MAKEFILE_LIST)
 
-# What the demo and the README's commands need: the package and its search, some 70 MB beside torch. Modules are compiled
-# when they are first imported, which most never are.
+# What the demo and the README's commands need: the package and its search (1.35 GB, 0.7 of it torch, 0.35 LanceDB with
+# PyArrow). Modules are compiled when they are first imported, as most never are.
 $(PACKAGE): pyproject.toml
 	@set -e; start=$$SECONDS; echo "== the package, in $(VENV)"; \
 	test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -20,14 +20,12 @@ from safetensors.numpy import load_file, save_file
 
 import tutti
 from tutti.cli.main import main
+from tutti.media.sniff import FILMS, PICTURES, SOUNDS
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "media"
 ASSET = Path(tutti.__file__).parent / "assets" / "tutti-mini"
 UNREAD = "is not a medium that Tutti reads:"
-KNOWN = (
-    "expected JPEG, PNG, WebP, GIF, BMP or TIFF; WAV, FLAC, OGG, AIFF, AU, CAF, MP3, M4A or AAC; "
-    "or MP4, MOV, WebM, MKV, animated GIF or animated WebP."
-)
+KNOWN = f"expected {PICTURES}; {SOUNDS}; or {FILMS}."
 
 
 @pytest.fixture

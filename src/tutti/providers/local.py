@@ -52,6 +52,7 @@ from tutti.models.layers.lora import LoRALinear
 from tutti.processing.prompt import MediaInput, Prompt
 from tutti.processing.tokenizer import Tokenizer
 from tutti.providers.batches import batches, chunks, prepared
+from tutti.providers.cutting import Notes, beginning
 from tutti.providers.speech import LocalTranscriber
 from tutti.settings import Settings
 
@@ -120,9 +121,7 @@ class Local:
             "embedding_cache_bytes": self.embedding_cache.held_bytes,
         }
 
-    def _medium(
-        self, part: Media, task: Task, at_least: int | None = None, notes: list[str] | None = None
-    ) -> MediaInput:
+    def _medium(self, part: Media, task: Task, at_least: int | None = None, notes: Notes = None) -> MediaInput:
         """Decode a medium and make it ready for its trunk, to do something with it; a JPEG as in `decode_image`.
 
         With `notes`, sound that is a little too long is cut, and a sentence on that is added to them.
@@ -137,11 +136,11 @@ class Local:
             return cast("MediaInput", processor.picture(media.decode_image(part, self.limits, at_least)))
         if isinstance(part, Audio) and hasattr(processor, "sound"):
             sound = media.decode_audio(part, self.limits).resampled(processor.sounds.sampling_rate)
-            return cast("MediaInput", processor.sound(self._cut(part, sound.samples, notes)))
+            return cast("MediaInput", processor.sound(beginning(part, sound.samples, processor, notes)))
         if isinstance(part, Video) and hasattr(processor, "clip"):
             clip = media.decode_video(part, self.limits, media.UniformFrames(processor.frames))
             samples = clip.sound.resampled(processor.sounds.sampling_rate).samples if clip.sound else None
-            samples = self._cut(part, samples, notes) if samples is not None else None
+            samples = beginning(part, samples, processor, notes) if samples is not None else None
             return cast("MediaInput", processor.clip(clip.frames, samples))
         if isinstance(part, Video) and hasattr(processor, "video"):
             clip = media.decode_video(
@@ -152,18 +151,6 @@ class Local:
             return self._readings(part)
         able = one_that_can(task, part.modality)
         raise UnsupportedTask(f"{self.name} takes {processor.hears}, and was given {part.modality}; {able}")
-
-    def _cut(self, part: Media, samples: NDArray[np.float32], notes: list[str] | None) -> NDArray[np.float32]:
-        """The beginning of a sound that is too long for the model, but not by more than as much again. (S,) float32."""
-        rate, longest = self.processor.sounds.sampling_rate, getattr(self.processor, "longest_sound", None)
-        over = len(samples) - longest if longest is not None else 0
-        if notes is None or longest is None or not rate * media.PADDING_S < over <= longest:
-            return samples
-        notes.append(
-            f"The sound of {part.name} lasts {len(samples) / rate:.1f} s; the model takes {longest / rate:g} s at a "
-            f"time and was given the first {longest / rate:g} s."
-        )
-        return samples[:longest]
 
     def _readings(self, part: Depth | Thermal | Motion) -> MediaInput:
         """What a sensor saw or felt, ready for its trunk. Errors as for `_medium`."""
@@ -332,7 +319,7 @@ class LocalResponder(Local):
         turns = [(message.role, [self._piece(part) for part in message.parts]) for message in conversation]
         return len(self.prompter.prompt(turns).input_ids)
 
-    def _piece(self, part: Part, notes: list[str] | None = None) -> str | MediaInput:
+    def _piece(self, part: Part, notes: Notes = None) -> str | MediaInput:
         return part.text if isinstance(part, Text) else self._medium(part, "ask", notes=notes)
 
 
