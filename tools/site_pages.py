@@ -132,14 +132,14 @@ def decisions() -> list[tuple[str, str]]:
     """File name and title of each decision, by its number.
 
     Raises:
-        ValueError: A file is not named by its number, or does not start with a title.
+        ValueError: A file does not start with a title.
     """
     found = []
     for file in sorted((ROOT / "docs/decisions").glob("*.md")):
-        title = re.match(r"# 0*(\d+)[.:] (.+)\n", file.read_text(encoding="utf-8"))
-        if title is None or not file.name.startswith(f"{int(title[1]):04d}-"):
+        title = re.match(r"# (?:\d+[.:] )?(.+)\n", file.read_text(encoding="utf-8"))
+        if title is None:
             raise ValueError(f"docs/decisions/{file.name} starts otherwise than with `# NUMBER. What was decided`.")
-        found.append((file.name, f"{int(title[1])}. {title[2]}"))
+        found.append((file.name, f"{int(file.name[:4])}. {title[1]}"))
     return found
 
 

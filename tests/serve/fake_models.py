@@ -32,7 +32,7 @@ from tutti.content import (
 from tutti.media import Limits, decode_audio, decode_image, decode_video
 from tutti.serve.admission import ServerLimits
 from tutti.serve.keys import Keys
-from tutti.serve.lifecycle import Place, Server, make_server
+from tutti.serve.lifecycle import ListenOptions, Server, make_server
 from tutti.serve.media_parts import MediaOpener
 from tutti.serve.telemetry import Telemetry
 
@@ -142,7 +142,7 @@ def served(
     server = make_server(
         model,  # type: ignore[arg-type]
         getattr(model, "name", "model"),
-        Place(port=0, drain_seconds=drain_seconds),
+        ListenOptions(port=0, drain_seconds=drain_seconds),
         keys or Keys({}),
         limits or ServerLimits(),
         opener or MediaOpener(Limits()),

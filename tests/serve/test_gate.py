@@ -20,7 +20,7 @@ from tutti.serve.admission import ServerLimits
 from tutti.serve.app import create_app
 from tutti.serve.gate import PUBLIC
 from tutti.serve.keys import Keys, digest, new_key
-from tutti.serve.lifecycle import Place, Server, check_place
+from tutti.serve.lifecycle import ListenOptions, Server, check_exposure
 from tutti.serve.media_parts import MediaOpener
 from tutti.serve.service import Service
 
@@ -156,10 +156,10 @@ def test_what_is_no_key_is_refused(tmp_path: Path, content: str | None, listed: 
 def test_binding_elsewhere_without_a_key_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     for host in ("0.0.0.0", "192.168.1.5", "::", "example.com"):
         with pytest.raises(InputError, match="there are no keys"):
-            check_place(Place(host=host), Keys({}))
-        check_place(Place(host=host), KEYS)
+            check_exposure(ListenOptions(host=host), Keys({}))
+        check_exposure(ListenOptions(host=host), KEYS)
     for host in ("127.0.0.1", "localhost", "::1"):
-        check_place(Place(host=host), Keys({}))
+        check_exposure(ListenOptions(host=host), Keys({}))
     assert main(["serve", "--host", "0.0.0.0"]) == 2
     assert "--keys FILE" in capsys.readouterr().err
 

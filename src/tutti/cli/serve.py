@@ -82,13 +82,13 @@ def run(arguments: argparse.Namespace) -> None:
         return
 
     from tutti.serve.admission import ServerLimits
-    from tutti.serve.lifecycle import ListenOptions, check_listen
+    from tutti.serve.lifecycle import ListenOptions, check_exposure
     from tutti.settings import read_settings
 
     settings = read_settings()
     keys = Keys.read(arguments.keys, settings.api_keys)
     listen = ListenOptions(host=arguments.host, port=arguments.port, drain_seconds=arguments.drain_seconds)
-    check_listen(listen, keys)  # before the seconds that a model takes to load
+    check_exposure(listen, keys)  # before the seconds that a model takes to load
     _serve(arguments, listen, keys, ServerLimits(**_limits(arguments)))
 
 

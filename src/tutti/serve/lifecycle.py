@@ -111,7 +111,7 @@ def make_server(
     Raises:
         InputError: It would be open to others without a key.
     """
-    check_listen(listen, keys)
+    check_exposure(listen, keys)
     service = Service(model, name, limits, opener, telemetry)
     config = uvicorn.Config(
         create_app(service, keys),
@@ -128,7 +128,7 @@ def make_server(
     return Server(config, service)
 
 
-def check_listen(listen: ListenOptions, keys: Keys) -> None:
+def check_exposure(listen: ListenOptions, keys: Keys) -> None:
     """Refuse to be open to others without a key.
 
     Raises:
