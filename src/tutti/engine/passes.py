@@ -13,7 +13,7 @@ from torch import nn
 
 from tutti.models.layers.kernels import Int4Kernel, Kernel, RowsKernel
 from tutti.models.layers.linear import QuantizedLinear, join, separate
-from tutti.models.layers.stems import NormedConv
+from tutti.models.layers.stems import Folding, NormedConv
 
 
 class Pass(NamedTuple):
@@ -80,8 +80,8 @@ def _unfold(model: nn.Module) -> None:
         layer.unfold()
 
 
-def _normed(model: nn.Module) -> Iterator[NormedConv]:
-    return (layer for layer in model.modules() if isinstance(layer, NormedConv))
+def _normed(model: nn.Module) -> Iterator[NormedConv | Folding]:
+    return (layer for layer in model.modules() if isinstance(layer, NormedConv | Folding))
 
 
 def _groups(model: nn.Module) -> Iterator[list[nn.Module]]:

@@ -7,14 +7,45 @@ Help Transformers See Better"; residual blocks: He et al. 2016). Batch norm fold
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tutti.models.layers.attention import attention
+
+
+def fold_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the one convolution that equals a convolution without bias and its batch norm.
+
+    Shapes: (C', C / groups, k, k) and (C',).
+    """
+    assert norm.running_mean is not None  # noqa: S101 - batch norms here keep statistics
+    assert norm.running_var is not None  # noqa: S101
+    scale = norm.weight.detach() / (norm.running_var + norm.eps).sqrt()
+    # In the order in which activations come, so that it is not brought there anew each time.
+    weight = (conv.weight.detach() * scale[:, None, None, None]).contiguous(memory_format=torch.channels_last)
+    return weight, norm.bias.detach() - norm.running_mean * scale
+
+
+class Folding(nn.Module):
+    """Convolutions and the batch norms after them, which become one convolution when nothing learns any more."""
+
+    pairs: ClassVar[Mapping[str, str]]
+    """Convolution → the norm after it."""
+    _folded: dict[str, tuple[Tensor, Tensor]] | None = None
+
+    def fold(self) -> None:
+        """Fold the pairs of this module, not of those inside it. State dicts know nothing of it."""
+        there = ((conv, norm) for conv, norm in self.pairs.items() if hasattr(self, conv))
+        self._folded = {conv: fold_norm(getattr(self, conv), getattr(self, norm)) for conv, norm in there}
+
+    def unfold(self) -> None:
+        """Undo `fold`."""
+        self._folded = None
 
 
 class NormedConv(nn.Module):
@@ -33,14 +64,8 @@ class NormedConv(nn.Module):
 
     def fold(self) -> None:
         """Let one convolution do what both do when they do not learn. State dicts know nothing of it."""
-        conv, norm = self.conv, self.norm
-        if norm.running_mean is None or norm.running_var is None:
-            return
-        scale = norm.weight.detach() / (norm.running_var + norm.eps).sqrt()
-        # In the order in which activations come, so that it is not brought there anew each time.
-        weight = (conv.weight.detach() * scale[:, None, None, None]).contiguous(memory_format=torch.channels_last)
-        bias = norm.bias.detach() - norm.running_mean * scale
-        self._folded = partial(F.conv2d, weight=weight, bias=bias, stride=conv.stride, padding=conv.padding)
+        weight, bias = fold_norm(self.conv, self.norm)
+        self._folded = partial(F.conv2d, weight=weight, bias=bias, stride=self.conv.stride, padding=self.conv.padding)
 
     def unfold(self) -> None:
         """Undo `fold`."""
