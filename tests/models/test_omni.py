@@ -500,7 +500,7 @@ def trunk(name: str, **changes: Any) -> dict[str, Any]:
             {"colour": 1},
             (
                 "config.json has the unknown key 'colour'; known are: assistant_id, connectors, decoder, eos_id, "
-                "model_type, placeholder_ids, shared_width, trunks, user_id, words."
+                "model_type, names, placeholder_ids, shared_width, trunks, user_id, words."
             ),
         ),
     ],

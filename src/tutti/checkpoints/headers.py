@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ DTYPE_BYTES = {
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 """Endings of files that may run code when they are read."""
+
+PACKED = "_packed_scale"
+"""Ending of the name under which the factors of a packed weight are stored."""
 
 _MAX_HEADER_BYTES = 100_000_000
 _MAX_JSON_BYTES = 64_000_000
@@ -45,6 +48,8 @@ class Entry:
     """First byte in the file."""
     end: int
     """Byte after the last."""
+    scale: Entry | None = None
+    """Of a packed weight, which is whole numbers times a factor a row: the factors."""
 
     @property
     def values(self) -> int:
@@ -53,8 +58,13 @@ class Entry:
 
     @property
     def floating(self) -> bool:
-        """Whether it holds floating-point numbers."""
-        return "F" in self.dtype
+        """Whether it holds floating-point numbers, packed or not."""
+        return "F" in self.dtype or self.scale is not None
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes that it takes in the file."""
+        return self.end - self.start + (self.scale.stored_bytes if self.scale else 0)
 
 
 def read_folder(folder: Path) -> dict[str, Entry]:
@@ -65,15 +75,28 @@ def read_folder(folder: Path) -> dict[str, Entry]:
         UnsafeCheckpoint: The weights are there as a pickle only.
     """
     if (folder / INDEX).is_file():
-        return _read_shards(folder)
+        return _join_packed(_read_shards(folder))
     if (folder / SINGLE).is_file():
-        return read_header(folder / SINGLE)
+        return _join_packed(read_header(folder / SINGLE))
     if pickles := sorted(file.name for file in folder.iterdir() if file.suffix.lower() in PICKLES):
         raise UnsafeCheckpoint(
             f"{folder} holds its weights as a pickle ({pickles[0]}), which can run code when it is read; "
             "expected model.safetensors: ask its author for that form or convert it where you trust it."
         )
     raise CheckpointError(f"{folder} has no weights; expected {SINGLE} or {INDEX}.")
+
+
+def _join_packed(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Packed weights with their factors, which are then no entries of their own."""
+    joined = {name: entry for name, entry in entries.items() if not name.endswith(PACKED)}
+    for name, scale in entries.items():
+        if not name.endswith(PACKED):
+            continue
+        codes = entries.get(name.removesuffix(PACKED))
+        if codes is None or codes.dtype != "I8" or scale.shape != codes.shape[:1] or scale.dtype != "F32":
+            raise CheckpointError(f"{name} is {scale.dtype} {list(scale.shape)}, which fits no packed weight.")
+        joined[codes.name] = replace(codes, scale=scale)
+    return joined
 
 
 def read_header(file: Path) -> dict[str, Entry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
@@ -129,8 +129,8 @@ def describe(folder: Path, values: Mapping[str, Any], entries: Mapping[str, Entr
         reason=reason,
         parameters=sum(entry.values for entry in counted),
         parts=_sum((_part(entry.name), entry.values) for entry in counted),
-        bytes=sum(entry.end - entry.start for entry in entries.values()),
-        dtype_bytes=_sum((entry.dtype, entry.end - entry.start) for entry in entries.values()),
+        bytes=sum(entry.stored_bytes for entry in entries.values()),
+        dtype_bytes=_sum((part.dtype, part.end - part.start) for part in _flat(entries.values())),
         memory_bytes=memory,
         quantization=by_part(held),
         adapter=(folder / "adapter_config.json").is_file(),
@@ -278,9 +278,17 @@ def _licence(folder: Path) -> str | None:
     return None
 
 
+def _flat(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """What lies in the files: a packed weight is two tensors."""
+    for entry in entries:
+        yield entry
+        if entry.scale is not None:
+            yield entry.scale
+
+
 def _digest(entries: Iterable[Entry]) -> str:
     digest = hashlib.sha256()
-    for entry in sorted(entries, key=lambda entry: entry.name):
+    for entry in sorted(_flat(entries), key=lambda entry: entry.name):
         for part in (entry.name, entry.dtype, str(entry.shape)):
             content = part.encode(errors="surrogatepass")
             digest.update(len(content).to_bytes(8, "little") + content)

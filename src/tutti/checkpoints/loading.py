@@ -44,6 +44,7 @@ from tutti.checkpoints.quantizing import (
     stored_plan,
     stored_weights,
     weight_bytes,
+    unpack,
 )
 from tutti.errors import CheckpointError, InputError, MissingWeights, ShapeMismatch, UnexpectedWeights
 from tutti.models.schemes import Scheme
@@ -198,12 +199,12 @@ class _Meter:
     """Counts the bytes of weights that were read, for whoever wants to know."""
 
     def __init__(self, entries: Mapping[str, Entry], told: Told | None) -> None:
-        self.bytes = sum(entry.end - entry.start for entry in entries.values())
+        self.bytes = sum(entry.stored_bytes for entry in entries.values())
         self._read, self._told = 0, told
 
     def read(self, entry: Entry) -> None:
         """One more."""
-        self._read += entry.end - entry.start
+        self._read += entry.stored_bytes
         if self._told and self._read < self.bytes:
             self._told(self._read, self.bytes)
 
@@ -294,7 +295,7 @@ def _check_weights(
 
 
 def _check_kind(entry: Entry, expected: torch.dtype) -> None:
-    found = STORED.get(entry.dtype)
+    found = torch.float32 if entry.scale else STORED.get(entry.dtype)
     fits = found is not None and (found == expected or (found.is_floating_point and expected.is_floating_point))
     if not fits:
         raise CheckpointError(
@@ -318,6 +319,8 @@ def _read_shards(
             with safe_open(file, framework="pt") as tensors:
                 for name, entry in some:
                     tensor: Tensor = tensors.get_tensor(entry.name)
+                    if entry.scale is not None:
+                        tensor = unpack(tensor, read(entry.scale))
                     if tensor.is_floating_point() and tensor.dtype != dtype and name not in held:
                         casts[f"{_word(tensor.dtype)} → {_word(dtype)}"] += 1
                         tensor = tensor.to(dtype)

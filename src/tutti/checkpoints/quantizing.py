@@ -175,8 +175,20 @@ def fill(
         read_so(sources[name])
 
 
+def unpack(codes: Tensor, scale: Tensor) -> Tensor:
+    """A packed weight as floating-point numbers. Shapes: (N, …) int8 and (N,) → (N, …)."""
+    return codes.float() * scale.view(-1, *(1,) * (codes.dim() - 1))
+
+
+def pack(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The inverse of `unpack`, each row in steps of 1/127 of its largest value. Shapes: (N, …) → (N, …) and (N,)."""
+    flat = weight.detach().float().flatten(1)
+    scale = (flat.abs().amax(1) / 127).clamp_min(torch.finfo(torch.float32).tiny)
+    return (flat / scale[:, None]).round().to(torch.int8).view(weight.shape), scale
+
+
 def read(entry: Entry) -> Tensor:
-    """A tensor of a file, mapped: its pages are given back when the tensor goes.
+    """A tensor of a file, mapped: its pages are given back when the tensor goes. A packed one is unpacked.
 
     Raises:
         CheckpointError: The file cannot be read.
@@ -188,7 +200,7 @@ def read(entry: Entry) -> Tensor:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{entry.file.name} cannot be read: {error}.") from None
     flat = torch.frombuffer(pages, dtype=STORED[entry.dtype], count=entry.values, offset=entry.start - start)
-    return flat.view(entry.shape)
+    return flat.view(entry.shape) if entry.scale is None else unpack(flat.view(entry.shape), read(entry.scale))
 
 
 def quantization_config(model: nn.Module) -> dict[str, Any]:

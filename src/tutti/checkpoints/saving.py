@@ -14,13 +14,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tutti.checkpoints.folders import replace_folder
-from tutti.checkpoints.headers import INDEX, PICKLES, SINGLE
+from tutti.checkpoints.headers import INDEX, PACKED, PICKLES, SINGLE
 from tutti.checkpoints.loading import DTYPES
-from tutti.checkpoints.quantizing import quantization_config
+from tutti.checkpoints.quantizing import pack, quantization_config
 from tutti.errors import InputError
 from tutti.models.layers.linear import QuantizedEmbedding
 from tutti.models.layers.lora import LoRALinear
 
+PACK = "packed"
+"""The `dtype` that stores wide weights as int8."""
+_PACKED_COLUMNS = 64
 _METADATA = {"format": "pt"}
 
 
@@ -44,7 +47,8 @@ def save(
         config: `config.json`, with `model_type`.
         files: Name → content of the other files, e.g. `tokenizer.json`, `preprocessor_config.json`, `README.md`.
         dtype: Precision in which floating-point weights are stored: float32, float16 or bfloat16; None keeps theirs.
-            Whole numbers keep their type.
+            "packed" stores those of at least 64 columns as int8 with a factor a row, the others as float16; they load
+            as floating-point weights again. Whole numbers keep their type.
         max_shard_bytes: Size from which the weights are cut into several files.
 
     Raises:
@@ -55,7 +59,8 @@ def save(
     if any(isinstance(module, LoRALinear) for module in model.modules()):
         raise InputError("An adapter is attached to the model; merge it, or save the adapter alone.")
     with replace_folder(Path(path), "config.json") as folder:
-        _write_weights(folder, _tensors(model, DTYPES[dtype] if dtype else None), max_shard_bytes)
+        tensors = _packed(_tensors(model, None)) if dtype == PACK else _tensors(model, DTYPES[dtype] if dtype else None)
+        _write_weights(folder, tensors, max_shard_bytes)
         written = {**config, **quantization_config(model)}
         (folder / "config.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
         for name, content in files.items():
@@ -63,14 +68,25 @@ def save(
 
 
 def _check_arguments(config: Mapping[str, Any], files: Mapping[str, bytes | str], dtype: str | None) -> None:
-    if dtype is not None and dtype not in DTYPES:
-        raise InputError(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}.")
+    if dtype not in (None, PACK, *DTYPES):
+        raise InputError(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}, or {PACK}.")
     if not isinstance(config.get("model_type"), str):
         raise InputError("The configuration has no model_type; without it the checkpoint could not be loaded.")
     for name in files:
         taken = name in ("config.json", INDEX) or name.endswith((".safetensors", *PICKLES))
         if taken or name in ("", "..") or Path(name).name != name:
             raise InputError(f"A checkpoint cannot hold a further file named {name!r}; expected e.g. tokenizer.json.")
+
+
+def _packed(tensors: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
+    """Weights of at least 64 columns as int8 with a factor a row, the others as float16."""
+    for name, tensor in tensors:
+        if tensor.is_floating_point() and tensor.dim() > 1 and tensor[0].numel() >= _PACKED_COLUMNS:
+            codes, scale = pack(tensor)
+            yield name, codes
+            yield f"{name}{PACKED}", scale
+        else:
+            yield name, tensor.half() if tensor.is_floating_point() else tensor
 
 
 def _tensors(model: nn.Module, dtype: torch.dtype | None) -> Iterator[tuple[str, Tensor]]:

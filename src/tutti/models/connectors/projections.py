@@ -8,8 +8,12 @@ We differ in: a norm stands before the MLP.
 
 from __future__ import annotations
 
+import math
+
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from tutti.errors import InputError
 
 
 class Linear(nn.Linear):
@@ -40,6 +44,19 @@ def merge_grid(x: Tensor, side: int, merge: int) -> Tensor:
     small = side // merge
     x = x.view(batch, small, merge, small, merge, width).permute(0, 1, 3, 2, 4, 5)
     return x.reshape(batch, small * small, merge * merge * width)
+
+
+def mean_grid(x: Tensor, side: int, places: int) -> Tensor:
+    """Means of equal squares of a square grid. Shapes: (B, side², D) → (B, places, D), row by row.
+
+    Raises:
+        InputError: The grid does not divide into so many squares.
+    """
+    wanted = math.isqrt(places)
+    if wanted * wanted != places or side % wanted:
+        raise InputError(f"A grid of {side} x {side} does not divide into {places} equal squares.")
+    grid = x.transpose(1, 2).unflatten(2, (side, side))
+    return F.avg_pool2d(grid, side // wanted).flatten(2).transpose(1, 2)
 
 
 def merge_time(x: Tensor, merge: int) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal
 
 from tutti.errors import UnsupportedConfig
+from tutti.models.efficientnet.config import EfficientNetConfig
 from tutti.models.llama.config import LlamaConfig
 from tutti.models.omni import cost
 
@@ -67,6 +68,20 @@ class TrunkConfig:
     """For `frames`: the trunk that reads the sound track."""
     max_frames: int = 0
     """For `frames`: most frames of one clip."""
+    published: EfficientNetConfig | None = None
+    """For `picture`: a published network that reads the same picture beside the trunk's own stages, larger."""
+    residual: int = 0
+    """Beside a published network: width inside what the head adds to the mean of its classes' points."""
+
+    @property
+    def pixels(self) -> int:
+        """Side in pixels of the pictures that are given: S, or as many as give the published network the same grid."""
+        return self.side * self.published.stride if self.published else self.size
+
+    @property
+    def features(self) -> int:
+        """Width of what the trunk hands on: its own tokens, and the published network's behind them."""
+        return self.width + (self.published.width if self.published else 0)
 
     @property
     def stride(self) -> int:
@@ -94,6 +109,12 @@ class TrunkConfig:
                 f"expected a multiple of {self.stride}."
             )
         _check_heads("A trunk", self.width, self.heads)
+        if self.published and (self.kind != "picture" or self.pixels % self.size or self.residual < 1):
+            raise UnsupportedConfig(
+                f"A trunk of kind {self.kind} and size {self.size} has a published network beside it, which gives the "
+                f"same grid at {self.pixels} pixels, and a residual of {self.residual}; expected a picture trunk, "
+                "a multiple of its size, and a residual above zero."
+            )
         if self.width % 2:
             raise UnsupportedConfig(
                 f"A trunk is {self.width} wide; expected an even number, since positions are pairs of sine and cosine."
@@ -123,6 +144,23 @@ class ConnectorConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NamesConfig:
+    """Names that lie in the shared space; the decoder is given those nearest to a picture."""
+
+    count: int
+    """Names."""
+    tokens: int
+    """Tokens of a name, at most; shorter ones are filled."""
+    shown: int
+    """Names that a picture, or a clip as a whole, is given."""
+
+    @property
+    def placeholders(self) -> int:
+        """N that they take in the decoder."""
+        return self.tokens * self.shown
+
+
+@dataclass(frozen=True, kw_only=True)
 class OmniConfig:
     """All of a model. A modality is a line in `trunks` and, if the decoder is to hear of it, one in `connectors`."""
 
@@ -143,6 +181,8 @@ class OmniConfig:
     """Token that opens the model's turn."""
     eos_id: int
     """Token that ends the model's turn."""
+    names: NamesConfig | None = None
+    """Names that are given with pictures; None: none are."""
 
     @classmethod
     def from_hf(cls, values: Mapping[str, Any]) -> OmniConfig:
@@ -160,7 +200,8 @@ class OmniConfig:
             **{
                 **values,
                 "words": _read(WordsConfig, values["words"], "words"),
-                "trunks": {name: _read(TrunkConfig, item, f"trunks.{name}") for name, item in values["trunks"].items()},
+                "trunks": {name: _read_trunk(item, f"trunks.{name}") for name, item in values["trunks"].items()},
+                "names": _read(NamesConfig, values["names"], "names") if values.get("names") else None,
                 "connectors": {
                     name: _read(ConnectorConfig, item, f"connectors.{name}")
                     for name, item in values["connectors"].items()
@@ -189,6 +230,8 @@ class OmniConfig:
                 f"placeholder_ids are for {', '.join(self.placeholder_ids) or 'nothing'} and connectors for "
                 f"{', '.join(self.connectors) or 'nothing'}; expected the same modalities in both."
             )
+        if self.names and not any(trunk.published for trunk in self.trunks.values()):
+            raise UnsupportedConfig("names are given, but no trunk has a published network; expected one.")
         if self.decoder.vocab_size != self.words.vocabulary:
             raise UnsupportedConfig(
                 f"decoder.vocab_size is {self.decoder.vocab_size} and words.vocabulary {self.words.vocabulary}; "
@@ -221,8 +264,19 @@ class OmniConfig:
         """N that one picture, or one frame of a clip, takes in the decoder; 0 if that does not hear of the modality."""
         if modality not in self.connectors:
             return 0
+        frames = self.trunks[modality].kind == "frames"
+        return self._own_tokens(modality) + self._seen_tokens(modality) + (0 if frames else self._named_tokens(modality))
+
+    def _own_tokens(self, modality: str) -> int:
         connector = self.connectors[modality]
         return connector.tokens or int((self.source(modality).side // connector.merge) ** 2)
+
+    def _seen_tokens(self, modality: str) -> int:
+        """Of the published network's grid: as many as of the trunk's own."""
+        return self._own_tokens(modality) if self.source(modality).published else 0
+
+    def _named_tokens(self, modality: str) -> int:
+        return self.names.placeholders if self.names and self.source(modality).published else 0
 
     def sound_tokens(self, frames: int, modality: str = "audio") -> int:
         """N that a log-mel of so many frames takes in the decoder; 0 if that does not hear of the modality."""
@@ -236,7 +290,7 @@ class OmniConfig:
         if modality not in self.connectors:
             return 0
         sound = self.sound_tokens(sound_frames, self.trunks[modality].sound) if sound_frames else 0
-        return frames * self.picture_tokens(modality) + sound
+        return frames * self.picture_tokens(modality) + self._named_tokens(modality) + sound
 
     @property
     def max_text_tokens(self) -> int:
@@ -247,7 +301,7 @@ class OmniConfig:
         """Parameters of the whole model. The word table is frozen and none of them."""
         width, words, trunks = self.decoder.hidden_size, self.words, self.trunks.values()
         own = [trunk for trunk in trunks if trunk.kind != "frames"]
-        heads = sum(cost.head_parameters(trunk.width, self.shared_width) for trunk in own)
+        heads = sum(cost.head_parameters(trunk, self.shared_width) for trunk in own)
         positions = sum(trunk.max_frames for trunk in trunks if trunk.kind == "frames") * width
         connectors = sum(
             cost.connector_parameters(item, self.connector_width(name), width) for name, item in self.connectors.items()
@@ -257,7 +311,13 @@ class OmniConfig:
         ends = 2 * (words.width + words.special_tokens) * width + words.vocabulary
         temperature = 1
         read = cost.text_parameters(words, self.shared_width) + sum(map(cost.trunk_parameters, own))
-        return read + heads + positions + connectors + decoder + ends + temperature
+        beside = sum(
+            cost.connector_parameters(cost.SEEN, self.source(name).published.width, width)
+            for name in self.connectors
+            if self.source(name).published
+        )
+        named = 2 * width if self.names else 0
+        return read + heads + positions + connectors + beside + named + decoder + ends + temperature
 
     def flops(self, tokens: int, context: int = 0) -> int:
         """Operations (two a multiply-add) of the decoder for so many new tokens after so many in the cache.
@@ -284,7 +344,12 @@ class OmniConfig:
             return cost.trunk_flops(trunk, sound_frames) + cost.connector_flops(connector, merged, width_in, width)
         source = self.source(modality)
         merged = (source.side // connector.merge) ** 2
-        pictures = frames * (cost.trunk_flops(source) + cost.connector_flops(connector, merged, width_in, width))
+        one = cost.trunk_flops(source) + cost.connector_flops(connector, merged, width_in, width)
+        if source.published:
+            one += cost.connector_flops(cost.SEEN, self._seen_tokens(modality), source.published.width, width)
+        named = (1 if trunk.kind == "picture" else frames) * cost.head_flops(source, self.shared_width)
+        named += 2 * self.names.count * self.shared_width if self.names and source.published else 0
+        pictures = frames * one + (named if self._named_tokens(modality) else 0)
         return pictures + (self.media_flops(trunk.sound, sound_frames=sound_frames) if sound_frames else 0)
 
     def kv_bytes_per_token(self, bytes_per_value: int = 4) -> int:
@@ -309,6 +374,12 @@ def _check_keys(kind: type, values: Any, where: str) -> None:
                 raise UnsupportedConfig(f"{where} lacks {name!r}.")
         elif field.type == "int" and type(values[name]) is not int:
             raise UnsupportedConfig(f"{where} has {name} {values[name]!r}; expected a whole number.")
+
+
+def _read_trunk(values: Any, where: str) -> Any:
+    if isinstance(values, Mapping) and values.get("published") is not None:
+        values = {**values, "published": _read(EfficientNetConfig, values["published"], f"{where}.published")}
+    return _read(TrunkConfig, values, where)
 
 
 def _read(kind: type, values: Any, where: str) -> Any:

@@ -5,11 +5,24 @@ Operations are those of convolutions and matrix products; norms, activations and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from tutti.models.omni.config import ConnectorConfig, TrunkConfig, WordsConfig
 
+CLASSES = 10
+"""Likeliest classes of a published network that make a picture's point."""
+
+
+class _Seen(NamedTuple):
+    """The connector of a published network's grid."""
+
+    kind: Literal["mlp"] = "mlp"
+    tokens: int = 0
+
+
+SEEN = _Seen()
+"""How a published network's grid is connected."""
 RESAMPLER_LAYERS = 2
 """Layers of a resampler."""
 RESAMPLER_HEADS = 8
@@ -34,6 +47,8 @@ def trunk_parameters(trunk: TrunkConfig) -> int:
         total += _linear(previous, trunk.width) + trunk.side**2 * trunk.width
     else:
         total += _linear(previous * trunk.side, trunk.width)
+    if trunk.published:
+        total += trunk.published.parameters()
     return total + trunk.layers * _block_parameters(trunk.width, trunk.inner) + 2 * trunk.width
 
 
@@ -48,15 +63,29 @@ def trunk_flops(trunk: TrunkConfig, frames: int = 0) -> int:
     # Every place of the grid is projected: a picture's place to a token, a sound's column of places to a token.
     total += 2 * rows * columns * previous * trunk.width
     tokens = rows * columns if trunk.kind == "picture" else columns
+    total += trunk.published.flops(trunk.pixels) if trunk.published else 0
     return total + trunk.layers * _block_flops(tokens, trunk.width, trunk.inner)
 
 
-def head_parameters(width: int, shared_width: int) -> int:
-    """Parameters from a trunk's tokens to the shared space: a query and a projection."""
-    return width + _linear(width, shared_width)
+def head_parameters(trunk: TrunkConfig, shared_width: int) -> int:
+    """Parameters from a trunk's tokens to the shared space: a query and a projection; beside a published network, two
+    norms and the two layers of what is added. Its classifier is counted with the network."""
+    if trunk.published is None:
+        return trunk.width + _linear(trunk.width, shared_width)
+    norms = 2 * trunk.features
+    return trunk.width + norms + _linear(trunk.features, trunk.residual) + _linear(trunk.residual, shared_width)
 
 
-def connector_parameters(connector: ConnectorConfig, width_in: int, width: int) -> int:
+def head_flops(trunk: TrunkConfig, shared_width: int) -> int:
+    """Operations from pooled tokens to the shared space."""
+    if trunk.published is None:
+        return 2 * trunk.width * shared_width
+    classes = trunk.published.classes
+    residual = trunk.residual * (trunk.features + shared_width)
+    return 2 * (classes * trunk.published.width + residual + CLASSES * shared_width)
+
+
+def connector_parameters(connector: ConnectorConfig | _Seen, width_in: int, width: int) -> int:
     """Parameters between tokens of one width and the decoder's."""
     if connector.kind == "linear":
         return _linear(width_in, width)
@@ -66,7 +95,7 @@ def connector_parameters(connector: ConnectorConfig, width_in: int, width: int) 
     return _linear(width_in, width) + connector.tokens * width + RESAMPLER_LAYERS * layer + 2 * width
 
 
-def connector_flops(connector: ConnectorConfig, tokens: int, width_in: int, width: int) -> int:
+def connector_flops(connector: ConnectorConfig | _Seen, tokens: int, width_in: int, width: int) -> int:
     """Operations to connect so many tokens."""
     project = 2 * tokens * width_in * width
     if connector.kind == "linear":

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tutti.errors import InputError, UnsupportedTask
-from tutti.models.connectors.projections import MLP, Linear, merge_grid, merge_time
+from tutti.models.connectors.projections import MLP, Linear, mean_grid, merge_grid, merge_time
 from tutti.models.connectors.resampler import Resampler
 from tutti.models.layers.attention import Attend, MaskedAttend
 from tutti.models.layers.placing import place
@@ -26,6 +26,7 @@ from tutti.models.layers.stems import AttentionPool
 from tutti.models.llama.model import LlamaLayers
 from tutti.models.omni import cost
 from tutti.models.omni.config import OmniConfig, TrunkConfig
+from tutti.models.omni.published import NameBank, PublishedHead
 from tutti.models.omni.trunks import PictureTrunk, SoundTrunk, TextTrunk, WordTable
 
 
@@ -63,8 +64,12 @@ class Omni(nn.Module):
         self.words = WordTable(config.words)
         self.text = TextTrunk(config.words, config.shared_width)
         self.trunks = nn.ModuleDict({name: _trunk(trunk) for name, trunk in own.items()})
-        self.heads = nn.ModuleDict({name: Head(trunk.width, config.shared_width) for name, trunk in own.items()})
+        self.heads = nn.ModuleDict({name: _head(trunk, config.shared_width) for name, trunk in own.items()})
         self.connectors = nn.ModuleDict({name: _connector(config, name) for name in config.connectors})
+        self.seen = nn.ModuleDict(
+            {name: MLP(published.width, width) for name in config.connectors if (published := config.source(name).published)}
+        )
+        self.names = NameBank(config.names, config.shared_width, width) if config.names else None
         self.frame_positions = nn.ParameterDict(
             {
                 name: nn.Parameter(torch.randn(trunk.max_frames, width) * 0.02)
@@ -104,7 +109,7 @@ class Omni(nn.Module):
         """
         trunk = self._trunk_config(modality)
         if trunk.kind != "frames":
-            return F.normalize(self.heads[modality](self.encode(modality, arrays)), dim=-1)
+            return self.point(modality, self.encode(modality, arrays))
         frames = self._frames(modality, arrays)
         points = self.embed_media(trunk.of, {"pixel_values": frames.flatten(0, 1)})
         point = F.normalize(points.view(*frames.shape[:2], -1).mean(1), dim=-1)
@@ -112,6 +117,11 @@ class Omni(nn.Module):
             sound = self.embed_media(trunk.sound, {"input_features": arrays["input_features"]})
             point = F.normalize(point + sound, dim=-1)
         return point
+
+    def point(self, modality: str, tokens: Tensor) -> Tensor:
+        """A trunk's tokens to points of the shared space. Shapes: (B, P, D) → (B, shared D), unit rows."""
+        head, trunk = self.heads[modality], self.trunks[modality]
+        return F.normalize(head(tokens, trunk.published) if isinstance(head, PublishedHead) else head(tokens), dim=-1)
 
     def encode(self, modality: str, arrays: Mapping[str, Tensor]) -> Tensor:
         """Run a trunk.
@@ -147,27 +157,52 @@ class Omni(nn.Module):
         trunk = self._trunk_config(modality)
         self._check_connected(modality)
         if trunk.kind != "frames":
-            return self._connect(modality, trunk, self.encode(modality, arrays))
+            x = self.encode(modality, arrays)
+            return torch.cat((self._connect(modality, trunk, x), *self._named(trunk.kind, modality, x[:, None])), dim=1)
         frames = self._frames(modality, arrays)
         batch, count = frames.shape[:2]
         if count > trunk.max_frames:
             raise InputError(f"The clip has {count} frames; this model takes at most {trunk.max_frames}: choose fewer.")
         picture = self.config.trunks[trunk.of]
-        x = self._connect(modality, picture, self.encode(trunk.of, {"pixel_values": frames.flatten(0, 1)}))
+        encoded = self.encode(trunk.of, {"pixel_values": frames.flatten(0, 1)})
+        x = self._connect(modality, picture, encoded)
         positions: Tensor = self.frame_positions[modality][:count, None]
         x = (x.view(batch, count, *x.shape[1:]) + positions).flatten(1, 2)
+        named = self._named(picture.kind, trunk.of, encoded.view(batch, count, *encoded.shape[1:]))
+        x = torch.cat((x, *named), dim=1)
         if "input_features" not in arrays:
             return x
         return torch.cat((x, self.connect(trunk.sound, {"input_features": arrays["input_features"]})), dim=1)
 
     def _connect(self, modality: str, trunk: TrunkConfig, x: Tensor) -> Tensor:
         connector = self.config.connectors[modality]
+        own = x[..., : trunk.width]
         if connector.merge > 1 and trunk.kind == "picture":
-            x = merge_grid(x, trunk.side, connector.merge)
+            own = merge_grid(own, trunk.side, connector.merge)
         elif connector.merge > 1:
-            x = merge_time(x, connector.merge)
-        out: Tensor = self.connectors[modality](x)
+            own = merge_time(own, connector.merge)
+        out: Tensor = self.connectors[modality](own)
+        if modality not in self.seen:
+            return out
+        return torch.cat((out, self.see(modality, mean_grid(x[..., trunk.width :], trunk.side, out.shape[1]))), dim=1)
+
+    def see(self, modality: str, places: Tensor) -> Tensor:
+        """Decoder tokens of a published network's grid, in as many places. Shapes: (B, N, D) → (B, N, D')."""
+        out: Tensor = self.seen[modality](places)
         return out
+
+    def _named(self, kind: str, modality: str, x: Tensor) -> list[Tensor]:
+        """Decoder tokens of the names nearest to pictures, or to clips as wholes. Shapes: (B, F, P, D) → [(B, N, D)]."""
+        if self.names is None or kind != "picture" or self.trunks[modality].published is None:
+            return []
+        points = self.point(modality, x.flatten(0, 1)).view(*x.shape[:2], -1).mean(1)
+        return [self.name_tokens(F.normalize(points, dim=-1))]
+
+    def name_tokens(self, points: Tensor) -> Tensor:
+        """Decoder tokens of the names nearest to unit points. Shapes: (B, shared D) → (B, N, D)."""
+        assert self.names is not None  # noqa: S101 - whoever calls it asked
+        named = self.names.nearest(points, self.logit_scale.exp().clamp(max=100))
+        return self.names.tokens(self.embed_tokens(named.ids), named.share)
 
     def _trunk_config(self, modality: str) -> TrunkConfig:
         if modality not in self.config.trunks:
@@ -281,6 +316,10 @@ class Omni(nn.Module):
 
 def _trunk(config: TrunkConfig) -> nn.Module:
     return PictureTrunk(config) if config.kind == "picture" else SoundTrunk(config)
+
+
+def _head(config: TrunkConfig, shared_width: int) -> nn.Module:
+    return PublishedHead(config, shared_width) if config.published else Head(config.width, shared_width)
 
 
 def _connector(config: OmniConfig, modality: str) -> nn.Module:

@@ -12,15 +12,17 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tutti.errors import InputError
+from tutti.models.efficientnet.model import EfficientNet
 from tutti.models.layers.stems import AttentionPool, ConvStages, TrunkBlock, sinusoids
 from tutti.models.omni.config import TrunkConfig, WordsConfig
 
 
 class PictureTrunk(nn.Module):
-    """Pictures to a grid of tokens."""
+    """Pictures to a grid of tokens; beside its own features lie those of a published network, if there is one."""
 
     def __init__(self, config: TrunkConfig) -> None:
         super().__init__()
@@ -29,9 +31,20 @@ class PictureTrunk(nn.Module):
         self.positions = nn.Parameter(torch.randn(config.side**2, config.width) * 0.02)
         self.layers = nn.ModuleList(TrunkBlock(config.width, config.heads, config.inner) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
+        self.published = EfficientNet(config.published) if config.published else None
+        self.shrink = config.pixels // config.size
 
     def forward(self, pixel_values: Tensor) -> Tensor:
-        """Shapes: (B, 3, S, S) → (B, P, D), P = (S / stride)²."""
+        """Shapes: (B, 3, S', S') → (B, P, D), P = (S / stride)²; S' is S without a published network."""
+        if self.published is None:
+            return self.own(pixel_values)
+        x = pixel_values.contiguous(memory_format=torch.channels_last)
+        # From (value / 255 - 1/2) * 4, as the trunk itself is given pictures, to (value - 127) / 128.
+        seen = self.published.features(x * (255 / 512) + 0.5 / 128).flatten(2).transpose(1, 2)
+        return torch.cat((self.own(F.avg_pool2d(x, self.shrink)), seen), dim=-1)
+
+    def own(self, pixel_values: Tensor) -> Tensor:
+        """The trunk's own tokens. Shapes: (B, 3, S, S) → (B, P, width)."""
         x = self.stages(pixel_values.contiguous(memory_format=torch.channels_last))
         x = self.project(x.flatten(2).transpose(1, 2)) + self.positions
         for layer in self.layers:
