@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from recipes.tutti_mini.words import NAMES, SPECIAL_TOKENS, WIDTH, word_vectors
+from tutti.models.efficientnet.config import EfficientNetConfig
 from tutti.models.llama.config import LlamaConfig
-from tutti.models.omni.config import ConnectorConfig, OmniConfig, TrunkConfig, WordsConfig
+from tutti.models.omni.config import ConnectorConfig, NamesConfig, OmniConfig, TrunkConfig, WordsConfig
 from tutti.models.omni.model import Omni
 
 CONFIG = OmniConfig(
@@ -19,14 +20,22 @@ CONFIG = OmniConfig(
         vocabulary=30522,
         width=WIDTH,
         special_tokens=SPECIAL_TOKENS,
-        layers=2,
+        layers=3,
         heads=8,
         inner=512,
         max_tokens=48,
     ),
     trunks={
         "image": TrunkConfig(
-            kind="picture", size=64, channels=(48, 96, 192), blocks=(0, 1, 3), width=192, heads=6, inner=512
+            kind="picture",
+            size=64,
+            channels=(48, 96, 192),
+            blocks=(0, 1, 3),
+            width=192,
+            heads=6,
+            inner=512,
+            published=EfficientNetConfig(),
+            residual=768,
         ),
         "audio": TrunkConfig(
             kind="sound", size=64, channels=(32, 64, 128), blocks=(0, 1, 2), width=192, layers=1, heads=6, inner=512
@@ -52,6 +61,7 @@ CONFIG = OmniConfig(
     user_id=NAMES["<|user|>"],
     assistant_id=NAMES["<|assistant|>"],
     eos_id=NAMES["<|eos|>"],
+    names=NamesConfig(count=1538, tokens=4, shown=5),
 )
 
 

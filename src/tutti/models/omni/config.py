@@ -272,8 +272,8 @@ class OmniConfig:
         return connector.tokens or int((self.source(modality).side // connector.merge) ** 2)
 
     def _seen_tokens(self, modality: str) -> int:
-        """Of the published network's grid: as many as of the trunk's own."""
-        return self._own_tokens(modality) if self.source(modality).published else 0
+        """Of the published network's grid: means of its quarters, or of a frame as a whole."""
+        return cost.seen_places(self.trunks[modality].kind) if self.source(modality).published else 0
 
     def _named_tokens(self, modality: str) -> int:
         return self.names.placeholders if self.names and self.source(modality).published else 0

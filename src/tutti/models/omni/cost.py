@@ -23,6 +23,13 @@ class _Seen(NamedTuple):
 
 SEEN = _Seen()
 """How a published network's grid is connected."""
+
+
+def seen_places(kind: str) -> int:
+    """Places of a published network's grid that the decoder is given, of a picture or of a frame of a clip."""
+    return 1 if kind == "frames" else 4
+
+
 RESAMPLER_LAYERS = 2
 """Layers of a resampler."""
 RESAMPLER_HEADS = 8

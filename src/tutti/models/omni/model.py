@@ -184,7 +184,8 @@ class Omni(nn.Module):
         out: Tensor = self.connectors[modality](own)
         if modality not in self.seen:
             return out
-        return torch.cat((out, self.see(modality, mean_grid(x[..., trunk.width :], trunk.side, out.shape[1]))), dim=1)
+        places = cost.seen_places(self.config.trunks[modality].kind)
+        return torch.cat((out, self.see(modality, mean_grid(x[..., trunk.width :], trunk.side, places))), dim=1)
 
     def see(self, modality: str, places: Tensor) -> Tensor:
         """Decoder tokens of a published network's grid, in as many places. Shapes: (B, N, D) → (B, N, D')."""
