@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,13 +15,13 @@ from tutti.models.llama.config import LlamaConfig
 from tutti.models.omni.config import ConnectorConfig, NamesConfig, OmniConfig, TrunkConfig, WordsConfig
 from tutti.models.omni.model import Omni
 
-CONFIG = OmniConfig(
+SMALL = OmniConfig(
     shared_width=256,
     words=WordsConfig(
         vocabulary=30522,
         width=WIDTH,
         special_tokens=SPECIAL_TOKENS,
-        layers=3,
+        layers=2,
         heads=8,
         inner=512,
         max_tokens=48,
@@ -34,8 +35,6 @@ CONFIG = OmniConfig(
             width=192,
             heads=6,
             inner=512,
-            published=EfficientNetConfig(),
-            residual=768,
         ),
         "audio": TrunkConfig(
             kind="sound", size=64, channels=(32, 64, 128), blocks=(0, 1, 2), width=192, layers=1, heads=6, inner=512
@@ -61,14 +60,25 @@ CONFIG = OmniConfig(
     user_id=NAMES["<|user|>"],
     assistant_id=NAMES["<|assistant|>"],
     eos_id=NAMES["<|eos|>"],
-    names=NamesConfig(count=1538, tokens=4, shown=5),
 )
+"""The model of the phases that start from random weights: its trunks read pictures of 64 x 64 and sounds."""
+
+CONFIG = replace(
+    SMALL,
+    words=replace(SMALL.words, layers=3),
+    trunks={
+        **SMALL.trunks,
+        "image": replace(SMALL.trunks["image"], published=EfficientNetConfig(), residual=768),
+    },
+    names=NamesConfig(count=1543, tokens=4, shown=5),
+)
+"""The model that ships: a published network reads pictures of 256 x 256 beside the small trunk."""
 
 
 def new_model(cache: Path, seed: int = 0) -> Omni:
-    """A model with random weights and the word table."""
+    """A small model with random weights and the word table."""
     torch.manual_seed(seed)
-    model = Omni(CONFIG)
+    model = Omni(SMALL)
     table, scale = word_vectors(cache)
     model.words.table.copy_(torch.from_numpy(table))
     model.words.scale.copy_(torch.from_numpy(scale))

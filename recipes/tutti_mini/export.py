@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from recipes.tutti_mini.build import CONFIG
+from recipes.tutti_mini.build import SMALL
 from recipes.tutti_mini.clips import FRAMES
 from recipes.tutti_mini.pairs import LOG_MEL, MEAN, STD
 from recipes.tutti_mini.recipe import load_trained
@@ -23,12 +23,12 @@ LONGEST_SOUND_S = 30
 
 def config() -> dict[str, Any]:
     """`config.json`."""
-    return {"architectures": ["Omni"], **asdict(CONFIG)}
+    return {"architectures": ["Omni"], **asdict(SMALL)}
 
 
 def preprocessor_config() -> dict[str, Any]:
     """`preprocessor_config.json`."""
-    image = CONFIG.trunks["image"]
+    image = SMALL.trunks["image"]
     return {
         "image": {
             "size": {"longest_edge": image.size},

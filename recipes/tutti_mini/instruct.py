@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from recipes.tutti_mini.build import CONFIG
+from recipes.tutti_mini.build import SMALL
 from recipes.tutti_mini.clips import make_clip_scene, make_pair_scene
 from recipes.tutti_mini.pairs import log_mel, normalize, warped
 from recipes.tutti_mini.pools import Pools
@@ -75,8 +75,8 @@ def _lay_out(
     ids, labels = list(prefix), [IGNORE] * len(prefix)
     positions, segments = list(range(len(prefix))), [0] * len(prefix)
     for number, (question, answer) in enumerate(pairs, 1):
-        asked = [*tokenizer.encode(question).ids, CONFIG.assistant_id]
-        said = [*tokenizer.encode(answer).ids, CONFIG.eos_id]
+        asked = [*tokenizer.encode(question).ids, SMALL.assistant_id]
+        said = [*tokenizer.encode(answer).ids, SMALL.eos_id]
         ids += asked + said[:-1]
         labels += [IGNORE] * (len(asked) - 1) + said
         count = len(asked) + len(said) - 1
@@ -87,7 +87,7 @@ def _lay_out(
 
 def prefix(*media: tuple[str, int]) -> list[int]:
     """A user's turn that begins with media: (modality, its tokens) each."""
-    return [CONFIG.user_id, *(CONFIG.placeholder_ids[modality] for modality, count in media for _ in range(count))]
+    return [SMALL.user_id, *(SMALL.placeholder_ids[modality] for modality, count in media for _ in range(count))]
 
 
 OTHER_WORDS = 2000
@@ -189,7 +189,7 @@ class SceneSource:
         prefixes, questions = [], []
         for _ in range(self.count):
             scene = MAKERS[("picture", "sound", "clip", "pair")[int(rng.integers(4))]](rng, self.pools)
-            prefixes.append([CONFIG.user_id, *self.tokenizer.encode(in_words(scene)).ids])
+            prefixes.append([SMALL.user_id, *self.tokenizer.encode(in_words(scene)).ids])
             questions.append(self._asked(scene, rng))
         return {**pack(self.tokenizer, prefixes, questions), "media": {}}
 
@@ -232,10 +232,10 @@ def media_tokens(modality: str, arrays: Mapping[str, Tensor]) -> int:
     """Decoder tokens that a batch's media take, each."""
     heard = arrays["input_features"].shape[-1] if "input_features" in arrays else 0
     if modality == "audio":
-        return CONFIG.sound_tokens(heard)
+        return SMALL.sound_tokens(heard)
     if modality == "video":
-        return CONFIG.clip_tokens(arrays["pixel_values"].shape[1], heard)
-    return CONFIG.picture_tokens()
+        return SMALL.clip_tokens(arrays["pixel_values"].shape[1], heard)
+    return SMALL.picture_tokens()
 
 
 def in_words(scene: Scene) -> str:

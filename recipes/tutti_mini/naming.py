@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from recipes.tutti_mini.build import CONFIG, Pretraining
+from recipes.tutti_mini.build import SMALL, Pretraining
 from recipes.tutti_mini.pairs import PicturePairs, SoundPairs, caption
 from recipes.tutti_mini.spots import MomentSource, PlaceSource
 from recipes.tutti_mini.tasks import BROAD, embed_captions, encode_with_spots, media, tokenize
@@ -147,7 +147,7 @@ def read(omni: Omni, tokenizer: Tokenizer, texts: list[str]) -> Tensor:
     device = omni.logit_scale.device
     parts = [texts[start : start + _AT_ONCE] for start in range(0, len(texts), _AT_ONCE)]
     pieces = [
-        omni.embed_text(*(part.to(device) for part in tokenize(tokenizer, part, CONFIG.words.max_tokens)))
+        omni.embed_text(*(part.to(device) for part in tokenize(tokenizer, part, SMALL.words.max_tokens)))
         for part in parts
     ]
     return torch.cat(pieces).float()
@@ -176,7 +176,7 @@ class CaptionSource:
         starts = rng.integers(len(known), size=(self.count - len(names)) // NEIGHBOURS)
         more = [known[(start + step) % len(known)] for start in starts for step in range(NEIGHBOURS)]
         texts = [*texts, *(self.names.say(name, level, rng) for name in more)]
-        ids, mask = tokenize(self.tokenizer, texts, CONFIG.words.max_tokens)
+        ids, mask = tokenize(self.tokenizer, texts, SMALL.words.max_tokens)
         keys = torch.tensor([self.names.levels[level][name] for name in (*names, *more)])
         return {"input_ids": ids, "attention_mask": mask, "keys": keys, "level": level}
 

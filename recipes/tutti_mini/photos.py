@@ -26,7 +26,11 @@ WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("What kind of animal is this?",),
     ),
     "kind": (
-        ("What sort of thing is this?", "What group of things does this belong to?", "Is there a broader name for this?"),
+        (
+            "What sort of thing is this?",
+            "What group of things does this belong to?",
+            "Is there a broader name for this?",
+        ),
         ("To what sort of things does this belong?",),
     ),
     "which": (
@@ -48,7 +52,12 @@ WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("What is shown, one of {list}?", "Which one of these is in the {m}: {list}?"),
     ),
     "list": (
-        ("List what you see.", "Which things are in the {m}?", "Name everything that you see.", "What things do you see?"),
+        (
+            "List what you see.",
+            "Which things are in the {m}?",
+            "Name everything that you see.",
+            "What things do you see?",
+        ),
         ("Make a list of what is in the {m}.", "What are the things in the {m}?"),
     ),
 }
@@ -111,7 +120,9 @@ def named(photo: Photo) -> str:
 
 
 def _what(photo: Photo, rng: np.random.Generator, phrasing: str) -> QA:
-    way = "what_animal" if photo.kind in ANIMALS and rng.random() < 0.3 else ("what_photo", "what")[int(rng.integers(2))]
+    way = (
+        "what_animal" if photo.kind in ANIMALS and rng.random() < 0.3 else ("what_photo", "what")[int(rng.integers(2))]
+    )
     accepted = tuple(article(name) for name in photo.also)
     return QA(_say(way, rng, phrasing), named(photo), "what_photo", accepted)
 

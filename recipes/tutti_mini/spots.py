@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recipes.tutti_mini.build import CONFIG
+from recipes.tutti_mini.build import SMALL
 from recipes.tutti_mini.drawing import COLOURS, SHAPES
 from recipes.tutti_mini.objects import DIGITS, HEARD, KEYWORDS, WORDS
 from recipes.tutti_mini.pairs import log_mel, warped
@@ -31,7 +31,7 @@ MOMENTS = ("", *HEARD, *(f"digit {name}" for name in DIGITS), *(f"keyword {name}
 COLOUR_NAMES = tuple(COLOURS)
 QUIET = 0.3
 """Weight of a moment at which nothing is heard."""
-_CELLS = CONFIG.trunks["image"].side
+_CELLS = SMALL.trunks["image"].side
 _CELL = SIDE / _CELLS
 _FRAMES_PER_S = 100
 _LEAST = _CELL / 2 + 0.01
@@ -115,7 +115,7 @@ class MomentSource:
         scenes = [make_sound_scene(rng, self.pools) for _ in range(self.count)]
         longest = max(len(scene.sound) for scene in scenes if scene.sound is not None)
         mels = [warped(log_mel(scene.sound, longest), rng) for scene in scenes]
-        tokens = -(-mels[0].shape[1] // CONFIG.trunks["audio"].stride)
+        tokens = -(-mels[0].shape[1] // SMALL.trunks["audio"].stride)
         classes = np.stack([moments(scene, tokens) for scene in scenes])
         weights = np.where(classes == NOTHING, QUIET, 1).astype(np.float32)
         drawn = {"values": np.stack(mels), "classes": classes, "weights": weights}
@@ -128,7 +128,7 @@ def moments(scene: Scene, tokens: int) -> NDArray[np.int64]:
     if len(heard) > 1 and not scene.facts.in_turn:
         return np.full(tokens, IGNORE, np.int64)
     out = np.full(tokens, NOTHING, np.int64)
-    centres = (np.arange(tokens) + 0.5) * CONFIG.trunks["audio"].stride / _FRAMES_PER_S
+    centres = (np.arange(tokens) + 0.5) * SMALL.trunks["audio"].stride / _FRAMES_PER_S
     for one in heard:
         prefix = {"digits": "digit ", "keyword": "keyword "}.get(one.kind, "")
         for name, start, end in one.spans:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from recipes.tutti_mini.build import CONFIG
+from recipes.tutti_mini.build import SMALL
 from recipes.tutti_mini.clips import FRAMES
 from recipes.tutti_mini.instruct import MAKERS, Packed, PlainAttend, SceneSource, among, pack, prefix
 from recipes.tutti_mini.pools import Pools
@@ -26,7 +26,7 @@ def tokenizer() -> Tokenizer:
 @pytest.fixture(scope="module")
 def model() -> Omni:
     torch.manual_seed(0)
-    model = Omni(CONFIG).eval()
+    model = Omni(SMALL).eval()
     model.words.table.random_(-100, 100)
     return model
 
@@ -35,17 +35,17 @@ PAIRS = [("what is this?", "a dog"), ("is it red?", "no")]
 
 
 def test_labels_are_the_answer_and_its_end(tokenizer: Tokenizer) -> None:
-    packed = Packed(**pack(tokenizer, [[CONFIG.user_id]], [PAIRS]))
+    packed = Packed(**pack(tokenizer, [[SMALL.user_id]], [PAIRS]))
     wanted = [label for label in packed.labels[0].tolist() if label != IGNORE]
-    answers = [[*tokenizer.encode(answer).ids, CONFIG.eos_id] for _, answer in PAIRS]
+    answers = [[*tokenizer.encode(answer).ids, SMALL.eos_id] for _, answer in PAIRS]
     assert wanted == answers[0] + answers[1]
     first = packed.labels[0].tolist().index(wanted[0])
-    assert packed.input_ids[0, first] == CONFIG.assistant_id
+    assert packed.input_ids[0, first] == SMALL.assistant_id
     assert packed.input_ids[0, first + 1] == wanted[0]
 
 
 def test_no_question_sees_another(tokenizer: Tokenizer) -> None:
-    packed = Packed(**pack(tokenizer, [[CONFIG.user_id, 7]], [PAIRS]))
+    packed = Packed(**pack(tokenizer, [[SMALL.user_id, 7]], [PAIRS]))
     segments, mask = packed.segments[0], packed.mask()[0, 0]
     second = segments == 2
     assert not mask[second][:, segments == 1].any()
@@ -55,7 +55,7 @@ def test_no_question_sees_another(tokenizer: Tokenizer) -> None:
 
 
 def test_packed_equals_alone(tokenizer: Tokenizer, model: Omni) -> None:
-    start = [CONFIG.user_id, 2000, 2001]
+    start = [SMALL.user_id, 2000, 2001]
     packed = Packed(**pack(tokenizer, [start], [PAIRS]))
     with torch.inference_mode():
         together = model.hidden(packed.input_ids, None, packed.positions, packed.mask())
@@ -79,12 +79,12 @@ def test_a_batch_fits_the_model(kind: str, tokenizer: Tokenizer, pools: Pools, m
     }
     packed = Packed(*(batch[name] for name in ("input_ids", "labels", "positions", "segments")))
     for modality, arrays in media.items():
-        places = (packed.input_ids == CONFIG.placeholder_ids[modality]).sum(1)
+        places = (packed.input_ids == SMALL.placeholder_ids[modality]).sum(1)
         with torch.inference_mode():
             assert (places == model.connect(modality, arrays).shape[1]).all()
     if kind == "clip":
         assert media["video"]["pixel_values"].shape[1] == FRAMES
-    assert prefix()[0] == CONFIG.user_id
+    assert prefix()[0] == SMALL.user_id
 
 
 def test_the_logits_of_some_words_are_those_of_all(model: Omni) -> None:

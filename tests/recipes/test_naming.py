@@ -9,7 +9,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from recipes.tutti_mini.build import CONFIG, Pretraining
+from recipes.tutti_mini.build import SMALL, Pretraining
 from recipes.tutti_mini.naming import NEIGHBOURS, WAYS, Bind, CaptionSource, Names, NameSource, Remembered, Tune
 from recipes.tutti_mini.packs import Pictures, Sounds
 from recipes.tutti_mini.pairs import PicturePairs, SoundPairs
@@ -28,7 +28,7 @@ def tokenizer() -> Tokenizer:
 @pytest.fixture
 def model() -> Omni:
     torch.manual_seed(0)
-    model = Omni(CONFIG).eval()
+    model = Omni(SMALL).eval()
     model.words.table.random_(-100, 100)
     model.words.scale.fill_(0.01)
     return model

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from recipes.tutti_mini.build import CONFIG
+from recipes.tutti_mini.build import SMALL
 from recipes.tutti_mini.pairs import warped
 from recipes.tutti_mini.pools import Pools
 from recipes.tutti_mini.scenes import Facts, Heard, Scene, Thing
@@ -83,7 +83,7 @@ def test_batches_fit_the_trunks(pools: Pools) -> None:
     there = drawn["weights"] * (drawn["classes"] != NOTHING)
     torch.testing.assert_close(there.sum(), there.sum().round(), msg="every thing counts once")
     heard = MomentSource(pools, 3).batch(np.random.default_rng(0))
-    assert heard["classes"].shape[1] == -(-heard["values"].shape[2] // CONFIG.trunks["audio"].stride)
+    assert heard["classes"].shape[1] == -(-heard["values"].shape[2] // SMALL.trunks["audio"].stride)
 
 
 def test_every_thing_counts_once_and_open_places_not_at_all() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from recipes.tutti_mini.build import CONFIG
+from recipes.tutti_mini.build import SMALL
 from recipes.tutti_mini.recipe import PHASES, TAKES_OVER
 from recipes.tutti_mini.tasks import glance
 from tutti.models.omni.trunks import PictureTrunk
@@ -17,14 +17,14 @@ def test_a_phase_takes_over_from_earlier_ones_only() -> None:
 
 def test_a_glance_at_a_small_picture_sees_it_where_it_is() -> None:
     torch.manual_seed(0)
-    trunk = PictureTrunk(CONFIG.trunks["image"]).eval()
+    trunk = PictureTrunk(SMALL.trunks["image"]).eval()
     with torch.no_grad():
         trunk.positions.zero_()
         pixels = torch.full((1, 3, 32, 32), 120.0)
         plain = glance(trunk, pixels)
         pixels[:, :, 24:, :8] = 250  # the lower left corner
         changed = (glance(trunk, pixels) - plain).abs().sum(-1).unflatten(1, (4, 4))[0]
-        assert plain.shape == (1, 16, CONFIG.trunks["image"].width)
+        assert plain.shape == (1, 16, SMALL.trunks["image"].width)
         assert changed[3, :2].min() > 1
         assert changed[:3].max() == changed[:, 2:].max() == 0
         trunk.positions[:] = torch.arange(64.0)[:, None] * torch.linspace(-1, 1, 192)

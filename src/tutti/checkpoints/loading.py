@@ -43,8 +43,8 @@ from tutti.checkpoints.quantizing import (
     shared_codes,
     stored_plan,
     stored_weights,
-    weight_bytes,
     unpack,
+    weight_bytes,
 )
 from tutti.errors import CheckpointError, InputError, MissingWeights, ShapeMismatch, UnexpectedWeights
 from tutti.models.schemes import Scheme

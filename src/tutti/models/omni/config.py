@@ -265,7 +265,9 @@ class OmniConfig:
         if modality not in self.connectors:
             return 0
         frames = self.trunks[modality].kind == "frames"
-        return self._own_tokens(modality) + self._seen_tokens(modality) + (0 if frames else self._named_tokens(modality))
+        return (
+            self._own_tokens(modality) + self._seen_tokens(modality) + (0 if frames else self._named_tokens(modality))
+        )
 
     def _own_tokens(self, modality: str) -> int:
         connector = self.connectors[modality]
@@ -348,7 +350,9 @@ class OmniConfig:
         if source.published:
             one += cost.connector_flops(cost.SEEN, self._seen_tokens(modality), source.published.width, width)
         named = (1 if trunk.kind == "picture" else frames) * cost.head_flops(source, self.shared_width)
-        named += 2 * self.names.count * self.shared_width if self.names and source.published else 0
+        if self.names:
+            named += 2 * self.names.placeholders * self.words.width * width
+            named += 2 * self.names.count * self.shared_width
         pictures = frames * one + (named if self._named_tokens(modality) else 0)
         return pictures + (self.media_flops(trunk.sound, sound_frames=sound_frames) if sound_frames else 0)
 

@@ -75,8 +75,10 @@ def trunk_flops(trunk: TrunkConfig, frames: int = 0) -> int:
 
 
 def head_parameters(trunk: TrunkConfig, shared_width: int) -> int:
-    """Parameters from a trunk's tokens to the shared space: a query and a projection; beside a published network, two
-    norms and the two layers of what is added. Its classifier is counted with the network."""
+    """Parameters from a trunk's tokens to the shared space: a query and a projection.
+
+    Beside a published network: two norms and the two layers of what is added; its classifier is counted with it.
+    """
     if trunk.published is None:
         return trunk.width + _linear(trunk.width, shared_width)
     norms = 2 * trunk.features
@@ -84,12 +86,13 @@ def head_parameters(trunk: TrunkConfig, shared_width: int) -> int:
 
 
 def head_flops(trunk: TrunkConfig, shared_width: int) -> int:
-    """Operations from pooled tokens to the shared space."""
+    """Operations from a picture's tokens to the shared space, its pooling included."""
+    pooled = trunk.side**2 * trunk.width
     if trunk.published is None:
-        return 2 * trunk.width * shared_width
+        return 2 * (pooled + trunk.width * shared_width)
     classes = trunk.published.classes
     residual = trunk.residual * (trunk.features + shared_width)
-    return 2 * (classes * trunk.published.width + residual + CLASSES * shared_width)
+    return 2 * (pooled + classes * trunk.published.width + residual)
 
 
 def connector_parameters(connector: ConnectorConfig | _Seen, width_in: int, width: int) -> int:

@@ -67,7 +67,11 @@ class Omni(nn.Module):
         self.heads = nn.ModuleDict({name: _head(trunk, config.shared_width) for name, trunk in own.items()})
         self.connectors = nn.ModuleDict({name: _connector(config, name) for name in config.connectors})
         self.seen = nn.ModuleDict(
-            {name: MLP(published.width, width) for name in config.connectors if (published := config.source(name).published)}
+            {
+                name: MLP(published.width, width)
+                for name in config.connectors
+                if (published := config.source(name).published)
+            }
         )
         self.names = NameBank(config.names, config.shared_width, width) if config.names else None
         self.frame_positions = nn.ParameterDict(
@@ -193,7 +197,7 @@ class Omni(nn.Module):
         return out
 
     def _named(self, kind: str, modality: str, x: Tensor) -> list[Tensor]:
-        """Decoder tokens of the names nearest to pictures, or to clips as wholes. Shapes: (B, F, P, D) → [(B, N, D)]."""
+        """Decoder tokens of the names nearest to pictures or clips. Shapes: (B, F, P, D) → [(B, N, D)], or none."""
         if self.names is None or kind != "picture" or self.trunks[modality].published is None:
             return []
         points = self.point(modality, x.flatten(0, 1)).view(*x.shape[:2], -1).mean(1)
