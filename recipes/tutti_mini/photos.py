@@ -20,6 +20,14 @@ from recipes.tutti_mini.questions import QA
 UNLIKE = 0.55
 """Cosine between the points of two names up to which one is not the other."""
 
+COMMON = (
+    "dog", "cat", "car", "house", "tree", "person", "bicycle", "bird", "chair", "table", "bus", "horse", "flower",
+    "cup", "boat", "train", "airplane", "pizza", "guitar", "clock", "phone", "book", "ball", "shoe", "fish",
+)  # fmt: skip
+"""What people ask about most."""
+COMMON_ASKED = 0.25
+"""How often a wrong name is one of these."""
+
 WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "what_animal": (
         ("What animal is this?", "Which animal do you see?", "What animal is in the {m}?", "Which animal is this?"),
@@ -101,7 +109,7 @@ def ask_photo(
         count: How many.
     """
     out = [_what(photo, rng, phrasing)]
-    makers = [_yes_or_no, _yes_or_no, _which, _of_these, _caption]
+    makers = [_yes_or_no, _yes_or_no, _yes_or_no, _which, _of_these, _caption]
     if photo.kind:
         makers.append(_kind)
     if len(set(photo.objects)) > 1:
@@ -137,6 +145,10 @@ def _yes_or_no(photo: Photo, rng: np.random.Generator, wrong: Sequence[str], phr
 
 def _wrong(wrong: Sequence[str], rng: np.random.Generator) -> str:
     """Half of the time one of the likelier ones."""
+    if rng.random() < COMMON_ASKED:
+        common = [name for name in COMMON if name in wrong]
+        if common:
+            return common[int(rng.integers(len(common)))]
     few = min(6, len(wrong)) if rng.random() < 0.5 else len(wrong)
     return wrong[int(rng.integers(few))]
 
@@ -152,6 +164,8 @@ def _of_these(photo: Photo, rng: np.random.Generator, wrong: Sequence[str], phra
     names = list(dict.fromkeys(_wrong(wrong, rng) for _ in range(int(rng.integers(2, 5)))))
     names = [*names, photo.label] if there else names
     names = [names[index] for index in rng.permutation(len(names))]
+    if rng.random() < 0.5:
+        names = [article(name) for name in names]
     answer = article(photo.label) if there else "none of these"
     accepted = (photo.label,) if there else ()
     listed = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
