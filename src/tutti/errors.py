@@ -47,6 +47,10 @@ def one_that_can(task: Task, modality: str | None = None) -> str:
     return f"no model here {_DOES[task]} {modality}{instead}."
 
 
+class TextWarning(UserWarning):
+    """A text is in its vector in part only; the message says how much of it."""
+
+
 class TuttiError(Exception):
     """Root of every error that Tutti raises on purpose."""
 

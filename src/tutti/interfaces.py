@@ -18,6 +18,7 @@ from tutti.content import (
     Part,
     SamplingOptions,
     TextLine,
+    TextSize,
     Transcript,
     TranscriptionOptions,
     Usage,
@@ -96,6 +97,28 @@ class TextReader(Protocol):
 
     def read(self, image: Image) -> Sequence[TextLine]:
         """The lines in reading order."""
+        ...
+
+
+@runtime_checkable
+class TextBounded(Protocol):
+    """An embedder that states how much text one vector holds, and measures texts by it."""
+
+    @property
+    def max_text_tokens(self) -> int:
+        """Longest text that is embedded, in tokens as `text_size` counts them; a longer one is refused."""
+        ...
+
+    def text_size(self, text: str) -> TextSize:
+        """Tokens of a text, and how many of them the vocabulary lacks.
+
+        Raises:
+            InputError: The text is not Unicode.
+        """
+        ...
+
+    def shortened(self, text: str) -> str:
+        """The longest beginning of a text that one vector holds, up to the end of a word where that is possible."""
         ...
 
 

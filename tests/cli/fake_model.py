@@ -29,7 +29,7 @@ class FakeModel:
         yield TextDelta(" dog")
         yield Finished(answer)
 
-    def embed(self, items: Sequence[Part]) -> np.ndarray:
+    def embed(self, items: Sequence[Part], *, truncate: bool = False) -> np.ndarray:
         return np.eye(4, dtype=np.float32)[[len(item.modality) % 4 for item in items]]
 
     def classify(self, medium: Part, labels: Sequence[str]) -> dict[str, float]:

@@ -71,3 +71,15 @@ def test_similarities_for_people(model: FakeModel, picture: Path, capsys: pytest
 def test_an_empty_input(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["embed", " "]) == 2
     assert capsys.readouterr().err == "tutti: An input is empty; expected words or the path of a medium.\n"
+
+
+def test_words_that_are_too_long_or_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "dog " * 1000
+    assert main(["embed", long]) == 3
+    assert "1,000 tokens" in capsys.readouterr().err
+    assert main(["embed", "--truncate", long, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["vector"]) > 1
+    assert main(["embed", "🐶"]) == 2
+    assert "vocabulary" in capsys.readouterr().err
+    assert main(["embed", "a dog 🐶"]) == 0
+    assert "Note: 1 of 3 tokens" in capsys.readouterr().err

@@ -267,7 +267,7 @@ def test_an_end_token_in_a_text_stays_text(plain: Saved) -> None:
 def test_the_longest_text_is_read_and_a_longer_one_refused(plain: Saved) -> None:
     processor = checkpoints.load(plain.folder).processor
     assert processor.texts(["dog " * 38])["input_ids"].shape == (1, 40)
-    with pytest.raises(CapacityError, match="A text takes 41 tokens; this model reads at most 40: shorten it"):
+    with pytest.raises(CapacityError, match=r"39 tokens; .* at most 38"):
         processor.texts(["dog", "dog " * 39])
     with pytest.raises(InputError, match="No text was given"):
         processor.texts([])

@@ -242,6 +242,26 @@ def test_tutti_mini_answers_as_it_does_in_python(picture: dict[str, object], rec
         assert np.allclose(vectors.data[0].embedding, model.embed(["a dog"])[0], atol=1e-6)
 
 
+def test_texts_that_no_vector_holds_are_refused_or_shortened_where_that_is_asked_for() -> None:
+    model = tutti.load()
+    long = "dog " * 20_000
+    with (
+        served(model.provider) as server,
+        openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client,
+    ):
+        with pytest.raises(openai.APIStatusError, match="20,000 tokens") as refused:
+            client.embeddings.create(model="tutti-mini", input=["a cat", long])
+        assert (refused.value.status_code, refused.value.code) == (413, "over_limit")
+        short = client.embeddings.create(model="tutti-mini", input=[long], extra_body={"truncate": True})
+        assert np.allclose(short.data[0].embedding, model.embed([long], truncate=True)[0], atol=1e-6)
+        with pytest.raises(openai.BadRequestError, match="vocabulary"):
+            client.embeddings.create(model="tutti-mini", input="🐶")
+        noted: Any = client.embeddings.create(model="tutti-mini", input=["a cat", "a dog 🐶"])
+        assert len(noted.warnings) == 1
+        assert "input 1: 1 of 3 tokens" in noted.warnings[0]
+        assert not hasattr(client.embeddings.create(model="tutti-mini", input="a cat"), "warnings")
+
+
 def test_a_file_is_sent_as_the_readme_of_the_client_says(client: openai.OpenAI, tmp_path: Path) -> None:
     content = base64.b64encode((EXAMPLES / "recording.ogg").read_bytes()).decode()
     answer = said(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tutti.cli.options import SENSORS_HELP, add_json, add_model, load_model, note, print_json, sensor
 from tutti.cli.piped import given, is_pipe
-from tutti.errors import InputError
+from tutti.errors import InputError, TextWarning
 
 if TYPE_CHECKING:
     from tutti.content import Part
@@ -34,6 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"words, the path or data: URL of a medium, - (standard input), or {SENSORS_HELP}",
     )
     parser.add_argument("--text", action="store_true", help="take every INPUT as words, even if it names a file")
+    parser.add_argument(
+        "--truncate", action="store_true", help="embed the beginning of words that are too long for the model"
+    )
     add_model(parser)
     add_json(parser, "one JSON object a line, one for each INPUT,")
 
@@ -42,12 +46,17 @@ def run(arguments: argparse.Namespace) -> None:
     """Embed and print vectors (`--json`) or cosine similarities.
 
     Raises:
-        InputError: An input is empty, or names a file that cannot be read.
+        CapacityError: Words are longer than the model embeds, and --truncate was not given.
+        InputError: An input is empty, in no language of the model, or names a file that cannot be read.
     """
     parts = [_part(text, arguments.text) for text in arguments.inputs]
 
     model = load_model(arguments)
-    vectors = model.embed(parts)
+    with warnings.catch_warnings(record=True) as remarks:
+        warnings.simplefilter("always", TextWarning)
+        vectors = model.embed(parts, truncate=arguments.truncate)
+    for remark in remarks:
+        note(f"Note: {remark.message}")
     if arguments.json:
         for text, part, vector in zip(arguments.inputs, parts, vectors, strict=True):
             print_json({"input": text, "modality": part.modality, "model": model.name, "vector": vector.tolist()})

@@ -196,3 +196,8 @@ def _print(report: Report) -> None:
         note(f"  {one.item}: {one.reason}" if one.item not in one.reason else f"  {one.reason}")
     if len(report.broken) > _SHOWN:
         note(f"  and {len(report.broken) - _SHOWN:,} more; --json lists all.")
+    if report.wordless:
+        note(
+            f"{report.wordless:,} passages hold no word of the model's vocabulary, so that only full text finds them; "
+            "index with a model of their language for more."
+        )

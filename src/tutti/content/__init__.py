@@ -13,7 +13,9 @@ from tutti.content.messages import (
     SamplingOptions,
     TextDelta,
     TextLine,
+    TextSize,
     TokenLogprob,
+    UnknownText,
     Usage,
 )
 from tutti.content.parts import (
@@ -56,11 +58,13 @@ __all__ = [
     "Text",
     "TextDelta",
     "TextLine",
+    "TextSize",
     "Thermal",
     "Timestamps",
     "TokenLogprob",
     "Transcript",
     "TranscriptionOptions",
+    "UnknownText",
     "Usage",
     "Video",
     "data_url_bytes",

@@ -144,6 +144,38 @@ class Finished:
 Event: TypeAlias = TextDelta | Finished
 
 
+@dataclass(frozen=True, slots=True)
+class TextSize:
+    """How much of a text a model reads."""
+
+    tokens: int
+    """Without those that a model puts around every text."""
+    unknown: int = 0
+    """Those that stand for what the model's vocabulary lacks, such as an emoji; all of them stand for the same."""
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether the vocabulary has none of it, so that a vector of the text would be that of any other such text."""
+        return 0 < self.tokens == self.unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownText:
+    """A note on a text of which the vector holds only a part: the rest is not in the model's vocabulary."""
+
+    index: int
+    """Place among what was embedded."""
+    text: str
+    """Its beginning."""
+    size: TextSize
+
+    def __str__(self) -> str:
+        return (
+            f"{self.size.unknown} of {self.size.tokens} tokens of {self.text!r} are not in the model's vocabulary, "
+            "and the vector holds nothing of them."
+        )
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Embeddings:
     """Points of a shared space."""
@@ -152,6 +184,8 @@ class Embeddings:
     """(N, D) float32, each row of length one."""
     model: str
     usage: Usage
+    notes: tuple[UnknownText, ...] = ()
+    """Texts that are in their vectors in part only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

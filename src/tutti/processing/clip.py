@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.errors import CapacityError, InputError, UnsupportedConfig
+from tutti.errors import InputError, UnsupportedConfig
 from tutti.processing.images import ImageProcessor
 from tutti.processing.prompt import MediaInput, media_digest
+from tutti.processing.text_meter import TextMeter
 from tutti.processing.tokenizer import Tokenizer
 
 Pixels = NDArray[np.uint8]
@@ -32,6 +34,12 @@ class CLIPTexts:
     """Longest text in tokens, its start and end included."""
     end_id: int | None
     """Token that the model looks for at the end of a text; None if it takes the highest."""
+
+    @cached_property
+    def text_meter(self) -> TextMeter:
+        """Measures texts to embed."""
+        around = len(self.tokenizer.encode("a", add_special=True)) - len(self.tokenizer.encode("a"))
+        return TextMeter(self.tokenizer, self.max_tokens - around)
 
     def __post_init__(self) -> None:
         ids = self.tokenizer.encode("a", add_special=True)
@@ -58,12 +66,9 @@ class CLIPTexts:
         """
         if not texts:
             raise InputError("No text was given; expected one or more.")
+        self.text_meter.check(texts)
         rows = [self.tokenizer.encode(text, add_special=True) for text in texts]
-        if (longest := max(map(len, rows))) > self.max_tokens:
-            raise CapacityError(
-                f"A text takes {longest} tokens; this model reads at most {self.max_tokens}: shorten it."
-            )
-        ids = np.full((len(rows), longest), rows[0][-1], np.int64)
+        ids = np.full((len(rows), max(map(len, rows))), rows[0][-1], np.int64)
         mask = np.zeros_like(ids)
         for index, row in enumerate(rows):
             ids[index, : len(row)] = row
@@ -91,6 +96,11 @@ class CLIPProcessor:
 
     def __post_init__(self) -> None:
         self.images.check_side(self.image_size)
+
+    @property
+    def text_meter(self) -> TextMeter:
+        """Measures texts to embed."""
+        return self.texts.text_meter
 
     def picture(self, pixels: Pixels) -> MediaInput:
         """A picture. Shapes: (H, W, 3) uint8 → {"pixel_values": (3, S, S)}.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from tutti.processing.images import ImageProcessor
 from tutti.processing.kaldi import FilterBank
 from tutti.processing.maps import DepthMap, HeatMap, center
 from tutti.processing.prompt import MediaInput, media_digest
+from tutti.processing.text_meter import TextMeter
 from tutti.processing.tokenizer import Tokenizer
 from tutti.processing.views import Views
 
@@ -191,7 +193,14 @@ class ImageBindProcessor:
                 "This checkpoint has no tokenizer.json and so reads no text; copy that of a CLIP checkpoint into its "
                 "folder, or convert it again with --vocabulary."
             )
-        return self.words([html.unescape(html.unescape(text)).strip() for text in texts])
+        return self.words([_read(text) for text in texts])
+
+    @cached_property
+    def text_meter(self) -> TextMeter | None:
+        """Measures texts to embed; None where there is no tokenizer."""
+        if self.words is None:
+            return None
+        return TextMeter(self.words.tokenizer, self.words.text_meter.max_tokens, _read)
 
     frame_scale = None
     """Frames are kept as they are: views are cut from them without rounding in between."""
@@ -228,6 +237,11 @@ class ImageBindProcessor:
     def _input(self, modality: str, name: str, values: NDArray[np.float32]) -> MediaInput:
         arrays = {name: values}
         return MediaInput(modality, arrays, self.tokens[modality], media_digest(arrays))
+
+
+def _read(text: str) -> str:
+    """A text as the model reads it: what is written for HTML (`&amp;`) as what it stands for."""
+    return html.unescape(html.unescape(text)).strip()
 
 
 _BLOCKS = {"image", "video", "audio", "depth", "thermal", "motion"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from tutti.media.limits import PADDING_S
 from tutti.processing.audio import LogMel
 from tutti.processing.images import ImageProcessor
 from tutti.processing.prompt import MediaInput, Prompt, media_digest
+from tutti.processing.text_meter import TextMeter
 from tutti.processing.tokenizer import Tokenizer
 
 Pixels = NDArray[np.uint8]
@@ -75,6 +77,11 @@ class OmniProcessor:
 
     hears = "text, image, audio and video"
     """What the model takes, in words."""
+
+    @cached_property
+    def text_meter(self) -> TextMeter:
+        """Measures texts to embed."""
+        return TextMeter(self.tokenizer, self.layout.max_text_tokens)
 
     @property
     def eos_ids(self) -> frozenset[int]:
@@ -161,15 +168,17 @@ class OmniProcessor:
         return Prompt(np.array(ids, np.int64), tuple(media), tuple(starts))
 
     def texts(self, texts: Sequence[str]) -> dict[str, NDArray[np.int64]]:
-        """Texts to embed, cut to the model's length.
+        """Texts to embed.
 
         Returns:
             {"input_ids": (B, T), "attention_mask": (B, T)}, padded with 0 to the longest.
 
         Raises:
-            InputError: A text is empty.
+            InputError: A text is empty, or nothing of it is in the vocabulary.
+            CapacityError: A text is longer than the model embeds.
         """
-        rows = [self.tokenizer.encode(text)[: self.layout.max_text_tokens] for text in texts]
+        self.text_meter.check(texts)
+        rows = [self.tokenizer.encode(text) for text in texts]
         if not all(rows):
             raise InputError("An empty text was given; expected words.")
         ids = np.zeros((len(rows), max(map(len, rows))), np.int64)

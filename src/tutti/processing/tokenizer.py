@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -77,6 +78,16 @@ class Tokenizer:
         made = tokenizers.Tokenizer.from_str(self.to_json())
         made.add_special_tokens([tokenizers.AddedToken(token, normalized=False, special=True)])
         return Tokenizer(made)
+
+    @property
+    def unknown_id(self) -> int | None:
+        """The token that stands for what the vocabulary lacks; None where it lacks nothing."""
+        model = self._tokenizer.model
+        if isinstance(model, tokenizers.models.Unigram):
+            found = json.loads(self._tokenizer.to_str())["model"].get("unk_id")
+            return None if found is None else int(found)
+        token = getattr(model, "unk_token", None)
+        return None if token is None else self._tokenizer.token_to_id(token)
 
     @property
     def vocab_size(self) -> int:

@@ -35,8 +35,10 @@ from tutti.content import (
     SamplingOptions,
     Text,
     TextDelta,
+    TextSize,
     Thermal,
     TokenLogprob,
+    UnknownText,
     Usage,
     Video,
 )
@@ -50,6 +52,7 @@ from tutti.media import Limits
 from tutti.models.layers.linear import QuantizedLinear, attending_dtype
 from tutti.models.layers.lora import LoRALinear
 from tutti.processing.prompt import MediaInput, Prompt
+from tutti.processing.text_meter import TextMeter, beginning
 from tutti.processing.tokenizer import Tokenizer
 from tutti.providers.batches import batches, chunks, prepared
 from tutti.providers.cutting import Notes, beginning
@@ -181,6 +184,29 @@ class LocalEmbedder(Local):
         images = getattr(self.processor, "images", None)
         return max(images.size.values()) if images is not None else None
 
+    @property
+    def max_text_tokens(self) -> int:
+        """Longest text that is embedded, in tokens as `text_size` counts them."""
+        return self._text_meter().max_tokens
+
+    def text_size(self, text: str) -> TextSize:
+        """Tokens of a text, and how many of them the vocabulary lacks.
+
+        Raises:
+            InputError: The text is not Unicode.
+        """
+        return self._text_meter().size(text)
+
+    def shortened(self, text: str) -> str:
+        """The longest beginning of a text that one vector holds, up to the end of a word where that is possible."""
+        return self._text_meter().shortened(text)
+
+    def _text_meter(self) -> TextMeter:
+        meter = getattr(self.processor, "text_meter", None)
+        if meter is None:
+            raise UnsupportedTask(f"{self.name} reads no text; {one_that_can('embed', 'text')}")
+        return cast("TextMeter", meter)
+
     def fingerprint(self) -> tuple[str, str]:
         """Digests of the weights, an adapter's and what quantizing made of them included, and of what makes inputs."""
         weights, inputs = checkpoints.digests(self.name)
@@ -203,8 +229,8 @@ class LocalEmbedder(Local):
         nothing is kept: who goes through a collection meets each medium once.
 
         Raises:
-            InputError: A medium cannot be read, or a text is empty.
-            CapacityError: A medium is over a budget.
+            InputError: A medium cannot be read, a text is empty, or nothing of it is in the model's vocabulary.
+            CapacityError: A medium is over a budget, or a text longer than `max_text_tokens`.
             UnsupportedTask: The shared space has no trunk for a modality.
         """
         texts = [index for index, part in enumerate(parts) if isinstance(part, Text)]
@@ -225,7 +251,15 @@ class LocalEmbedder(Local):
             for some in batches({index: medium for index, medium in ready.items() if index not in rows}):
                 rows.update(zip(some, self._encoded(some, ready, keys), strict=True))
         usage = _usage([*ready.values()], text_tokens, cached_tokens)
-        return Embeddings(vectors=np.stack([rows[i] for i in range(len(parts))]), model=self.name, usage=usage)
+        vectors = np.stack([rows[i] for i in range(len(parts))])
+        return Embeddings(vectors=vectors, model=self.name, usage=usage, notes=self._unknown(parts))
+
+    def _unknown(self, parts: Sequence[Part]) -> tuple[UnknownText, ...]:
+        """Notes on the texts of which the vocabulary lacks a part."""
+        sizes = ((i, part.text, self.text_size(part.text)) for i, part in enumerate(parts) if isinstance(part, Text))
+        return tuple(
+            UnknownText(index=index, text=beginning(text), size=size) for index, text, size in sizes if size.unknown
+        )
 
     def _encoded(self, some: Sequence[int], ready: dict[int, MediaInput], keys: dict[int, bytes]) -> NDArray[Any]:
         """Where some media of one shape stand in the space, kept under their keys if they have any. (N, D)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -20,8 +21,8 @@ from tutti.content import (
     Transcript,
     TranscriptionOptions,
 )
-from tutti.errors import InputError, ProviderError, UnsupportedTask, one_that_can
-from tutti.interfaces import Embedder, Responder, Transcriber
+from tutti.errors import InputError, ProviderError, TextWarning, UnsupportedTask, one_that_can
+from tutti.interfaces import Embedder, Responder, TextBounded, Transcriber
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,14 +88,21 @@ class Model:
             raise InputError(f"{self.name} is on this machine; nothing would be sent anywhere.")
         return self.provider.preview(_conversation(question, media), _options(sampling))
 
-    def embed(self, items: Sequence[Part | Source]) -> NDArray[np.float32]:
+    def embed(self, items: Sequence[Part | Source], *, truncate: bool = False) -> NDArray[np.float32]:
         """Place items in the shared space. A plain string is text; a `Path`, bytes or an array is a medium.
+
+        A text of which the model's vocabulary lacks a part is embedded with a `TextWarning`.
+
+        Args:
+            items: Texts and media.
+            truncate: Embed of a text that is too long its beginning, where it would be refused otherwise.
 
         Returns:
             (N, D) float32, unit rows in the order given.
 
         Raises:
-            InputError: There is no item, or one cannot be read.
+            InputError: There is no item, one cannot be read, or the model's vocabulary has nothing of a text.
+            CapacityError: A medium is over a budget, or a text longer than the model embeds.
             UnsupportedTask: The model does not embed, or not such media.
         """
         embedder = self._embedder()
@@ -103,7 +111,10 @@ class Model:
         if len(items) == 0:
             raise InputError("There is nothing to embed; expected at least one item.")
         parts: list[Part] = [Text(item) if isinstance(item, str) else as_part(item) for item in items]
-        return embedder.embed(parts).vectors
+        found = embedder.embed(shortened_parts(embedder, parts) if truncate else parts)
+        for remark in found.notes:
+            warnings.warn(str(remark), TextWarning, stacklevel=2)
+        return found.vectors
 
     def classify(self, medium: Medium, labels: Sequence[str]) -> dict[str, float]:
         """Which label fits a medium best.
@@ -166,6 +177,19 @@ class Model:
         if not isinstance(self.provider, Embedder):
             raise UnsupportedTask(f"{self.name} does not {task}; {one_that_can(task)}")
         return self.provider
+
+
+def shortened_parts(embedder: Embedder, parts: Sequence[Part]) -> list[Part]:
+    """The parts with each text shortened to what the embedder reads.
+
+    Raises:
+        UnsupportedTask: The embedder does not state how much that is.
+    """
+    if not isinstance(embedder, TextBounded):
+        raise UnsupportedTask(
+            f"{embedder.name} does not state how much text it embeds; shorten the text, or leave truncate out."
+        )
+    return [Text(embedder.shortened(part.text)) if isinstance(part, Text) else part for part in parts]
 
 
 def as_part(item: Any) -> Part:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import io
 import threading
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from heapq import merge
+from itertools import accumulate
 from queue import Full, Queue
 from typing import Literal
 
@@ -21,7 +23,7 @@ from PIL import Image as pillow
 
 from tutti.content import Audio, Image, Part, Text, TextLine, Video
 from tutti.errors import InputError
-from tutti.interfaces import TextReader, Transcriber
+from tutti.interfaces import TextBounded, TextReader, Transcriber
 from tutti.media import Limits, SceneChanges, decode_image, decode_video
 from tutti.media.sniff import ANIMATIONS, sniff
 from tutti.media.sources import opened
@@ -29,6 +31,7 @@ from tutti.media.streaming import Plan, plan_frames, sampled_frames, sound_windo
 from tutti.media.text_files import read_text
 from tutti.search.colours import Palette, dominant
 from tutti.search.loudness import Loudness, alike, loudness
+from tutti.search.passages import passages_of
 
 Kind = Literal["picture", "sound", "words"]
 KINDS: tuple[Kind, ...] = ("picture", "sound", "words")
@@ -47,10 +50,9 @@ MIDDLE = "in the middle"
 """Origin of the middle square of a wide frame."""
 _WIDE = 1.5
 """Frames this many times as wide as high, or as high as wide, are looked at twice."""
-VERSION = 4
+VERSION = 5
 """Of what is taken from a medium; kept indexes of long media that another one made are made anew."""
 _THUMBNAIL = 160
-_PASSAGE_WORDS, _PASSAGE_OVERLAP = 60, 10
 _LONGEST_TEXT = 20_000_000
 
 
@@ -83,6 +85,8 @@ class Tools:
     """For media that are read piece by piece."""
     picture_side: int = DECODED_SIDE
     """Pictures are decoded to at least this short side, in pixels."""
+    bounds: TextBounded | None = None
+    """What counts the tokens of passages; None where the model does not state how many it reads."""
     reader: TextReader | None = None
     transcriber: Transcriber | None = None
 
@@ -95,7 +99,7 @@ def facets(part: Part, tools: Tools) -> Iterator[Facet]:
         CapacityError: It is over a budget.
     """
     if isinstance(part, Text):
-        yield from passages(part.text, "text")
+        yield from passages(part.text, "text", tools)
     elif isinstance(part, Image):
         yield from _of_picture(part, tools)
     elif isinstance(part, Video):
@@ -106,14 +110,11 @@ def facets(part: Part, tools: Tools) -> Iterator[Facet]:
         raise InputError(f"{part.modality} cannot be indexed; expected text, image, audio or video.")
 
 
-def passages(text: str, origin: str, **place: float) -> Iterator[Facet]:
-    """A text in passages of some sixty words, each with the end of the one before."""
-    words = text.split()
-    step = _PASSAGE_WORDS - _PASSAGE_OVERLAP
-    for start in range(0, max(1, len(words) - _PASSAGE_OVERLAP), step):
-        passage = " ".join(words[start : start + _PASSAGE_WORDS])
-        if passage:
-            yield Facet(kind="words", part=Text(passage), words=passage, origin=origin, **place)  # type: ignore[arg-type]
+def passages(text: str, origin: str, tools: Tools, **place: float) -> Iterator[Facet]:
+    """A text in passages that one vector holds, each with the end of the one before."""
+    for start, end in passages_of(text, tools.bounds):
+        passage = " ".join(text[start:end].split())
+        yield Facet(kind="words", part=Text(passage), words=passage, origin=origin, **place)  # type: ignore[arg-type]
 
 
 def text_of(path: str) -> Text:
@@ -161,8 +162,17 @@ def _read(pixels: NDArray[np.uint8], tools: Tools, start_s: float | None = None)
     """The text in a picture or a frame, where there is a reader and text. Shapes: (H, W, 3) uint8."""
     if tools.reader is not None and (lines := tuple(tools.reader.read(Image(pixels)))):
         text = "\n".join(line.text for line in lines)
-        part, origin = Text(text), "read in the picture"
-        yield Facet(kind="words", part=part, words=text, origin=origin, lines=lines, start_s=start_s)
+        ends = list(accumulate(len(line.text) + 1 for line in lines))
+        for start, end in passages_of(text, tools.bounds):
+            inside = slice(bisect_right(ends, start), bisect_left(ends, end) + 1)
+            yield Facet(
+                kind="words",
+                part=Text(text[start:end]),
+                words=text[start:end],
+                origin="read in the picture",
+                lines=lines[inside],
+                start_s=start_s,
+            )
 
 
 def heard(part: Audio | Video, tools: Tools, zero_s: float | None) -> Iterator[Facet]:
@@ -187,20 +197,22 @@ def heard(part: Audio | Video, tools: Tools, zero_s: float | None) -> Iterator[F
             speech.append(samples if not speech else samples[-round((end_s - heard_s) * RATE_HZ) :])
             heard_s = end_s
             if sum(map(len, speech)) >= SPEECH_S * RATE_HZ:
-                yield from _said(speech, heard_s, tools.transcriber)
+                yield from _said(speech, heard_s, tools)
                 speech = []
     if waiting is not None:
         yield waiting
     if tools.transcriber is not None and speech:
-        yield from _said(speech, heard_s, tools.transcriber)
+        yield from _said(speech, heard_s, tools)
 
 
-def _said(pieces: list[NDArray[np.float32]], end_s: float, transcriber: Transcriber) -> Iterator[Facet]:
+def _said(pieces: list[NDArray[np.float32]], end_s: float, tools: Tools) -> Iterator[Facet]:
     samples = np.concatenate(pieces)
     start_s = end_s - len(samples) / RATE_HZ
-    for segment in transcriber.transcribe(Audio(samples, sample_rate_hz=RATE_HZ)).segments:
+    if tools.transcriber is None:
+        return
+    for segment in tools.transcriber.transcribe(Audio(samples, sample_rate_hz=RATE_HZ)).segments:
         times = {"start_s": start_s + segment.start_s, "end_s": start_s + segment.end_s}
-        yield from passages(segment.text, "said", **times)
+        yield from passages(segment.text, "said", tools, **times)
 
 
 def _of_film(part: Video, tools: Tools) -> Iterator[Facet]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tutti.content import Audio, Image, Media, Part, Source, Text, Video
 from tutti.errors import InputError, UnsupportedTask, one_that_can
-from tutti.interfaces import Embedder, Fingerprinted, Responder, Sighted, TextReader, Transcriber
+from tutti.interfaces import Embedder, Fingerprinted, Responder, Sighted, TextBounded, TextReader, Transcriber
 from tutti.media import Limits, wrap
 from tutti.search.answers import (
     RELEVANT,
@@ -76,6 +76,7 @@ class Index:
             picture_side=max(LEAST_SIDE, side) if side is not None else DECODED_SIDE,
             limits=Limits.from_settings(settings),
             streaming=Limits.for_streaming(settings),
+            bounds=bounds_of(provider),
             reader=reader,
             transcriber=transcriber,
         )
@@ -294,19 +295,30 @@ class Index:
         vectors = tuple(found for medium in liked if medium is not None for found in self._likeness(medium))
         text_vector = None
         if text and text.strip() and not (vectors and only_colour(text)):
-            text_vector = embed_words(self.embedder, [text])[0]
+            text_vector = self._text_vector(text)
+        spelled = bool(text and text.strip()) and not (vectors and only_colour(text or ""))
+        if spelled and text_vector is None and not vectors and not hybrid:
+            raise InputError(f"Nothing of {text!r} is in the vocabulary of {self.embedder.name}; leave hybrid on.")
         modalities = (modality,) if isinstance(modality, str) else tuple(modality or ())
         return Wanted(
             text=text,
             text_vector=text_vector,
             others=self._alternatives(text, text_vector) if text and text_vector is not None else None,
             like=vectors,
+            spelled=spelled,
             where=where,
             modalities=modalities,
             top=top,
             hybrid=hybrid,
             per_item=per_item,
         )
+
+    def _text_vector(self, text: str) -> NDArray[np.float32] | None:
+        """Where words stand; None where the model's vocabulary has none of them, so that only full text finds them."""
+        bounds = self.tools.bounds
+        if bounds is not None and bounds.text_size(text).says_nothing:
+            return None
+        return np.asarray(embed_words(self.embedder, [text])[0], np.float32)
 
     def _likeness(self, medium: Any) -> list[tuple[Kind, NDArray[np.float32]]]:
         """One vector for what is seen in a medium, and one for what is heard: the mean over it."""
@@ -341,6 +353,16 @@ class Index:
         weights, preprocessing = embedder.fingerprint() if isinstance(embedder, Fingerprinted) else (embedder.name, "")
         dimension = embedder.embed([Text("a")]).vectors.shape[1]
         return Identity(embedder.name, weights, preprocessing, dimension)
+
+
+def bounds_of(embedder: Embedder) -> TextBounded | None:
+    """What states how much text an embedder reads, where it does."""
+    if not isinstance(embedder, TextBounded):
+        return None
+    try:
+        return embedder if embedder.max_text_tokens else None
+    except UnsupportedTask:  # it reads no text at all
+        return None
 
 
 def _words_match(hit: Hit) -> bool:

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tutti.content import Part, Text, Video
 from tutti.errors import InputError, TuttiError, UnsupportedTask
 from tutti.interfaces import Embedder
@@ -59,6 +62,8 @@ class Report:
     bytes: int = 0
     """Of the files that were read."""
     seconds: float = 0.0
+    wordless: int = 0
+    """Facets of which the model's vocabulary has no word: they have no vector, and are found by their words only."""
     broken: list[Broken] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What should be known beside that, such as a column of prices that holds text."""
@@ -241,6 +246,9 @@ class Run:
     def _embed_alike(self, kind: str, pairs: list[tuple[Item, Facet]]) -> None:
         for item, _ in pairs:
             item.waiting -= 1
+        pairs = self._with_words(pairs)
+        if not pairs:
+            return
         try:
             vectors = self.embedder.embed([facet.part for _, facet in pairs]).vectors
         except UnsupportedTask as error:
@@ -256,8 +264,23 @@ class Run:
             return
         for (item, facet), vector in zip(pairs, vectors, strict=True):
             if item.error is None:
-                number = len(item.rows)
-                item.rows.append(row_of(item.source, item.part, item.digest, item.size, facet, number, vector))
+                self._keep(item, facet, vector)
+
+    def _with_words(self, pairs: list[tuple[Item, Facet]]) -> list[tuple[Item, Facet]]:
+        """The facets that can be embedded; texts of which the vocabulary has nothing get rows without a vector."""
+        bounds, left = self.tools.bounds, []
+        for item, facet in pairs:
+            text = facet.part.text if isinstance(facet.part, Text) else None
+            if bounds is None or text is None or not bounds.text_size(text).says_nothing:
+                left.append((item, facet))
+            elif item.error is None:
+                self._keep(item, facet, None)
+                self.report.wordless += 1
+        return left
+
+    @staticmethod
+    def _keep(item: Item, facet: Facet, vector: NDArray[np.float32] | None) -> None:
+        item.rows.append(row_of(item.source, item.part, item.digest, item.size, facet, len(item.rows), vector))
 
     def _finish(self, item: Item) -> None:
         if item.error is None and not item.rows:
@@ -311,7 +334,7 @@ def read_item(source: Source, tools: Tools, unless: str | None = None) -> Item |
         InputError: It cannot be read.
         CapacityError: It is over a budget.
     """
-    described = passages(source.words, "text") if source.words else iter(())
+    described = passages(source.words, "text", tools) if source.words else iter(())
     if source.path is None:
         if not source.words:
             raise InputError("The row has neither a medium nor words.")

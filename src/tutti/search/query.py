@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tutti.content import Modality, Text
 from tutti.errors import InputError, UnsupportedTask
 from tutti.interfaces import Embedder
+from tutti.processing.words import words_of
 from tutti.search import colours
 from tutti.search.facets import HOP_S, KINDS, MIDDLE, WINDOW_S, Kind
 from tutti.search.fusion import Direction, compose, log_odds, probability, reciprocal_rank
@@ -62,7 +63,9 @@ class Wanted:
 
     text: str | None = None
     text_vector: NDArray[np.float32] | None = None
-    """(D,); None where the text only names a colour beside `like`."""
+    """(D,); None where the text only names a colour beside `like`, or the model's vocabulary has none of it."""
+    spelled: bool = True
+    """Whether the text is looked for as it is spelled, too."""
     like: tuple[tuple[Kind, NDArray[np.float32]], ...] = ()
     """Kind and (D,) vector of each thing to be like."""
     where: str | None = None
@@ -158,7 +161,7 @@ class Searcher:
                 scores.update(self._scored(found, direction, wanted))
         by_vector = sorted(scores, key=lambda key: -scores[key])
         by_words: list[str] = []
-        if wanted.text and wanted.hybrid and wanted.text_vector is not None:
+        if wanted.text and wanted.hybrid and wanted.spelled:
             found = self._by_words(wanted, prefilter)
             by_words = [row["id"] for row in found]
             rows.update((row["id"], row) for row in found if row["id"] not in rows)
@@ -180,7 +183,7 @@ class Searcher:
             query = self.store.table.search().where(f"kind = '{kind}'").select(["vector", "start_s", "end_s"])
             start = int(np.random.default_rng(0).integers(0, max(1, count - _SAMPLE + 1)))
             found = query.limit(_SAMPLE).offset(start).to_arrow()
-            drawn[kind] = _by_window(found) if kind == "sound" and len(found) else vectors_of(found)
+            drawn[kind] = _by_window(found) if kind == "sound" and len(found) else vectors_of(_whole(found))
         return drawn
 
     def _direction(self, kind: Kind, wanted: Wanted) -> Direction | None:
@@ -230,8 +233,9 @@ class Searcher:
             ) from None
         vectors = vectors_of(table)
         rows: list[dict[str, Any]] = table.drop_columns(["vector"]).to_pylist()
-        for row, vector in zip(rows, vectors, strict=True):
-            row["vector"] = vector
+        missing = table["vector"].is_null().to_pylist()
+        for row, vector, is_missing in zip(rows, vectors, missing, strict=True):
+            row["vector"] = None if is_missing else vector
         return rows
 
     def _scored(self, rows: Sequence[dict[str, Any]], direction: Direction, wanted: Wanted) -> dict[str, float]:
@@ -312,7 +316,8 @@ class Searcher:
 
     def _hit(self, row: dict[str, Any], fused: float, score: float | None, has_words: bool, wanted: Wanted) -> Hit:
         fit = None
-        if wanted.text_vector is not None and wanted.others is not None and len(wanted.others):
+        has_odds = row["vector"] is not None and wanted.text_vector is not None
+        if has_odds and wanted.others is not None and len(wanted.others):
             odds = row["odds"] if "odds" in row else self._odds(row["vector"][None], row["kind"], wanted)[0]
             fit = probability(float(odds))
         lines = [
@@ -373,14 +378,24 @@ def _reasons(row: dict[str, Any], score: float | None, has_words: bool, wanted: 
 
 def shares_word(text: str, query: str) -> bool:
     """Whether two texts have a word in common."""
-    return bool(set(re.findall(r"\w+", text.lower())) & set(re.findall(r"\w+", query.lower())))
+    return bool(set(words_of(text)) & set(words_of(query)))
 
 
 def vectors_of(table: Any) -> NDArray[np.float32]:
-    """The vectors of a result. Shapes: N rows → (N, D) float32."""
+    """The vectors of a result, zeros where a row has none. Shapes: N rows → (N, D) float32."""
     column = table["vector"].combine_chunks()
     size = column.type.list_size
-    return np.asarray(column.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(-1, size)
+    found = np.asarray(column.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(-1, size)
+    if not column.null_count:
+        return found
+    vectors = np.zeros((len(column), size), np.float32)
+    vectors[column.is_valid().to_numpy(zero_copy_only=False)] = found
+    return vectors
+
+
+def _whole(table: Any) -> Any:
+    """The rows that have a vector."""
+    return table.filter(table["vector"].is_valid()) if table["vector"].null_count else table
 
 
 def embed_words(embedder: Any, words: Sequence[str]) -> NDArray[np.float32]:

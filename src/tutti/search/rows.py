@@ -26,9 +26,9 @@ def row_of(
     size: int,
     facet: Facet,
     number: int,
-    vector: NDArray[np.float32],
+    vector: NDArray[np.float32] | None,
 ) -> dict[str, Any]:
-    """A facet of an item as a row."""
+    """A facet of an item as a row; without a vector, it is found by its words only."""
     palette = facet.palette
     return {
         **source.columns,

@@ -147,7 +147,7 @@ class SpreadRun(Run):
             self.store.touch(item, stamp)
         self.store.add(gathered.rows)
         self.store.add(gathered.changed, gathered.replacing)
-        for name in ("added", "replaced", "unchanged", "other", "rows", "bytes"):
+        for name in ("added", "replaced", "unchanged", "other", "rows", "bytes", "wordless"):
             setattr(self.report, name, getattr(self.report, name) + getattr(gathered.report, name))
         self.report.broken += gathered.report.broken
         written = list(dict.fromkeys(row["item"] for row in (*gathered.rows, *gathered.changed)))

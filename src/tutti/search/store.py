@@ -196,12 +196,12 @@ class Store:
             batches = self._batches(rows)
             before = self.table.version
             if not replacing:
-                self.table.add(batches)
+                self.table.add(batches, on_bad_vectors="null")
                 self._check_alone(before)
                 return
             old = " , ".join(map(quoted, replacing))
             merge = self.table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-            merge.when_not_matched_by_source_delete(f"item IN ({old})").execute(batches)
+            merge.when_not_matched_by_source_delete(f"item IN ({old})").execute(batches, on_bad_vectors="null")
             self._check_alone(before)
 
     def _batches(self, rows: Rows) -> pa.RecordBatchReader:

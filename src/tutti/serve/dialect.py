@@ -261,7 +261,8 @@ def embeddings_response(found: Embeddings, model: str, body: schemas.EmbeddingsR
         )
         for index, row in enumerate(vectors)
     ]
-    return schemas.EmbeddingsResponse(data=data, model=model, usage=usage_of([found.usage]))
+    warnings = [f"input {note.index}: {note}" for note in found.notes] or None
+    return schemas.EmbeddingsResponse(data=data, model=model, usage=usage_of([found.usage]), warnings=warnings)
 
 
 def _shortened(vectors: NDArray[np.float32], dimensions: int | None) -> NDArray[np.float32]:

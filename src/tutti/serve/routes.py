@@ -82,7 +82,7 @@ class Routes:
         """Place words and media in one space: a vector for each input, or for each part of the messages."""
         self.service.check_model(body.model)
         found = await unless_gone(request.receive, self.service.embed(body, request.state.tenant))
-        return JSONResponse(dialect.embeddings_response(found, self.service.name, body).model_dump())
+        return JSONResponse(dialect.embeddings_response(found, self.service.name, body).model_dump(exclude_none=True))
 
     async def transcriptions(
         self,

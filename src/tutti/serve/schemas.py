@@ -190,6 +190,8 @@ class EmbeddingsRequest(_Named):
     messages: Annotated[list[EmbeddingsMessage], Field(min_length=1, max_length=MOST_INPUTS)] | None = None
     dimensions: int | None = Field(default=None, ge=1, le=65_536)
     encoding_format: Literal["float", "base64"] | None = None
+    truncate: bool = False
+    """Embed of a text that is too long its beginning; otherwise it is refused."""
 
 
 class ErrorBody(BaseModel):
@@ -317,6 +319,8 @@ class EmbeddingsResponse(BaseModel):
     data: list[EmbeddingBody]
     model: str
     usage: UsageBody
+    warnings: list[str] | None = None
+    """Texts that are in their vectors in part only; absent where all are whole."""
 
 
 class ModelBody(BaseModel):

@@ -24,6 +24,7 @@ from tutti.content import (
 )
 from tutti.errors import UnsupportedTask, one_that_can
 from tutti.interfaces import Embedder, Observable, Responder, Transcriber
+from tutti.providers.model import shortened_parts
 from tutti.serve import dialect, schemas
 from tutti.serve.admission import Admission, Cost, ServerLimits
 from tutti.serve.async_stream import Stream
@@ -143,6 +144,8 @@ class Service:
         parts, cost = await self._on(self._preparers, partial(self._parts, body))
         with self.admission.admitted(cost), self._telemetry.span("embeddings", self.name, parts):
             self.metrics.admitted(cost)
+            if body.truncate:
+                parts = await self._on(self._answerers, partial(shortened_parts, embedder, parts))
             return await self._on(self._answerers, partial(embedder.embed, parts, tenant))
 
     async def transcribe(self, content: bytes, options: TranscriptionOptions) -> Transcript:
