@@ -24,8 +24,7 @@ from machine import commit, processor, versions
 import tutti
 from tutti.errors import InputError, UnsupportedTask
 from tutti.media.text_files import json_object, read_lines
-from tutti.search.colours import difference, wishes
-from tutti.search.rows import unpacked
+from tutti.search.query.colours import difference, unpacked, wishes
 
 PACKS = {"cifar10_test": None, "clothing": "val", "grocery": "val", "sound_esc10": "val", "sound_instruments": "val"}
 SOUNDING = {"dog": "dog", "chainsaw": None, "rooster": "bird", "helicopter": "airplane"}

@@ -59,8 +59,9 @@ def of_tutti(rows: np.ndarray, folder: Path) -> tuple[Search, str]:
     import lancedb
     import pyarrow as pa
 
-    from tutti.search.store import Identity, Store
-    from tutti.search.tuning import nearest, tune
+    from tutti.search.table.indexes import nearest, tune
+    from tutti.search.table.schema import Identity
+    from tutti.search.table.store import Store
 
     store = Store.create(folder, "bench", Identity("bench", "w", "p", D))
     for start in range(0, len(rows), 50_000):
@@ -147,11 +148,11 @@ def timed(search: Search, queries: np.ndarray, truth: list[set[int]]) -> dict[st
 
 def by_cells(search: Search, probed: list[int], queries: np.ndarray, truth: list[set[int]]) -> dict[int, Any]:
     """The same for other numbers of cells that a query of ours looks into."""
-    from tutti.search import tuning
+    from tutti.search.table import indexes
 
     found = {}
     for cells in probed:
-        tuning._PROBED = cells  # noqa: SLF001
+        indexes._PROBED = cells  # noqa: SLF001
         found[cells] = timed(search, queries, truth)
     return found
 

@@ -25,7 +25,7 @@ from tutti import checkpoints
 from tutti.cli import bench, index, main, search
 from tutti.content import Segment, Transcript
 from tutti.search import Hit
-from tutti.search.indexing import Report
+from tutti.search.ingest.run import Report
 from tutti.serve import logs, running
 from tutti.serve.load_generator import Sample
 from tutti.training import loop

@@ -68,7 +68,7 @@ NEEDING = {
         for name in ("openai:gpt-4o", "anthropic:claude", "gemini:gemini-pro", "http://localhost:9/v1#m")
     ],
 }
-"""The ways into each extra; that into `ray` comes after that into `search` (tests/search/test_spread.py)."""
+"""The ways into each extra; that into `ray` comes after that into `search` (tests/search/test_ray_cluster.py)."""
 BARE = [
     ["ask", "What is this?", "media/red.png"],
     ["classify", "media/red.png", "--labels", "a dog,a car"],

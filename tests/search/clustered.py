@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.search.synthetic_media import Space
 from tutti.content import Embeddings
 from tutti.search import Index
-from tutti.search.spread import Cluster
+from tutti.search.ingest.ray_cluster import Cluster
 
 
 class Mortal(Space):

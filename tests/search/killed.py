@@ -10,10 +10,11 @@ import sys
 
 from tests.search.synthetic_media import Space
 from tutti.errors import CapacityError
-from tutti.search import Index, indexing
+from tutti.search import Index
+from tutti.search.ingest import run
 
-indexing._COMMIT_ITEMS = 8
-indexing.BATCH = 8
+run._COMMIT_ITEMS = 8
+run.BATCH = 8
 
 
 def main() -> None:

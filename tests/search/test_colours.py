@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.search.synthetic_media import COLOURS
-from tutti.search.colours import closeness, difference, dominant, names_of, to_lab, wishes
+from tutti.search.query.colours import closeness, difference, dominant, names_of, to_lab, wishes
 
 # Sharma, Wu and Dalal 2005, table 1: L*, a*, b* of both, and the difference.
 SHARMA = [

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tutti.search.feed import read_feed
-from tutti.search.feed_columns import columns_of
-from tutti.search.walk import Source
+from tutti.search.ingest.feed import read_feed
+from tutti.search.ingest.feed_columns import columns_of
+from tutti.search.ingest.walk import Source
 
 
 def read(cells: list[object]) -> list[object]:

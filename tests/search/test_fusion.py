@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tutti.search.fusion import compose, log_odds, probability, reciprocal_rank
+from tutti.search.query.fusion import compose, log_odds, probability, reciprocal_rank
 
 
 def unit(*shape: int) -> np.ndarray:

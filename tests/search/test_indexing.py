@@ -22,11 +22,13 @@ from tests.search.synthetic_media import Space, Speaker, film, picture, recordin
 from tutti.content import Media, Text
 from tutti.errors import CapacityError, InputError
 from tutti.media import Limits
-from tutti.search import Index, facets, indexing
-from tutti.search.facets import Tools
-from tutti.search.spool import Spool
-from tutti.search.store import Identity, Known, Store
-from tutti.search.walk import Source
+from tutti.search import Index
+from tutti.search.ingest import facets, run
+from tutti.search.ingest.facets import Tools
+from tutti.search.ingest.row_buffer import RowBuffer
+from tutti.search.ingest.walk import Source
+from tutti.search.table.schema import Identity
+from tutti.search.table.store import Known, Store
 from tutti.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
@@ -208,7 +210,7 @@ def test_a_database_of_another_version_is_refused(
     folder: Path, tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index.add(folder)
-    monkeypatch.setattr("tutti.search.store.FORMAT", 2)
+    monkeypatch.setattr("tutti.search.table.store.FORMAT", 2)
     for attempt in (lambda later: later.search("red"), lambda later: later.add(folder)):
         with pytest.raises(InputError, match="db has format 1; this version reads format 2: index it anew"):
             attempt(Index(tmp_path / "db", Speaker()))
@@ -316,11 +318,11 @@ def test_compactions_become_rarer_as_a_run_grows(space: Speaker, monkeypatch: py
             compacted.append(self.rows)
 
     for name in ("BATCH", "_COMMIT_ITEMS"):
-        monkeypatch.setattr(indexing, name, 1)
-    monkeypatch.setattr(indexing, "_COMPACT_COMMITS", 4)
+        monkeypatch.setattr(run, name, 1)
+    monkeypatch.setattr(run, "_COMPACT_COMMITS", 4)
     limits = Limits.from_settings(read_settings())
     words = (Source(item=str(number), path=None, stamp="", words="a word") for number in range(40))
-    indexing.Run(Memory(), space, Tools(limits=limits, streaming=limits)).bring_up_to_date(words)
+    run.Run(Memory(), space, Tools(limits=limits, streaming=limits)).bring_up_to_date(words)
     assert compacted == [4, 8, 16, 32, 40]
 
 
@@ -333,28 +335,28 @@ def peak_of_a_film(count: int, tmp_path: Path) -> int:
     limits = Limits.from_settings(read_settings())
     source = Source(item="film", path=None, stamp="1")
     shown = (facets.Facet(kind="picture", part=Text("x"), thumbnail=os.urandom(4000)) for _ in range(count))
-    item = indexing.Item(source=source, part=None, digest="d", size=0, facets=shown)
-    run = indexing.Run(
+    item = run.Item(source=source, part=None, digest="d", size=0, facets=shown)
+    making = run.Run(
         Store.create(place, "default", Identity("space", "w1", "p1", 32)), space, Tools(limits=limits, streaming=limits)
     )
     tracemalloc.start()
-    run._take(item)
-    run._embed()
-    run._commit()
+    making._take(item)
+    making._embed()
+    making._commit()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert run.report.rows == run.store.count() == count
+    assert making.report.rows == making.store.count() == count
     return peak
 
 
 def test_memory_does_not_grow_with_the_length_of_a_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tutti.search.spool._IN_MEMORY", 100)
-    monkeypatch.setattr("tutti.search.store._ROWS_AT_ONCE", 100)
+    monkeypatch.setattr("tutti.search.ingest.row_buffer._IN_MEMORY", 100)
+    monkeypatch.setattr("tutti.search.table.store._ROWS_AT_ONCE", 100)
     short, long = (peak_of_a_film(count, tmp_path) for count in (500, 2500))
     assert long < 1.2 * short
 
 
 def test_a_full_disk_for_rows_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tutti.search.spool.tempfile.TemporaryFile", partial(Path("/dev/full").open, "r+b"))
+    monkeypatch.setattr("tutti.search.ingest.row_buffer.tempfile.TemporaryFile", partial(Path("/dev/full").open, "r+b"))
     with pytest.raises(CapacityError, match=r"^There is no room for the rows of a long medium in .*: No space left"):
-        Spool({"number": number} for number in range(1000))
+        RowBuffer({"number": number} for number in range(1000))

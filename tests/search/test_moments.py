@@ -14,9 +14,10 @@ from tutti.content import Audio, Image, Part, TextLine, Video
 from tutti.media import Limits
 from tutti.media.streaming import frame_at, plan_frames, sampled_frames, sound_between, sound_windows
 from tutti.search import Hit, Index, index_of
-from tutti.search.facets import Kind, views
-from tutti.search.moments import joined, times_answer
-from tutti.search.query import Searcher
+from tutti.search.answer.moments import joined, times_answer
+from tutti.search.ingest.facets import views
+from tutti.search.query.searcher import Searcher
+from tutti.search.table.schema import Kind
 
 SHOTS = (("green", 14.0), ("red", 6.0), ("green", 20.0), ("blue", 5.0), ("green", 15.0))
 
@@ -237,7 +238,7 @@ def test_steady_sound_counts_as_often_as_it_is_heard(tmp_path: Path) -> None:
 def test_windows_beside_are_taken_from_what_was_found(
     hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tutti.search.facets.alike", lambda one, other: False)
+    monkeypatch.setattr("tutti.search.ingest.facets.alike", lambda one, other: False)
     index = Index(tmp_path / "db", Speaker())
     index.add(hour)
     asked: list[int] = []
@@ -282,8 +283,8 @@ def test_text_in_frames_is_read(hour: Path, tmp_path: Path) -> None:
 def test_a_long_film_is_written_in_one_commit_of_many_parts(
     hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tutti.search.spool._IN_MEMORY", 2)
-    monkeypatch.setattr("tutti.search.store._ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("tutti.search.ingest.row_buffer._IN_MEMORY", 2)
+    monkeypatch.setattr("tutti.search.table.store._ROWS_AT_ONCE", 3)
     tables = []
     for place in ("parts", "whole"):
         index = Index(tmp_path / place, Speaker())

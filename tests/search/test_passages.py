@@ -14,8 +14,8 @@ from tests.search.players import Speaker, picture
 from tutti.content import Embeddings, Image, Part, Text, TextLine, TextSize
 from tutti.errors import CapacityError, InputError
 from tutti.search import Index
-from tutti.search.facets import Tools, facets
-from tutti.search.passages import passages_of
+from tutti.search.ingest.facets import Tools, facets
+from tutti.search.ingest.passages import passages_of
 
 
 @dataclass

@@ -14,7 +14,7 @@ from tutti.content import Image, Part, TextLine
 from tutti.errors import CapacityError, InputError
 from tutti.media import Limits, decode_image
 from tutti.search import Hit, Index
-from tutti.search.answers import thing_asked_for
+from tutti.search.answer.answers import thing_asked_for
 
 
 def found(hits: list[Hit]) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tutti.search import Index, Report
-    from tutti.search.spread import Cluster
+    from tutti.search.ingest.ray_cluster import Cluster
 
 _EPILOG = """examples:
   tutti index photos/ --into photos.db                  again later: only what changed is read
@@ -127,7 +127,7 @@ def _cluster(arguments: argparse.Namespace) -> Cluster | None:
         raise InputError(f"--on {arguments.on} was given; expected ray, or ray:ADDRESS.")
     if arguments.workers is not None and arguments.workers < 1:
         raise InputError(f"--workers is {arguments.workers}; expected at least 1.")
-    from tutti.search.spread import Cluster
+    from tutti.search.ingest.ray_cluster import Cluster
 
     return Cluster(make=partial(_with_tools, arguments), address=address or None, workers=arguments.workers)
 

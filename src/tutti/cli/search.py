@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def open_within(arguments: argparse.Namespace) -> tuple[Index, bool]:
     """The index that `--in` names, and whether it is that of one long medium."""
-    from tutti.search.place import is_address
+    from tutti.search.table.location import is_address
 
     path = Path(arguments.within).expanduser()
     if not path.exists() and not is_address(arguments.within):
@@ -112,7 +112,7 @@ def write_page(file: str, title: str, hits: list[Hit], index: Index) -> None:
     Raises:
         InputError: It cannot be written.
     """
-    from tutti.search.page import page
+    from tutti.search.answer.page import page
 
     try:
         Path(file).write_text(page(title, hits, index.thumbnails(hits)), encoding="utf-8")
@@ -123,7 +123,7 @@ def write_page(file: str, title: str, hits: list[Hit], index: Index) -> None:
 
 def print_table(hits: list[Hit]) -> None:
     """Number, score, fit, what and where, and why, cut to the terminal's width."""
-    from tutti.search.answers import span
+    from tutti.search.answer.answers import span
 
     if not hits:
         note("Nothing was found.")

@@ -17,7 +17,7 @@ from tutti.content import Audio, Image, Media, Part, Source, Text, Video
 from tutti.errors import InputError, UnsupportedTask, one_that_can
 from tutti.interfaces import Embedder, Fingerprinted, Responder, Sighted, TextBounded, TextReader, Transcriber
 from tutti.media import Limits, wrap
-from tutti.search.answers import (
+from tutti.search.answer.answers import (
     RELEVANT,
     SourcedAnswer,
     answer_from,
@@ -26,20 +26,22 @@ from tutti.search.answers import (
     sense_asked_for,
     thing_asked_for,
 )
-from tutti.search.bank import BANK, alternatives
-from tutti.search.facets import DECODED_SIDE, KINDS, LEAST_SIDE, VERSION, Kind, Tools, facets
-from tutti.search.feed import is_feed, read_feed
-from tutti.search.forgetting import Forgotten, forget
-from tutti.search.indexing import Report, Run
-from tutti.search.moments import joined, times_answer
-from tutti.search.place import Place
-from tutti.search.query import Hit, Searcher, Wanted, embed_words, only_colour
-from tutti.search.rerank import rerank
-from tutti.search.spread import Cluster, SpreadRun
-from tutti.search.store import Identity, Store, holds_table, quoted
-from tutti.search.tuning import tune
-from tutti.search.walk import Broken, stamp_of, walk
-from tutti.search.walk import Source as Item
+from tutti.search.answer.evidence import evidence_of
+from tutti.search.answer.moments import joined, times_answer
+from tutti.search.ingest.facets import DECODED_SIDE, LEAST_SIDE, VERSION, Tools, facets
+from tutti.search.ingest.feed import is_feed, read_feed
+from tutti.search.ingest.ray_cluster import Cluster, SpreadRun
+from tutti.search.ingest.run import Report, Run
+from tutti.search.ingest.walk import Broken, stamp_of, walk
+from tutti.search.ingest.walk import Source as Item
+from tutti.search.query.contrast_words import BANK, alternatives
+from tutti.search.query.rerank import rerank
+from tutti.search.query.searcher import Hit, Searcher, Wanted, embed_words, only_colour
+from tutti.search.table.erasure import Forgotten, forget
+from tutti.search.table.indexes import tune
+from tutti.search.table.location import Place
+from tutti.search.table.schema import KINDS, Identity, Kind
+from tutti.search.table.store import Store, holds_table, quoted
 from tutti.settings import read_settings
 
 Medium: TypeAlias = "Media | Source"
@@ -205,7 +207,7 @@ class Index:
         if reranked:
             if not isinstance(self.embedder, Responder) or not text:
                 raise UnsupportedTask(f"Reranking needs words and a model that answers; {one_that_can('ask')}")
-            hits = rerank(self.embedder, text, hits, self.tools)
+            hits = rerank(self.embedder, text, hits, lambda hit: evidence_of(hit, self.tools))
         return hits
 
     def moments(self, text: str, *, top: int = 10, fitting: float = 0.0, **options: Any) -> list[Hit]:

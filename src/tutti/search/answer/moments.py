@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tutti.content import Answer, Claim, Usage
-from tutti.search.answers import NOTHING, SourcedAnswer, name_of, span
-from tutti.search.query import Hit
+from tutti.search.answer.answers import NOTHING, SourcedAnswer, name_of, span
+from tutti.search.query.searcher import Hit
 
 _TOUCHING_S = 1.0
 _AS_WELL = 0.85

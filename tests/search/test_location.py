@@ -12,7 +12,7 @@ from tests.search.synthetic_media import Space
 from tutti.cli.main import main
 from tutti.errors import InputError, ProviderError
 from tutti.search import Index
-from tutti.search.place import Place
+from tutti.search.table.location import Place
 
 DB = "s3://bucket/team/photos.db"
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.search.store import Store
+from tutti.search.table.store import Store
 
 EXACT_ROWS = 100_000
 """Up to so many rows every query is an exact scan; beyond, cells are scanned. By measurement: docs/decisions/0056."""

@@ -7,8 +7,8 @@ import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tutti.search.answers import span
-from tutti.search.query import Hit
+from tutti.search.answer.answers import span
+from tutti.search.query.searcher import Hit
 
 _STYLE = """
 :root{color-scheme:light dark;--line:color-mix(in srgb,currentColor 18%,transparent);--dim:color-mix(in srgb,currentColor 62%,transparent)}

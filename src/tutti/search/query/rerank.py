@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tutti.content import Finished, Message, Part, SamplingOptions, Text
-from tutti.errors import TuttiError
+from tutti.errors import ProviderError, TuttiError
 from tutti.interfaces import Responder
-from tutti.search.evidence import evidence_of
-from tutti.search.facets import Tools
-from tutti.search.query import Hit
+from tutti.search.query.searcher import Hit
 
 
-def rerank(responder: Responder, text: str, hits: Sequence[Hit], tools: Tools) -> list[Hit]:
+def rerank(responder: Responder, text: str, hits: Sequence[Hit], show: Callable[[Hit], list[Part]]) -> list[Hit]:
     """Put results first that a model says fit, in the order they had. What it cannot be shown stays undecided.
 
     Args:
         responder: Says yes or no.
         text: The query.
         hits: The best first.
-        tools: What decoding may use.
+        show: Makes the parts that show a result.
     """
     said = {True: "says yes", False: "says no", None: "does not say"}
-    verdicts = [_verdict(responder, text, hit, tools) for hit in hits]
+    verdicts = [_verdict(responder, text, hit, show) for hit in hits]
     looked = [
         replace(hit, why=(*hit.why, f"{responder.name} {said[verdict]}"))
         for hit, verdict in zip(hits, verdicts, strict=True)
@@ -36,10 +34,9 @@ def rerank(responder: Responder, text: str, hits: Sequence[Hit], tools: Tools) -
     ]
 
 
-def _verdict(responder: Responder, text: str, hit: Hit, tools: Tools) -> bool | None:
+def _verdict(responder: Responder, text: str, hit: Hit, show: Callable[[Hit], list[Part]]) -> bool | None:
     try:
-        shown = evidence_of(hit, tools)
-        said = answer_of(responder, [*shown, Text(f'Does this fit "{text}"? Answer yes or no.')], max_tokens=4)
+        said = answer_of(responder, [*show(hit), Text(f'Does this fit "{text}"? Answer yes or no.')], max_tokens=4)
     except TuttiError:
         return None
     first = said.strip().lower()
@@ -47,8 +44,12 @@ def _verdict(responder: Responder, text: str, hit: Hit, tools: Tools) -> bool | 
 
 
 def answer_of(responder: Responder, parts: Sequence[Part], max_tokens: int) -> str:
-    """What a model says to some parts."""
+    """What a model answers about some parts.
+
+    Raises:
+        ProviderError: It ended without an answer.
+    """
     for event in responder.stream([Message.user(*parts)], SamplingOptions(max_tokens=max_tokens)):
         if isinstance(event, Finished):
             return event.answer.text
-    return ""
+    raise ProviderError(f"{responder.name} ended its stream without an answer; ask again, or another model.")

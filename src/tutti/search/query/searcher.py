@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,36 +15,17 @@ from tutti.content import Modality, Text
 from tutti.errors import InputError, UnsupportedTask
 from tutti.interfaces import Embedder
 from tutti.processing.words import words_of
-from tutti.search import colours
-from tutti.search.facets import HOP_S, KINDS, MIDDLE, WINDOW_S, Kind
-from tutti.search.fusion import Direction, compose, log_odds, probability, reciprocal_rank
-from tutti.search.rows import unpacked
-from tutti.search.store import Store, quoted
-from tutti.search.tuning import nearest
-from tutti.search.where import condition
+from tutti.search.query import colours
+from tutti.search.query.fusion import Direction, compose, log_odds, probability, reciprocal_rank
+from tutti.search.table.conditions import condition
+from tutti.search.table.indexes import nearest
+from tutti.search.table.schema import COLUMNS, HOP_S, KINDS, MIDDLE, QUERIED, WINDOW_S, Kind, vectors_of
+from tutti.search.table.store import Store, quoted
 
 MODALITIES = ("text", "image", "audio", "video")
 _SAMPLE = 1024
 _MODALITY: dict[Kind, Modality] = {"picture": "image", "sound": "audio", "words": "text"}
 _BESIDES = {"vector": "_distance", "fts": "_score"}
-_SELECTED = (
-    *(
-        "id",
-        "item",
-        "path",
-        "modality",
-        "kind",
-        "start_s",
-        "end_s",
-        "shot",
-        "words",
-        "origin",
-        "lines",
-        "colours",
-        "palette",
-    ),
-    *("digest", "subject", "vector"),
-)
 COLOUR_WEIGHT, OTHER_COLOUR_WEIGHT = 6.0, 10.0
 """A picture that is of the colour asked for gains so many standard deviations; the latter beside `like`, as in "this,
 but in blue", where what is most alike has the wrong colour."""
@@ -121,6 +102,10 @@ class Hit:
     def to_dict(self) -> dict[str, Any]:
         """As plain values, ready for JSON."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in self.__dict__.items()}
+
+
+_OF_ROW = [part.name for part in fields(Hit) if part.name in COLUMNS and part.name != "colours"]
+"""What a hit takes over from its row as it is."""
 
 
 def only_colour(text: str) -> bool:
@@ -223,7 +208,7 @@ class Searcher:
         return self._run(query.where(prefilter, prefilter=True).limit(wanted.candidates), "fts")
 
     def _run(self, query: Any, kind: str) -> list[dict[str, Any]]:
-        names = [*_SELECTED, *self.store.feed_columns(), _BESIDES[kind]]
+        names = [*QUERIED, *self.store.feed_columns(), _BESIDES[kind]]
         try:
             table = query.select(names).to_arrow()
         except (ValueError, RuntimeError) as error:
@@ -253,7 +238,7 @@ class Searcher:
         for wish in wanted.wishes:
             for place, row in enumerate(rows):
                 if row["palette"]:
-                    share = colours.closeness(unpacked(row["palette"]), wish)
+                    share = colours.closeness(colours.unpacked(row["palette"]), wish)
                     scores[place] += weight * min(1.0, share / _ENOUGH)
         return dict(zip((row["id"] for row in rows), scores, strict=True))
 
@@ -324,10 +309,7 @@ class Searcher:
             line for line in json.loads(row["lines"] or "[]") if wanted.text and shares_word(line["text"], wanted.text)
         ]
         return Hit(
-            **{
-                name: row[name]
-                for name in ("id", "item", "path", "modality", "kind", "start_s", "end_s", "words", "digest")
-            },
+            **{name: row[name] for name in _OF_ROW},
             score=fused,
             fit=fit,
             why=tuple(_reasons(row, score, has_words, wanted)),
@@ -372,25 +354,13 @@ def _reasons(row: dict[str, Any], score: float | None, has_words: bool, wanted: 
     if has_words:
         yield f"its words match: {said}"
     for wish in wanted.wishes:
-        if row["palette"] and (share := colours.closeness(unpacked(row["palette"]), wish)) >= 0.05:
+        if row["palette"] and (share := colours.closeness(colours.unpacked(row["palette"]), wish)) >= 0.05:
             yield f"{share:.0%} {wish.word}"
 
 
 def shares_word(text: str, query: str) -> bool:
     """Whether two texts have a word in common."""
     return bool(set(words_of(text)) & set(words_of(query)))
-
-
-def vectors_of(table: Any) -> NDArray[np.float32]:
-    """The vectors of a result, zeros where a row has none. Shapes: N rows → (N, D) float32."""
-    column = table["vector"].combine_chunks()
-    size = column.type.list_size
-    found = np.asarray(column.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(-1, size)
-    if not column.null_count:
-        return found
-    vectors = np.zeros((len(column), size), np.float32)
-    vectors[column.is_valid().to_numpy(zero_copy_only=False)] = found
-    return vectors
 
 
 def _whole(table: Any) -> Any:

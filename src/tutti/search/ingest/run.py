@@ -23,11 +23,12 @@ from tutti.errors import InputError, TuttiError, UnsupportedTask
 from tutti.interfaces import Embedder
 from tutti.media import wrap
 from tutti.media.sniff import sniff
-from tutti.search.facets import Facet, Tools, facets, is_animation, passages, text_of
-from tutti.search.rows import row_of
-from tutti.search.spool import Rows, Spool
-from tutti.search.store import Known
-from tutti.search.walk import Broken, Source, stamp_of
+from tutti.search.ingest.facets import Facet, Tools, facets, is_animation, passages, text_of
+from tutti.search.ingest.row_buffer import RowBuffer
+from tutti.search.ingest.rows import row_of
+from tutti.search.ingest.walk import Broken, Source, stamp_of
+from tutti.search.table.schema import Rows
+from tutti.search.table.store import Known
 
 BATCH = 64
 """Facets that are embedded at once."""
@@ -83,7 +84,7 @@ class Item:
     digest: str
     size: int
     facets: Iterator[Facet]
-    rows: Spool = field(default_factory=Spool)
+    rows: RowBuffer = field(default_factory=RowBuffer)
     waiting: int = 0
     whole: bool = False
     error: str | None = None
@@ -305,8 +306,8 @@ class Run:
             return
         fresh = [item for item in ready if item.source.item not in self._known]
         changed = [item for item in ready if item.source.item in self._known]
-        self.store.add(Spool(row for item in fresh for row in item.rows))
-        self.store.add(Spool(row for item in changed for row in item.rows), [item.source.item for item in changed])
+        self.store.add(RowBuffer(row for item in fresh for row in item.rows))
+        self.store.add(RowBuffer(row for item in changed for row in item.rows), [item.source.item for item in changed])
         self.report.added += len(fresh)
         self.report.replaced += len(changed)
         self.report.rows += sum(len(item.rows) for item in ready)

@@ -17,10 +17,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tutti.errors import InputError, MissingExtra, ProviderError, TuttiError
-from tutti.search.indexing import Report, Run
-from tutti.search.spool import Rows
-from tutti.search.store import Identity, Known, Store
-from tutti.search.walk import Source
+from tutti.search.ingest.run import Report, Run
+from tutti.search.ingest.walk import Source
+from tutti.search.table.schema import Identity, Rows
+from tutti.search.table.store import Known, Store
 
 if TYPE_CHECKING:
     from tutti.search.index import Index

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from tutti.errors import InputError, TuttiError
-from tutti.search.place import Place
-from tutti.search.query import vectors_of
-from tutti.search.store import Store, quoted
+from tutti.search.table.location import Place
+from tutti.search.table.schema import vectors_of
+from tutti.search.table.store import Store, quoted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pickle
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import IO, Any, TypeAlias
+from typing import IO, Any
 
 from tutti.errors import CapacityError
 
@@ -15,7 +15,7 @@ _IN_MEMORY = 512
 """Rows. A commit of pictures has fewer, so that only long media come to lie in a file."""
 
 
-class Spool:
+class RowBuffer:
     """Rows in order, that can be read more than once."""
 
     __slots__ = ("__weakref__", "_count", "_file", "_last")
@@ -62,9 +62,6 @@ class Spool:
                 "some, or name another folder in TMPDIR."
             ) from None
         self._last = []
-
-
-Rows: TypeAlias = "Sequence[Mapping[str, Any]] | Spool"
 
 
 def _close(file: IO[bytes]) -> None:

@@ -16,62 +16,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from os import PathLike
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tutti.errors import CapacityError, InputError
-from tutti.search.lance import bound_reading, connected, freed_at_once
-from tutti.search.place import Place, arrow, reached
-from tutti.search.spool import Rows
+from tutti.search.table.connection import bound_reading, connected, freed_at_once
+from tutti.search.table.location import Place, arrow, reached
+from tutti.search.table.schema import COLUMNS, FORMAT, METADATA, UNFILTERED, Identity, Rows, feed_type, schema_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 1
-"""Version of the layout; another one is refused."""
 _ROWS_AT_ONCE = 512
-_TABLE, _METADATA = "items", b"tutti"
+_TABLE = "items"
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_COLUMNS = {
-    "id": "string",
-    "item": "string",
-    "path": "string",
-    "modality": "string",
-    "kind": "string",
-    "start_s": "float64",
-    "end_s": "float64",
-    "shot": "int32",
-    "words": "string",
-    "origin": "string",
-    "lines": "string",
-    "colours": "string[]",
-    "palette": "float32[]",
-    "thumbnail": "binary",
-    "digest": "string",
-    "stamp": "string",
-    "bytes": "int64",
-    "modified": "string",
-    "indexed": "string",
-    "subject": "string",
-    "deleted": "bool",
-}
-"""Name of a column → its Arrow type, with [] for a list of them."""
-OWN_COLUMNS = frozenset(_COLUMNS) | {"vector"}
-"""Names that a feed's columns may not have."""
-_HIDDEN = frozenset({"vector", "thumbnail", "palette", "lines", "stamp", "id"})
 _READ_ONLY = ("Permission denied", "os error 13", "Read-only file system", "os error 30")
-_FEED_TYPES = {bool: "bool", int: "float64", float: "float64", str: "string"}
-"""Whole numbers become floats, so that a later 9.99 fits the column of an earlier 9."""
-
-
-class Identity(NamedTuple):
-    """Which space the vectors are points of."""
-
-    model: str
-    weights: str
-    """Digest of the model's weights."""
-    preprocessing: str
-    """Digest of what the model's inputs are made by."""
-    dimension: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +70,7 @@ class Store:
             raise InputError(f"{what}; make one with: tutti index FOLDER --into {place}")
         try:
             table = connected(folder).open_table(_TABLE)
-            metadata = json.loads((table.schema.metadata or {})[_METADATA])
+            metadata = json.loads((table.schema.metadata or {})[METADATA])
         except (ValueError, KeyError, RuntimeError, OSError) as error:
             raise InputError(
                 f"{place} is not a database that Tutti wrote: {_first_line(error)}; index it anew."
@@ -135,7 +93,7 @@ class Store:
         place = Place.of(named)
         folder = tenant_folder(place, tenant)
         if not holds_table(folder):
-            schema = _schema(identity)
+            schema = schema_of(identity)
             try:
                 folder.make()
                 with folder.writing(), _plainly(folder):
@@ -163,11 +121,11 @@ class Store:
 
     def columns(self) -> dict[str, pa.DataType]:
         """Columns that a condition may name, with their types."""
-        return {field.name: field.type for field in self.table.schema if field.name not in _HIDDEN}
+        return {field.name: field.type for field in self.table.schema if field.name not in UNFILTERED}
 
     def feed_columns(self) -> list[str]:
         """The columns that came with feeds."""
-        return [field.name for field in self.table.schema if field.name not in OWN_COLUMNS]
+        return [field.name for field in self.table.schema if field.name not in COLUMNS]
 
     def count(self, condition: str | None = None) -> int:
         """How many rows there are."""
@@ -220,13 +178,13 @@ class Store:
 
     def _add_columns(self, rows: Rows) -> None:
         have = {field.name for field in self.table.schema}
-        fresh: dict[str, str] = {}
+        fresh: dict[str, Any] = {}
         for row in rows:
             for name, value in row.items():
                 if name not in have and value is not None:
-                    fresh.setdefault(name, _FEED_TYPES[type(value)])
+                    fresh.setdefault(name, feed_type(value))
         if fresh:
-            self.table.add_columns([arrow().field(name, _type(kind)) for name, kind in fresh.items()])
+            self.table.add_columns([arrow().field(name, kind) for name, kind in fresh.items()])
 
     def mark(self, items: Sequence[str], *, deleted: bool) -> None:
         """Mark items as gone, or as there again."""
@@ -279,19 +237,6 @@ def tenants(place: Place) -> list[str]:
 def quoted(text: str) -> str:
     """A text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _schema(identity: Identity) -> pa.Schema:
-    pa = arrow()
-    fields = [(name, _type(kind)) for name, kind in _COLUMNS.items()]
-    fields.append(("vector", pa.list_(pa.float32(), identity.dimension)))
-    return pa.schema(fields, metadata={_METADATA: json.dumps({"format": FORMAT, **identity._asdict()})})
-
-
-def _type(name: str) -> pa.DataType:
-    pa = arrow()
-    single = pa.type_for_alias(name.removesuffix("[]"))
-    return pa.list_(single) if name.endswith("[]") else single
 
 
 @contextmanager

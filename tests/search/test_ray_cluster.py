@@ -15,8 +15,8 @@ from tests.search.synthetic_media import COLOURS, Space, picture
 from tutti.cli import main
 from tutti.errors import InputError, MissingExtra
 from tutti.search import Index
-from tutti.search.spread import Cluster, Worker
-from tutti.search.walk import walk
+from tutti.search.ingest.ray_cluster import Cluster, Worker
+from tutti.search.ingest.walk import walk
 
 ROOT = Path(__file__).parents[2]
 OURS = ("id", "item", "kind", "modality", "words", "colours", "palette", "thumbnail", "digest", "stamp", "vector")

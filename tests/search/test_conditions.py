@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tutti.errors import InputError
-from tutti.search.where import condition
+from tutti.search.table.conditions import condition
 
 COLUMNS = ("price", "stock", "name", "colours")
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from tutti.errors import InputError
 from tutti.media.text_files import json_object, stream_lines
-from tutti.search.feed_columns import Columns, columns_of
-from tutti.search.place import arrow
-from tutti.search.store import OWN_COLUMNS
-from tutti.search.walk import Broken, Source, stamp_of
+from tutti.search.ingest.feed_columns import Columns, columns_of
+from tutti.search.ingest.walk import Broken, Source, stamp_of
+from tutti.search.table.location import arrow
+from tutti.search.table.schema import COLUMNS
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 _MEDIA = ("image", "image_path", "image_link", "picture", "photo", "file", "path", "media", "audio", "video")
@@ -145,4 +145,4 @@ def _own_name(name: str) -> str:
     """The column's name in the database; one that the database has itself gets `feed_` before it."""
     if not name.strip() or "`" in name or "." in name:
         raise InputError(f"The feed has a column named {name!r}; expected a name without dots and back quotes.")
-    return f"feed_{name}" if name in OWN_COLUMNS else name
+    return f"feed_{name}" if name in COLUMNS else name

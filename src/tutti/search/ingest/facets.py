@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from heapq import merge
 from itertools import accumulate
 from queue import Full, Queue
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,16 +28,12 @@ from tutti.media.sniff import ANIMATIONS, sniff
 from tutti.media.sources import opened
 from tutti.media.streaming import Plan, plan_frames, sampled_frames, sound_windows
 from tutti.media.text_files import read_text
-from tutti.search.colours import Palette, dominant
-from tutti.search.loudness import Loudness, alike, loudness
-from tutti.search.passages import passages_of
-
-Kind = Literal["picture", "sound", "words"]
-KINDS: tuple[Kind, ...] = ("picture", "sound", "words")
+from tutti.search.ingest.loudness import Loudness, alike, loudness
+from tutti.search.ingest.passages import passages_of
+from tutti.search.query.colours import Palette, dominant
+from tutti.search.table.schema import HOP_S, MIDDLE, WINDOW_S, Kind
 
 RATE_HZ = 16_000
-WINDOW_S, HOP_S = 5.0, 2.5
-"""Sound is embedded in windows of five seconds, each half over the last: what lasts 2.5 s lies in one of them whole."""
 SPEECH_S = 30.0
 """Speech is written down in pieces of so many seconds."""
 DECODED_SIDE, LEAST_SIDE = 512, 256
@@ -46,8 +41,6 @@ DECODED_SIDE, LEAST_SIDE = 512, 256
 does, for colours and thumbnails."""
 SHOT_CHANGE, FRAME_CHANGE = 0.10, 0.015
 """Mean change between thumbnails, as a share of the full range, that makes a new shot, or one more frame of it."""
-MIDDLE = "in the middle"
-"""Origin of the middle square of a wide frame."""
 _WIDE = 1.5
 """Frames this many times as wide as high, or as high as wide, are looked at twice."""
 VERSION = 5

@@ -78,6 +78,17 @@ class Palette(NamedTuple):
     """(C, 3) float32: L*, a*, b*."""
 
 
+def packed(palette: Palette) -> list[float]:
+    """A palette as share, L*, a*, b* of each colour in turn."""
+    return [float(value) for value in np.column_stack([palette.shares, palette.lab]).ravel()]
+
+
+def unpacked(values: list[float]) -> Palette:
+    """The palette of such a list."""
+    table = np.array(values, np.float32).reshape(-1, 4)
+    return Palette(table[:, 0], table[:, 1:])
+
+
 class ColourWish(NamedTuple):
     """A colour that a query names."""
 

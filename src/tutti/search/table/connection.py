@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tutti.errors import MissingExtra
-from tutti.search.place import Place
+from tutti.search.table.location import Place
 
 _SCANNING = {"LANCE_DEFAULT_BATCH_SIZE": "256", "LANCE_DEFAULT_IO_BUFFER_SIZE": str(16 * 2**20)}
 """Rows that are read at once, and bytes ahead of them. Lance's own are 8,192 and 2 GiB, with which compacting holds all

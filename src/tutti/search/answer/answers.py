@@ -14,9 +14,10 @@ from typing import Any
 from tutti.content import Answer, Claim, Finished, Message, Part, SamplingOptions, Text, Usage
 from tutti.errors import CapacityError, InputError, ProviderError, TuttiError, UnsupportedTask
 from tutti.interfaces import Responder, TokenCounter
-from tutti.search.evidence import evidence_of
-from tutti.search.facets import Kind, Tools
-from tutti.search.query import Hit
+from tutti.search.answer.evidence import evidence_of
+from tutti.search.ingest.facets import Tools
+from tutti.search.query.searcher import Hit
+from tutti.search.table.schema import Kind
 
 RELEVANT = 0.2
 """Results whose fit is lower are taken for nothing."""
