@@ -26,6 +26,7 @@ from tutti.cli import bench, index, main, search
 from tutti.content import Segment, Transcript
 from tutti.search import Hit
 from tutti.search.ingest.run import Report
+from tutti.search.query.reasons import Matched, SharesWords
 from tutti.serve import logs, running
 from tutti.serve.load_generator import Sample
 from tutti.training import loop
@@ -98,7 +99,16 @@ def replace_what_is_slow() -> None:
     inspect = checkpoints.inspect
     checkpoints.inspect = lambda name: info if "犬" in str(name) else inspect(name)  # type: ignore[attr-defined]
     index._with_tools = lambda _: SimpleNamespace(add=lambda *_, **__: Report(added=1))  # type: ignore[assignment]
-    hit = Hit(id="1", item=WORDS, path=WORDS, modality="image", kind="picture", score=1.0, why=(WORDS,), words=WORDS)
+    hit = Hit(
+        id="1",
+        item=WORDS,
+        path=WORDS,
+        modality="image",
+        kind="picture",
+        score=1.0,
+        why=(SharesWords(Matched("words", WORDS)),),
+        words=WORDS,
+    )
     found = SimpleNamespace(search=lambda *_, **__: [hit])
     search.open_within = lambda _: (found, False)  # type: ignore[assignment]
     bench._ask_local = lambda *_: (_one_answer, WORDS)  # type: ignore[assignment]

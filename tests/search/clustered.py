@@ -1,4 +1,4 @@
-"""Indexes a folder on a local Ray cluster, whose first worker dies on the way; run by `test_spread.py`.
+"""Indexes a folder on a local Ray cluster, whose first worker dies on the way; run by `test_ray_cluster.py`.
 
 python -m tests.search.clustered FOLDER DB MARK: prints items added, broken, and unchanged in a second run.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.search.synthetic_media import Space
 from tutti.content import Embeddings
 from tutti.search import Index
-from tutti.search.ingest.ray_cluster import Cluster
+from tutti.search.ingest.ray_cluster import Cluster, WorkerSetup
 
 
 class Mortal(Space):
@@ -34,9 +34,13 @@ def opened(database: str, mark: str = "") -> Index:
     return Index(database, space)
 
 
+def setup(database: str, mark: str) -> WorkerSetup:
+    return opened(database, mark).worker_setup()
+
+
 def main() -> None:
     folder, database, mark = sys.argv[1:]
-    cluster = Cluster(make=partial(opened, database, mark), workers=2)
+    cluster = Cluster(make=partial(setup, database, mark), workers=2)
     first = opened(database).add(folder, cluster=cluster)
     second = opened(database).add(folder, cluster=cluster)
     print(first.added, len(first.broken), second.unchanged)

@@ -29,7 +29,7 @@ def rows(index: Index) -> list[dict[str, Any]]:
 
 def test_a_worker_gathers_what_a_run_writes(folder: Path, index: Index, tmp_path: Path) -> None:
     report = index.add(folder)
-    worker = Worker(lambda: Index(tmp_path / "other", Space()))
+    worker = Worker(lambda: Index(tmp_path / "other", Space()).worker_setup())
     sources = [source for source in walk(folder) if not hasattr(source, "reason")]
     gathered = pickle.loads(pickle.dumps(worker.gather(sources, {}, index.identity())))
     assert gathered.report.added == report.added
@@ -46,7 +46,7 @@ def test_a_worker_gathers_what_a_run_writes(folder: Path, index: Index, tmp_path
 
 
 def test_a_worker_with_another_model_is_refused(folder: Path, index: Index, tmp_path: Path) -> None:
-    worker = Worker(lambda: Index(tmp_path / "other", Space(weights="w2")))
+    worker = Worker(lambda: Index(tmp_path / "other", Space(weights="w2")).worker_setup())
     with pytest.raises(InputError, match="other weights"):
         worker.gather(list(walk(folder)), {}, index.identity())  # type: ignore[arg-type]
 
@@ -54,7 +54,7 @@ def test_a_worker_with_another_model_is_refused(folder: Path, index: Index, tmp_
 def test_without_the_extra_it_is_named(folder: Path, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtra, match="ray"):
-        index.add(folder, cluster=Cluster(make=lambda: index))
+        index.add(folder, cluster=Cluster(make=index.worker_setup))
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,8 @@ def ask(arguments: argparse.Namespace) -> None:
 
 def _print(answer: SourcedAnswer) -> None:
     print(answer.answer.text)
-    for claim in answer.answer.evidence:
-        print(f"  {claim.text}")
+    for citation in answer.citations:
+        print(f"  {citation}")
     usage = answer.answer.usage
     note(
         f"{answer.found:,} relevant, {len(answer.sources):,} shown; {usage.prompt_tokens:,} tokens of prompt, "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tutti.search import Index, Report
-    from tutti.search.ingest.ray_cluster import Cluster
+    from tutti.search.ingest.ray_cluster import Cluster, WorkerSetup
 
 _EPILOG = """examples:
   tutti index photos/ --into photos.db                  again later: only what changed is read
@@ -117,6 +117,10 @@ def _with_tools(arguments: argparse.Namespace) -> Index:
     return _open(arguments, reader=reader, transcriber=_transcriber(arguments.transcribe))
 
 
+def _worker_setup(arguments: argparse.Namespace) -> WorkerSetup:
+    return _with_tools(arguments).worker_setup()
+
+
 def _cluster(arguments: argparse.Namespace) -> Cluster | None:
     if arguments.on is None:
         if arguments.workers is not None:
@@ -129,7 +133,7 @@ def _cluster(arguments: argparse.Namespace) -> Cluster | None:
         raise InputError(f"--workers is {arguments.workers}; expected at least 1.")
     from tutti.search.ingest.ray_cluster import Cluster
 
-    return Cluster(make=partial(_with_tools, arguments), address=address or None, workers=arguments.workers)
+    return Cluster(make=partial(_worker_setup, arguments), address=address or None, workers=arguments.workers)
 
 
 def _forget(arguments: argparse.Namespace) -> None:

@@ -140,5 +140,5 @@ def print_table(hits: list[Hit]) -> None:
         )
         words = " ".join((hit.words or "").split())
         boxes = "; ".join(f"“{box['text']}” at {', '.join(f'{side:.0f}' for side in box['box'])}" for box in hit.boxes)
-        for line in filter(None, ("; ".join(hit.why), boxes, columns or words)):
+        for line in filter(None, ("; ".join(map(str, hit.why)), boxes, columns or words)):
             print(f"{'':>16}{line}"[:width])

@@ -2,6 +2,7 @@
 
 from tutti.content.messages import (
     Answer,
+    Citation,
     Claim,
     Conversation,
     Embeddings,
@@ -37,6 +38,7 @@ from tutti.content.speech import Segment, SpeechTask, Timestamps, Transcript, Tr
 __all__ = [
     "Answer",
     "Audio",
+    "Citation",
     "Claim",
     "Conversation",
     "Depth",

@@ -100,6 +100,25 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """A source that an answer was given, under the number by which it can name it."""
+
+    number: int
+    """From 1."""
+    name: str
+    """What people know it by: its file, and when in it."""
+    source: str
+    """Its id."""
+    cited: bool
+    """Whether the answer names its number. It says nothing about whether the source supports the answer."""
+    sure: bool = True
+    """False where the answer names it with less certainty than others."""
+
+    def __str__(self) -> str:
+        return f"[{self.number}] {self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a model said, and what it took."""
 

@@ -30,7 +30,7 @@ from tutti.search.answer.evidence import evidence_of
 from tutti.search.answer.moments import joined, times_answer
 from tutti.search.ingest.facets import DECODED_SIDE, LEAST_SIDE, VERSION, Tools, facets
 from tutti.search.ingest.feed import is_feed, read_feed
-from tutti.search.ingest.ray_cluster import Cluster, SpreadRun
+from tutti.search.ingest.ray_cluster import Cluster, SpreadRun, WorkerSetup
 from tutti.search.ingest.run import Report, Run
 from tutti.search.ingest.walk import Broken, stamp_of, walk
 from tutti.search.ingest.walk import Source as Item
@@ -164,7 +164,7 @@ class Index:
         store = Store.create(self.place, self.tenant, self.identity())
         with store.folder.writing():
             if cluster is not None:
-                run: Run = SpreadRun(cluster, self, store, told)
+                run: Run = SpreadRun(cluster, self.worker_setup(), store, told)
             else:
                 run = Run(store, self.embedder, self.tools, told)
             report = run.bring_up_to_date(chain([first], items) if first is not None else (), within)
@@ -220,7 +220,7 @@ class Index:
             options: Of `search`.
         """
         hits = self.search(text, top=max(100, 10 * top), per_item=None, **options)
-        hits = [hit for hit in hits if (hit.fit or 0.0) >= fitting or "its words match" in " ".join(hit.why)]
+        hits = [hit for hit in hits if (hit.fit or 0.0) >= fitting or hit.shares_words]
         return joined(hits)[:top]
 
     def ask(
@@ -256,7 +256,7 @@ class Index:
         if not isinstance(answering, Responder):
             raise UnsupportedTask(f"{self.embedder.name} does not answer questions; {one_that_can('ask')}")
         hits = self.search(thing, top=4 * top, **options)
-        relevant = [hit for hit in hits if (hit.fit or 0.0) >= RELEVANT or _words_match(hit)]
+        relevant = [hit for hit in hits if (hit.fit or 0.0) >= RELEVANT or hit.shares_words]
         return answer_from(answering, question, relevant[:top], self.tools, budget_tokens)
 
     def thumbnails(self, hits: Sequence[Hit]) -> dict[str, bytes]:
@@ -349,6 +349,10 @@ class Index:
     def _exists(self) -> bool:
         return holds_table(self.place / self.tenant)
 
+    def worker_setup(self) -> WorkerSetup:
+        """What a worker of a cluster needs to index as this index does."""
+        return WorkerSetup(self.embedder, self.tools, self.identity())
+
     def identity(self) -> Identity:
         """Which space the vectors are points of."""
         embedder = self.embedder
@@ -365,10 +369,6 @@ def bounds_of(embedder: Embedder) -> TextBounded | None:
         return embedder if embedder.max_text_tokens else None
     except UnsupportedTask:  # it reads no text at all
         return None
-
-
-def _words_match(hit: Hit) -> bool:
-    return any(reason.startswith("its words match") for reason in hit.why)
 
 
 def index_of(path: str | PathLike[str], model: Any, told: Callable[[Report, list[str]], None] | None = None) -> Index:

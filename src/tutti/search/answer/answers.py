@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from tutti.content import Answer, Claim, Finished, Message, Part, SamplingOptions, Text, Usage
+from tutti.content import Answer, Citation, Finished, Message, Part, SamplingOptions, Text, Usage
 from tutti.errors import CapacityError, InputError, ProviderError, TuttiError, UnsupportedTask
 from tutti.interfaces import Responder, TokenCounter
 from tutti.search.answer.evidence import evidence_of
@@ -39,16 +39,18 @@ class SourcedAnswer:
     """An answer with its sources."""
 
     answer: Answer
-    """Its `evidence` names the sources, one claim each."""
     sources: tuple[Hit, ...]
     """Number 1 first."""
+    citations: tuple[Citation, ...]
+    """One for each source, in the same order."""
     found: int
     """How many results were relevant, of which the sources are those that fitted the budget."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, ready for JSON."""
         numbered = [{"number": number, **hit.to_dict()} for number, hit in enumerate(self.sources, start=1)]
-        return {**self.answer.to_dict(), "found": self.found, "sources": numbered}
+        cited = [asdict(citation) for citation in self.citations]
+        return {**self.answer.to_dict(), "found": self.found, "sources": numbered, "citations": cited}
 
 
 def thing_asked_for(question: str) -> str:
@@ -104,7 +106,7 @@ def answer_from(
     """
     if not hits:
         nothing = Answer(text=NOTHING, model=responder.name, finish_reason="stop", usage=Usage(), seconds=0.0)
-        return SourcedAnswer(answer=nothing, sources=(), found=0)
+        return SourcedAnswer(answer=nothing, sources=(), citations=(), found=0)
     shown: list[tuple[Hit, list[Part]]] = []
     for hit in hits:
         try:
@@ -163,14 +165,14 @@ def _prompt(question: str, hits: Sequence[Hit]) -> str:
 
 
 def _sourced(answer: Answer, hits: Sequence[Hit], found: int) -> SourcedAnswer:
-    """The answer with its sources as evidence; a number in it that is no source's is taken out."""
+    """The answer with its sources; a number in it that is no source's is taken out."""
     cited = {int(number) for number in re.findall(r"\[(\d+)\]", answer.text)}
     text = re.sub(r"\s*\[(\d+)\]", lambda match: match[0] if 1 <= int(match[1]) <= len(hits) else "", answer.text)
-    claims = tuple(
-        Claim(text=f"[{number}] {name_of(hit)}", supported=True if number in cited else None, evidence=hit.id)
+    citations = tuple(
+        Citation(number=number, name=name_of(hit), source=hit.id, cited=number in cited)
         for number, hit in enumerate(hits, start=1)
     )
-    return SourcedAnswer(answer=replace(answer, text=text, evidence=claims), sources=tuple(hits), found=found)
+    return SourcedAnswer(answer=replace(answer, text=text), sources=tuple(hits), citations=citations, found=found)
 
 
 def name_of(hit: Hit) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tutti.content import Answer, Claim, Usage
+from tutti.content import Answer, Citation, Usage
 from tutti.search.answer.answers import NOTHING, SourcedAnswer, name_of, span
 from tutti.search.query.searcher import Hit
 
@@ -76,9 +76,9 @@ def times_answer(thing: str, moments: Sequence[Hit], model: str, seconds: float,
         text = f"{thing}: {counted}at {', '.join(times[: len(sure)])}."
     if unsure:
         text += f" Less surely at {', '.join(times[len(sure) :])}."
-    claims = tuple(
-        Claim(text=f"[{number}] {name_of(hit)}", supported=True if hit in sure else None, evidence=hit.id)
+    citations = tuple(
+        Citation(number=number, name=name_of(hit), source=hit.id, cited=True, sure=hit in sure)
         for number, hit in enumerate(ordered, start=1)
     )
-    answer = Answer(text=text, model=model, finish_reason="stop", usage=Usage(), seconds=seconds, evidence=claims)
-    return SourcedAnswer(answer=answer, sources=tuple(ordered), found=len(ordered))
+    answer = Answer(text=text, model=model, finish_reason="stop", usage=Usage(), seconds=seconds)
+    return SourcedAnswer(answer=answer, sources=tuple(ordered), citations=citations, found=len(ordered))

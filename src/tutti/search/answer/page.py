@@ -58,7 +58,7 @@ def _item(number: int, hit: Hit, thumbnail: bytes | None) -> str:
     )
     fits = () if hit.fit is None else (f"fits {hit.fit:.0%}",)
     bar = "" if hit.fit is None else f'<div class=bar aria-hidden=true><i style="width:{hit.fit:.0%}"></i></div>'
-    why = html.escape(" · ".join((*fits, *hit.why)))
+    why = html.escape(" · ".join((*fits, *map(str, hit.why))))
     details = f"<dl>{rows}</dl>" if rows else ""
     text = f"<b>{number}. {name}</b>{bar}<p class=dim>{why}</p>{when}{words}{boxes}{details}"
     return f"<li><div class=picture>{picture}</div><div class=text>{text}</div></li>"

@@ -14,16 +14,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tutti.errors import InputError, MissingExtra, ProviderError, TuttiError
+from tutti.interfaces import Embedder
+from tutti.search.ingest.facets import Tools
 from tutti.search.ingest.run import Report, Run
 from tutti.search.ingest.walk import Source
 from tutti.search.table.schema import Identity, Rows
 from tutti.search.table.store import Known, Store
-
-if TYPE_CHECKING:
-    from tutti.search.index import Index
 
 _GROUP = 64
 """Files that a worker is given at once; each such group is a commit."""
@@ -33,17 +32,26 @@ _RETRIES = 3
 """How often a group is given to another worker after one was lost."""
 
 
+@dataclass(frozen=True)
+class WorkerSetup:
+    """What a worker needs: what embeds, what decoding may use, and which space the vectors are points of."""
+
+    embedder: Embedder
+    tools: Tools
+    identity: Identity
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
     """Where the workers run.
 
     Args:
-        make: Opens the same index in a worker: what loads the model there. It is pickled.
+        make: Makes in a worker what it needs, which loads the model there. It is pickled.
         address: Of a running cluster; None takes that of RAY_ADDRESS, or starts one on this machine.
         workers: How many; None for one a processor of the cluster.
     """
 
-    make: Callable[[], Index]
+    make: Callable[[], WorkerSetup]
     address: str | None = None
     workers: int | None = None
 
@@ -89,9 +97,9 @@ class Worker:
         make: As for `Cluster`.
     """
 
-    def __init__(self, make: Callable[[], Index]) -> None:
+    def __init__(self, make: Callable[[], WorkerSetup]) -> None:
         self._make = make
-        self._index: Index | None = None
+        self._setup: WorkerSetup | None = None
 
     def gather(self, sources: Sequence[Source], known: Mapping[str, Known], identity: Identity) -> Gathered:
         """Read and embed files.
@@ -99,16 +107,16 @@ class Worker:
         Raises:
             InputError: The model of this machine is another one.
         """
-        if self._index is None:
-            index = self._make()
-            if index.identity() != identity:
+        if self._setup is None:
+            setup = self._make()
+            if setup.identity != identity:
                 raise InputError(
-                    f"A worker loaded {index.embedder.name} with other weights or another preprocessing than the "
+                    f"A worker loaded {setup.embedder.name} with other weights or another preprocessing than the "
                     "driver's; give every machine the same model and the same version of Tutti."
                 )
-            self._index = index
+            self._setup = setup
         gathered = Gathered(before=known)
-        run = Run(gathered, self._index.embedder, self._index.tools, threads=2)
+        run = Run(gathered, self._setup.embedder, self._setup.tools, threads=2)
         gathered.report = run.bring_up_to_date(sources)
         return gathered
 
@@ -118,7 +126,7 @@ class SpreadRun(Run):
 
     Args:
         cluster: Where they are.
-        index: The driver's.
+        setup: The driver's own.
         store: Where to write; the caller holds its lock.
         told: As for `Run`.
     """
@@ -126,11 +134,11 @@ class SpreadRun(Run):
     def __init__(
         self,
         cluster: Cluster,
-        index: Index,
+        setup: WorkerSetup,
         store: Store,
         told: Callable[[Report, list[str]], None] | None = None,
     ) -> None:
-        super().__init__(store, index.embedder, index.tools, told)
+        super().__init__(store, setup.embedder, setup.tools, told)
         self._cluster, self._identity = cluster, store.identity
 
     def _bring(self, sources: Iterator[Source]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from tutti.content import Finished, Message, Part, SamplingOptions, Text
 from tutti.errors import ProviderError, TuttiError
 from tutti.interfaces import Responder
+from tutti.search.query.reasons import Judged
 from tutti.search.query.searcher import Hit
 
 
@@ -20,10 +21,9 @@ def rerank(responder: Responder, text: str, hits: Sequence[Hit], show: Callable[
         hits: The best first.
         show: Makes the parts that show a result.
     """
-    said = {True: "says yes", False: "says no", None: "does not say"}
     verdicts = [_verdict(responder, text, hit, show) for hit in hits]
     looked = [
-        replace(hit, why=(*hit.why, f"{responder.name} {said[verdict]}"))
+        replace(hit, why=(*hit.why, Judged(responder.name, verdict)))
         for hit, verdict in zip(hits, verdicts, strict=True)
     ]
     return [

@@ -17,9 +17,10 @@ from tutti.interfaces import Embedder
 from tutti.processing.words import words_of
 from tutti.search.query import colours
 from tutti.search.query.fusion import Direction, compose, log_odds, probability, reciprocal_rank
+from tutti.search.query.reasons import HasColour, Matched, NearInSpace, Reason, SharesWords, as_values
 from tutti.search.table.conditions import condition
 from tutti.search.table.indexes import nearest
-from tutti.search.table.schema import COLUMNS, HOP_S, KINDS, MIDDLE, QUERIED, WINDOW_S, Kind, vectors_of
+from tutti.search.table.schema import COLUMNS, HOP_S, KINDS, QUERIED, WINDOW_S, Kind, vectors_of
 from tutti.search.table.store import Store, quoted
 
 MODALITIES = ("text", "image", "audio", "video")
@@ -86,8 +87,8 @@ class Hit:
     """Which part matched: what is seen, heard, or read."""
     score: float
     """From the fused ranks: 1 is first in every ranking."""
-    why: tuple[str, ...]
-    """Reasons, in words."""
+    why: tuple[Reason, ...]
+    """Reasons; `str` of one is a sentence for people."""
     fit: float | None = None
     """Probability that it fits the words of the query rather than others; None without words."""
     start_s: float | None = None
@@ -99,9 +100,15 @@ class Hit:
     columns: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
 
+    @property
+    def shares_words(self) -> bool:
+        """Whether full text found words of the query in it."""
+        return any(isinstance(reason, SharesWords) for reason in self.why)
+
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, ready for JSON."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in self.__dict__.items()}
+        """As plain values, ready for JSON: `why` in sentences, `reasons` as values."""
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in self.__dict__.items()}
+        return values | {"why": [str(reason) for reason in self.why], "reasons": [as_values(one) for one in self.why]}
 
 
 _OF_ROW = [part.name for part in fields(Hit) if part.name in COLUMNS and part.name != "colours"]
@@ -343,19 +350,15 @@ def _sharpness(embedder: Embedder, modality: Modality) -> float:
         return 1.0  # nothing of this modality is in the table, then
 
 
-def _reasons(row: dict[str, Any], score: float | None, has_words: bool, wanted: Wanted) -> Iterable[str]:
-    said = {"picture": "what is seen", "sound": "what is heard", "words": "what is read"}[row["kind"]]
-    if row["origin"] == MIDDLE:
-        said = f"{said} {MIDDLE}"
-    elif row["origin"] not in (None, "text"):
-        said = f"what is {row['origin']}"
+def _reasons(row: dict[str, Any], score: float | None, has_words: bool, wanted: Wanted) -> Iterable[Reason]:
+    matched = Matched(row["kind"], row["origin"])
     if score is not None:
-        yield f"{said} ({score:+.1f})"
+        yield NearInSpace(matched, score)
     if has_words:
-        yield f"its words match: {said}"
+        yield SharesWords(matched)
     for wish in wanted.wishes:
         if row["palette"] and (share := colours.closeness(colours.unpacked(row["palette"]), wish)) >= 0.05:
-            yield f"{share:.0%} {wish.word}"
+            yield HasColour(wish.word, share)
 
 
 def shares_word(text: str, query: str) -> bool:
