@@ -17,7 +17,7 @@ from pathlib import Path
 from loopback import OpenAIResponder, serve
 from machine import commit, processor, versions
 
-from tutti.evaluate.journal import Journal
+from tutti.evaluate.reply_log import ReplyLog
 from tutti.evaluate.running import Candidate, Plan, run
 from tutti.evaluate.suite import Case, Suite
 
@@ -29,7 +29,7 @@ def seconds(url: str, items: int, at_once: int, folder: Path) -> float:
     candidate = Candidate(name="server", model=OpenAIResponder("server", url), hosted=True)
     plan = Plan(suite=Suite(name="items", cases=cases), candidates=[candidate], concurrency=at_once)
     begun = time.perf_counter()
-    outcomes = run(plan, journal=Journal(folder / f"{items}-{at_once}.jsonl"))
+    outcomes = run(plan, log=ReplyLog(folder / f"{items}-{at_once}.jsonl"))
     taken = time.perf_counter() - begun
     assert all(outcome.reply and outcome.score and outcome.score.value == 1 for outcome in outcomes)
     return taken

@@ -30,12 +30,12 @@ from safetensors.numpy import load_file, save_file
 import tutti
 from tutti.content import SamplingOptions, Usage
 from tutti.evaluate.analysis import Verdict, verdicts
-from tutti.evaluate.journal import Journal
 from tutti.evaluate.prompts import Variant
+from tutti.evaluate.reply_log import ReplyLog
 from tutti.evaluate.report import as_markdown, make_report
+from tutti.evaluate.report_files import write_report
 from tutti.evaluate.running import Candidate, Outcome, Plan, run
 from tutti.evaluate.suite import Suite, read_suite
-from tutti.evaluate.writing import write_report
 from tutti.media.text_files import json_object, read_lines
 
 NOISE = {"noisy 0.1": 0.1, "noisy 0.5": 0.5}
@@ -134,7 +134,7 @@ def weaken(folder: Path, strength: float) -> Path:
 
 def asked(suite: Suite, candidates: list[Candidate], out: Path) -> list[Outcome]:
     plan = Plan(suite=suite, candidates=candidates, variants=VARIANTS, options=SamplingOptions(max_tokens=24))
-    return run(plan, journal=Journal(out / "answers.jsonl"))
+    return run(plan, log=ReplyLog(out / "answers.jsonl"))
 
 
 def closest(judged: Sequence[Verdict]) -> Verdict:

@@ -42,7 +42,7 @@ def test_report_baseline_and_exit_codes(
     values = json.loads(capsys.readouterr().out)
     assert (values["cases"], len(player.asked) - asked) == (5, 5)
 
-    monkeypatch.setattr(tutti.evaluate.writing, "as_html", lambda report: "")
+    monkeypatch.setattr(tutti.evaluate.report_files, "as_html", lambda report: "")
     baseline = ["--baseline", "suite-report/report.json"]
     assert main(["evaluate", suite, *baseline, "--out", "same"]) == 0
     player.answer = lambda question: "no"

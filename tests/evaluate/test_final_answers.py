@@ -8,9 +8,9 @@ import pytest
 
 from tutti.content import Answer, Conversation, Event, Finished, SamplingOptions, Usage
 from tutti.evaluate.final_answers import final_answer, stated, unmarked
-from tutti.evaluate.journal import Reply
 from tutti.evaluate.judging import judge
 from tutti.evaluate.metrics import Said, Score, score, yes_or_no
+from tutti.evaluate.reply_log import Reply
 from tutti.evaluate.running import Outcome
 from tutti.evaluate.suite import Case
 

@@ -12,14 +12,14 @@ import pytest
 from tests.evaluate.scripted_model import Player, write_suite
 from tutti.content import Usage
 from tutti.errors import InputError
-from tutti.evaluate.journal import Journal
 from tutti.evaluate.page import as_html
 from tutti.evaluate.prompts import Variant
 from tutti.evaluate.regression import changes, read_baseline
+from tutti.evaluate.reply_log import ReplyLog
 from tutti.evaluate.report import Report, as_dict, as_junit, as_markdown, make_report
+from tutti.evaluate.report_files import write_report
 from tutti.evaluate.running import Candidate, Outcome, Plan, run
 from tutti.evaluate.suite import Suite, read_suite
-from tutti.evaluate.writing import write_report
 
 
 def right_share(share: float) -> Player:
@@ -37,7 +37,7 @@ def suite_of(folder: Path, count: int) -> Suite:
 
 def evaluated(suite: Suite, folder: Path, *players: Player) -> list[Outcome]:
     candidates = [Candidate(name=player.name, model=player) for player in players]
-    return run(Plan(suite=suite, candidates=candidates), journal=Journal(folder / "answers.jsonl"))
+    return run(Plan(suite=suite, candidates=candidates), log=ReplyLog(folder / "answers.jsonl"))
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_inventions_of_several_prompts_are_one_line(tmp_path: Path) -> None:
     candidates = [Candidate(name="p", model=Player(lambda question: "A cat."))]
     variants = (Variant("short", "{question}"), Variant("long", "Well, {question}"))
     plan = Plan(suite=suite, candidates=candidates, variants=variants)
-    page = as_html(make_report(suite, run(plan, journal=Journal(tmp_path / "a"))))
+    page = as_html(make_report(suite, run(plan, log=ReplyLog(tmp_path / "a"))))
     assert "p: 2 inventions" in page
     assert page.count("<span class=bad>object: cat</span>") == 1
     assert "<td class=''>short, long</td>" in page
@@ -159,7 +159,7 @@ def test_a_missing_price_is_said_and_is_not_zero(tmp_path: Path) -> None:
         Candidate(name="priced", model=right_share(1), hosted=True, price=Price()),
         Candidate(name="unpriced", model=right_share(1), hosted=True),
     ]
-    report = make_report(suite, run(Plan(suite=suite, candidates=candidates), journal=Journal(tmp_path / "a")))
+    report = make_report(suite, run(Plan(suite=suite, candidates=candidates), log=ReplyLog(tmp_path / "a")))
     assert {model.name: model.cost_usd for model in report.models} == {
         "own": 0.0,
         "priced": pytest.approx(0.03),

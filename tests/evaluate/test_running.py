@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import pytest
 from tests.evaluate.scripted_model import Player, Space, write_suite
 from tutti.content import SamplingOptions
 from tutti.errors import InputError, ProviderError, RateLimited, Unauthorized
-from tutti.evaluate.journal import Journal
 from tutti.evaluate.judging import judge
 from tutti.evaluate.prompts import Variant, prompt, read_variants
+from tutti.evaluate.reply_log import ReplyLog
 from tutti.evaluate.running import Candidate, Outcome, Plan, run
 from tutti.evaluate.suite import Suite, read_suite
 
@@ -35,7 +36,7 @@ def test_every_model_is_asked_every_case_in_every_variant(tmp_path: Path) -> Non
     good, bad = Player(lambda question: "yes", "good"), Player(lambda question: "no", "bad")
     variants = (Variant("plain", "{question}"), Variant("brief", "{question} Briefly."))
     told: list[Outcome] = []
-    outcomes = run(plan_for(suite, good, bad, variants=variants), journal=Journal(tmp_path / "a"), told=told.append)
+    outcomes = run(plan_for(suite, good, bad, variants=variants), log=ReplyLog(tmp_path / "a"), told=told.append)
     assert len(outcomes) == len(told) == 16
     assert [o.score.value for o in outcomes if o.score] == [1.0] * 8 + [0.0] * 8
     assert good.asked[4] == "Number 0? Briefly."
@@ -57,21 +58,21 @@ def test_a_cut_run_goes_on(tmp_path: Path) -> None:
     resumed = False
     player = Player(answer)
     with pytest.raises(KeyboardInterrupt):
-        run(plan_for(suite, player), journal=Journal(tmp_path / "answers.jsonl"))
+        run(plan_for(suite, player), log=ReplyLog(tmp_path / "answers.jsonl"))
     with (tmp_path / "answers.jsonl").open("a") as file:
         file.write('{"digest": "torn')  # what a cut in the middle of a line leaves
     resumed, player.asked[:] = True, []
-    outcomes = run(plan_for(suite, player), journal=Journal(tmp_path / "answers.jsonl"))
+    outcomes = run(plan_for(suite, player), log=ReplyLog(tmp_path / "answers.jsonl"))
     assert player.asked == ["Number 3?", "Number 4?", "Number 5?"]
     assert [outcome.cached for outcome in outcomes] == [True] * 3 + [False] * 3
     # The torn line spoils neither itself nor what was added behind it.
     player.asked[:] = []
-    run(plan_for(suite, player), journal=Journal(tmp_path / "answers.jsonl"))
+    run(plan_for(suite, player), log=ReplyLog(tmp_path / "answers.jsonl"))
     assert player.asked == []
 
 
 def test_the_cache_is_shared_only_by_what_is_the_same(tmp_path: Path) -> None:
-    suite, cache = plain_suite(tmp_path, 1), Journal(tmp_path / "cache")
+    suite, cache = plain_suite(tmp_path, 1), ReplyLog(tmp_path / "cache")
     player = Player(lambda question: "yes")
     again = [
         plan_for(suite, player),
@@ -83,11 +84,11 @@ def test_the_cache_is_shared_only_by_what_is_the_same(tmp_path: Path) -> None:
     ]
     asked = []
     for number, plan in enumerate(again):
-        run(plan, journal=Journal(tmp_path / str(number)), cache=cache)
+        run(plan, log=ReplyLog(tmp_path / str(number)), cache=cache)
         asked.append(len(player.asked))
     assert asked == [1, 1, 2, 3, 4, 5]
     (tmp_path / "0.png").write_bytes((tmp_path / "0.png").read_bytes() + b"\0")  # another picture at the same path
-    run(again[0], journal=Journal(tmp_path / "new"), cache=cache)
+    run(again[0], log=ReplyLog(tmp_path / "new"), cache=cache)
     assert len(player.asked) == 6
 
 
@@ -100,12 +101,12 @@ def test_failures_are_reported_and_not_fatal(tmp_path: Path) -> None:
             raise errors[question]
         return "yes"
 
-    outcomes = run(plan_for(suite, Player(answer)), journal=Journal(tmp_path / "a"))
+    outcomes = run(plan_for(suite, Player(answer)), log=ReplyLog(tmp_path / "a"))
     assert [outcome.error for outcome in outcomes] == ["", "Slow down.", "RuntimeError: tensor sizes differ", ""]
     # What failed is asked again by the next run.
     errors.clear()
     player = Player(answer)
-    run(plan_for(suite, player), journal=Journal(tmp_path / "a"))
+    run(plan_for(suite, player), log=ReplyLog(tmp_path / "a"))
     assert player.asked == ["Number 1?", "Number 2?"]
 
 
@@ -116,12 +117,12 @@ def test_a_refused_key_is_not_tried_for_every_case(tmp_path: Path) -> None:
         raise Unauthorized("The key was refused; check OPENAI_API_KEY.")
 
     refused, good = Player(refuse, "refused"), Player(lambda question: "yes", "good")
-    outcomes = run(plan_for(suite, refused, good), journal=Journal(tmp_path / "a"))
+    outcomes = run(plan_for(suite, refused, good), log=ReplyLog(tmp_path / "a"))
     assert len(refused.asked) == 1
     assert sum("Not asked" in outcome.error for outcome in outcomes) == 4
     assert sum(outcome.reply is not None for outcome in outcomes) == 5
     with pytest.raises(ProviderError, match="No model answered anything; the first said: The key was refused"):
-        run(plan_for(suite, refused), journal=Journal(tmp_path / "b"))
+        run(plan_for(suite, refused), log=ReplyLog(tmp_path / "b"))
 
 
 def test_many_are_asked_at_once(tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_many_are_asked_at_once(tmp_path: Path) -> None:
             running -= 1
         return "yes"
 
-    outcomes = run(plan_for(suite, Player(answer), concurrency=8), journal=Journal(tmp_path / "a"))
+    outcomes = run(plan_for(suite, Player(answer), concurrency=8), log=ReplyLog(tmp_path / "a"))
     assert most == 8
     assert [outcome.case.id for outcome in outcomes] == [case.id for case in suite.cases]
     assert all(outcome.reply for outcome in outcomes)
@@ -152,14 +153,12 @@ def test_retrieval_ranks_a_gallery(tmp_path: Path) -> None:
         {"id": "3", "question": "dddc", "expected": "ddd", "metric": "recall", "options": ["bbb", "ddd"]},
     ]
     suite = read_suite(write_suite(tmp_path, *rows))
-    outcomes = run(
-        Plan(suite=suite, candidates=[Candidate(name="space", model=Space())]), journal=Journal(tmp_path / "a")
-    )
+    outcomes = run(Plan(suite=suite, candidates=[Candidate(name="space", model=Space())]), log=ReplyLog(tmp_path / "a"))
     assert [o.score.value for o in outcomes if o.score] == [1, 1, 1]
     assert outcomes[0].reply is not None
     assert outcomes[0].reply.text.splitlines() == ["aa", "cc", "ddd"]
     with pytest.raises(InputError, match="does not embed"):
-        run(plan_for(suite, Player(lambda question: "aa")), journal=Journal(tmp_path / "b"))
+        run(plan_for(suite, Player(lambda question: "aa")), log=ReplyLog(tmp_path / "b"))
 
 
 def test_variants_are_read_and_put_together(tmp_path: Path) -> None:
@@ -190,7 +189,34 @@ def test_a_judge_speaks_where_there_is_something_to_judge(tmp_path: Path) -> Non
         {"id": "3", "question": "q", "metric": "hallucination"},
     ]
     suite = read_suite(write_suite(tmp_path, *rows))
-    outcomes = run(plan_for(suite, Player(lambda question: "a dog")), journal=Journal(tmp_path / "a"))
+    outcomes = run(plan_for(suite, Player(lambda question: "a dog")), log=ReplyLog(tmp_path / "a"))
     judged = judge(outcomes, Player(lambda question: "Yes" if "<expected>dog" in question else "no."))
     assert [outcome.judged for outcome in judged] == [True, False, None]
     assert [outcome.score.value for outcome in judged if outcome.score] == [1, 0, 1]
+
+
+def test_a_damaged_line_is_named(tmp_path: Path) -> None:
+    suite, path = plain_suite(tmp_path, 3), tmp_path / "answers.jsonl"
+    run(plan_for(suite, Player(lambda question: "a dog")), log=ReplyLog(path))
+    first, second, third, _ = path.read_text().split("\n")
+    for damaged in ("rubbish", second[5:], second.replace('"text"', '"txet"'), second[:-3] + "}", "[1]", "null"):
+        path.write_text("\n".join((first, damaged, third)) + "\n")
+        with pytest.raises(InputError, match=f"Line 2 of {path} is damaged"):
+            ReplyLog(path)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 5, 12, 40, -1])
+def test_an_answer_that_was_cut_off_is_asked_for_again(kept: int, tmp_path: Path) -> None:
+    suite, path = plain_suite(tmp_path, 3), tmp_path / "answers.jsonl"
+    player = Player(lambda question: "a dog")
+    run(plan_for(suite, player), log=ReplyLog(path))
+    first, second, third, _ = path.read_text().split("\n")
+    kept = second.index("}") + 1 if kept == 0 else kept  # after the usage, which is an object of its own
+    path.write_text("\n".join((first, second[:kept], third)) + "\n")
+    asked = len(player.asked)
+    run(plan_for(suite, player), log=ReplyLog(path))
+    assert len(player.asked) == asked + 1
+    # Another process goes on in the line that was cut off.
+    path.write_text(f"{first}\n{second[:kept]}{third}\n")
+    digest = json.loads(third)["digest"]
+    assert digest in ReplyLog(path)

@@ -12,11 +12,11 @@ import pytest
 
 from tests.evaluate.scripted_model import Player, write_suite
 from tutti.errors import ProviderError, RateLimited
-from tutti.evaluate.journal import Journal
+from tutti.evaluate.reply_log import ReplyLog
 from tutti.evaluate.report import Report, make_report
 from tutti.evaluate.running import Candidate, Plan, run
-from tutti.evaluate.spans import Traced, spans_into
 from tutti.evaluate.suite import read_suite
+from tutti.evaluate.tracing import Traced, spans_into
 from tutti.evaluate.trackers import figures, to_langsmith, to_mlflow, to_wandb
 
 ROWS = [{"id": f"c{i}", "media": [f"{i}.png"], "question": f"Secret {i}?", "expected": "yes"} for i in range(3)]
@@ -25,7 +25,7 @@ ROWS = [{"id": f"c{i}", "media": [f"{i}.png"], "question": f"Secret {i}?", "expe
 def made(folder: Path) -> Report:
     suite = read_suite(write_suite(folder, *ROWS))
     plan = Plan(suite=suite, candidates=[Candidate(name="a:b", model=Player(lambda question: "yes"), hosted=True)])
-    return make_report(suite, run(plan, journal=Journal(folder / "answers.jsonl")))
+    return make_report(suite, run(plan, log=ReplyLog(folder / "answers.jsonl")))
 
 
 def test_figures_leave_out_what_is_not_known(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_spans_name_the_model_and_the_tokens_and_no_content(tmp_path: Path) -> N
         traced = Traced(Player(answer, "openai:gpt-4o"), tracer)
         run(
             Plan(suite=suite, candidates=[Candidate(name="openai:gpt-4o", model=traced)]),
-            journal=Journal(tmp_path / "answers.jsonl"),
+            log=ReplyLog(tmp_path / "answers.jsonl"),
         )
     text = (tmp_path / "spans.jsonl").read_text()
     spans = [json.loads(line) for line in text.splitlines()]

@@ -15,9 +15,9 @@ from tutti.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tutti.evaluate.journal import Journal
     from tutti.evaluate.prices import Price, PriceBook
     from tutti.evaluate.regression import Change
+    from tutti.evaluate.reply_log import ReplyLog
     from tutti.evaluate.report import Report
     from tutti.evaluate.running import Candidate, Outcome, Plan
     from tutti.interfaces import TextReader
@@ -116,13 +116,13 @@ def run(arguments: argparse.Namespace) -> int | None:
         return None
     if arguments.suite is None:
         raise InputError("No suite was given; name one, or draft one with --init FOLDER.")
-    from tutti.evaluate.journal import Journal
     from tutti.evaluate.prices import read_prices, stale
     from tutti.evaluate.prompts import PLAIN, read_variants
     from tutti.evaluate.regression import read_baseline
+    from tutti.evaluate.reply_log import ReplyLog
     from tutti.evaluate.report import as_dict, as_markdown, make_report
+    from tutti.evaluate.report_files import look_for_libraries, write_report
     from tutti.evaluate.suite import read_suite
-    from tutti.evaluate.writing import look_for_libraries, write_report
 
     # Whatever can be wrong is looked at before a model is loaded or asked.
     look_for_libraries(arguments.track)
@@ -146,7 +146,7 @@ def run(arguments: argparse.Namespace) -> int | None:
         reader=_reader() if arguments.ocr else None,
     )
     if arguments.dry_run:
-        _show_requests(plan, Journal(out / "answers.jsonl"), book)
+        _show_requests(plan, ReplyLog(out / "answers.jsonl"), book)
         return None
     with _traced(plan, arguments.spans) as watched:
         outcomes = _outcomes(watched, out, arguments)
@@ -168,14 +168,14 @@ def run(arguments: argparse.Namespace) -> int | None:
     return _code(report)
 
 
-def _show_requests(plan: Plan, journal: Journal, book: PriceBook) -> None:
+def _show_requests(plan: Plan, log: ReplyLog, book: PriceBook) -> None:
     """Print what would be sent, a line a request, and on stderr what that comes to, a line a model."""
     from tutti.evaluate.previewing import previews, summary
     from tutti.media import Limits
     from tutti.settings import read_settings
 
     found = []
-    for one in previews(plan, journal, book, Limits.from_settings(read_settings())):
+    for one in previews(plan, log, book, Limits.from_settings(read_settings())):
         found.append(one)
         if not one.kept:
             print_json(one.to_dict())
@@ -278,7 +278,7 @@ def _traced(plan: Plan, spans: Path | None) -> Iterator[Plan]:
     if spans is None:
         yield plan
         return
-    from tutti.evaluate.spans import Traced, spans_into
+    from tutti.evaluate.tracing import Traced, spans_into
     from tutti.interfaces import Responder
 
     with spans_into(spans) as tracer:
@@ -298,17 +298,17 @@ def _reader() -> TextReader:
 
 
 def _outcomes(plan: Plan, out: Path, arguments: argparse.Namespace) -> list[Outcome]:
-    from tutti.evaluate.journal import Journal
     from tutti.evaluate.judging import judge
+    from tutti.evaluate.reply_log import ReplyLog
     from tutti.evaluate.running import run
 
     answers = out / "answers.jsonl"
     if arguments.fresh:
         answers.unlink(missing_ok=True)
     progress = _Progress(plan.size)
-    cache = Journal(arguments.cache) if arguments.cache else None
+    cache = ReplyLog(arguments.cache) if arguments.cache else None
     try:
-        outcomes = run(plan, journal=Journal(answers), cache=cache, told=progress)
+        outcomes = run(plan, log=ReplyLog(answers), cache=cache, told=progress)
     except KeyboardInterrupt:
         note(f"Interrupted; what was answered is kept in {answers}. Give the same command to go on.")
         raise

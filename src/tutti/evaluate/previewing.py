@@ -8,9 +8,9 @@ from typing import Any
 
 from tutti.content import Message
 from tutti.errors import TuttiError
-from tutti.evaluate.journal import Journal
 from tutti.evaluate.prices import PriceBook
 from tutti.evaluate.prompts import prompt
+from tutti.evaluate.reply_log import ReplyLog
 from tutti.evaluate.running import Candidate, Plan, reply_digest, wrapped
 from tutti.evaluate.suite import Case
 from tutti.evaluate.tariff import Tariff
@@ -40,12 +40,12 @@ class Preview:
         return {"model": self.model, "variant": self.variant, "id": self.id, **told}
 
 
-def previews(plan: Plan, journal: Journal, book: PriceBook, limits: Limits) -> Iterator[Preview]:
+def previews(plan: Plan, log: ReplyLog, book: PriceBook, limits: Limits) -> Iterator[Preview]:
     """Every request that a run would make, in its order; models on this machine are passed over.
 
     Args:
         plan: What would be asked of whom.
-        journal: Answers of an earlier run, which are not asked for again.
+        log: Answers of an earlier run, which are not asked for again.
         book: Prices.
         limits: Budgets for looking at the media.
     """
@@ -56,19 +56,19 @@ def previews(plan: Plan, journal: Journal, book: PriceBook, limits: Limits) -> I
         for variant in plan.variants:
             for case in plan.suite.cases:
                 question, _ = prompt(variant, case)
-                found = _preview(candidate, candidate.model, case, question, plan, journal, tariff)
+                found = _preview(candidate, candidate.model, case, question, plan, log, tariff)
                 yield Preview(model=candidate.name, variant=variant.name, id=case.id, **found)
 
 
 def _preview(
-    candidate: Candidate, model: Previewing, case: Case, question: str, plan: Plan, journal: Journal, tariff: Tariff
+    candidate: Candidate, model: Previewing, case: Case, question: str, plan: Plan, log: ReplyLog, tariff: Tariff
 ) -> dict[str, Any]:
     """What differs between previews."""
     if case.metric == "recall":
         return {"error": "Its items would be sent to be embedded, which is not shown here."}
     try:
         media = [wrapped(path) for path in case.media]
-        if reply_digest(candidate, [question], media, plan.options) in journal:
+        if reply_digest(candidate, [question], media, plan.options) in log:
             return {"kept": True}
         conversation = [Message.user(*media, question)]
         request = model.preview(conversation, plan.options)

@@ -23,9 +23,9 @@ from tutti.errors import (
     UnsupportedTask,
 )
 from tutti.evaluate.captions import Consensus
-from tutti.evaluate.journal import Journal, Reply, request_digest
 from tutti.evaluate.metrics import Said, Score, score
 from tutti.evaluate.prompts import PLAIN, Variant, prompt
+from tutti.evaluate.reply_log import Reply, ReplyLog, request_digest
 from tutti.evaluate.suite import Case, Suite
 from tutti.interfaces import Embedder, Responder, TextReader, Transcriber
 from tutti.media import wrap
@@ -101,8 +101,8 @@ class Plan:
 def run(
     plan: Plan,
     *,
-    journal: Journal,
-    cache: Journal | None = None,
+    log: ReplyLog,
+    cache: ReplyLog | None = None,
     told: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
     """Ask and score.
@@ -112,7 +112,7 @@ def run(
 
     Args:
         plan: What to ask whom.
-        journal: Answers of this run; those in it are not asked for again, which is how a run goes on after a cut.
+        log: Answers of this run; those in it are not asked for again, which is how a run goes on after a cut.
         cache: Answers of other runs, used and added to where answers are deterministic.
         told: Called with each outcome as it comes, in the thread that called `run`.
 
@@ -124,7 +124,7 @@ def run(
         CapacityError: Every single request was over a limit, such as that of what may be spent.
         InputError: Every single request failed for another reason.
     """
-    work = _Work(plan, journal, cache)
+    work = _Work(plan, log, cache)
     outcomes: list[Outcome] = []
     for candidate in plan.candidates:
         outcomes.extend(work.of(candidate, told))
@@ -135,8 +135,8 @@ def run(
 
 
 class _Work:
-    def __init__(self, plan: Plan, journal: Journal, cache: Journal | None) -> None:
-        self.plan, self.journal = plan, journal
+    def __init__(self, plan: Plan, log: ReplyLog, cache: ReplyLog | None) -> None:
+        self.plan, self.log = plan, log
         # An answer that is drawn anew each time is no answer to the next run's question.
         self.cache = cache if plan.options.temperature == 0 else None
         self.captions = Consensus([case.expected for case in plan.suite.cases if case.metric == "caption"])
@@ -164,7 +164,7 @@ class _Work:
                 done[index] = outcome
                 told(outcome)
         except BaseException:
-            self._stop.set()  # answers under way are broken off; those that came are in the journal
+            self._stop.set()  # answers under way are broken off; those that came are in the log
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -197,10 +197,10 @@ class _Work:
         ranking = case.metric == "recall"
         items = [question, *(case.options or self.gallery)] if ranking else [question]
         digest = reply_digest(candidate, items, media, None if ranking else self.plan.options)
-        for known in (self.journal, self.cache):
+        for known in (self.log, self.cache):
             if known is not None and (reply := known.get(digest)) is not None:
-                if known is not self.journal:
-                    self.journal.add(digest, reply)
+                if known is not self.log:
+                    self.log.add(digest, reply)
                 return reply, True
         if candidate.name in self._refused:
             raise ProviderError(self._refused[candidate.name])
@@ -208,7 +208,7 @@ class _Work:
             reply = _ranked(candidate, case, media, case.options or self.gallery)
         else:
             reply = self._asked(candidate, media, question)
-        for known in (self.journal, self.cache):
+        for known in (self.log, self.cache):
             if known is not None:
                 known.add(digest, reply)
         return reply, False
@@ -250,7 +250,7 @@ class _Work:
 def reply_digest(
     candidate: Candidate, items: Sequence[str], media: Sequence[Media], options: SamplingOptions | None
 ) -> str:
-    """What a journal knows a model's answer by: that of the prompt, or the items, about media."""
+    """What a log knows a model's answer by: that of the prompt, or the items, about media."""
     parts = [part.digest for part in media]
     return request_digest(candidate.name, candidate.fingerprint, "\n".join(items), parts, options)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import threading
@@ -49,16 +48,16 @@ def request_digest(
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
-class Journal:
+class ReplyLog:
     """A file of answers, a JSON object a line, that is added to as they come. Any thread may use it.
 
-    A last line that was cut off is passed over, since that is how an interrupted run ends.
+    A line that was cut off is passed over, since that is how an interrupted run ends; its question is asked again.
 
     Args:
         path: The file; it is made at the first answer.
 
     Raises:
-        InputError: It cannot be read, or a line before the last is damaged.
+        InputError: It cannot be read, or a line is damaged otherwise; the message names the line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,11 +89,35 @@ class Journal:
     def _load(self) -> None:
         text = read_text(self.path)
         self._torn = bool(text) and not text.endswith("\n")
-        for _, line in lines_of(text):
-            # A torn line with others behind it is where a run was cut and went on.
-            with contextlib.suppress(InputError, ValueError, KeyError, TypeError):
-                row = json_object(line)
-                self._known[row["digest"]] = _reply(row)
+        for number, line in lines_of(text):
+            if not _is_cut(line):
+                self._take(number, line)
+
+    def _take(self, number: int, line: str) -> None:
+        # Behind an answer that was cut off, another process may have written one of its own in the same line.
+        whole = line[max(0, line.rfind(_BEGINS)) :]
+        try:
+            row = json_object(whole)
+            self._known[row["digest"]] = _reply(row)
+        except (InputError, ValueError, KeyError, TypeError):
+            raise InputError(
+                f"Line {number} of {self.path} is damaged: {line[:60]!r}; expected an answer as it was written. Remove "
+                "the line to have its question asked again, or the file to begin anew."
+            ) from None
+
+
+_BEGINS = '{"digest": "'
+
+
+def _is_cut(line: str) -> bool:
+    """Whether a line is the beginning of an answer whose writing was interrupted."""
+    if not (line.startswith(_BEGINS) or _BEGINS.startswith(line)):
+        return False
+    try:
+        json.loads(line)
+    except json.JSONDecodeError as error:
+        return not line.endswith("}") or error.pos >= len(line)
+    return False
 
 
 def _reply(row: Mapping[str, Any]) -> Reply:
