@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.search.players import Speaker, picture
+from tests.search.synthetic_media import Speaker, picture
 from tutti.content import Embeddings, Image, Part, Text, TextLine, TextSize
 from tutti.errors import CapacityError, InputError
 from tutti.search import Index
