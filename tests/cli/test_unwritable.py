@@ -12,10 +12,11 @@ from tests.read_only import read_only
 from tutti import errors
 from tutti.cli.main import main
 from tutti.content import Answer, Usage
-from tutti.evaluate.journal import Journal, Reply
+from tutti.evaluate.reply_log import Reply, ReplyLog
 from tutti.providers.answer_cache import AnswerCache
-from tutti.search.place import Place
-from tutti.search.store import Identity, Store
+from tutti.search.table.location import Place
+from tutti.search.table.schema import Identity
+from tutti.search.table.store import Store
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def test_rooms_say_it_themselves(tmp_path: Path) -> None:
     answer = Answer(text="x", model="m", finish_reason="stop", usage=usage, seconds=0)
     with read_only(tmp_path):
         with pytest.raises(errors.InputError, match=r"Cannot write .*: Permission denied"):
-            Journal(tmp_path / "answers.jsonl").add("d", reply)
+            ReplyLog(tmp_path / "answers.jsonl").add("d", reply)
         with pytest.raises(errors.InputError, match=r"Cannot write .*: Permission denied"):
             tutti.checkpoints.save(__import__("torch").nn.Linear(1, 1), tmp_path / "new", {"model_type": "x"}, {})
         cache = AnswerCache(tmp_path / "cache")

@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         InputError: There is nothing to index.
     """
-    from tutti.search.place import is_address
+    from tutti.search.table.location import is_address
 
     if arguments.forget is not None:
         _forget(arguments)

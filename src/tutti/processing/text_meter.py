@@ -44,18 +44,18 @@ class TextMeter:
         for text, size in zip(texts, sizes, strict=True):
             if size.tokens > self.max_tokens:
                 raise CapacityError(
-                    f"The text {beginning(text)!r} takes {size.tokens:,} tokens; this model embeds at most "
+                    f"The text {first_words(text)!r} takes {size.tokens:,} tokens; this model embeds at most "
                     f"{self.max_tokens} at a time: cut it into passages, or have it shortened with truncate."
                 )
             if size.says_nothing:
                 raise InputError(
-                    f"Nothing of the text {beginning(text)!r} is in this model's vocabulary, so that its vector would "
+                    f"Nothing of the text {first_words(text)!r} is in this model's vocabulary, so its vector would "
                     "be that of any other such text; expected words in a language of the model, or another model."
                 )
         return sizes
 
     def shortened(self, text: str) -> str:
-        """The longest beginning of a text that the model reads, up to the end of a word where that is possible."""
+        """The longest first_words of a text that the model reads, up to the end of a word where that is possible."""
         if self.size(text).tokens <= self.max_tokens:
             return text
         ends = [found.end() for found in re.finditer(r"\S+", text)]
@@ -74,6 +74,6 @@ class TextMeter:
         return ends[low - 1] if low else 0
 
 
-def beginning(text: str, most: int = 40) -> str:
+def first_words(text: str, most: int = 40) -> str:
     """The first characters of a text, for messages."""
     return text if len(text) <= most else text[: most - 1] + "…"

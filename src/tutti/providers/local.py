@@ -52,7 +52,7 @@ from tutti.media import Limits
 from tutti.models.layers.linear import QuantizedLinear, attending_dtype
 from tutti.models.layers.lora import LoRALinear
 from tutti.processing.prompt import MediaInput, Prompt
-from tutti.processing.text_meter import TextMeter, beginning
+from tutti.processing.text_meter import TextMeter, first_words
 from tutti.processing.tokenizer import Tokenizer
 from tutti.providers.batches import batches, chunks, prepared
 from tutti.providers.cutting import Notes, beginning
@@ -258,7 +258,7 @@ class LocalEmbedder(Local):
         """Notes on the texts of which the vocabulary lacks a part."""
         sizes = ((i, part.text, self.text_size(part.text)) for i, part in enumerate(parts) if isinstance(part, Text))
         return tuple(
-            UnknownText(index=index, text=beginning(text), size=size) for index, text, size in sizes if size.unknown
+            UnknownText(index=index, text=first_words(text), size=size) for index, text, size in sizes if size.unknown
         )
 
     def _encoded(self, some: Sequence[int], ready: dict[int, MediaInput], keys: dict[int, bytes]) -> NDArray[Any]:
