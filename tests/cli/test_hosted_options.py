@@ -37,7 +37,7 @@ def test_a_dry_run_tells_of_the_model_that_is_asked_first(capsys: pytest.Capture
 def test_what_a_search_would_not_heed_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ask", "Which dog barks?", "--in", "photos.db", *option.split()]) == 2
     name = option.split(maxsplit=1)[0]
-    assert capsys.readouterr().err.startswith(f"tutti: With --in or a long video {name} would not be heeded")
+    assert capsys.readouterr().err.startswith(f"tutti: With --in or a long video {name} has no effect")
 
 
 def test_a_dry_run_of_a_local_model_has_nothing_to_show(capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,7 +127,7 @@ def test_the_rate_is_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
     for _ in range(40):
         try:
-            admission.knock("a")
+            admission.check_rate("a")
             taken.append(clock[0])
         except Exception as error:  # noqa: BLE001
             assert error.kind.status == 429  # type: ignore[attr-defined]

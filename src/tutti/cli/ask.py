@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments. What is not given is left to the model's defaults."""
     parser.epilog = _EPILOG
     parser.add_argument("question", metavar="QUESTION", help="in words")
-    # With a default, since argparse else reports MEDIA as missing beside QUESTION.
+    # With a default, since otherwise argparse reports MEDIA as missing beside QUESTION.
     help_line = "path or data: URL of a picture, recording or video; - is standard input"
     parser.add_argument("media", metavar="MEDIA", nargs="*", default=[], help=help_line)
     add_model(parser)
@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stream", action="store_true", help="print the answer while it is made")
     parser.add_argument("--system", metavar="TEXT", help="what the model should keep to throughout")
     parser.add_argument("--max-tokens", type=positive(int), metavar="N", help="most tokens of the answer")
-    parser.add_argument("--temperature", type=float, metavar="T", help="0 takes the likeliest token (default)")
+    parser.add_argument("--temperature", type=float, metavar="T", help="0 chooses the likeliest token (default)")
     parser.add_argument("--top-k", type=int, metavar="K", help="draw among the K likeliest tokens; 0 is all")
     parser.add_argument("--top-p", type=float, metavar="P", help="draw among the likeliest that together reach P")
     parser.add_argument("--repetition-penalty", type=positive(float), metavar="R", help="above 1 discourages repeating")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 LONG_S = 60.0
 """A single video or recording of more seconds is searched for moments instead of shown as a whole."""
 
-UNHEEDED = ("system", "stream", "dry_run", "spend_limit", "fallback", "timeout", "retries", "cache", "keep_metadata")
-"""Options of `tutti ask` that a search does not know; a limit that was silently ignored would be worse than none."""
+UNSUPPORTED = ("system", "stream", "dry_run", "spend_limit", "fallback", "timeout", "retries", "cache", "keep_metadata")
+"""Options of `tutti ask` that a search does not support; a limit that was silently ignored would be worse than none."""
 
 
 def long_medium(media: Sequence[str]) -> bool:
@@ -41,10 +41,10 @@ def ask(arguments: argparse.Namespace) -> None:
     """
     if arguments.within is not None and arguments.media:
         raise InputError("Media were given beside --in; index them first, or ask about them alone.")
-    unheeded = [name for name in UNHEEDED if getattr(arguments, name) not in (None, False, [])]
-    if unheeded:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in unheeded)
-        raise InputError(f"With --in or a long video {options} would not be heeded; leave that out.")
+    unsupported = [name for name in UNSUPPORTED if getattr(arguments, name) not in (None, False, [])]
+    if unsupported:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in unsupported)
+        raise InputError(f"With --in or a long video {options} has no effect; leave it out.")
     arguments.within = arguments.within or arguments.media[0]
     index, _ = open_within(arguments)
     answer = index.ask(

@@ -22,7 +22,7 @@ _EPILOG = """examples:
   tutti bench photo.jpg --url http://127.0.0.1:8000/v1     a server, over HTTP
   tutti bench photo.jpg --concurrency 1,2,4,8,16 --requests 64 --json
 
-The first answer of a level is not measured: it fills the caches, whose share is told.
+The first answer of a level is not measured: it fills the caches, whose share is reported.
 """
 _HEAD = (
     "askers  req/s  tok/s  img/s  cached  first token ms p50/p95/p99   "
@@ -37,8 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_json(parser, "one JSON object a line, one for each number of askers,")
     parser.add_argument("--url", metavar="URL", help="base address of a server in the OpenAI dialect")
-    parser.add_argument("--key", metavar="KEY", help="key of that server, if it asks for one")
-    parser.add_argument("--question", default="What is this?", metavar="TEXT", help="what each request asks")
+    parser.add_argument("--key", metavar="KEY", help="key of that server, if it needs one")
+    parser.add_argument("--question", default="What is this?", metavar="TEXT", help="the question of each request")
     parser.add_argument("--concurrency", default="1,4,16", metavar="N,N", help="how many ask at once (default: 1,4,16)")
     parser.add_argument("--requests", type=positive(int), default=32, metavar="N", help="of each level (default: 32)")
     parser.add_argument(

@@ -193,7 +193,7 @@ def _queries_per_s(arguments: argparse.Namespace) -> float:
     except (InputError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{arguments.bench} is not what `tutti bench --json` prints: a level a line.") from error
     if not best > 0:
-        raise InputError(f"{arguments.bench} tells of {best:g} requests a second; expected more than 0.")
+        raise InputError(f"{arguments.bench} reports {best:g} requests a second; expected more than 0.")
     return best
 
 

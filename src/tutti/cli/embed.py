@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help=f"words, the path or data: URL of a medium, - (standard input), or {SENSORS_HELP}",
     )
-    parser.add_argument("--text", action="store_true", help="take every INPUT as words, even if it names a file")
+    parser.add_argument("--text", action="store_true", help="treat every INPUT as words, even if it names a file")
     parser.add_argument(
         "--truncate", action="store_true", help="embed the beginning of words that are too long for the model"
     )

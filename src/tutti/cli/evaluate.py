@@ -35,9 +35,9 @@ A suite has a case a line:
   {"id": "dog-1", "media": ["dog.jpg"], "question": "What animal is this?", "expected": ["dog"], "metric": "contains"}
   {"id": "room", "media": ["room.jpg"], "question": "Describe the room.", "metric": "facts",
    "expected": {"facts": ["two chairs", "a table"], "forbidden": ["a cat"], "texts": ["EXIT"]}}
-Also taken: group (what belongs together), tags, options (to choose from), tolerance. Metrics: exact, contains, number,
-choice, vqa, anls, wer, recall, caption, pope, facts, hallucination, judge. Files of POPE (.jsonl), LLaVA (.json),
-VLMEvalKit (.tsv) and promptfoo (.yaml) are read as they are.
+Further keys: group (what belongs together), tags, options (to choose from), tolerance. Metrics: exact, contains,
+number, choice, vqa, anls, wer, recall, caption, pope, facts, hallucination, judge. Files of POPE (.jsonl), LLaVA
+(.json), VLMEvalKit (.tsv) and promptfoo (.yaml) are read as they are.
 
 Prompts are templates, one a line: {question} Answer in one word. For choices: {options}, {options:reversed},
 {options:shuffled}. A run that was cut goes on where it was when the command is given again.
@@ -266,7 +266,7 @@ def _hosted_options(book: PriceBook, arguments: argparse.Namespace) -> HostedOpt
 
 
 def _digest(name: str) -> str:
-    """Of the weights, so that answers of a model that was trained on are not taken for those of the model it was."""
+    """Of the weights, so that answers of a model are not reused after it was trained further."""
     import tutti
 
     return tutti.checkpoints.inspect(name).digest

@@ -18,7 +18,7 @@ def add_hosted(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("hosted models")
     group.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
     group.add_argument("--fallback", action="append", default=[], metavar="NAME", help="ask it next; may be repeated")
-    group.add_argument("--keep-metadata", action="store_true", help="send files with all that they tell")
+    group.add_argument("--keep-metadata", action="store_true", help="send files with their metadata")
     group.add_argument("--cache", action="store_true", help="keep answers, and pay only once for the same question")
     group.add_argument(
         "--spend-limit", type=positive(float), metavar="USD", help="refuse what may cost more, before it is sent"
@@ -28,7 +28,7 @@ def add_hosted(parser: argparse.ArgumentParser) -> None:
 
 
 def hosted_options(arguments: argparse.Namespace) -> HostedOptions:
-    """What the options say."""
+    """The options as a value."""
     from dataclasses import replace
     from pathlib import Path
 

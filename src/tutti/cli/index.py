@@ -54,8 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subject", metavar="ID", help="whose data all of it is, for --forget")
     parser.add_argument("--forget", metavar="ID", help="remove all of a subject, and check that it is gone")
     parser.add_argument("--media-column", metavar="NAME", help="the feed's column that names the picture (guessed)")
-    parser.add_argument("--key-column", metavar="NAME", help="the feed's column that tells rows apart (guessed)")
-    parser.add_argument("--subject-column", metavar="NAME", help="the feed's column that says whose data a row is")
+    parser.add_argument("--key-column", metavar="NAME", help="the feed's column that identifies rows (guessed)")
+    parser.add_argument("--subject-column", metavar="NAME", help="the feed's column that names the subject of a row")
     parser.add_argument("--read-text", action="store_true", help="read the text in pictures and films (extra: ocr)")
     parser.add_argument("--transcribe", metavar="MODEL", help="write down speech with this model")
     parser.add_argument(

@@ -62,7 +62,7 @@ settings of the environment:
                      GEMINI_API_KEY
   TUTTI_SERVER_API_KEY   key for servers in OpenAI's dialect
   TUTTI_CACHE_FOLDER what --cache keeps, and what was found in long videos (~/.cache/tutti)
-  TUTTI_API_KEYS     keys that `tutti serve` takes, as TENANT:KEY,TENANT:KEY
+  TUTTI_API_KEYS     keys that `tutti serve` accepts, as TENANT:KEY,TENANT:KEY
   TUTTI_EMBEDDING_BYTES  of embeddings of media kept there beyond the process (none)
   TUTTI_SECOND_FORM_BYTES  of int8 weights beside int4 ones, for speed (1 billion)
   TUTTI_MAX_PIXELS   of one picture, or of all frames kept from a video (128 million)
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 done; 1 a bug of ours; 2 the user can fix it; 3 over a limit; 4 a provider failed;
-        130 interrupted; 141 whoever read the output has gone.
+        130 interrupted; 141 the reader of the output has closed it.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words

@@ -35,4 +35,4 @@ def run(arguments: argparse.Namespace) -> None:
         print_json({"model": arguments.model, "adapter": arguments.adapter, "into": arguments.into, "layers": changed})
         return
     print(arguments.into)
-    note(f"{changed} layers changed; `tutti inspect {arguments.into}` tells what is there.")
+    note(f"{changed} layers changed; `tutti inspect {arguments.into}` shows what it holds.")

@@ -12,9 +12,9 @@ _EPILOG = """examples:
 """
 _OTHERS = """
 Another model: --model path/to/folder or --model organization/name (a hub id, downloaded once), both in the
-Hugging Face layout; `tutti inspect` tells what is in one. Without --model, TUTTI_MODEL is taken if it is set.
+Hugging Face layout; `tutti inspect` shows what is in one. Without --model, TUTTI_MODEL is used if it is set.
 Families that are known (model_type of config.json): {families}.
-`tutti inspect` tells what a checkpoint can do."""
+`tutti inspect` shows what a checkpoint can do."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

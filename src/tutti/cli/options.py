@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tutti.providers.model import Model
 
 _LARGE_BYTES = 500_000_000
-"""Loading so many bytes takes seconds, and is told of."""
+"""Loading so many bytes takes seconds, so progress is shown."""
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +48,7 @@ def add_json(parser: argparse._ActionsContainer, what: str = "one JSON object") 
 
 
 def load_model(arguments: argparse.Namespace, **more: Any) -> Model:
-    """The model that `add_model`'s options name, told of on a terminal while it loads if it is large.
+    """The model that `add_model`'s options name, with progress on a terminal if it is large.
 
     Args:
         arguments: With `model`, `quantize` and `adapter`.
@@ -84,7 +84,7 @@ SENSORS_HELP = "readings of sensors as depth:FILE, thermal:FILE or motion@HZ:FIL
 def sensor(text: str) -> Media | None:
     """Readings named as `depth:FILE`, `thermal:FILE`, `motion:FILE` or `motion@200:FILE`; None for anything else.
 
-    Their files do not tell what they hold, as pictures and recordings do.
+    Their modality cannot be detected from the file, as that of pictures and recordings can.
 
     Raises:
         InputError: There is no such file.

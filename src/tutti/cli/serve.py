@@ -23,8 +23,8 @@ _EPILOG = """examples:
 then, with any OpenAI client:
   client = openai.OpenAI(base_url="http://127.0.0.1:8000/v1", api_key="none")
 
-Pages: /docs (offline), /health, /metrics. The log is JSON on stderr, without media or words. Ctrl-C stops taking
-requests and finishes those that were taken.
+Pages: /docs (offline), /health, /metrics. The log is JSON on stderr, without media or words. Ctrl-C refuses new
+requests and finishes those in progress.
 """
 
 
@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_json(parser, "one JSON object when the server is ready")
     parser.add_argument("--name", help="what clients call the model (default: the last word of its name)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
-    parser.add_argument("--port", type=int, default=8000, metavar="N", help="port to listen at; 0 takes a free one")
+    parser.add_argument("--port", type=int, default=8000, metavar="N", help="port to listen at; 0 chooses a free one")
     parser.add_argument("--keys", type=Path, metavar="FILE", help="tenants and digests of their keys, one a line")
     parser.add_argument("--new-key", metavar="TENANT", help="print a fresh key and its line for FILE, and end")
     parser.add_argument("--max-running", type=positive(int), metavar="N", help="answers made at once (default: 16)")
@@ -58,7 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes for sound and video (default: 2)",
     )
-    parser.add_argument("--otel", action="store_true", help="send spans to where OTEL_EXPORTER_OTLP_ENDPOINT says")
+    parser.add_argument("--otel", action="store_true", help="send spans to OTEL_EXPORTER_OTLP_ENDPOINT")
     parser.add_argument(
         "--drain-seconds", type=positive(float), default=30.0, metavar="S", help="longest wait at the end (default: 30)"
     )
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Serve until a signal comes.
 
     Raises:
-        InputError: The server would be open to others without a key, or its port is taken.
+        InputError: The server would be open to others without a key, or its port is in use.
         CheckpointError: There is no such model.
     """
     from tutti.serve.keys import Keys, new_key

@@ -119,7 +119,7 @@ def load_recipe(name: str) -> ModuleType:
         raise InputError(f"There is no recipe {name!r}; expected a file, a folder or a dotted name.") from None
     for wanted in ("PHASES", "prepare"):
         if not hasattr(module, wanted):
-            raise InputError(f"The recipe {name} has no `{wanted}`; `tutti train --help` tells what a recipe offers.")
+            raise InputError(f"The recipe {name} has no `{wanted}`; `tutti train --help` shows what a recipe offers.")
     return module
 
 
@@ -136,7 +136,7 @@ def _is_dotted(name: str) -> bool:
 
 
 def _run_phase(name: str, prepared: Prepared, arguments: argparse.Namespace) -> bool:
-    """Run one phase, or only measure it; say whether the next may follow."""
+    """Run one phase, or only measure it; returns whether the next one may follow."""
     if arguments.dry_run:
         from tutti.training.dry_run import dry_run
 

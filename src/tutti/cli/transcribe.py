@@ -26,10 +26,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument("recording", metavar="RECORDING", help="path or data: URL of a recording or a video, or -")
     add_model(parser)
-    parser.add_argument("--language", metavar="L", help='spoken language, as "fr" or "french"; else the model tells')
-    parser.add_argument("--task", choices=("transcribe", "translate"), help="translate says it in English")
+    parser.add_argument("--language", metavar="L", help='spoken language, as "fr" or "french"; otherwise detected')
+    parser.add_argument("--task", choices=("transcribe", "translate"), help="translate writes English")
     parser.add_argument("--times", choices=("none", "segment", "word"), help="how finely (default: segment)")
-    parser.add_argument("--context", action="store_true", help="show the model what was said before")
+    parser.add_argument("--context", action="store_true", help="show the model the transcript so far")
     form = parser.add_mutually_exclusive_group()
     add_json(form)
     form.add_argument("--srt", action="store_true", help="print SubRip captions")

@@ -1,6 +1,6 @@
-"""How much is taken on: rates a tenant, sizes a request, and a budget for all that is under way.
+"""Admission control: a rate per tenant, sizes per request, and a budget for all requests in progress.
 
-Every refusal is decided before any decoding or computing, by what a request says of itself, so that it comes at once.
+Every refusal is decided before decoding or computing, from the headers of a request and its media, so it is immediate.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _UNITS = {"bytes": "bytes of media", "pixels": "pixels", "seconds": "seconds of 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a request will take, as estimated from the headers of its media."""
+    """Estimated resources of a request, from the headers of its media."""
 
     bytes: int = 0
     """Encoded media."""
@@ -31,7 +31,7 @@ class Cost:
     seconds: float = 0.0
     """Of recordings and videos."""
     tokens: int = 0
-    """Of text, roughly, and of the longest answer asked for, all choices together."""
+    """Of text (an estimate), and of the longest answers requested, over all choices."""
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(**{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)})
@@ -42,7 +42,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerLimits:
-    """How much a server takes on."""
+    """Limits on what a server admits."""
 
     max_body_bytes: int = 32 * 2**20
     """Largest body of a request."""
@@ -55,18 +55,18 @@ class ServerLimits:
     request: Cost = Cost(bytes=25 * 2**20, pixels=100_000_000, seconds=900.0, tokens=65_536)
     """Most that one request may cost."""
     under_way: Cost = Cost(bytes=256 * 2**20, pixels=800_000_000, seconds=7200.0, tokens=1_000_000)
-    """Most that all requests under way may cost together."""
+    """Most that all requests in progress may cost together."""
     max_running: int = 16
     """Most answers that are made at once."""
     max_waiting: int = 64
     """Most answers that wait for their turn."""
     requests_per_minute: float = 0.0
-    """Most requests a minute and tenant; 0 is as many as like."""
+    """Most requests per minute and tenant; 0 is no limit."""
     burst: int = 20
     """How many of those may come at once."""
 
     def of_media(self, limits: Limits) -> Limits:
-        """The budgets of one medium, which may not take more than a request may: headers can lie, or tell nothing."""
+        """The budgets of one medium, at most those of a request: headers can be wrong or incomplete."""
         seconds = min(limits.max_seconds, self.request.seconds)
         return replace(
             limits,
@@ -83,7 +83,7 @@ class _Bucket:
         self._per_second, self._burst, self._level, self._then = per_second, burst, burst, time.monotonic()
 
     def take(self) -> float:
-        """Take one; 0 if there was one, else the seconds until there will be."""
+        """Take one token; returns 0 if there was one, otherwise the seconds until there will be one."""
         now = time.monotonic()
         self._level = min(self._burst, self._level + (now - self._then) * self._per_second)
         self._then = now
@@ -94,10 +94,10 @@ class _Bucket:
 
 
 class Admission:
-    """Lets requests in, or refuses them.
+    """Admits requests, or refuses them.
 
     Args:
-        limits: How much is taken on.
+        limits: What is admitted.
     """
 
     def __init__(self, limits: ServerLimits) -> None:
@@ -105,29 +105,29 @@ class Admission:
         self.under_way = Cost()
         """What all admitted requests cost together."""
         self.answers = 0
-        """Answers that are made or wait for their turn."""
+        """Answers that are generated or queued."""
         self.bodies = 0
-        """Bytes of bodies that are held."""
+        """Bytes of request bodies in memory."""
         self.draining = False
-        """Whether nothing new is taken, because the server stops."""
+        """Whether new requests are refused because the server is stopping."""
         self._buckets: dict[str, _Bucket] = {}
         self._lock = threading.Lock()
 
     @property
     def waiting(self) -> int:
-        """Answers that wait for their turn."""
+        """Answers that are queued."""
         return max(0, self.answers - self.limits.max_running)
 
     @property
     def running(self) -> int:
-        """Answers that are being made."""
+        """Answers that are being generated."""
         return min(self.answers, self.limits.max_running)
 
-    def knock(self, tenant: str) -> None:
-        """Ask to be heard, before anything of the body is read.
+    def check_rate(self, tenant: str) -> None:
+        """Check the tenant's rate and the length of the queue, before anything of the body is read.
 
         Raises:
-            Refusal: 429 if the tenant asks too often, 503 if too many wait already.
+            Refusal: 429 if the tenant exceeds its rate, 503 if the queue is full or the server is stopping.
         """
         if self.draining:
             raise Refusal(_BUSY, "The server is stopping; ask another one.", cause="draining", retry_after_s=5)
@@ -158,7 +158,7 @@ class Admission:
             )
 
     def check(self, cost: Cost) -> None:
-        """Refuse a request that is too costly whatever else is under way.
+        """Refuse a request that is too costly whatever is in progress.
 
         Raises:
             Refusal: 413.
@@ -174,13 +174,13 @@ class Admission:
 
     @contextmanager
     def body(self, size: int | None) -> Iterator[None]:
-        """Hold room for a body while it is read and worked on.
+        """Reserve memory for a body while it is read and processed.
 
         Args:
-            size: What its header says; None if it does not, and then the largest that is allowed.
+            size: By its `content-length`; None reserves the largest that is allowed.
 
         Raises:
-            Refusal: 413 if it is too large, 503 if too many bodies are held already.
+            Refusal: 413 if it is too large, 503 if too many bodies are in memory already.
         """
         held = self.limits.max_body_bytes if size is None else size
         self.check_size(held)
@@ -196,17 +196,17 @@ class Admission:
 
     @contextmanager
     def admitted(self, cost: Cost, answers: int = 1) -> Iterator[None]:
-        """Hold a request's share of the budget while it is worked on.
+        """Reserve a request's share of the budget while it is processed.
 
         Raises:
-            Refusal: 413 if it is too costly, 503 if too much is under way.
+            Refusal: 413 if it is too costly, 503 if too much is in progress.
         """
         self.check(cost)
         with self._lock:
             if self.answers + answers > self.limits.max_running + self.limits.max_waiting:
                 raise self._full()
             together = self.under_way + cost
-            # Alone, a request within its own limits is always taken, whatever the limits of all are.
+            # A single request within its own limits is always admitted, whatever the limit for all is.
             if self.answers and _first_over(together, self.limits.under_way) is not None:
                 raise self._full()
             self.under_way, self.answers = together, self.answers + answers

@@ -1,4 +1,4 @@
-"""The server as an ASGI application: routes, the gate before them, and what becomes of errors."""
+"""The server as an ASGI application: routes, the middleware before them, and the handlers of errors."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         403: "A browser's page from elsewhere",
         404: "No such model or route",
         408: "The body came too slowly",
-        413: "More than is taken on at once",
+        413: "Larger than the limits of a request",
         429: "Too many requests with this key; see Retry-After",
         500: "A bug of ours",
         502: "The model's provider failed",
-        503: "Too much is under way; see Retry-After",
+        503: "Too many requests in progress; see Retry-After",
     }.items()
 }
 
@@ -48,7 +48,7 @@ def create_app(service: Service, keys: Keys) -> FastAPI:
 
     Args:
         service: The model and its limits.
-        keys: Who may ask; without any, programs of this machine.
+        keys: Of tenants; without any, programs on this machine are served.
     """
 
     @asynccontextmanager

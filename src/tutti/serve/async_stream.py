@@ -16,9 +16,9 @@ _AHEAD = 64
 class Stream(Generic[T]):
     """Several blocking iterators, each on a thread of its own, as one asynchronous iterator of (number, item).
 
-    The engine steps on whichever thread waits for its next token, so the threads share the work without a master. A
-    thread whose reader is slow waits; the engine goes on for the others. Leaving the iterator early closes all
-    iterators: each thread does so itself, behind the item that it is waiting for.
+    Any thread that waits for its next token runs the engine's next step, so there is no coordinating thread. A thread
+    whose reader is slow blocks; the engine continues for the others. Leaving the iterator early closes all iterators:
+    each thread closes its own after the item that it is waiting for.
 
     Args:
         executor: Where the threads are.
@@ -69,7 +69,7 @@ class Stream(Generic[T]):
                 close = getattr(items, "close", None)
                 if close is not None:
                     close()
-        except Exception as error:  # noqa: BLE001 - it is the reader's to handle
+        except Exception as error:  # noqa: BLE001 - the reader handles it
             self._post(number, error)
         else:
             self._post(number, None)

@@ -186,8 +186,8 @@ class Envelope:
 
     def piece(self, index: int, text: str, logprobs: Sequence[TokenLogprob]) -> schemas.ChatChunk:
         """More of a choice."""
-        told = logprobs_of(logprobs) if logprobs else None
-        return self._chunk(schemas.ChunkChoice(index=index, delta=schemas.Delta(content=text), logprobs=told))
+        listed = logprobs_of(logprobs) if logprobs else None
+        return self._chunk(schemas.ChunkChoice(index=index, delta=schemas.Delta(content=text), logprobs=listed))
 
     def ending(self, index: int, answer: Answer) -> schemas.ChatChunk:
         """The last chunk of a choice."""
@@ -230,11 +230,11 @@ def _utf8(text: str) -> list[int] | None:
 
 def usage_of(usages: Sequence[Usage]) -> schemas.UsageBody:
     """What choices took together; they share one prompt."""
-    prompt, said = usages[0], sum(usage.completion_tokens for usage in usages)
+    prompt, completed = usages[0], sum(usage.completion_tokens for usage in usages)
     return schemas.UsageBody(
         prompt_tokens=prompt.prompt_tokens,
-        completion_tokens=said,
-        total_tokens=prompt.prompt_tokens + said,
+        completion_tokens=completed,
+        total_tokens=prompt.prompt_tokens + completed,
         prompt_tokens_details=schemas.PromptDetails(
             text_tokens=prompt.prompt_tokens - prompt.media_tokens,
             image_tokens=prompt.image_tokens,
@@ -279,21 +279,21 @@ def _shortened(vectors: NDArray[np.float32], dimensions: int | None) -> NDArray[
     return unit
 
 
-def transcription(told: Transcript, form: str) -> schemas.TranscriptionResponse | str:
+def transcription(transcript: Transcript, form: str) -> schemas.TranscriptionResponse | str:
     """Speech in one of the dialect's forms: `json`, `verbose_json`, `text`, `srt`, `vtt`."""
     if form == "text":
-        return told.text + "\n"
+        return transcript.text + "\n"
     if form in ("srt", "vtt"):
-        return told.to_srt() if form == "srt" else told.to_vtt()
+        return transcript.to_srt() if form == "srt" else transcript.to_vtt()
     if form == "json":
-        return schemas.TranscriptionResponse(text=told.text)
+        return schemas.TranscriptionResponse(text=transcript.text)
     return schemas.TranscriptionResponse(
-        text=told.text,
-        task=told.task,
-        language=told.language,
-        duration=told.duration_s,
+        text=transcript.text,
+        task=transcript.task,
+        language=transcript.language,
+        duration=transcript.duration_s,
         segments=[
             schemas.SegmentBody(id=number, start=one.start_s, end=one.end_s, text=one.text)
-            for number, one in enumerate(told.segments)
+            for number, one in enumerate(transcript.segments)
         ],
     )

@@ -78,7 +78,7 @@ def kind_of(error: Exception) -> ErrorStatus:
 
 
 def message_of(error: Exception) -> str:
-    """What the client is told; of a bug, nothing about the inside."""
+    """The message for the client; a bug reveals nothing about the inside."""
     if kind_of(error) is BUG:
         return "The server failed over this request; this is a bug of ours, and the log has its trace."
     return str(error)
@@ -111,7 +111,7 @@ def respond_to_http(error: FrameworkError) -> JSONResponse:
     kind = ErrorStatus(error.status_code, "invalid_request_error", codes.get(error.status_code))
     message = {
         404: "There is no such route; GET /openapi.json lists them, and the page /docs shows them.",
-        405: "This route does not take that method; GET /openapi.json lists what it takes.",
+        405: "This route does not accept that method; GET /openapi.json lists those that it accepts.",
     }.get(error.status_code, str(error.detail))
     return respond(kind, message, headers=error.headers)
 

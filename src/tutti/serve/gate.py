@@ -1,4 +1,4 @@
-"""The gate before every route: who asks, may they, is there room. Deny by default. Then the log and the counters."""
+"""The middleware before every route: authentication, admission, the log and the counters. Denies by default."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _NO_KEY = ErrorStatus(401, "invalid_request_error", "invalid_api_key")
 _FOREIGN = ErrorStatus(403, "invalid_request_error", "foreign_origin")
 LOCAL_TENANT = "local"
-"""Who asks where there are no keys."""
+"""The tenant of all requests where there are no keys."""
 
 
 @dataclass
 class _Record:
-    """What is told of a request afterwards."""
+    """What is logged about a request."""
 
     id: str
     begun: float = field(default_factory=time.perf_counter)
@@ -43,7 +43,7 @@ class Gate:
 
     Args:
         app: The routes.
-        keys: Who may ask. Without any, everybody on this machine may, but no page of a browser from elsewhere.
+        keys: Of tenants. Without any, programs on this machine are served, but no web pages from elsewhere.
         admission: Whether there is room.
         metrics: Where requests are counted.
     """
@@ -52,7 +52,7 @@ class Gate:
         self._app, self._keys, self._admission, self._metrics = app, keys, admission, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer it here."""
+        """Pass a request on, or refuse it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -71,7 +71,7 @@ class Gate:
         try:
             await self._through(Request(scope), record, receive, noted)
         finally:
-            self._tell(scope, record)
+            self._log(scope, record)
 
     async def _through(self, request: Request, record: _Record, receive: Receive, send: Send) -> None:
         scope = request.scope
@@ -82,13 +82,13 @@ class Gate:
             if request.method != "POST":
                 await self._app(scope, receive, send)
                 return
-            self._admission.knock(record.tenant)
+            self._admission.check_rate(record.tenant)
             with self._admission.body(_content_length(request.headers)):
                 await self._app(scope, receive, send)
         except ClientGone:
             record.status = record.status or 499
             record.fields["gone"] = True
-        except Exception as error:  # noqa: BLE001 - the outermost frame of a request: everything is answered and told
+        except Exception as error:  # noqa: BLE001 - the outermost frame of a request: every error is answered and logged
             self._refused(error, record)
             if record.status == 0:
                 await respond_to(error)(scope, receive, send)
@@ -97,7 +97,7 @@ class Gate:
         if isinstance(error, Refusal):
             note_refusal(record, error, self._metrics)
         else:
-            logs.tell_bug(error, request=record.id)
+            logs.log_bug(error, request=record.id)
 
     def _tenant(self, request: Request) -> str:
         if len(self._keys):
@@ -118,11 +118,11 @@ class Gate:
             )
         return LOCAL_TENANT
 
-    def _tell(self, scope: Scope, record: _Record) -> None:
+    def _log(self, scope: Scope, record: _Record) -> None:
         seconds = time.perf_counter() - record.begun
         route = getattr(scope.get("route"), "path", "other")
         self._metrics.request(route, record.status, seconds)
-        logs.tell(
+        logs.log_event(
             "request",
             request=record.id,
             tenant=record.tenant,
@@ -138,7 +138,7 @@ _SAFE = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-refe
 
 
 def note_refusal(record: _Record, error: Refusal, metrics: Metrics) -> None:
-    """Count a refusal, and have the log tell its cause."""
+    """Count a refusal, and add its cause to the log record."""
     metrics.rejected(error.cause)
     record.fields["refused"] = error.cause
 

@@ -66,7 +66,7 @@ class Keys:
             return None
         given = digest(key.strip())
         found = None
-        for known, tenant in self._tenants.items():  # all of them, so that the time taken tells nothing
+        for known, tenant in self._tenants.items():  # all of them, so that the time reveals nothing
             if hmac.compare_digest(known, given):
                 found = tenant
         return found

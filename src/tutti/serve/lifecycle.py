@@ -1,4 +1,4 @@
-"""From options to a server that runs until it is told to stop, and then finishes what it took on."""
+"""From options to a server that runs until a signal stops it, and then finishes the requests it admitted."""
 
 from __future__ import annotations
 
@@ -34,34 +34,34 @@ class ListenOptions:
 
     host: str = "127.0.0.1"
     port: int = 8000
-    """0 takes any that is free."""
+    """0 chooses a free one."""
     drain_seconds: float = 30.0
-    """Longest that a stopping server waits for what it took on."""
+    """Longest that a stopping server waits for admitted requests."""
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 that does not wait forever for a request's head, nor for the rest of a body that was refused."""
+    """HTTP/1.1 with a time limit for a request's head and for the rest of a refused body."""
 
     def connection_made(self, transport: Any) -> None:
-        """Begin to count."""
+        """Start the timer."""
         super().connection_made(transport)
         self._deadline = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
 
     def data_received(self, data: bytes) -> None:
-        """Stop counting once a request has begun; bytes that are not all of a head do not prolong the wait."""
+        """Stop the timer once a head is complete; incomplete heads do not extend it."""
         super().data_received(data)
         if self._under_way():
             self._deadline.cancel()
 
     def on_response_complete(self) -> None:
-        """Begin anew, unless the next request is here already."""
+        """Restart the timer, unless the next request has arrived already."""
         super().on_response_complete()
         self._deadline.cancel()
         if not self._under_way():
             self._deadline = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop counting."""
+        """Stop the timer."""
         self._deadline.cancel()
         super().connection_lost(exc)
 
@@ -70,14 +70,14 @@ class _Protocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """A server that refuses what is new as soon as it is told to stop."""
+    """A server that refuses new requests as soon as it is stopping."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self.service = service
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Finish what was taken on."""
+        """Finish admitted requests."""
         self.service.admission.draining = True
         await super().shutdown(sockets)
 
@@ -104,7 +104,7 @@ def make_server(
         name: What clients call it.
         listen: Where it listens.
         keys: Who may ask.
-        limits: How much is taken on.
+        limits: What is admitted.
         opener: Opens media.
         telemetry: Makes spans; none if not given.
 
@@ -142,7 +142,7 @@ def check_exposure(listen: ListenOptions, keys: Keys) -> None:
 
 
 def run_announced(server: Server, ready: Callable[[str], None]) -> bool:
-    """Run until a signal comes, then finish what was taken on.
+    """Run until a signal arrives, then finish admitted requests.
 
     Args:
         server: From `make_server`.
@@ -160,12 +160,12 @@ def run_announced(server: Server, ready: Callable[[str], None]) -> bool:
             ready(server.url)
         await running
 
-    # What lives as long as the server (the model, the libraries) is put out of the collector's sight: beside so much of
-    # it, the little that requests leave behind in cycles, bodies among them, would be collected too rarely.
+    # Objects that live as long as the server (the model, the libraries) are frozen: with so many of them, the garbage
+    # collector would run too rarely for the few that requests leave in cycles, bodies among them.
     gc.collect()
     gc.freeze()
-    # uvicorn ends a process that cannot listen, and raises the signal again that it was stopped by. SIGTERM is to leave
-    # time for what comes after, as Ctrl-C does: workers are ended, the last spans are sent.
+    # uvicorn exits if it cannot listen, and raises the signal that stopped it again. SIGTERM is handled like Ctrl-C, so
+    # that the caller can still end workers and send the last spans.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(SystemExit, KeyboardInterrupt):
         asyncio.run(serve())

@@ -1,4 +1,4 @@
-"""How fast a model answers when several ask at once: in this process, or behind a URL in the OpenAI dialect."""
+"""Load generator: throughput and latency of a model under concurrent requests, in this process or over HTTP."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Sample:
     """Of the answer."""
     prompt_tokens: int
     cached_tokens: int
-    """Of the prompt, found rather than computed."""
+    """Of the prompt, found in a cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """What was measured with so many askers at once."""
+    """What was measured at one level of concurrency."""
 
     concurrency: int
     requests: int
@@ -52,7 +52,7 @@ class Level:
     tokens_per_s: float
     images_per_s: float
     cache_hit_ratio: float
-    """Tokens of prompts that were found, of all of them."""
+    """Share of prompt tokens found in a cache."""
     first_token_ms: dict[str, float]
     """Percentiles, as are the next two."""
     per_token_ms: dict[str, float]
@@ -83,7 +83,7 @@ class Remote:
 
     Args:
         url: Its base, such as `http://127.0.0.1:8000/v1`.
-        key: What it asks for, if anything.
+        key: Of the server, if it needs one.
 
     Raises:
         InputError: The URL is none of http or https.
@@ -125,7 +125,7 @@ class Remote:
                     continue
                 event = json.loads(data[6:])
                 if "error" in event:
-                    raise ProviderError(f"The server failed on the way: {event['error'].get('message')}")
+                    raise ProviderError(f"The server failed during its answer: {event['error'].get('message')}")
                 if not first and any(choice["delta"].get("content") for choice in event["choices"]):
                     first = time.perf_counter() - begun
                 usage = event.get("usage") or usage
@@ -179,12 +179,12 @@ def pictures_among(media: Sequence[Media]) -> int:
 
 
 def measure_level(ask: Ask, concurrency: int, requests: int, images: int) -> Level:
-    """Let so many ask at once, each again as soon as it was answered.
+    """Run so many clients at once, each sending its next request as soon as the last one is answered.
 
     Args:
-        ask: Asks once.
-        concurrency: How many ask.
-        requests: How often in all.
+        ask: Sends one request.
+        concurrency: Number of clients.
+        requests: Number of requests in all.
         images: Pictures in each request.
 
     Raises:

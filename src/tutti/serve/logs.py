@@ -13,7 +13,7 @@ _LOGGER = logging.getLogger("tutti.serve")
 
 
 class _AsJson(logging.Formatter):
-    """What another library warns of is told by where it did: its words may hold content."""
+    """Warnings of other libraries are logged by their place in the code: their text may hold content."""
 
     def format(self, record: logging.LogRecord) -> str:
         ours = record.name == _LOGGER.name
@@ -38,12 +38,12 @@ def configure() -> None:
     _LOGGER.setLevel(logging.INFO)
 
 
-def tell(event: str, **fields: Any) -> None:
+def log_event(event: str, **fields: Any) -> None:
     """Log something that happened. Fields are numbers and names, never content."""
     _LOGGER.info(event, extra={"fields": {name: value for name, value in fields.items() if value is not None}})
 
 
-def tell_bug(error: Exception, **fields: Any) -> None:
+def log_bug(error: Exception, **fields: Any) -> None:
     """Log where a bug of ours is: the kind of error and its frames, but not its message, which may hold content."""
     frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
     fields |= {"error": type(error).__name__, "frames": frames[-12:]}

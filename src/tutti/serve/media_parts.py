@@ -1,4 +1,4 @@
-"""From what a request names as a medium to the medium, and what it will cost, before anything is decoded."""
+"""From an address in a request to a medium, and its estimated cost, before anything is decoded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KINDS = {"image": Image, "audio": Audio, "video": Video}
 
 
 class MediaOpener:
-    """Opens `data:` URLs, and refuses whatever else was not allowed.
+    """Opens `data:` URLs, and those addresses and paths that were allowed.
 
     Args:
         limits: Budgets that the headers of media are held to.
@@ -29,7 +29,7 @@ class MediaOpener:
 
         Args:
             address: A `data:` URL, or an address or path that was allowed.
-            modality: What it is to be; None lets its content tell.
+            modality: The expected one; None detects it from the content.
 
         Raises:
             InputError: It is not allowed, or cannot be opened.
@@ -41,11 +41,11 @@ class MediaOpener:
         return wrap(content, limits=self.limits) if modality is None else _KINDS[modality](content)
 
     def cost(self, parts: Sequence[Part]) -> Cost:
-        """What media will take, told by their headers.
+        """Estimated cost of media, from their headers.
 
         Raises:
             InputError: A header cannot be read.
-            CapacityError: A header says more than allowed.
+            CapacityError: A header exceeds a limit.
         """
         cost = Cost()
         for part in parts:

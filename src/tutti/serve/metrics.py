@@ -20,8 +20,8 @@ class Metrics:
     """The counters of one server.
 
     Args:
-        admission: Tells how much is under way.
-        stats: What the model tells of itself: names → numbers; those ending in `_total` only grow.
+        admission: Reports how much is in progress.
+        stats: Counters and gauges that the model reports: name → number; those ending in `_total` only grow.
     """
 
     def __init__(self, admission: Admission, stats: Callable[[], Mapping[str, float]]) -> None:
@@ -91,7 +91,7 @@ class _State(Collector):
         self._admission, self._stats = admission, stats
 
     def collect(self) -> Iterator[Metric]:
-        """Gauges of the server and whatever the model tells."""
+        """Gauges of the server, and those that the model reports."""
         yield GaugeMetricFamily("tutti_queue_depth", "Answers that wait for their turn", self._admission.waiting)
         yield GaugeMetricFamily("tutti_running", "Answers that are being made", self._admission.running)
         for name, value in self._stats().items():

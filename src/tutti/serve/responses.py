@@ -1,4 +1,4 @@
-"""What leaves the server over time: events of a stream, and the watch on whether anybody still listens."""
+"""Streamed responses: server-sent events, and detection of clients that have disconnected."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 
 class ClientGone(Exception):
-    """The client has closed its connection, or reads nothing of what it asked for."""
+    """The client has closed its connection, or no longer reads the response."""
 
 
 class EventStream(Response):
     """Server-sent events (the `text/event-stream` of the HTML standard), each of one line of data.
 
     Ends early, and closes its source, when the client goes or reads nothing for `send_seconds`. Not `sse-starlette`:
-    that cuts every stream off when the server stops, and here a stopping server finishes what it took on.
+    that ends every stream when the server stops, and here admitted requests are finished.
 
     Args:
         lines: The data of each event.

@@ -96,10 +96,10 @@ class Routes:
         self.service.check_model(model)
         options = TranscriptionOptions(language=language)
         transcript = await unless_gone(request.receive, self.service.transcribe(await file.read(), options))
-        told = dialect.transcription(transcript, response_format)
-        if isinstance(told, str):
-            return PlainTextResponse(told)
-        return JSONResponse(told.model_dump(exclude_none=True))
+        written = dialect.transcription(transcript, response_format)
+        if isinstance(written, str):
+            return PlainTextResponse(written)
+        return JSONResponse(written.model_dump(exclude_none=True))
 
     async def models(self) -> schemas.ModelsResponse:
         """The model that is served here."""
@@ -111,7 +111,7 @@ class Routes:
         return schemas.ModelBody(id=self.service.name, created=self.service.created)
 
     async def health(self) -> schemas.HealthResponse:
-        """Whether requests are taken."""
+        """Whether requests are accepted."""
         return schemas.HealthResponse(status="draining" if self.service.admission.draining else "ok")
 
     async def metrics(self) -> Response:
@@ -125,7 +125,7 @@ async def _lines(
     body: schemas.ChatRequest,
     request: Request,
 ) -> AsyncGenerator[str, None]:
-    """The stream's events as JSON, closed with `[DONE]`; an error on the way is told as the last event."""
+    """The stream's events as JSON, closed with `[DONE]`; an error during the stream is the last event."""
     answers: list[Answer] = []
     try:
         async with aclosing(events):
@@ -140,7 +140,7 @@ async def _lines(
     except Exception as error:  # noqa: BLE001 - the status is sent already
         request.state.record.fields["error"] = type(error).__name__
         if kind_of(error).status == 500:
-            logs.tell_bug(error, request=request.state.record.id)
+            logs.log_bug(error, request=request.state.record.id)
         yield json.dumps(body_of(kind_of(error), message_of(error)))
         return
     _note(request, answers)
@@ -159,7 +159,7 @@ async def _chained(
 
 
 def _note(request: Request, answers: Sequence[Answer]) -> None:
-    """Have the log tell the tokens that answers took."""
+    """Add the tokens of the answers to the log record."""
     request.state.record.fields |= {
         "prompt_tokens": answers[0].usage.prompt_tokens,
         "completion_tokens": sum(answer.usage.completion_tokens for answer in answers),

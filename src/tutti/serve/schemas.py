@@ -30,7 +30,7 @@ class TextPart(_Request):
 
 
 class MediaUrl(_Request):
-    """Where a medium is: a `data:` URL, or an address or path that the server was told to allow."""
+    """Where a medium is: a `data:` URL, or an address or path that the server allows."""
 
     url: str
     detail: Literal["auto", "low", "high"] | None = None
@@ -58,7 +58,7 @@ class VideoUrlPart(_Request):
 
 
 class InlineMedium(_Request):
-    """A medium as base64; the format is told by its content, whatever `format` says."""
+    """A medium as base64; the format is detected from its content; `format` is ignored."""
 
     data: str
     format: str | None = Field(default=None, max_length=32)
@@ -86,7 +86,7 @@ class InlineFile(_Request):
 
 
 class FilePart(_Request):
-    """A medium of any kind; what it is is told by its content."""
+    """A medium of any kind, which is detected from its content."""
 
     type: Literal["file"]
     file: InlineFile
@@ -131,7 +131,7 @@ class SchemaFormat(_Request):
 
 
 class StreamOptions(_Request):
-    """What a stream tells besides the answer."""
+    """What a stream reports besides the answer."""
 
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
@@ -250,7 +250,7 @@ class ChoiceLogprobs(BaseModel):
 
 
 class AnswerMessage(BaseModel):
-    """What the model said."""
+    """The model's message."""
 
     role: Literal["assistant"] = "assistant"
     content: str
@@ -349,7 +349,7 @@ class SegmentBody(BaseModel):
 
 
 class TranscriptionResponse(BaseModel):
-    """What was said; `verbose_json` has the times, too."""
+    """The transcript; `verbose_json` includes times."""
 
     text: str
     task: Literal["transcribe", "translate"] | None = None
@@ -359,6 +359,6 @@ class TranscriptionResponse(BaseModel):
 
 
 class HealthResponse(BaseModel):
-    """Whether requests are taken."""
+    """Whether requests are accepted."""
 
     status: Literal["ok", "draining"]

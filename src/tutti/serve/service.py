@@ -44,7 +44,7 @@ class Service:
     Args:
         model: What computes: a `Responder`, an `Embedder`, a `Transcriber`, or several of them.
         name: What clients call it.
-        limits: How much is taken on.
+        limits: What is admitted.
         opener: Opens media.
         telemetry: Makes spans; none if not given.
     """
@@ -91,7 +91,7 @@ class Service:
 
         Raises:
             UnsupportedTask: The model does not answer questions.
-            Refusal: The request is too large, or too much is under way.
+            Refusal: The request is too large, or too much is in progress.
             TuttiError: A medium cannot be used, or the model failed.
         """
         responder = self.model
@@ -135,7 +135,7 @@ class Service:
 
         Raises:
             UnsupportedTask: The model does not embed.
-            Refusal: The request is too large, or too much is under way.
+            Refusal: The request is too large, or too much is in progress.
             TuttiError: A medium cannot be used, or the model failed.
         """
         embedder = self.model
@@ -153,7 +153,7 @@ class Service:
 
         Raises:
             UnsupportedTask: The model does not write down speech.
-            Refusal: The recording is too long, or too much is under way.
+            Refusal: The recording is too long, or too much is in progress.
             TuttiError: It cannot be used, or the model failed.
         """
         transcriber = self.model

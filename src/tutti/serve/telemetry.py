@@ -79,7 +79,7 @@ class Span:
 
 
 def from_environment() -> Telemetry:
-    """Spans that go where the environment says.
+    """Spans, exported as configured by the environment.
 
     Raises:
         MissingExtra: OpenTelemetry is not installed.
