@@ -97,12 +97,14 @@ def reference(room: str) -> str:
     """The page of a room: its first line, and each of its modules with what is public in it."""
     if room == "tutti":
         return front()
-    title = f"# `tutti.{room}`\n\n{docstring(room)}\n\n"
+    title = f"{BEHIND_GUIDES}# `tutti.{room}`\n\n{docstring(room)}\n\n"
     if place(room).is_file():
         return f"{title}::: tutti.{room}\n    options: {{show_root_heading: false, show_root_toc_entry: false}}\n"
     return title + "".join(f"## `{name}`\n\n::: {name}\n{QUIET}\n" for name in modules(place(room)))
 
 
+BEHIND_GUIDES = "---\nsearch:\n  boost: 0.2\n---\n\n"
+"""Settings of a page that the site's search lists behind others."""
 QUIET = "    options: {show_root_heading: false, show_root_toc_entry: false}\n"
 
 
@@ -118,7 +120,8 @@ def front() -> str:
             f"{value.__name__}.loading.load" if inspect.ismodule(value) else f"{value.__module__}.{value.__qualname__}"
         )
         rows.append(f"| [`tutti.{name}`][{target}] | {line} |\n")
-    return "# `tutti`\n\nWhat `import tutti` offers.\n\n| name | what it is |\n| --- | --- |\n" + "".join(rows)
+    head = "# `tutti`\n\nWhat `import tutti` offers.\n\n| name | what it is |\n| --- | --- |\n"
+    return BEHIND_GUIDES + head + "".join(rows)
 
 
 def modules(folder: Path) -> Iterator[str]:
