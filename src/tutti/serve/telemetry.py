@@ -27,10 +27,10 @@ class Telemetry:
     @contextmanager
     def span(
         self, operation: str, model: str, parts: Sequence[Part], options: SamplingOptions | None = None
-    ) -> Iterator[Span]:
+    ) -> Iterator[RequestSpan]:
         """A span over one operation of a model: `chat`, `embeddings`, `transcription`."""
         if self._tracer is None:
-            yield Span(None)
+            yield RequestSpan(None)
             return
         given: dict[str, Any] = {
             "gen_ai.operation.name": operation,
@@ -49,13 +49,13 @@ class Telemetry:
             f"{operation} {model}", attributes=given, record_exception=False, set_status_on_exception=False
         ) as started:
             try:
-                yield Span(started)
+                yield RequestSpan(started)
             except BaseException as error:
                 started.set_attribute("error.type", type(error).__name__)
                 raise
 
 
-class Span:
+class RequestSpan:
     """An operation that is being traced, or not.
 
     Args:
