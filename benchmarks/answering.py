@@ -102,8 +102,8 @@ def times(ask: Ask, picture: np.ndarray, question: str) -> tuple[float, float]:
     return (first - begun) * 1000, (time.perf_counter() - first) * 1000 / max(1, count)
 
 
-def measure(player: str, folder: str) -> dict[str, float]:
-    """All figures of one player, in this process."""
+def measure(player: str, folder: str, brief: bool = False) -> dict[str, float]:
+    """All figures of one player, in this process; brief ends with those of single questions."""
     random = np.random.default_rng(0)
 
     def picture() -> np.ndarray:
@@ -125,6 +125,8 @@ def measure(player: str, folder: str) -> dict[str, float]:
     figures["first token, new picture, ms"] = statistics.median(first for first, _ in fresh)
     figures["first token, known picture and question, ms"] = statistics.median(again)
     figures["a token, ms"] = statistics.median(token for _, token in fresh)
+    if brief:
+        return {name: round(value, 2) for name, value in figures.items()}
     with clock(figures, "8 pictures in turn, s"):
         for _ in range(8):
             times(ask, picture(), "What is this?")
@@ -179,12 +181,12 @@ def written(player: str, folder: Path, python: str) -> Path:
     return form
 
 
-def report(player: str, folder: Path, python: str, limit_s: float, environment: dict[str, str]) -> str:
+def report(player: str, folder: Path, python: str, limit_s: float, environment: dict[str, str], brief: bool) -> str:
     """The figures of a player, in a fresh process, or what went wrong: others are to have their turn."""
     begun = time.perf_counter()
     try:
         form = written(player, folder, python)
-        command = [python, __file__, "--child", player, "--folder", str(form)]
+        command = [python, __file__, "--child", player, "--folder", str(form), *(["--brief"] if brief else [])]
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, timeout=limit_s)
     except subprocess.TimeoutExpired:
         return f"no figures: ended after {limit_s:.0f} s without an answer"
@@ -201,11 +203,12 @@ def main() -> None:
     parser.add_argument("--peers", help="the python of an environment that has the peers")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--folder", help="where the checkpoint is, or is written to")
+    parser.add_argument("--brief", action="store_true", help="single questions only: loading, first tokens, a token")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds after which a player that hangs is ended")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        print(json.dumps(measure(arguments.child, arguments.folder)))
+        print(json.dumps(measure(arguments.child, arguments.folder, arguments.brief)))
         return
     print(processor(), f"{arguments.threads} threads", versions("torch", "transformers"), commit(), sep=", ")
     environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads)}
@@ -217,7 +220,7 @@ def main() -> None:
             write(folder, "small")
         for player in arguments.players or [*PLAYERS, *(PEERS if arguments.peers else ())]:
             python = arguments.peers if player in PEERS else sys.executable
-            print(player, report(player, folder, python, arguments.limit, environment), flush=True)
+            print(player, report(player, folder, python, arguments.limit, environment, arguments.brief), flush=True)
     import torch
 
     torch.set_num_threads(arguments.threads)

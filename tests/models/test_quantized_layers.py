@@ -132,7 +132,7 @@ def test_int8_beside_int4_is_kept_for_all_layers_or_for_none() -> None:
         run_passes(layers, most_bytes)
         for _ in range(2):
             for kernel in kernels_:
-                kernel(inputs(8))
+                kernel(inputs(20))
         assert [kernel.nbytes for kernel in kernels_] == [wanted, wanted]
 
 

@@ -49,16 +49,21 @@ import torch
 from torch import Tensor
 
 from tutti.models.layers.int4_layout import OURS, Layout, aten_layout
-from tutti.models.layers.sums import FloatSums, PackedSums, PlainSums, Sums, fault
+from tutti.models.layers.sums import FloatSums, PackedSums, PlainSums, Sums, UnpackedSums, fault
 
 _FULL = PackedSums(127, 128)
 """For processors that add products in 32 bits: VNNI and AMX."""
 _HALVED = PackedSums(63, 64)
 """For those that add pairs of products in 16 bits first: AVX2, and AVX-512 without VNNI."""
-_TIMED_SHAPE = (64, 512, 512)
-"""M, N and K of the product by which kernels with equal results are timed."""
-_SLOWER = 1.5
+_DECODING, _SPREAD_OUT = (1, 4096, 1024), (32, 512, 512)
+"""M, N and K of the products by which kernels with equal results are timed: of weights that are prepared once, and that
+are prepared each time."""
+_SLOWER = 1.1
 """How many times as long a kernel must take to lose to one with equal results that comes behind it."""
+
+
+_TURNS, _PATIENCE_S = 6, 0.02
+"""How often a kernel is timed, unless that has taken so long."""
 
 
 class Int4Rows(NamedTuple):
@@ -70,8 +75,15 @@ class Int4Rows(NamedTuple):
     """Where they are kept as packed int8, too."""
 
 
-_INT4_ROWS = {"AVX512": Int4Rows(16, 3), "AVX2": Int4Rows(16, 3), "ARM": Int4Rows(16, 3)}
-"""By the instructions that ATen was dispatched to; with any others its int4 kernel has no vectors and is not used."""
+_INT4_ROWS = {
+    ("AVX512", 127): Int4Rows(16, 3),
+    ("AVX512", 63): Int4Rows(32, 3),
+    ("AVX2", 127): Int4Rows(16, 3),
+    ("AVX2", 63): Int4Rows(32, 8),
+    ("ARM", 127): Int4Rows(16, 3),
+}
+"""By the instructions that ATen was dispatched to, and the levels of activations that int8 products take: the rows up
+to which the int4 kernel is the faster way. Without vectors it is not used at all."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +99,20 @@ class Int4Choice:
 @cache
 def int8_sums() -> Sums:
     """The kernel for int8 weights, which are prepared once and multiplied by many times."""
-    packed = [one for one in (_FULL, _HALVED) if fault(one) is None][:1]
-    levels = packed[0].levels if packed else _FULL.levels
-    return _quickest([*packed, PlainSums(levels), FloatSums(levels)], with_preparing=False)
+    packed = next((one for one in (_FULL, _HALVED) if fault(one) is None), None)
+    if packed is None:
+        return _quickest([PlainSums(_FULL.levels), FloatSums(_FULL.levels)], _DECODING)
+    if packed == _FULL:
+        return packed
+    return _quickest([packed, UnpackedSums(packed.levels, packed.zero_point)], _DECODING)
 
 
 @cache
 def single_use_sums() -> Sums:
     """The kernel for weights that are spread out from int4 and used once; results equal those of `int8_sums`."""
     levels = int8_sums().levels
-    return _quickest([PlainSums(levels), int8_sums(), FloatSums(levels)], with_preparing=True)
+    packed = [one for one in (_FULL, _HALVED) if one.levels == levels]
+    return _quickest([*packed, PlainSums(levels), FloatSums(levels)], _SPREAD_OUT)
 
 
 @cache
@@ -105,10 +121,11 @@ def int4_choice() -> Int4Choice:
     layout, capability = aten_layout(), aten_capability()
     if layout is None:
         return Int4Choice(Int4Rows(0, 0), OURS, "the order of its weights is not known")
-    if capability not in _INT4_ROWS:
+    rows = _INT4_ROWS.get((capability, int8_sums().levels))
+    if rows is None:
         return Int4Choice(Int4Rows(0, 0), layout, f"it has no vectors for {capability}")
     wrong = _int4_fault(layout)
-    return Int4Choice(Int4Rows(0, 0) if wrong else _INT4_ROWS[capability], layout, wrong or "")
+    return Int4Choice(Int4Rows(0, 0) if wrong else rows, layout, wrong or "")
 
 
 @cache
@@ -125,11 +142,11 @@ def aten_capability() -> str:
 def kind() -> str:
     """The kind of processor, a block of the table above, as the products tell it."""
     sums = int8_sums()
-    if sums == _FULL:
+    if not isinstance(sums, PackedSums):
+        return "without packed products"
+    if sums.levels == _FULL.levels:
         return "AMX" if attends_in_bfloat16() else "VNNI"
-    if sums == _HALVED:
-        return "AVX-512 without VNNI" if aten_capability() == "AVX512" else "AVX2 or less"
-    return "without packed products"
+    return "AVX-512 without VNNI" if aten_capability() == "AVX512" else "AVX2 or less"
 
 
 def choices() -> dict[str, Any]:
@@ -149,29 +166,28 @@ def choices() -> dict[str, Any]:
     }
 
 
-def _quickest(candidates: Sequence[Sums], with_preparing: bool) -> Sums:
-    """The first of the right ones that none behind it leaves far behind."""
-    right = [one for one in dict.fromkeys(candidates) if fault(one) is None]
-    if len(right) == 1:
-        return right[0]
-    rows, outputs, width = _TIMED_SHAPE
-    codes = torch.ones(rows, width, dtype=torch.int8, device="cpu")
-    weights = torch.ones(width, outputs, dtype=torch.int8, device="cpu").t()  # as spreading out leaves them
-    seconds = [_seconds(one, codes, weights, with_preparing) for one in right]
+def _quickest(candidates: Sequence[Sums], sizes: tuple[int, int, int]) -> Sums:
+    """The first of the right ones that none behind it leaves behind."""
+    right = [one for one in candidates if fault(one) is None]
+    seconds = [_seconds(one, sizes) for one in right]
     return next(one for one, taken in zip(right, seconds, strict=True) if taken <= _SLOWER * min(seconds))
 
 
-def _seconds(sums: Sums, codes: Tensor, weights: Tensor, with_preparing: bool) -> float:
-    """The better of two; the first of all makes what is made once."""
-    factor, taken = torch.ones(len(weights), device="cpu"), []
-    prepared = sums.prepare(weights)
-    for _ in range(3):
+def _seconds(sums: Sums, sizes: tuple[int, int, int]) -> float:
+    """The best of a few turns; a loop without vectors is known by the first."""
+    rows, outputs, width = sizes
+    codes, factor = torch.ones(rows, width, dtype=torch.int8, device="cpu"), torch.ones(outputs, device="cpu")
+    weights = torch.ones(width, outputs, dtype=torch.int8, device="cpu").t()
+    once = sizes == _SPREAD_OUT
+    prepared = sums.prepare(weights if once else weights.contiguous())
+    taken: list[float] = []
+    while len(taken) < _TURNS and sum(taken) < _PATIENCE_S:
         begun = time.perf_counter()
-        if with_preparing:
+        if once:
             prepared = sums.prepare(weights)
         sums(codes.clone(), prepared, factor)
         taken.append(time.perf_counter() - begun)
-    return min(taken[1:])
+    return min(taken)
 
 
 def _int4_fault(layout: Layout) -> str | None:

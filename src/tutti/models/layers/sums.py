@@ -64,7 +64,9 @@ class PackedSums:
         return f"oneDNN, packed, {self.levels} levels around {self.zero_point}"
 
     def prepare(self, values: Tensor) -> Tensor:
-        """Shapes: (N, K) int8 → (K, N), in blocks."""
+        """Shapes: (N, K) int8 → (K, N), in blocks; weights that lie column by column stay so, which takes less time."""
+        if values.t().is_contiguous():
+            return values.t().to_mkldnn()
         packed: Tensor = torch.ops.onednn.qlinear_prepack(values.contiguous(), None)  # strides are not looked at
         return packed
 
@@ -80,6 +82,37 @@ class PackedSums:
             None, 1.0, 0, torch.float32, "none", [], "",
         )  # fmt: skip
         return out
+
+
+@dataclass(frozen=True)
+class UnpackedSums(PackedSums):
+    """oneDNN's for many rows, packed anew each time, and float32 of widened codes for few.
+
+    With AVX2 alone, oneDNN brings weights into another order each time that it multiplies by them, packed or not.
+    """
+
+    few_rows: int = 32
+    """Rows up to which widened codes are used."""
+
+    @property
+    def name(self) -> str:
+        """What it is."""
+        few = FloatSums(self.levels).name
+        return f"{few}, up to {self.few_rows} rows; {super().name} anew, above"
+
+    def prepare(self, values: Tensor) -> Tensor:
+        """Shapes: (N, K) int8 → the same, row by row."""
+        return values.contiguous()
+
+    def values(self, prepared: Tensor) -> Tensor:
+        """Shapes: → (N, K) int8."""
+        return prepared
+
+    def __call__(self, codes: Tensor, prepared: Tensor, factor: Tensor) -> Tensor:
+        """Multiply. Shapes: (M, K) int8, factor (N,) float32 → (M, N) float32."""
+        if len(codes) <= self.few_rows:
+            return FloatSums(self.levels)(codes, prepared, factor)
+        return super().__call__(codes, super().prepare(prepared), factor)
 
 
 @dataclass(frozen=True)
@@ -157,12 +190,12 @@ def fault(sums: Sums) -> str | None:
     Sizes are uneven, and so many columns that sums of 16 bits would saturate and those of float32 do not round.
     """
     try:
-        for rows, width in ((33, 64), (70, 515)):
+        for rows, width, by_columns in ((33, 64, True), (33, 64, False), (70, 515, True), (70, 515, False)):
             activations, weights = _patterns(sums.levels, width), _weights(rows, width)
-            prepared = sums.prepare(weights.t().contiguous().t() if width == 64 else weights)
+            prepared = sums.prepare(weights.t().contiguous().t() if by_columns else weights)
             if not torch.equal(sums.values(prepared), weights):
                 return "does not give its weights back"
-            for x in (*torch.split(activations, 1), activations, activations.repeat(5, 1)):
+            for x in (*torch.split(activations, 1), activations, activations.repeat(6, 1)):
                 wanted = x.double() @ weights.double().t()
                 found = sums(x.clone(), prepared, torch.ones(rows, device="cpu")).double()
                 if not torch.equal(found, wanted):
