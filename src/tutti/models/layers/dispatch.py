@@ -22,18 +22,25 @@ within a block mean something. torch 2.13.
 | int8: oneDNN, packed once, 63 levels | 1.4 | 1.6 | 3.0 | 5.0 | 32 |
 | int4: ATen's | 0.9 | 1.7 | 6.5 | 13 | – |
 | int4 spread out, then float32 | 11 | 12 | 14 | 18 | 68 |
-| **AVX2**: float32 | 4.5 | 8.7 | 12 | 19 | 89 |
-| int8: oneDNN, packed once, 63 levels | 7.8 | 8.3 | 10 | 14 | 54 |
-| int4: ATen's | 1.7 | 3.0 | 12 | 24 | – |
+| **AVX2**: float32 | 4.7 | 9.8 | 15 | 21 | 95 |
+| int8: oneDNN, packed once, 63 levels | 7.4 | 8.5 | 11 | 14 | 54 |
+| int8: float32 of widened codes, 63 levels | 4.2 | 7.5 | 12 | 17 | 100 |
+| int8: oneDNN, packed each time | 12 | 13 | 15 | 21 | 65 |
+| int4: ATen's | 1.7 | 3.0 | 12 | 23 | – |
+
+With AVX2 alone, oneDNN brings weights into another order at each call, packed or not; hence `UnpackedSums`, which is
+quick for one row and for many and keeps the weights once. Without vectors (`ATEN_CPU_CAPABILITY=default`) ATen's int4
+kernel takes 15 times as long as float32, and the weights are spread out to int8 instead.
 
 AMX: as VNNI, with other figures (`benchmarks/RESULTS.md`). None of these (ARM, builds without oneDNN): float32 products
 of widened codes, or whatever passes the same test and is faster; not measured. What a real AVX2 processor does that
 this one does not when it is told to be one: `torch._int_mm` is a loop without vectors there (some 35 times as long as
 float32 at 256 rows, and longer for weights as int4 spreads them out).
 
-Left out: ATen's int8 kernel for bfloat16 where oneDNN's is as fast; dynamic quantization of `torch.ao` (one scale for
-all rows, so that neighbours in a batch would change an answer, and its tensors are to be taken out of torch); bfloat16
-(with units for it half as fast as packed int8 at best, and without them slower than float32).
+Left out: ATen's int8 kernel for bfloat16 (its results are not equal to those for more rows; decision 92); dynamic
+quantization of `torch.ao` (one scale for all rows, so that neighbours in a batch would change an answer, and its
+tensors are to be taken out of torch); bfloat16 (with units for it half as fast as packed int8 at best, and without them
+slower than float32).
 """
 
 from __future__ import annotations
@@ -55,9 +62,10 @@ _FULL = PackedSums(127, 128)
 """For processors that add products in 32 bits: VNNI and AMX."""
 _HALVED = PackedSums(63, 64)
 """For those that add pairs of products in 16 bits first: AVX2, and AVX-512 without VNNI."""
-_DECODING, _SPREAD_OUT = (1, 4096, 1024), (32, 512, 512)
-"""M, N and K of the products by which kernels with equal results are timed: of weights that are prepared once, and that
-are prepared each time."""
+_UNPACKED = UnpackedSums(_HALVED.levels, _HALVED.zero_point)
+"""For AVX2: the table above says why."""
+_TIMED_SHAPE = (128, 256, 512)
+"""M, N and K of the product by which kernels with equal results are timed."""
 _SLOWER = 1.1
 """How many times as long a kernel must take to lose to one with equal results that comes behind it."""
 
@@ -101,10 +109,10 @@ def int8_sums() -> Sums:
     """The kernel for int8 weights, which are prepared once and multiplied by many times."""
     packed = next((one for one in (_FULL, _HALVED) if fault(one) is None), None)
     if packed is None:
-        return _quickest([PlainSums(_FULL.levels), FloatSums(_FULL.levels)], _DECODING)
-    if packed == _FULL:
-        return packed
-    return _quickest([packed, UnpackedSums(packed.levels, packed.zero_point)], _DECODING)
+        return _quickest([PlainSums(_FULL.levels), FloatSums(_FULL.levels)])
+    if packed == _HALVED and aten_capability() != "AVX512" and fault(_UNPACKED) is None:
+        return _UNPACKED  # its results equal those of packed, so nothing but time depends on this
+    return packed
 
 
 @cache
@@ -112,7 +120,7 @@ def single_use_sums() -> Sums:
     """The kernel for weights that are spread out from int4 and used once; results equal those of `int8_sums`."""
     levels = int8_sums().levels
     packed = [one for one in (_FULL, _HALVED) if one.levels == levels]
-    return _quickest([*packed, PlainSums(levels), FloatSums(levels)], _SPREAD_OUT)
+    return _quickest([*packed, PlainSums(levels), FloatSums(levels)])
 
 
 @cache
@@ -166,27 +174,26 @@ def choices() -> dict[str, Any]:
     }
 
 
-def _quickest(candidates: Sequence[Sums], sizes: tuple[int, int, int]) -> Sums:
-    """The first of the right ones that none behind it leaves behind."""
+def _quickest(candidates: Sequence[Sums]) -> Sums:
+    """The first of the right ones that none behind it leaves behind, by weights that spreading out has made."""
     right = [one for one in candidates if fault(one) is None]
-    seconds = [_seconds(one, sizes) for one in right]
-    return next(one for one, taken in zip(right, seconds, strict=True) if taken <= _SLOWER * min(seconds))
+    taken = [_least_seconds(one) for one in right]
+    return next(one for one, its in zip(right, taken, strict=True) if its <= _SLOWER * min(taken))
 
 
-def _seconds(sums: Sums, sizes: tuple[int, int, int]) -> float:
-    """The best of a few turns; a loop without vectors is known by the first."""
-    rows, outputs, width = sizes
-    codes, factor = torch.ones(rows, width, dtype=torch.int8, device="cpu"), torch.ones(outputs, device="cpu")
-    weights = torch.ones(width, outputs, dtype=torch.int8, device="cpu").t()
-    once = sizes == _SPREAD_OUT
-    prepared = sums.prepare(weights if once else weights.contiguous())
+def _least_seconds(sums: Sums) -> float:
+    """Of a few turns, since the first makes what is made once; a loop without vectors is known by that one.
+
+    In this thread's own time, which other work on the processor changes less.
+    """
+    rows, outputs, width = _TIMED_SHAPE
+    weights, factor = torch.ones(width, outputs, dtype=torch.int8, device="cpu").t(), torch.ones(outputs, device="cpu")
     taken: list[float] = []
     while len(taken) < _TURNS and sum(taken) < _PATIENCE_S:
-        begun = time.perf_counter()
-        if once:
-            prepared = sums.prepare(weights)
-        sums(codes.clone(), prepared, factor)
-        taken.append(time.perf_counter() - begun)
+        codes = torch.ones(rows, width, dtype=torch.int8, device="cpu")
+        begun = time.thread_time()
+        sums(codes, sums.prepare(weights), factor)
+        taken.append(time.thread_time() - begun)
     return min(taken)
 
 
