@@ -18,7 +18,7 @@ from loopback import OpenAIResponder, serve
 from machine import commit, processor, versions
 
 from tutti.evaluate.reply_log import ReplyLog
-from tutti.evaluate.running import Candidate, Plan, run
+from tutti.evaluate.running import Candidate, EvaluationPlan, run
 from tutti.evaluate.suite import Case, Suite
 
 LATENCY_S = 0.2
@@ -27,7 +27,7 @@ LATENCY_S = 0.2
 def seconds(url: str, items: int, at_once: int, folder: Path) -> float:
     cases = tuple(Case(id=str(i), media=(), question=f"Item {i}?", expected=("yes",)) for i in range(items))
     candidate = Candidate(name="server", model=OpenAIResponder("server", url), hosted=True)
-    plan = Plan(suite=Suite(name="items", cases=cases), candidates=[candidate], concurrency=at_once)
+    plan = EvaluationPlan(suite=Suite(name="items", cases=cases), candidates=[candidate], concurrency=at_once)
     begun = time.perf_counter()
     outcomes = run(plan, log=ReplyLog(folder / f"{items}-{at_once}.jsonl"))
     taken = time.perf_counter() - begun

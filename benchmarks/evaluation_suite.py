@@ -34,7 +34,7 @@ from tutti.evaluate.prompts import Variant
 from tutti.evaluate.reply_log import ReplyLog
 from tutti.evaluate.report import as_markdown, make_report
 from tutti.evaluate.report_files import write_report
-from tutti.evaluate.running import Candidate, Outcome, Plan, run
+from tutti.evaluate.running import Candidate, EvaluationPlan, Outcome, run
 from tutti.evaluate.suite import Suite, read_suite
 from tutti.media.text_files import json_object, read_lines
 
@@ -133,7 +133,7 @@ def weaken(folder: Path, strength: float) -> Path:
 
 
 def asked(suite: Suite, candidates: list[Candidate], out: Path) -> list[Outcome]:
-    plan = Plan(suite=suite, candidates=candidates, variants=VARIANTS, options=SamplingOptions(max_tokens=24))
+    plan = EvaluationPlan(suite=suite, candidates=candidates, variants=VARIANTS, options=SamplingOptions(max_tokens=24))
     return run(plan, log=ReplyLog(out / "answers.jsonl"))
 
 

@@ -25,7 +25,7 @@ from tutti import checkpoints
 from tutti.cli import bench, index, main, search
 from tutti.content import Segment, Transcript
 from tutti.search import Hit
-from tutti.search.ingest.run import Report
+from tutti.search.ingest.run import IndexReport
 from tutti.search.query.reasons import Matched, SharesWords
 from tutti.serve import logs, running
 from tutti.serve.load_generator import Sample
@@ -98,7 +98,7 @@ def replace_what_is_slow() -> None:
     checkpoints.merge = lambda *_, **__: 3  # type: ignore[attr-defined]
     inspect = checkpoints.inspect
     checkpoints.inspect = lambda name: info if "犬" in str(name) else inspect(name)  # type: ignore[attr-defined]
-    index._with_tools = lambda _: SimpleNamespace(add=lambda *_, **__: Report(added=1))  # type: ignore[assignment]
+    index._with_tools = lambda _: SimpleNamespace(add=lambda *_, **__: IndexReport(added=1))  # type: ignore[assignment]
     hit = Hit(
         id="1",
         item=WORDS,

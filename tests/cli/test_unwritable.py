@@ -14,7 +14,7 @@ from tutti.cli.main import main
 from tutti.content import Answer, Usage
 from tutti.evaluate.reply_log import Reply, ReplyLog
 from tutti.providers.answer_cache import AnswerCache
-from tutti.search.table.location import Place
+from tutti.search.table.location import Location
 from tutti.search.table.schema import Identity
 from tutti.search.table.store import Store
 
@@ -113,7 +113,7 @@ def test_what_lance_says_of_it(tmp_path: Path, reason: str) -> None:
 def test_a_folder_in_which_no_database_can_be_made(tmp_path: Path) -> None:
     (tmp_path / "db" / "default").mkdir(parents=True)
     with read_only(tmp_path / "db"), pytest.raises(errors.InputError, match="Permission denied"):
-        Store.create(Place.of(tmp_path / "db"), "default", Identity("fake", "w", "p", 4))
+        Store.create(Location.of(tmp_path / "db"), "default", Identity("fake", "w", "p", 4))
 
 
 def test_rooms_say_it_themselves(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tutti.evaluate.regression import changes, read_baseline
 from tutti.evaluate.reply_log import ReplyLog
 from tutti.evaluate.report import Report, as_dict, as_junit, as_markdown, make_report
 from tutti.evaluate.report_files import write_report
-from tutti.evaluate.running import Candidate, Outcome, Plan, run
+from tutti.evaluate.running import Candidate, EvaluationPlan, Outcome, run
 from tutti.evaluate.suite import Suite, read_suite
 
 
@@ -37,7 +37,7 @@ def suite_of(folder: Path, count: int) -> Suite:
 
 def evaluated(suite: Suite, folder: Path, *players: Player) -> list[Outcome]:
     candidates = [Candidate(name=player.name, model=player) for player in players]
-    return run(Plan(suite=suite, candidates=candidates), log=ReplyLog(folder / "answers.jsonl"))
+    return run(EvaluationPlan(suite=suite, candidates=candidates), log=ReplyLog(folder / "answers.jsonl"))
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_inventions_of_several_prompts_are_one_line(tmp_path: Path) -> None:
     suite = read_suite(write_suite(tmp_path, {"id": "a", "question": "What?", "expected": {"facts": ["a dog"]}}))
     candidates = [Candidate(name="p", model=Player(lambda question: "A cat."))]
     variants = (Variant("short", "{question}"), Variant("long", "Well, {question}"))
-    plan = Plan(suite=suite, candidates=candidates, variants=variants)
+    plan = EvaluationPlan(suite=suite, candidates=candidates, variants=variants)
     page = as_html(make_report(suite, run(plan, log=ReplyLog(tmp_path / "a"))))
     assert "p: 2 inventions" in page
     assert page.count("<span class=bad>object: cat</span>") == 1
@@ -159,7 +159,7 @@ def test_a_missing_price_is_said_and_is_not_zero(tmp_path: Path) -> None:
         Candidate(name="priced", model=right_share(1), hosted=True, price=Price()),
         Candidate(name="unpriced", model=right_share(1), hosted=True),
     ]
-    report = make_report(suite, run(Plan(suite=suite, candidates=candidates), log=ReplyLog(tmp_path / "a")))
+    report = make_report(suite, run(EvaluationPlan(suite=suite, candidates=candidates), log=ReplyLog(tmp_path / "a")))
     assert {model.name: model.cost_usd for model in report.models} == {
         "own": 0.0,
         "priced": pytest.approx(0.03),

@@ -14,7 +14,7 @@ from tutti.errors import InputError, ProviderError, RateLimited, Unauthorized
 from tutti.evaluate.judging import judge
 from tutti.evaluate.prompts import Variant, prompt, read_variants
 from tutti.evaluate.reply_log import ReplyLog
-from tutti.evaluate.running import Candidate, Outcome, Plan, run
+from tutti.evaluate.running import Candidate, EvaluationPlan, Outcome, run
 from tutti.evaluate.suite import Suite, read_suite
 
 
@@ -26,9 +26,9 @@ def plain_suite(folder: Path, count: int = 4) -> Suite:
     return read_suite(write_suite(folder, *rows))
 
 
-def plan_for(suite: Suite, *players: Player, **more: object) -> Plan:
+def plan_for(suite: Suite, *players: Player, **more: object) -> EvaluationPlan:
     candidates = [Candidate(name=player.name, model=player) for player in players]
-    return Plan(suite=suite, candidates=candidates, **more)  # type: ignore[arg-type]
+    return EvaluationPlan(suite=suite, candidates=candidates, **more)  # type: ignore[arg-type]
 
 
 def test_every_model_is_asked_every_case_in_every_variant(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_the_cache_is_shared_only_by_what_is_the_same(tmp_path: Path) -> None:
     again = [
         plan_for(suite, player),
         plan_for(suite, player),
-        Plan(suite=suite, candidates=[Candidate(name="player", model=player, fingerprint="other weights")]),
+        EvaluationPlan(suite=suite, candidates=[Candidate(name="player", model=player, fingerprint="other weights")]),
         plan_for(suite, player, options=SamplingOptions(max_tokens=7)),
         plan_for(suite, player, options=SamplingOptions(temperature=1.0)),
         plan_for(suite, player, options=SamplingOptions(temperature=1.0)),
@@ -153,7 +153,9 @@ def test_retrieval_ranks_a_gallery(tmp_path: Path) -> None:
         {"id": "3", "question": "dddc", "expected": "ddd", "metric": "recall", "options": ["bbb", "ddd"]},
     ]
     suite = read_suite(write_suite(tmp_path, *rows))
-    outcomes = run(Plan(suite=suite, candidates=[Candidate(name="space", model=Space())]), log=ReplyLog(tmp_path / "a"))
+    outcomes = run(
+        EvaluationPlan(suite=suite, candidates=[Candidate(name="space", model=Space())]), log=ReplyLog(tmp_path / "a")
+    )
     assert [o.score.value for o in outcomes if o.score] == [1, 1, 1]
     assert outcomes[0].reply is not None
     assert outcomes[0].reply.text.splitlines() == ["aa", "cc", "ddd"]

@@ -14,7 +14,7 @@ from tests.evaluate.scripted_model import Player, write_suite
 from tutti.errors import ProviderError, RateLimited
 from tutti.evaluate.reply_log import ReplyLog
 from tutti.evaluate.report import Report, make_report
-from tutti.evaluate.running import Candidate, Plan, run
+from tutti.evaluate.running import Candidate, EvaluationPlan, run
 from tutti.evaluate.suite import read_suite
 from tutti.evaluate.tracing import Traced, spans_into
 from tutti.evaluate.trackers import figures, to_langsmith, to_mlflow, to_wandb
@@ -24,7 +24,9 @@ ROWS = [{"id": f"c{i}", "media": [f"{i}.png"], "question": f"Secret {i}?", "expe
 
 def made(folder: Path) -> Report:
     suite = read_suite(write_suite(folder, *ROWS))
-    plan = Plan(suite=suite, candidates=[Candidate(name="a:b", model=Player(lambda question: "yes"), hosted=True)])
+    plan = EvaluationPlan(
+        suite=suite, candidates=[Candidate(name="a:b", model=Player(lambda question: "yes"), hosted=True)]
+    )
     return make_report(suite, run(plan, log=ReplyLog(folder / "answers.jsonl")))
 
 
@@ -124,7 +126,7 @@ def test_spans_name_the_model_and_the_tokens_and_no_content(tmp_path: Path) -> N
     with spans_into(tmp_path / "spans.jsonl") as tracer:
         traced = Traced(Player(answer, "openai:gpt-4o"), tracer)
         run(
-            Plan(suite=suite, candidates=[Candidate(name="openai:gpt-4o", model=traced)]),
+            EvaluationPlan(suite=suite, candidates=[Candidate(name="openai:gpt-4o", model=traced)]),
             log=ReplyLog(tmp_path / "answers.jsonl"),
         )
     text = (tmp_path / "spans.jsonl").read_text()

@@ -9,20 +9,13 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src/tutti"
 STILL_SHARED = {
-    "Key",
-    "Kind",
     "Layout",
     "Medium",
-    "Model",
     "Pixels",
-    "Plan",
     "Progress",
     "Prompt",
-    "Report",
-    "Rows",
     "Samples",
     "Shown",
-    "Source",
     "Told",
     "TrunkBlock",
     "TrunkConfig",

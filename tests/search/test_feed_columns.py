@@ -9,7 +9,7 @@ import pytest
 
 from tutti.search.ingest.feed import read_feed
 from tutti.search.ingest.feed_columns import columns_of
-from tutti.search.ingest.walk import Source
+from tutti.search.ingest.walk import ItemSource
 
 
 def read(cells: list[object]) -> list[object]:
@@ -72,6 +72,6 @@ def test_a_feed_with_a_mark_and_odd_separators(tmp_path: Path, ending: str) -> N
     (tmp_path / f"feed.{ending}").write_bytes(b"\xef\xbb\xbf" + "\n".join(rows).encode() + b"\n")
     said: list[str] = []
     sources = list(read_feed(tmp_path / f"feed.{ending}", remark=said.append))
-    assert [source.columns["price"] for source in sources if isinstance(source, Source)] == [1299.0, 899.0]
-    assert {source.columns["title"] for source in sources if isinstance(source, Source)} == {title}
+    assert [source.columns["price"] for source in sources if isinstance(source, ItemSource)] == [1299.0, 899.0]
+    assert {source.columns["title"] for source in sources if isinstance(source, ItemSource)} == {title}
     assert said == []

@@ -26,7 +26,7 @@ from tutti.search import Index
 from tutti.search.ingest import facets, run
 from tutti.search.ingest.facets import Tools
 from tutti.search.ingest.row_buffer import RowBuffer
-from tutti.search.ingest.walk import Source
+from tutti.search.ingest.walk import ItemSource
 from tutti.search.table.schema import Identity
 from tutti.search.table.store import Known, Store
 from tutti.settings import read_settings
@@ -321,7 +321,7 @@ def test_compactions_become_rarer_as_a_run_grows(space: Speaker, monkeypatch: py
         monkeypatch.setattr(run, name, 1)
     monkeypatch.setattr(run, "_COMPACT_COMMITS", 4)
     limits = Limits.from_settings(read_settings())
-    words = (Source(item=str(number), path=None, stamp="", words="a word") for number in range(40))
+    words = (ItemSource(item=str(number), path=None, stamp="", words="a word") for number in range(40))
     run.Run(Memory(), space, Tools(limits=limits, streaming=limits)).bring_up_to_date(words)
     assert compacted == [4, 8, 16, 32, 40]
 
@@ -333,7 +333,7 @@ def peak_of_a_film(count: int, tmp_path: Path) -> int:
     zero[0] = 1.0
     space._place = lambda part: zero  # type: ignore[method-assign]
     limits = Limits.from_settings(read_settings())
-    source = Source(item="film", path=None, stamp="1")
+    source = ItemSource(item="film", path=None, stamp="1")
     shown = (facets.Facet(kind="picture", part=Text("x"), thumbnail=os.urandom(4000)) for _ in range(count))
     item = run.Item(source=source, part=None, digest="d", size=0, facets=shown)
     making = run.Run(

@@ -12,7 +12,7 @@ from tests.search.synthetic_media import Space
 from tutti.cli.main import main
 from tutti.errors import InputError, ProviderError
 from tutti.search import Index
-from tutti.search.table.location import Place
+from tutti.search.table.location import Location
 
 DB = "s3://bucket/team/photos.db"
 
@@ -71,10 +71,10 @@ def test_a_store_that_fails_is_said(
 ) -> None:
     Index(DB, space).add(folder / "deep")
     store.full = True
-    with pytest.raises(ProviderError, match=f"{DB}/default does not do as it is asked: .*look at the bucket's name"):
+    with pytest.raises(ProviderError, match=f"{DB}/default cannot be reached.*check the bucket's name"):
         Index(DB, space).add(folder)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
-    with pytest.raises(ProviderError, match=r"does not do as it is asked: .*ACCESS_DENIED"):
+    with pytest.raises(ProviderError, match=r"cannot be reached or refuses access: .*ACCESS_DENIED"):
         Index(DB, space).search("red")
 
 
@@ -98,6 +98,6 @@ def test_what_is_no_place_is_said(named: str, tmp_path: Path, capsys: pytest.Cap
 
 
 def test_a_place_is_a_path_or_an_address() -> None:
-    assert Place.of("~/db").name == str(Path.home() / "db")
-    assert not Place.of("~/db").remote
-    assert (Place.of("s3://bucket/db/") / "anna") == Place("s3://bucket/db/anna")
+    assert Location.of("~/db").name == str(Path.home() / "db")
+    assert not Location.of("~/db").remote
+    assert (Location.of("s3://bucket/db/") / "anna") == Location("s3://bucket/db/anna")

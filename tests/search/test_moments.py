@@ -17,7 +17,7 @@ from tutti.search import Hit, Index, index_of
 from tutti.search.answer.moments import joined, times_answer
 from tutti.search.ingest.facets import views
 from tutti.search.query.searcher import Searcher
-from tutti.search.table.schema import Kind
+from tutti.search.table.schema import FacetKind
 
 SHOTS = (("green", 14.0), ("red", 6.0), ("green", 20.0), ("blue", 5.0), ("green", 15.0))
 
@@ -150,7 +150,7 @@ def test_a_square_frame_is_seen_once() -> None:
     assert len(views(np.zeros((64, 90, 3), np.uint8), start_s=0.0, shot=0)) == 1
 
 
-def moment(start_s: float, end_s: float, fit: float, kind: Kind = "sound") -> Hit:
+def moment(start_s: float, end_s: float, fit: float, kind: FacetKind = "sound") -> Hit:
     return Hit(
         id=f"{start_s}", item="film", path="film", modality="video", kind=kind, score=fit, why=(), fit=fit,
         start_s=start_s, end_s=end_s,

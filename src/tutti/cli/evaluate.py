@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tutti.evaluate.regression import Change
     from tutti.evaluate.reply_log import ReplyLog
     from tutti.evaluate.report import Report
-    from tutti.evaluate.running import Candidate, Outcome, Plan
+    from tutti.evaluate.running import Candidate, EvaluationPlan, Outcome
     from tutti.interfaces import TextReader
     from tutti.providers.hosted import HostedOptions
 
@@ -135,9 +135,9 @@ def run(arguments: argparse.Namespace) -> int | None:
     for file in filter(None, (arguments.cache, arguments.spans)):
         check_output(file)
     from tutti.content import SamplingOptions
-    from tutti.evaluate.running import Plan
+    from tutti.evaluate.running import EvaluationPlan
 
-    plan = Plan(
+    plan = EvaluationPlan(
         suite=suite,
         candidates=_candidates(arguments, book),
         variants=variants,
@@ -168,7 +168,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     return _code(report)
 
 
-def _show_requests(plan: Plan, log: ReplyLog, book: PriceBook) -> None:
+def _show_requests(plan: EvaluationPlan, log: ReplyLog, book: PriceBook) -> None:
     """Print what would be sent, a line a request, and on stderr what that comes to, a line a model."""
     from tutti.evaluate.previewing import previews, summary
     from tutti.media import Limits
@@ -273,7 +273,7 @@ def _digest(name: str) -> str:
 
 
 @contextmanager
-def _traced(plan: Plan, spans: Path | None) -> Iterator[Plan]:
+def _traced(plan: EvaluationPlan, spans: Path | None) -> Iterator[EvaluationPlan]:
     """The plan, with a span a query if there is a file for them."""
     if spans is None:
         yield plan
@@ -297,7 +297,7 @@ def _reader() -> TextReader:
     return RapidReader()
 
 
-def _outcomes(plan: Plan, out: Path, arguments: argparse.Namespace) -> list[Outcome]:
+def _outcomes(plan: EvaluationPlan, out: Path, arguments: argparse.Namespace) -> list[Outcome]:
     from tutti.evaluate.judging import judge
     from tutti.evaluate.reply_log import ReplyLog
     from tutti.evaluate.running import run

@@ -17,7 +17,7 @@ from tutti.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tutti.search import Index, Report
+    from tutti.search import Index, IndexReport
     from tutti.search.ingest.ray_cluster import Cluster, WorkerSetup
 
 _EPILOG = """examples:
@@ -168,11 +168,11 @@ def _transcriber(name: str | None) -> Any:
     return provider
 
 
-def teller(verbose: bool) -> Callable[[Report, list[str]], None]:
+def teller(verbose: bool) -> Callable[[IndexReport, list[str]], None]:
     """What prints progress on stderr: a line that is written over, on a terminal only; every safe item if verbose."""
     begun = time.monotonic()
 
-    def told(report: Report, items: list[str]) -> None:
+    def told(report: IndexReport, items: list[str]) -> None:
         if verbose:
             for item in items:
                 note(item)
@@ -184,7 +184,7 @@ def teller(verbose: bool) -> Callable[[Report, list[str]], None]:
     return told
 
 
-def _print(report: Report) -> None:
+def _print(report: IndexReport) -> None:
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     rate = report.done / max(1e-9, report.seconds)

@@ -17,7 +17,7 @@ from tutti.media.text_files import read_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class CatalogModel:
     """A row of the catalogue."""
 
     name: str
@@ -92,7 +92,7 @@ class Choice:
     rejected: tuple[Option, ...] = field(default=())
 
 
-def read_catalog(path: Path | None = None) -> dict[str, Model]:
+def read_catalog(path: Path | None = None) -> dict[str, CatalogModel]:
     """The catalogue that comes with the package, with the rows of a file in the place of its own.
 
     Raises:
@@ -105,12 +105,12 @@ def read_catalog(path: Path | None = None) -> dict[str, Model]:
     return models
 
 
-def _parsed(text: str, name: str) -> dict[str, Model]:
+def _parsed(text: str, name: str) -> dict[str, CatalogModel]:
     try:
         rows = tomllib.loads(text).get("models", {})
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name} is not TOML: {error}.") from None
-    known = {one.name for one in fields(Model)}
+    known = {one.name for one in fields(CatalogModel)}
     problems, models = [], {}
     for row_name, row in rows.items():
         unknown = sorted(set(row) - known)
@@ -121,14 +121,14 @@ def _parsed(text: str, name: str) -> dict[str, Model]:
             problems.append(f"models.{row_name}: {'unknown' if unknown else 'there is no'} {(unknown or missing)[0]}")
             continue
         values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
-        models[row_name] = Model(name=row_name, **values)
+        models[row_name] = CatalogModel(name=row_name, **values)
     if problems:
         raise InputError(f"{name} has {len(problems)} problems; correct them:\n  " + "\n  ".join(problems))
     return models
 
 
 def choose(
-    needs: Needs, catalog: Mapping[str, Model], book: PriceBook, measured: Mapping[str, Measured] | None = None
+    needs: Needs, catalog: Mapping[str, CatalogModel], book: PriceBook, measured: Mapping[str, Measured] | None = None
 ) -> Choice:
     """Judge every model.
 
@@ -158,7 +158,7 @@ def choose(
     return Choice(ranked=tuple(option for _, option in ranked), rejected=tuple(rejected))
 
 
-def _month_usd(model: Model, needs: Needs, book: PriceBook, seen: Measured | None) -> float | None:
+def _month_usd(model: CatalogModel, needs: Needs, book: PriceBook, seen: Measured | None) -> float | None:
     if seen is not None and seen.cost_usd:
         return seen.cost_usd * needs.per_month
     if model.name not in book.models:
@@ -167,7 +167,7 @@ def _month_usd(model: Model, needs: Needs, book: PriceBook, seen: Measured | Non
     return book.models[model.name].cost_usd(usage) * needs.per_month
 
 
-def _against(model: Model, needs: Needs, seen: Measured | None, month: float | None) -> list[str]:
+def _against(model: CatalogModel, needs: Needs, seen: Measured | None, month: float | None) -> list[str]:
     """Every requirement that the model does not meet, or of which nobody knows whether it does."""
     return [
         *(f"takes no {one}" for one in sorted(needs.modalities - set(model.modalities))),
@@ -181,7 +181,7 @@ def _against(model: Model, needs: Needs, seen: Measured | None, month: float | N
     ]
 
 
-def _too_small(model: Model, needs: Needs) -> list[str]:
+def _too_small(model: CatalogModel, needs: Needs) -> list[str]:
     out = []
     if needs.video_minutes > model.video_minutes and "video" in model.modalities:
         out.append(f"takes {model.video_minutes:g} minutes of video at once, and {needs.video_minutes:g} are needed")
@@ -195,13 +195,13 @@ def _too_small(model: Model, needs: Needs) -> list[str]:
     return out
 
 
-def _where(model: Model, needs: Needs) -> list[str]:
+def _where(model: CatalogModel, needs: Needs) -> list[str]:
     if needs.region is None or "any" in model.regions or needs.region in model.regions:
         return []
     return [f"is offered for {', '.join(model.regions) or 'no known region'}, not for {needs.region}"]
 
 
-def _too_slow(model: Model, needs: Needs, seen: Measured | None) -> list[str]:
+def _too_slow(model: CatalogModel, needs: Needs, seen: Measured | None) -> list[str]:
     if needs.first_token_s is None:
         return []
     known = seen.first_token_s if seen and seen.first_token_s is not None else model.first_token_s
@@ -214,7 +214,7 @@ def _too_slow(model: Model, needs: Needs, seen: Measured | None) -> list[str]:
     )
 
 
-def _too_dear(model: Model, needs: Needs, month: float | None) -> list[str]:
+def _too_dear(model: CatalogModel, needs: Needs, month: float | None) -> list[str]:
     if needs.budget_usd is None or model.on_premises:
         return []
     if month is None:
@@ -232,7 +232,7 @@ def _too_poor(needs: Needs, seen: Measured | None) -> list[str]:
     )
 
 
-def _for(model: Model, needs: Needs, seen: Measured | None, month: float | None) -> Sequence[str]:
+def _for(model: CatalogModel, needs: Needs, seen: Measured | None, month: float | None) -> Sequence[str]:
     out = [f"takes {', '.join(sorted(needs.modalities & set(model.modalities)))}"]
     if seen is not None:
         out.append(f"right on {seen.accuracy:.0%} of your examples")

@@ -19,7 +19,7 @@ from tutti.evaluate.objects import DETERMINERS, FUNCTION_WORDS, lexicon, objects
 from tutti.evaluate.suite import Annotation
 from tutti.processing.words import folded, word_pattern
 
-Kind = Literal["object", "number", "text"]
+AssertionKind = Literal["object", "number", "text"]
 
 _QUOTED = re.compile(r'"([^"\n]{1,200})"|(?<!\w)\'([^\'\n]{1,200})\'(?!\w)')
 _SHOUTED = re.compile(
@@ -38,7 +38,7 @@ _NEAR_ENOUGH = 0.8
 class Assertion:
     """One thing that an answer asserts."""
 
-    kind: Kind
+    kind: AssertionKind
     text: str
     """As a person would look for it: the object's name, the number, the quoted words."""
     value: float | None = None

@@ -17,11 +17,11 @@ from typing import Any
 from tutti.errors import InputError, MissingExtra
 from tutti.media.text_files import MOST_BYTES, json_object, lines_of, read_text
 
-Rows = Iterator[tuple[int, dict[str, Any]]]
+CaseRows = Iterator[tuple[int, dict[str, Any]]]
 
 
-def rows_of(path: Path, problems: list[str]) -> Rows:
-    """Rows of a suite, whichever tool's form the file has: by its ending, and by the fields of a line.
+def rows_of(path: Path, problems: list[str]) -> CaseRows:
+    """CaseRows of a suite, whichever tool's form the file has: by its ending, and by the fields of a line.
 
     Raises:
         InputError: The file cannot be read, or is in no form that is known.
@@ -39,7 +39,7 @@ def rows_of(path: Path, problems: list[str]) -> Rows:
     raise InputError(f"{path} ends in {ending!r}; expected .jsonl, or .json, .tsv or .yaml of another tool.")
 
 
-def _lines(text: str, problems: list[str]) -> Rows:
+def _lines(text: str, problems: list[str]) -> CaseRows:
     for number, line in lines_of(text):
         try:
             row = json_object(line)
@@ -59,7 +59,7 @@ def _pope(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _llava(text: str, path: Path, problems: list[str]) -> Rows:
+def _llava(text: str, path: Path, problems: list[str]) -> CaseRows:
     """Every pair of turns is a case; the answer given is what is expected, as a caption is: in other words, too."""
     try:
         records = json.loads(text)
@@ -88,7 +88,7 @@ def _llava(text: str, path: Path, problems: list[str]) -> Rows:
             )
 
 
-def _vlmevalkit(text: str, problems: list[str]) -> Rows:
+def _vlmevalkit(text: str, problems: list[str]) -> CaseRows:
     """Multiple choice where there are columns A, B, …; else VQA. `image` holds base64, `image_path` a path."""
     csv.field_size_limit(MOST_BYTES)
     table = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t")
@@ -115,7 +115,7 @@ def _vlmevalkit(text: str, problems: list[str]) -> Rows:
 _ASSERTIONS = {"equals": "exact", "contains": "contains", "icontains": "contains", "contains-any": "contains"}
 
 
-def _promptfoo(text: str, path: Path, problems: list[str]) -> Rows:
+def _promptfoo(text: str, path: Path, problems: list[str]) -> CaseRows:
     try:
         import yaml
     except ImportError:

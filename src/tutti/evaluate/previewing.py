@@ -11,7 +11,7 @@ from tutti.errors import TuttiError
 from tutti.evaluate.prices import PriceBook
 from tutti.evaluate.prompts import prompt
 from tutti.evaluate.reply_log import ReplyLog
-from tutti.evaluate.running import Candidate, Plan, reply_digest, wrapped
+from tutti.evaluate.running import Candidate, EvaluationPlan, reply_digest, wrapped
 from tutti.evaluate.suite import Case
 from tutti.evaluate.tariff import Tariff
 from tutti.interfaces import Previewing
@@ -40,7 +40,7 @@ class Preview:
         return {"model": self.model, "variant": self.variant, "id": self.id, **told}
 
 
-def previews(plan: Plan, log: ReplyLog, book: PriceBook, limits: Limits) -> Iterator[Preview]:
+def previews(plan: EvaluationPlan, log: ReplyLog, book: PriceBook, limits: Limits) -> Iterator[Preview]:
     """Every request that a run would make, in its order; models on this machine are passed over.
 
     Args:
@@ -61,7 +61,13 @@ def previews(plan: Plan, log: ReplyLog, book: PriceBook, limits: Limits) -> Iter
 
 
 def _preview(
-    candidate: Candidate, model: Previewing, case: Case, question: str, plan: Plan, log: ReplyLog, tariff: Tariff
+    candidate: Candidate,
+    model: Previewing,
+    case: Case,
+    question: str,
+    plan: EvaluationPlan,
+    log: ReplyLog,
+    tariff: Tariff,
 ) -> dict[str, Any]:
     """What differs between previews."""
     if case.metric == "recall":

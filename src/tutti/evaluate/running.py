@@ -80,7 +80,7 @@ class Outcome:
 
 
 @dataclass(kw_only=True)
-class Plan:
+class EvaluationPlan:
     """How a suite is run."""
 
     suite: Suite
@@ -99,7 +99,7 @@ class Plan:
 
 
 def run(
-    plan: Plan,
+    plan: EvaluationPlan,
     *,
     log: ReplyLog,
     cache: ReplyLog | None = None,
@@ -135,7 +135,7 @@ def run(
 
 
 class _Work:
-    def __init__(self, plan: Plan, log: ReplyLog, cache: ReplyLog | None) -> None:
+    def __init__(self, plan: EvaluationPlan, log: ReplyLog, cache: ReplyLog | None) -> None:
         self.plan, self.log = plan, log
         # An answer that is drawn anew each time is no answer to the next run's question.
         self.cache = cache if plan.options.temperature == 0 else None

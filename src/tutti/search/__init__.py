@@ -8,13 +8,13 @@ if TYPE_CHECKING:
     from tutti.search.answer.answers import SourcedAnswer as SourcedAnswer
     from tutti.search.index import Index as Index
     from tutti.search.index import index_of as index_of
-    from tutti.search.ingest.run import Report as Report
-    from tutti.search.query.searcher import Hit as Hit
+    from tutti.search.ingest.run import IndexReport as IndexReport
+    from tutti.search.query.hits import Hit as Hit
 
 _DOORS = {
-    "Hit": "tutti.search.query.searcher:Hit",
+    "Hit": "tutti.search.query.hits:Hit",
     "Index": "tutti.search.index:Index",
-    "Report": "tutti.search.ingest.run:Report",
+    "IndexReport": "tutti.search.ingest.run:IndexReport",
     "SourcedAnswer": "tutti.search.answer.answers:SourcedAnswer",
     "index_of": "tutti.search.index:index_of",
 }

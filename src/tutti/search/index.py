@@ -1,4 +1,4 @@
-"""An index over a collection: bring it up to date, search it, ask it, and forget a person's part of it."""
+"""An index over a collection: bring it up to date, search it, ask it, and delete a person's data from it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,20 +31,19 @@ from tutti.search.answer.moments import joined, times_answer
 from tutti.search.ingest.facets import DECODED_SIDE, LEAST_SIDE, VERSION, Tools, facets
 from tutti.search.ingest.feed import is_feed, read_feed
 from tutti.search.ingest.ray_cluster import Cluster, SpreadRun, WorkerSetup
-from tutti.search.ingest.run import Report, Run
-from tutti.search.ingest.walk import Broken, stamp_of, walk
-from tutti.search.ingest.walk import Source as Item
+from tutti.search.ingest.run import IndexReport, Run
+from tutti.search.ingest.walk import Broken, ItemSource, stamp_of, walk
 from tutti.search.query.contrast_words import BANK, alternatives
+from tutti.search.query.hits import Hit, Wanted, only_colour
 from tutti.search.query.rerank import rerank
-from tutti.search.query.searcher import Hit, Searcher, Wanted, embed_words, only_colour
+from tutti.search.query.searcher import Searcher, embed_words
 from tutti.search.table.erasure import Forgotten, forget
 from tutti.search.table.indexes import tune
-from tutti.search.table.location import Place
-from tutti.search.table.schema import KINDS, Identity, Kind
+from tutti.search.table.location import Location
+from tutti.search.table.schema import KINDS, FacetKind, Identity
 from tutti.search.table.store import Store, holds_table, quoted
 from tutti.settings import read_settings
 
-Medium: TypeAlias = "Media | Source"
 DEFAULT_TENANT = "default"
 
 
@@ -72,7 +71,7 @@ class Index:
         if not isinstance(provider, Embedder):
             raise UnsupportedTask(f"{getattr(provider, 'name', provider)} does not embed; {one_that_can('embed')}")
         settings = read_settings()
-        self.place, self.tenant, self.embedder = Place.of(path), tenant, provider
+        self.place, self.tenant, self.embedder = Location.of(path), tenant, provider
         side = provider.picture_side if isinstance(provider, Sighted) else None
         self.tools = Tools(
             picture_side=max(LEAST_SIDE, side) if side is not None else DECODED_SIDE,
@@ -102,9 +101,9 @@ class Index:
         media_column: str | None = None,
         key_column: str | None = None,
         subject_column: str | None = None,
-        told: Callable[[Report, list[str]], None] | None = None,
+        told: Callable[[IndexReport, list[str]], None] | None = None,
         cluster: Cluster | None = None,
-    ) -> Report:
+    ) -> IndexReport:
         """Bring the collection up to date with a folder, a file, or a CSV, JSONL or Parquet feed.
 
         Args:
@@ -122,7 +121,7 @@ class Index:
         """
         path, notes = Path(source).expanduser(), list[str]()
         if is_feed(path):
-            items: Iterable[Item | Broken] = read_feed(
+            items: Iterable[ItemSource | Broken] = read_feed(
                 path,
                 media_column=media_column,
                 key_column=key_column,
@@ -133,7 +132,7 @@ class Index:
         elif path.is_file():
             items, within = (
                 [
-                    Item(
+                    ItemSource(
                         item=str(path.resolve()),
                         path=str(path.resolve()),
                         stamp=stamp_of(fspath(path)),
@@ -150,12 +149,12 @@ class Index:
 
     def add_items(
         self,
-        items: Iterable[Item | Broken],
+        items: Iterable[ItemSource | Broken],
         within: str | None = None,
-        told: Callable[[Report, list[str]], None] | None = None,
+        told: Callable[[IndexReport, list[str]], None] | None = None,
         name: str = "The collection",
         cluster: Cluster | None = None,
-    ) -> Report:
+    ) -> IndexReport:
         """As `add`, for items that the caller lists."""
         items = iter(items)
         first = next(items, None)
@@ -179,7 +178,7 @@ class Index:
         self,
         text: str | None = None,
         *,
-        like: Medium | Sequence[Medium] | None = None,
+        like: Media | Source | Sequence[Media | Source] | None = None,
         where: str | None = None,
         modality: str | Sequence[str] | None = None,
         top: int = 10,
@@ -282,7 +281,7 @@ class Index:
     def _wanted(
         self,
         text: str | None,
-        like: Medium | Sequence[Medium] | None,
+        like: Media | Source | Sequence[Media | Source] | None,
         where: str | None,
         modality: str | Sequence[str] | None,
         top: int,
@@ -322,7 +321,7 @@ class Index:
             return None
         return np.asarray(embed_words(self.embedder, [text])[0], np.float32)
 
-    def _likeness(self, medium: Any) -> list[tuple[Kind, NDArray[np.float32]]]:
+    def _likeness(self, medium: Any) -> list[tuple[FacetKind, NDArray[np.float32]]]:
         """One vector for what is seen in a medium, and one for what is heard: the mean over it."""
         part: Part = wrap(medium)
         found = list(facets(part, self.tools))
@@ -371,7 +370,9 @@ def bounds_of(embedder: Embedder) -> TextBounded | None:
         return None
 
 
-def index_of(path: str | PathLike[str], model: Any, told: Callable[[Report, list[str]], None] | None = None) -> Index:
+def index_of(
+    path: str | PathLike[str], model: Any, told: Callable[[IndexReport, list[str]], None] | None = None
+) -> Index:
     """An index of one long medium, made once and kept by the digest of its content and of the model.
 
     Args:
@@ -391,7 +392,7 @@ def index_of(path: str | PathLike[str], model: Any, told: Callable[[Report, list
     if not index._exists():  # noqa: SLF001
         try:
             item = str(Path(path).resolve())
-            index.add_items([Item(item=item, path=item, stamp=stamp_of(item))], told=told, name=str(path))
+            index.add_items([ItemSource(item=item, path=item, stamp=stamp_of(item))], told=told, name=str(path))
         except BaseException:
             shutil.rmtree(index.place.name, ignore_errors=True)
             raise

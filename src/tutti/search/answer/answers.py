@@ -16,11 +16,11 @@ from tutti.errors import CapacityError, InputError, ProviderError, TuttiError, U
 from tutti.interfaces import Responder, TokenCounter
 from tutti.search.answer.evidence import evidence_of
 from tutti.search.ingest.facets import Tools
-from tutti.search.query.searcher import Hit
-from tutti.search.table.schema import Kind
+from tutti.search.query.hits import Hit
+from tutti.search.table.schema import FacetKind
 
 RELEVANT = 0.2
-"""Results whose fit is lower are taken for nothing."""
+"""Results with a lower fit are not relevant."""
 NOTHING = "Nothing relevant was found."
 _QUESTION = re.compile(
     r"^\s*(when|at what times?|where|how (?:often|many times)|in which (?:\w+)|what time)\b\s*"
@@ -74,7 +74,7 @@ def asks_how_often(question: str) -> bool:
     return bool(re.match(r"\s*how (?:often|many times)\b", question, re.IGNORECASE))
 
 
-def sense_asked_for(question: str) -> Kind | None:
+def sense_asked_for(question: str) -> FacetKind | None:
     """What a moment must be: something seen or heard, where the question says so."""
     heard = re.search(r"\b(hear|hears|heard|audible)\b", question, re.IGNORECASE) is not None
     looked = re.search(r"\b(see|sees|seen|visible|shown|on screen)\b", question, re.IGNORECASE) is not None

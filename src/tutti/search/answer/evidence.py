@@ -8,7 +8,7 @@ from tutti.content import Audio, Image, Part, Text, Video
 from tutti.media import SceneChanges, decode_video
 from tutti.media.streaming import frame_at, sound_between
 from tutti.search.ingest.facets import RATE_HZ, Tools, is_animation
-from tutti.search.query.searcher import Hit
+from tutti.search.query.hits import Hit
 
 
 def evidence_of(hit: Hit, tools: Tools) -> list[Part]:

@@ -7,19 +7,19 @@ from dataclasses import replace
 
 from tutti.content import Answer, Citation, Usage
 from tutti.search.answer.answers import NOTHING, SourcedAnswer, name_of, span
-from tutti.search.query.searcher import Hit
+from tutti.search.query.hits import Hit
 
 _TOUCHING_S = 1.0
 _AS_WELL = 0.85
-"""What fits less than so much as well as the best of a moment is no part of it."""
+"""A hit joins a moment only if its fit is at least this share of the moment's."""
 _SURE = 2 / 3
-"""A moment that fits less than so much as well as the best is named as less sure."""
+"""Moments whose fit is below this share of the best one's are listed as less certain."""
 
 
 def joined(hits: Sequence[Hit]) -> list[Hit]:
     """Hits of one kind in one item that touch, and fit about as well, as one moment each; ranked by the best of it.
 
-    What fits worse than a moment that it overlaps with is the same once more, and left out.
+    A hit that overlaps a moment and fits worse is a duplicate, and is dropped.
 
     Args:
         hits: The best first.

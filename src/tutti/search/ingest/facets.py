@@ -31,7 +31,7 @@ from tutti.media.text_files import read_text
 from tutti.search.ingest.loudness import Loudness, alike, loudness
 from tutti.search.ingest.passages import passages_of
 from tutti.search.query.colours import Palette, dominant
-from tutti.search.table.schema import HOP_S, MIDDLE, WINDOW_S, Kind
+from tutti.search.table.schema import HOP_S, MIDDLE, WINDOW_S, FacetKind
 
 RATE_HZ = 16_000
 SPEECH_S = 30.0
@@ -53,7 +53,7 @@ _LONGEST_TEXT = 20_000_000
 class Facet:
     """One thing that can be found: something seen, heard or read, at a place in a medium."""
 
-    kind: Kind
+    kind: FacetKind
     part: Part
     """What is embedded; media as arrays."""
     start_s: float | None = None

@@ -12,7 +12,7 @@ from typing import Any
 from tutti.errors import InputError
 from tutti.media.text_files import json_object, stream_lines
 from tutti.search.ingest.feed_columns import Columns, columns_of
-from tutti.search.ingest.walk import Broken, Source, stamp_of
+from tutti.search.ingest.walk import Broken, ItemSource, stamp_of
 from tutti.search.table.location import arrow
 from tutti.search.table.schema import COLUMNS
 
@@ -33,7 +33,7 @@ def read_feed(
     key_column: str | None = None,
     subject_column: str | None = None,
     remark: Callable[[str], None] = lambda _: None,
-) -> Iterator[Source | Broken]:
+) -> Iterator[ItemSource | Broken]:
     """The rows of a feed as items. All text of a row can be found; paths of media are relative to the feed.
 
     Args:
@@ -72,7 +72,7 @@ def read_feed(
 
 def _source(
     path: Path, row: Mapping[str, Any], item: str, media_column: str | None, subject_column: str | None, read: Columns
-) -> Source:
+) -> ItemSource:
     columns = {
         _own_name(name): read.read(name, value)
         for name, value in row.items()
@@ -86,7 +86,7 @@ def _source(
     content = json.dumps([columns, named], sort_keys=True, default=str).encode()
     stamp = hashlib.sha256(content).hexdigest()[:32] + (f"/{stamp_of(medium)}" if medium else "")
     subject = row.get(subject_column) if subject_column else None
-    return Source(
+    return ItemSource(
         item=item,
         path=medium,
         stamp=stamp,

@@ -1,4 +1,4 @@
-"""How loud a window of sound is in each band, to tell whether anything new is heard in it."""
+"""Loudness of a window of sound per band, by which a window is compared with the one before."""
 
 from __future__ import annotations
 

@@ -8,17 +8,17 @@ from typing import TypeAlias
 
 from tutti.interfaces import TextBounded
 
-Span: TypeAlias = tuple[int, int]
+TextSpan: TypeAlias = tuple[int, int]
 """First character of a piece of text, and the one behind it."""
 _MOST_TOKENS = 96
-"""Passages are no longer than this, even where the model reads more: what says much is near to little."""
+"""No passage is longer, even where the model reads more: the vector of a long text is near to few queries."""
 _SHARED = 6
 """A passage repeats at most this part of the one before."""
 _WORDS, _SHARED_WORDS = 60, 10
 """Length of a passage and what it repeats, where the model does not state what it reads."""
 
 
-def passages_of(text: str, bounds: TextBounded | None) -> Iterator[Span]:
+def passages_of(text: str, bounds: TextBounded | None) -> Iterator[TextSpan]:
     """Spans of a text that together hold all of its words.
 
     Args:
@@ -35,9 +35,9 @@ def passages_of(text: str, bounds: TextBounded | None) -> Iterator[Span]:
     yield from _packed(text, words, bounds, min(bounds.max_text_tokens, _MOST_TOKENS))
 
 
-def _packed(text: str, words: Sequence[Span], bounds: TextBounded, most: int) -> Iterator[Span]:
+def _packed(text: str, words: Sequence[TextSpan], bounds: TextBounded, most: int) -> Iterator[TextSpan]:
     known: dict[str, int] = {}
-    pieces: list[tuple[Span, int]] = []
+    pieces: list[tuple[TextSpan, int]] = []
     for word in words:
         pieces += _pieces(text, word, bounds, most, known)
     start = 0
@@ -60,7 +60,9 @@ def _packed(text: str, words: Sequence[Span], bounds: TextBounded, most: int) ->
         start = back
 
 
-def _pieces(text: str, word: Span, bounds: TextBounded, most: int, known: dict[str, int]) -> Iterator[tuple[Span, int]]:
+def _pieces(
+    text: str, word: TextSpan, bounds: TextBounded, most: int, known: dict[str, int]
+) -> Iterator[tuple[TextSpan, int]]:
     """A word with its tokens; one that is longer than a passage, such as a text without spaces, in halves of halves."""
     start, end = word
     spelled = text[start:end]
@@ -75,5 +77,5 @@ def _pieces(text: str, word: Span, bounds: TextBounded, most: int, known: dict[s
     yield from _pieces(text, (middle, end), bounds, most, known)
 
 
-def _between(text: str, pieces: Sequence[tuple[Span, int]], start: int, end: int) -> str:
+def _between(text: str, pieces: Sequence[tuple[TextSpan, int]], start: int, end: int) -> str:
     return " ".join(text[pieces[start][0][0] : pieces[end - 1][0][1]].split())

@@ -19,8 +19,8 @@ from typing import Any
 from tutti.errors import InputError, MissingExtra, ProviderError, TuttiError
 from tutti.interfaces import Embedder
 from tutti.search.ingest.facets import Tools
-from tutti.search.ingest.run import Report, Run
-from tutti.search.ingest.walk import Source
+from tutti.search.ingest.run import IndexReport, Run
+from tutti.search.ingest.walk import ItemSource
 from tutti.search.table.schema import Identity, Rows
 from tutti.search.table.store import Known, Store
 
@@ -68,7 +68,7 @@ class Gathered:
     replacing: list[str] = field(default_factory=list)
     touched: list[tuple[str, str]] = field(default_factory=list)
     """Items whose content is the old one, and their new stamp."""
-    report: Report = field(default_factory=Report)
+    report: IndexReport = field(default_factory=IndexReport)
 
     def known(self) -> Mapping[str, Known]:
         """What the database holds of these files."""
@@ -101,7 +101,7 @@ class Worker:
         self._make = make
         self._setup: WorkerSetup | None = None
 
-    def gather(self, sources: Sequence[Source], known: Mapping[str, Known], identity: Identity) -> Gathered:
+    def gather(self, sources: Sequence[ItemSource], known: Mapping[str, Known], identity: Identity) -> Gathered:
         """Read and embed files.
 
         Raises:
@@ -136,16 +136,16 @@ class SpreadRun(Run):
         cluster: Cluster,
         setup: WorkerSetup,
         store: Store,
-        told: Callable[[Report, list[str]], None] | None = None,
+        told: Callable[[IndexReport, list[str]], None] | None = None,
     ) -> None:
         super().__init__(store, setup.embedder, setup.tools, told)
         self._cluster, self._identity = cluster, store.identity
 
-    def _bring(self, sources: Iterator[Source]) -> None:
+    def _bring(self, sources: Iterator[ItemSource]) -> None:
         for gathered in _on_ray(self._cluster, self._groups(sources)):
             self._write(gathered)
 
-    def _groups(self, sources: Iterator[Source]) -> Iterator[tuple[Any, ...]]:
+    def _groups(self, sources: Iterator[ItemSource]) -> Iterator[tuple[Any, ...]]:
         while group := list(islice(sources, _GROUP)):
             known = {s.item: self._known[s.item] for s in group if s.item in self._known}
             yield group, known, self._identity
@@ -189,8 +189,8 @@ def _connected(address: str | None) -> Iterator[Any]:
         MissingExtra: Ray is not installed.
         ProviderError: The cluster cannot be reached, or loses workers again and again.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports its use to its makers
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else workers would not see an accelerator
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # otherwise Ray reports usage statistics
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # otherwise workers see no accelerator
     try:
         import ray
     except ImportError:
@@ -199,7 +199,7 @@ def _connected(address: str | None) -> Iterator[Any]:
     try:
         if own:
             with warnings.catch_warnings():
-                # Ray starts programs, which LanceDB takes for forks that would go on with its threads.
+                # Ray starts programs, which LanceDB mistakes for forks that share its threads.
                 warnings.filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
                 ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         yield ray

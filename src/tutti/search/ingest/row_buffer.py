@@ -1,4 +1,4 @@
-"""Rows that wait to be written: many of them lie in a file, so that memory does not grow with the length of a film."""
+"""Rows before they are written: beyond some hundreds, in a file, so that memory does not grow with a film's length."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _IN_MEMORY = 512
 
 
 class RowBuffer:
-    """Rows in order, that can be read more than once."""
+    """Rows in order, which can be iterated more than once."""
 
     __slots__ = ("__weakref__", "_count", "_file", "_last")
 

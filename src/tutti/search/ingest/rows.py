@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from tutti.content import Part
 from tutti.search.ingest.facets import Facet
-from tutti.search.ingest.walk import Source
+from tutti.search.ingest.walk import ItemSource
 from tutti.search.query.colours import names_of, packed
 from tutti.search.table.schema import Row
 
 
 def row_of(
-    source: Source,
+    source: ItemSource,
     part: Part | None,
     digest: str,
     size: int,

@@ -12,21 +12,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.content import Part, Text, Video
+from tutti.content import Text
 from tutti.errors import InputError, TuttiError, UnsupportedTask
 from tutti.interfaces import Embedder
-from tutti.media import wrap
-from tutti.media.sniff import sniff
-from tutti.search.ingest.facets import Facet, Tools, facets, is_animation, passages, text_of
+from tutti.search.ingest.facets import Facet, Tools
+from tutti.search.ingest.items import Item, read_item
 from tutti.search.ingest.row_buffer import RowBuffer
 from tutti.search.ingest.rows import row_of
-from tutti.search.ingest.walk import Broken, Source, stamp_of
+from tutti.search.ingest.walk import Broken, ItemSource, stamp_of
 from tutti.search.table.schema import Rows
 from tutti.search.table.store import Known
 
@@ -36,19 +34,10 @@ _COMMIT_ITEMS, _COMMIT_S = 256, 3.0
 """A commit is made after so many items, or so many seconds."""
 _COMPACT_COMMITS = 64
 """The first compaction is after so many commits, each later one after twice as many as the last: it writes all anew."""
-_SMALL = 8_000_000
-"""Files up to so many bytes are decoded by threads that run ahead; larger ones, and films, piece by piece."""
-_TEXTS = frozenset({".txt", ".md", ".rst", ".text"})
-_MEDIA = frozenset(
-    (
-        ".jpg .jpeg .png .webp .gif .bmp .tif .tiff .avif .heic .heif .hif .wav .rf64 .bw64 .w64 .aif .aiff .aifc .au "
-        ".snd .caf .flac .ogg .oga .opus .mp3 .m4a .aac .mp4 .m4v .mov .webm .mkv"
-    ).split()
-)
 
 
 @dataclass(kw_only=True)
-class Report:
+class IndexReport:
     """What a run did. Counts are of items: files, or rows of a feed."""
 
     added: int = 0
@@ -73,21 +62,6 @@ class Report:
     def done(self) -> int:
         """Items written."""
         return self.added + self.replaced
-
-
-@dataclass(kw_only=True, eq=False)
-class Item:
-    """An item on its way: its facets, and how many of them still wait to be embedded."""
-
-    source: Source
-    part: Part | None
-    digest: str
-    size: int
-    facets: Iterator[Facet]
-    rows: RowBuffer = field(default_factory=RowBuffer)
-    waiting: int = 0
-    whole: bool = False
-    error: str | None = None
 
 
 class Keeper(Protocol):
@@ -120,12 +94,12 @@ class Run:
         store: Keeper,
         embedder: Embedder,
         tools: Tools,
-        told: Callable[[Report, list[str]], None] | None = None,
+        told: Callable[[IndexReport, list[str]], None] | None = None,
         threads: int | None = None,
     ) -> None:
         self.store, self.embedder, self.tools, self.told = store, embedder, tools, told
         self.threads = threads or min(8, os.cpu_count() or 1)
-        self.report = Report()
+        self.report = IndexReport()
         self._known: Mapping[str, Known] = {}
         self._batch: list[tuple[Item, Facet]] = []
         self._ready: list[Item] = []
@@ -135,7 +109,7 @@ class Run:
         self._refused: dict[str, str] = {}
         """Kinds of facet that the model does not take → its sentence."""
 
-    def bring_up_to_date(self, sources: Iterable[Source | Broken], within: str | None = None) -> Report:
+    def bring_up_to_date(self, sources: Iterable[ItemSource | Broken], within: str | None = None) -> IndexReport:
         """Index what is new or changed.
 
         Args:
@@ -156,14 +130,14 @@ class Run:
         self.report.seconds = time.monotonic() - begun
         return self.report
 
-    def _bring(self, sources: Iterator[Source]) -> None:
+    def _bring(self, sources: Iterator[ItemSource]) -> None:
         """Index what has changed."""
         for item in self._opened(sources):
             self._take(item)
         self._embed()
         self._commit()
 
-    def _changed(self, sources: Iterable[Source | Broken], seen: set[str]) -> Iterator[Source]:
+    def _changed(self, sources: Iterable[ItemSource | Broken], seen: set[str]) -> Iterator[ItemSource]:
         """The sources whose stamp is not the known one."""
         back: list[str] = []
         for source in sources:
@@ -180,10 +154,10 @@ class Run:
                 back.append(source.item)
         self.store.mark(back, deleted=False)
 
-    def _opened(self, sources: Iterator[Source]) -> Iterator[Item]:
+    def _opened(self, sources: Iterator[ItemSource]) -> Iterator[Item]:
         """Items in order, read and decoded by threads that run ahead; long media are decoded when they are taken."""
         with ThreadPoolExecutor(self.threads) as pool:
-            running: deque[tuple[Source, Future[Item | None]]] = deque()
+            running: deque[tuple[ItemSource, Future[Item | None]]] = deque()
             try:
                 for source in sources:
                     running.append((source, pool.submit(read_item, source, self.tools, self._digest_of(source))))
@@ -195,7 +169,7 @@ class Run:
                 for _, future in running:
                     future.cancel()
 
-    def _result(self, source: Source, future: Future[Item | None]) -> Iterator[Item]:
+    def _result(self, source: ItemSource, future: Future[Item | None]) -> Iterator[Item]:
         try:
             item = future.result()
         except TuttiError as error:
@@ -211,7 +185,7 @@ class Run:
             return
         yield item
 
-    def _digest_of(self, source: Source) -> str | None:
+    def _digest_of(self, source: ItemSource) -> str | None:
         """What the database holds of a source, where that content alone makes its rows."""
         known = self._known.get(source.item)
         return known.digest if known is not None and not source.columns else None
@@ -321,57 +295,6 @@ class Run:
         if self._commits == self._compact_at:
             self.store.compact()
             self._compact_at *= 2
-
-
-def read_item(source: Source, tools: Tools, unless: str | None = None) -> Item | None:
-    """Read a source; None when it is of no kind that can be indexed. Small media are decoded, long ones prepared.
-
-    Args:
-        source: A file, or a row of a feed.
-        tools: What decoding may use.
-        unless: A digest; content of this one is not decoded.
-
-    Raises:
-        InputError: It cannot be read.
-        CapacityError: It is over a budget.
-    """
-    described = passages(source.words, "text", tools) if source.words else iter(())
-    if source.path is None:
-        if not source.words:
-            raise InputError("The row has neither a medium nor words.")
-        digest = Text(source.words).digest
-        return Item(source=source, part=None, digest=digest, size=0, facets=described)
-    part = _part(source.path)
-    if part is None:
-        return None
-    found = _both(facets(part, tools), described)
-    size, digest = _size(source.path), part.digest
-    if digest != unless and size <= _SMALL and (not isinstance(part, Video) or is_animation(part, tools.streaming)):
-        found = iter(list(found))
-    return Item(source=source, part=part, digest=digest, size=size, facets=found)
-
-
-def _part(path: str) -> Part | None:
-    suffix = Path(path).suffix.lower()
-    if suffix in _TEXTS:
-        return text_of(path)
-    if suffix not in _MEDIA:
-        with Path(path).open("rb") as file:
-            if sniff(file) is None:
-                return None
-    return wrap(path)
-
-
-def _both(one: Iterator[Facet], other: Iterator[Facet]) -> Iterator[Facet]:
-    yield from one
-    yield from other
-
-
-def _size(path: str) -> int:
-    try:
-        return Path(path).stat().st_size
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from None
 
 
 def _stamp_or_none(path: str) -> str:

@@ -12,7 +12,7 @@ from tutti.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class ItemSource:
     """An item to index: a file, or a row of a feed."""
 
     item: str
@@ -20,7 +20,7 @@ class Source:
     path: str | None
     """The medium's file; None for a row of a feed that has words only."""
     stamp: str
-    """Size and time of change, or a digest of the row: as long as it is the same, nothing is read."""
+    """Size and time of change, or a digest of the row: as long as it is unchanged, the item is not read again."""
     words: str = ""
     """Words that come with it, such as a product's title and description."""
     columns: Mapping[str, Any] = field(default_factory=dict)
@@ -50,7 +50,7 @@ def stamp_of(path: str) -> str:
     return f"{found.st_size}/{found.st_mtime_ns}"
 
 
-def walk(folder: str | os.PathLike[str], subject: str | None = None) -> Iterator[Source | Broken]:
+def walk(folder: str | os.PathLike[str], subject: str | None = None) -> Iterator[ItemSource | Broken]:
     """The files of a folder and its folders, by name. Hidden ones and links to folders are passed over.
 
     Raises:
@@ -79,7 +79,7 @@ def walk(folder: str | os.PathLike[str], subject: str | None = None) -> Iterator
                 continue
             try:
                 path.encode()
-                yield Source(item=path, path=path, stamp=stamp_of(path), subject=subject)
+                yield ItemSource(item=path, path=path, stamp=stamp_of(path), subject=subject)
             except UnicodeEncodeError:
                 yield Broken(ascii(path), f"The name {path!a} is not UTF-8; rename the file.")
             except InputError as error:

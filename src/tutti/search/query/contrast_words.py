@@ -1,4 +1,4 @@
-"""Words for things of all kinds: what a query is compared with, to tell whether what was found fits it at all."""
+"""Contrast words: names of common things that a query competes with, to estimate whether a result fits it at all."""
 
 from __future__ import annotations
 

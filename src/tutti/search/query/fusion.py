@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float32]
-Key = TypeVar("Key", bound=Hashable)
+RankKey = TypeVar("RankKey", bound=Hashable)
 _PRIOR, _PRIOR_SPREAD = 16, 0.25
-"""A small sample says little: it counts together with so many cosines of mean 0 and this standard deviation."""
+"""A small sample is unreliable: it is combined with this many cosines of mean 0 and this standard deviation."""
 
 
 class Direction(NamedTuple):
@@ -48,7 +48,7 @@ def compose(queries: Sequence[Vector], weights: Sequence[float], sample: NDArray
     return Direction(vector.astype(np.float32), offset)
 
 
-def reciprocal_rank(rankings: Sequence[Sequence[Key]], k: int = 60) -> dict[Key, float]:
+def reciprocal_rank(rankings: Sequence[Sequence[RankKey]], k: int = 60) -> dict[RankKey, float]:
     """Reciprocal rank fusion (Cormack, Clarke and Büttcher 2009), scaled so that the first of every ranking scores 1.
 
     Args:
@@ -56,7 +56,7 @@ def reciprocal_rank(rankings: Sequence[Sequence[Key]], k: int = 60) -> dict[Key,
         k: How fast a rank loses weight; 60 as in the paper.
     """
     rankings = [ranking for ranking in rankings if ranking]
-    scores: dict[Key, float] = {}
+    scores: dict[RankKey, float] = {}
     for ranking in rankings:
         for rank, key in enumerate(ranking, start=1):
             scores[key] = scores.get(key, 0.0) + (k + 1) / (k + rank) / len(rankings)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
-from tutti.search.table.schema import MIDDLE, Kind
+from tutti.search.table.schema import MIDDLE, FacetKind
 
-_SENSES: dict[Kind, str] = {"picture": "what is seen", "sound": "what is heard", "words": "what is read"}
+_SENSES: dict[FacetKind, str] = {"picture": "what is seen", "sound": "what is heard", "words": "what is read"}
 _VERDICTS = {True: "says yes", False: "says no", None: "does not say"}
 
 
@@ -15,7 +15,7 @@ _VERDICTS = {True: "says yes", False: "says no", None: "does not say"}
 class Matched:
     """What of an item was compared."""
 
-    kind: Kind
+    kind: FacetKind
     origin: str | None
     """As the row's: where words come from, or the middle of a frame; None is all of it."""
 

@@ -1,4 +1,4 @@
-"""A second look at what was found: a model that answers is shown each result and asked whether it fits."""
+"""Reranking: a model that answers is shown each result and asked whether it fits the query."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from dataclasses import replace
 from tutti.content import Finished, Message, Part, SamplingOptions, Text
 from tutti.errors import ProviderError, TuttiError
 from tutti.interfaces import Responder
+from tutti.search.query.hits import Hit
 from tutti.search.query.reasons import Judged
-from tutti.search.query.searcher import Hit
 
 
 def rerank(responder: Responder, text: str, hits: Sequence[Hit], show: Callable[[Hit], list[Part]]) -> list[Hit]:
-    """Put results first that a model says fit, in the order they had. What it cannot be shown stays undecided.
+    """Results by a model's answer, yes first, then undecided, then no; in the given order within each.
+
+    A result that cannot be shown, or about which the model fails, is undecided.
 
     Args:
         responder: Says yes or no.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,109 +15,26 @@ from tutti.interfaces import Embedder
 from tutti.processing.words import words_of
 from tutti.search.query import colours
 from tutti.search.query.fusion import Direction, compose, log_odds, probability, reciprocal_rank
-from tutti.search.query.reasons import HasColour, Matched, NearInSpace, Reason, SharesWords, as_values
+from tutti.search.query.hits import OF_ROW, Hit, Wanted
+from tutti.search.query.reasons import HasColour, Matched, NearInSpace, Reason, SharesWords
 from tutti.search.table.conditions import condition
 from tutti.search.table.indexes import nearest
-from tutti.search.table.schema import COLUMNS, HOP_S, KINDS, QUERIED, WINDOW_S, Kind, vectors_of
+from tutti.search.table.schema import HOP_S, KINDS, QUERIED, WINDOW_S, FacetKind, vectors_of
 from tutti.search.table.store import Store, quoted
 
 MODALITIES = ("text", "image", "audio", "video")
 _SAMPLE = 1024
-_MODALITY: dict[Kind, Modality] = {"picture": "image", "sound": "audio", "words": "text"}
+_MODALITY: dict[FacetKind, Modality] = {"picture": "image", "sound": "audio", "words": "text"}
 _BESIDES = {"vector": "_distance", "fts": "_score"}
 COLOUR_WEIGHT, OTHER_COLOUR_WEIGHT = 6.0, 10.0
 """A picture that is of the colour asked for gains so many standard deviations; the latter beside `like`, as in "this,
 but in blue", where what is most alike has the wrong colour."""
 _ENOUGH = 1 / 3
-"""A picture with so much of a colour is of it: what is shown seldom fills the frame."""
+"""Share of a colour from which a picture counts as being of it: a subject seldom fills the frame."""
 _LEAST_ODDS = -4.0
-"""What fits words less is all the same misfit: else "a red thing" would rank by how much of a thing it is."""
+"""Lower odds count as these: otherwise "a red thing" would rank pictures by how much of a thing they show."""
 _Edge: TypeAlias = tuple[str, str, float]
 """An item, whether something in it starts or ends (the name of the column), and when."""
-_BUT = re.compile(r"\b(this|that|it|but|and|in|like|the|a|an|one|colou?r|more|with|similar|same|as|only|of)\b")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """A query with its vectors."""
-
-    text: str | None = None
-    text_vector: NDArray[np.float32] | None = None
-    """(D,); None where the text only names a colour beside `like`, or the model's vocabulary has none of it."""
-    spelled: bool = True
-    """Whether the text is looked for as it is spelled, too."""
-    like: tuple[tuple[Kind, NDArray[np.float32]], ...] = ()
-    """Kind and (D,) vector of each thing to be like."""
-    where: str | None = None
-    others: NDArray[np.float32] | None = None
-    """(W, D): words that mean something else than the text."""
-    modalities: tuple[str, ...] = ()
-    top: int = 10
-    hybrid: bool = True
-    per_item: int | None = 1
-    """Most results of one item; None for all of its moments."""
-
-    @property
-    def wishes(self) -> list[colours.ColourWish]:
-        """The colours it names."""
-        return colours.wishes(self.text) if self.text else []
-
-    @property
-    def candidates(self) -> int:
-        """Most rows of a kind that are looked at."""
-        return max(100, 4 * self.top)
-
-    @property
-    def narrows_nothing(self) -> bool:
-        """Whether all rows of a kind are candidates, if there are not too many."""
-        return self.where is None and not self.modalities
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hit:
-    """Something found."""
-
-    id: str
-    item: str
-    path: str | None
-    modality: str
-    kind: Kind
-    """Which part matched: what is seen, heard, or read."""
-    score: float
-    """From the fused ranks: 1 is first in every ranking."""
-    why: tuple[Reason, ...]
-    """Reasons; `str` of one is a sentence for people."""
-    fit: float | None = None
-    """Probability that it fits the words of the query rather than others; None without words."""
-    start_s: float | None = None
-    end_s: float | None = None
-    words: str | None = None
-    boxes: tuple[dict[str, Any], ...] = ()
-    """Lines of text read in the picture that hold a word of the query: text, box in pixels, confidence."""
-    colours: tuple[str, ...] = ()
-    columns: dict[str, Any] = field(default_factory=dict)
-    digest: str = ""
-
-    @property
-    def shares_words(self) -> bool:
-        """Whether full text found words of the query in it."""
-        return any(isinstance(reason, SharesWords) for reason in self.why)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values, ready for JSON: `why` in sentences, `reasons` as values."""
-        values = {name: list(value) if isinstance(value, tuple) else value for name, value in self.__dict__.items()}
-        return values | {"why": [str(reason) for reason in self.why], "reasons": [as_values(one) for one in self.why]}
-
-
-_OF_ROW = [part.name for part in fields(Hit) if part.name in COLUMNS and part.name != "colours"]
-"""What a hit takes over from its row as it is."""
-
-
-def only_colour(text: str) -> bool:
-    """Whether a text says nothing but a colour, as in "this, but in blue"."""
-    named = {wish.word for wish in colours.wishes(text)}
-    rest = [word for word in re.findall(r"[a-z]+", _BUT.sub(" ", text.lower())) if word not in named]
-    return bool(named) and not rest
 
 
 class Searcher:
@@ -133,7 +48,7 @@ class Searcher:
     def __init__(self, store: Store, embedder: Embedder) -> None:
         self.store = store
         self._sharpness = {kind: _sharpness(embedder, _MODALITY[kind]) for kind in KINDS}
-        self._samples: dict[Kind, NDArray[np.float32]] | None = None
+        self._samples: dict[FacetKind, NDArray[np.float32]] | None = None
         self._sampled_at = -1
 
     def search(self, wanted: Wanted) -> list[Hit]:
@@ -161,14 +76,14 @@ class Searcher:
         kept = self._kept(fused, rows, wanted)
         return [self._hit(rows[key], fused[key], scores.get(key), key in by_words, wanted) for key in kept]
 
-    def sample(self, kind: Kind) -> NDArray[np.float32]:
+    def sample(self, kind: FacetKind) -> NDArray[np.float32]:
         """Vectors of some rows of a kind, (N, D) float32."""
         if self._samples is None or self._sampled_at != self.store.table.version:
             self._samples, self._sampled_at = self._draw(), self.store.table.version
         return self._samples[kind]
 
-    def _draw(self) -> dict[Kind, NDArray[np.float32]]:
-        drawn: dict[Kind, NDArray[np.float32]] = {}
+    def _draw(self) -> dict[FacetKind, NDArray[np.float32]]:
+        drawn: dict[FacetKind, NDArray[np.float32]] = {}
         for kind in KINDS:
             # A random stretch, not random rows: reading a million to draw a thousand costs seconds.
             count = self.store.count(f"kind = '{kind}'")
@@ -178,7 +93,7 @@ class Searcher:
             drawn[kind] = _by_window(found) if kind == "sound" and len(found) else vectors_of(_whole(found))
         return drawn
 
-    def _direction(self, kind: Kind, wanted: Wanted) -> Direction | None:
+    def _direction(self, kind: FacetKind, wanted: Wanted) -> Direction | None:
         vectors = [vector for _, vector in wanted.like]
         if wanted.text_vector is not None:
             vectors.append(wanted.text_vector)
@@ -195,7 +110,7 @@ class Searcher:
             terms.append(condition(wanted.where, self.store.columns()))
         return " AND ".join(terms)
 
-    def _nearest(self, kind: Kind, direction: Direction, wanted: Wanted, prefilter: str) -> list[dict[str, Any]]:
+    def _nearest(self, kind: FacetKind, direction: Direction, wanted: Wanted, prefilter: str) -> list[dict[str, Any]]:
         length = np.linalg.norm(direction.vector)
         if not length:
             return []
@@ -287,7 +202,7 @@ class Searcher:
             return {}
         return _by_edge(found.drop_columns(["vector"]).to_pylist(), self._odds(vectors_of(found), "sound", wanted))
 
-    def _odds(self, vectors: NDArray[np.float32], kind: Kind, wanted: Wanted) -> NDArray[np.float32]:
+    def _odds(self, vectors: NDArray[np.float32], kind: FacetKind, wanted: Wanted) -> NDArray[np.float32]:
         if wanted.text_vector is None or wanted.others is None or not len(wanted.others):
             return np.zeros(len(vectors), np.float32)
         return log_odds(vectors, wanted.text_vector, wanted.others, self._sharpness[kind])
@@ -316,7 +231,7 @@ class Searcher:
             line for line in json.loads(row["lines"] or "[]") if wanted.text and shares_word(line["text"], wanted.text)
         ]
         return Hit(
-            **{name: row[name] for name in _OF_ROW},
+            **{name: row[name] for name in OF_ROW},
             score=fused,
             fit=fit,
             why=tuple(_reasons(row, score, has_words, wanted)),
@@ -336,7 +251,7 @@ def _by_edge(rows: Sequence[dict[str, Any]], odds: NDArray[np.float32]) -> dict[
 
 
 def _by_window(rows: Any) -> NDArray[np.float32]:
-    """Vectors of rows of sound, each as often as it stands for a window: else what is rare would seem usual. (N, D)."""
+    """Vectors of rows of sound, each once per window that it covers: otherwise rare sounds would seem usual. (N, D)."""
     lasting_s = rows["end_s"].to_numpy() - rows["start_s"].to_numpy()
     until = np.cumsum(1 + np.maximum(0, np.round((lasting_s - WINDOW_S) / HOP_S)))
     places = np.linspace(0, until[-1], min(int(until[-1]), _SAMPLE), endpoint=False)

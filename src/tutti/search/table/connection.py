@@ -1,4 +1,4 @@
-"""LanceDB, opened with bounds on the memory it takes: what it reads at once, what it caches, what its threads keep."""
+"""LanceDB, opened with limits on memory: rows read at once, cached metadata and indexes, what its threads keep."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tutti.errors import MissingExtra
-from tutti.search.table.location import Place
+from tutti.search.table.location import Location
 
 _SCANNING = {"LANCE_DEFAULT_BATCH_SIZE": "256", "LANCE_DEFAULT_IO_BUFFER_SIZE": str(16 * 2**20)}
 """Rows that are read at once, and bytes ahead of them. Lance's own are 8,192 and 2 GiB, with which compacting holds all
@@ -20,7 +20,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Of glibc's malloc.h."""
 
 
-def connected(folder: Place) -> Any:
+def connected(folder: Location) -> Any:
     """The database in a folder.
 
     Raises:
@@ -35,9 +35,9 @@ def connected(folder: Place) -> Any:
 
 
 def bound_reading() -> None:
-    """Bound what Lance reads at once; a process that only searches leaves it as it is, which is a little faster.
+    """Limit what Lance reads at once; a process that only searches keeps the default, which is a little faster.
 
-    Lance looks once, when it first scans.
+    Lance reads these variables once, at its first scan.
     """
     for name, value in _SCANNING.items():
         os.environ.setdefault(name, value)
@@ -45,7 +45,7 @@ def bound_reading() -> None:
 
 @contextmanager
 def freed_at_once() -> Iterator[None]:
-    """Have malloc return large blocks once they are freed: each of Lance's threads would keep up to 64 MB of them."""
+    """Have malloc return large blocks once they are freed: otherwise each of Lance's threads keeps up to 64 MB."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # None: another C library than glibc
     if mallopt is None:
         yield

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tutti.errors import InputError, TuttiError
-from tutti.search.table.location import Place
+from tutti.search.table.location import Location
 from tutti.search.table.schema import vectors_of
 from tutti.search.table.store import Store, quoted
 
@@ -64,7 +64,7 @@ def forget(store: Store, subject: str, cache: Path) -> Forgotten:
 
 
 def _traces(table: object, kept_digests: set[str], kept_vectors: set[bytes]) -> set[bytes]:
-    """Bytes that tell that something is left: digests, starts of vectors and of thumbnails that nobody else has."""
+    """Bytes whose presence shows that data is left: digests and starts of vectors that no other subject has."""
     traces = {digest.encode() for digest in set(table["digest"].to_pylist()) - kept_digests}  # type: ignore[index]
     for vector in vectors_of(table):
         if vector.any() and vector.tobytes() not in kept_vectors:  # zeros stand for a row that has none
@@ -72,7 +72,7 @@ def _traces(table: object, kept_digests: set[str], kept_vectors: set[bytes]) -> 
     return traces
 
 
-def _search_files(folder: Place, traces: Iterable[bytes]) -> int:
+def _search_files(folder: Location, traces: Iterable[bytes]) -> int:
     """Look for bytes in every file of a folder.
 
     Raises:

@@ -30,7 +30,7 @@ def tune(store: Store) -> None:
     if ("vector",) not in indexed and rows > EXACT_ROWS:
         cells = max(16, rows // _ROWS_A_CELL)
         store.table.create_index("vector", config=IvfSq(distance_type="cosine", num_partitions=cells))
-        for column in _FILTERED:  # else each query would scan these columns for its filter
+        for column in _FILTERED:  # otherwise each query scans these columns for its filter
             store.table.create_index(column, config=Bitmap())
 
 

@@ -41,20 +41,20 @@ def is_address(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A folder, here or in an object store. What it does raises a `ProviderError` where the store fails."""
+class Location:
+    """A folder on this machine or in an object store. Every method raises a `ProviderError` where the store fails."""
 
     name: str
     """As LanceDB takes it: a path, or an address."""
 
     @classmethod
-    def of(cls, named: str | PathLike[str] | Place) -> Place:
-        """What a user names.
+    def of(cls, named: str | PathLike[str] | Location) -> Location:
+        """The location that a user names.
 
         Raises:
             InputError: It is an address of no store that can be written to.
         """
-        if isinstance(named, Place):
+        if isinstance(named, Location):
             return named
         text = fspath(named)
         address = _ADDRESS.match(text)
@@ -65,8 +65,8 @@ class Place:
             raise InputError(f"{text} is no place for a database; expected a folder, or {known}.")
         return cls(text.rstrip("/"))
 
-    def __truediv__(self, name: str) -> Place:
-        return Place(f"{self.name}/{name}")
+    def __truediv__(self, name: str) -> Location:
+        return Location(f"{self.name}/{name}")
 
     def __str__(self) -> str:
         return self.name
@@ -107,9 +107,9 @@ class Place:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the folder's lock; the system lets it go when the process ends, however it ends.
+        """Hold the folder's lock, which the system releases when the process ends for whatever reason.
 
-        An object store has no lock that ends with its holder, so there nothing is held.
+        An object store has no such lock, so nothing is held there.
 
         Raises:
             InputError: Another process writes, or the folder is read-only.
@@ -150,7 +150,7 @@ class Place:
 
 
 @contextmanager
-def reached(place: Place, besides: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+def reached(place: Location, besides: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     """Turn an object store's errors into a sentence.
 
     Args:
@@ -169,6 +169,6 @@ def reached(place: Place, besides: tuple[type[Exception], ...] = ()) -> Iterator
             raise
         reason = " ".join(str(error).split())[:300].rstrip(".")
         raise ProviderError(
-            f"{place} does not do as it is asked: {reason}; look at the bucket's name, and at the variables that hold "
-            "its address, region and keys."
+            f"{place} cannot be reached or refuses access: {reason}; check the bucket's name, and the variables that "
+            "hold its address, region and keys."
         ) from None

@@ -19,8 +19,8 @@ FORMAT = 1
 """Version of the layout; another one is refused."""
 METADATA = b"tutti"
 """Key of the schema's metadata."""
-Kind = Literal["picture", "sound", "words"]
-KINDS: tuple[Kind, ...] = ("picture", "sound", "words")
+FacetKind = Literal["picture", "sound", "words"]
+KINDS: tuple[FacetKind, ...] = ("picture", "sound", "words")
 """What a row is: something seen, heard or read."""
 WINDOW_S, HOP_S = 5.0, 2.5
 """Sound is embedded in windows of five seconds, each half over the last: what lasts 2.5 s lies in one of them whole."""
@@ -54,7 +54,7 @@ class Row:
     """The medium's file; None for words of a feed."""
     modality: Annotated[str, Column("string", queried=True)]
     """The item's: text, image, audio or video."""
-    kind: Annotated[Kind, Column("string", queried=True)]
+    kind: Annotated[FacetKind, Column("string", queried=True)]
     start_s: Annotated[float | None, Column("float64", queried=True)]
     end_s: Annotated[float | None, Column("float64", queried=True)]
     shot: Annotated[int | None, Column("int32", queried=True)]

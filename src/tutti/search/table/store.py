@@ -1,7 +1,7 @@
-"""The database: a LanceDB table a tenant, a row a facet. Every change is one commit, so that a kill leaves it whole.
+"""The database: one LanceDB table per tenant, one row per facet. Every change is one commit, and so survives a kill.
 
-Layout: `DB/<tenant>/items.lance`. The schema's metadata tell which model made the vectors; a folder's lock file
-lets one process write at a time.
+Layout: `DB/<tenant>/items.lance`. The schema's metadata state which model made the vectors; a lock file in the
+folder allows one writing process at a time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from tutti.errors import CapacityError, InputError
 from tutti.search.table.connection import bound_reading, connected, freed_at_once
-from tutti.search.table.location import Place, arrow, reached
+from tutti.search.table.location import Location, arrow, reached
 from tutti.search.table.schema import COLUMNS, FORMAT, METADATA, UNFILTERED, Identity, Rows, feed_type, schema_of
 
 if TYPE_CHECKING:
@@ -50,18 +50,18 @@ class Store:
         identity: From the table's metadata.
     """
 
-    def __init__(self, table: Any, folder: Place, identity: Identity) -> None:
+    def __init__(self, table: Any, folder: Location, identity: Identity) -> None:
         self.table, self.folder, self.identity = table, folder, identity
 
     @classmethod
-    def open(cls, named: str | PathLike[str] | Place, tenant: str) -> Store:
+    def open(cls, named: str | PathLike[str] | Location, tenant: str) -> Store:
         """Open an existing database.
 
         Raises:
             InputError: There is none, it is damaged or of another version.
             MissingExtra: LanceDB is not installed.
         """
-        place = Place.of(named)
+        place = Location.of(named)
         folder = tenant_folder(place, tenant)
         if not holds_table(folder):
             others = tenants(place)
@@ -82,7 +82,7 @@ class Store:
         return cls(table, folder, Identity(*(metadata[name] for name in Identity._fields)))
 
     @classmethod
-    def create(cls, named: str | PathLike[str] | Place, tenant: str, identity: Identity) -> Store:
+    def create(cls, named: str | PathLike[str] | Location, tenant: str, identity: Identity) -> Store:
         """Make an empty database, or open the one that is there.
 
         Raises:
@@ -90,7 +90,7 @@ class Store:
             MissingExtra: LanceDB is not installed.
         """
         bound_reading()
-        place = Place.of(named)
+        place = Location.of(named)
         folder = tenant_folder(place, tenant)
         if not holds_table(folder):
             schema = schema_of(identity)
@@ -169,7 +169,7 @@ class Store:
         return pa.RecordBatchReader.from_batches(schema, (pa.RecordBatch.from_pylist(p, schema) for p in pieces))
 
     def _check_alone(self, before: int) -> None:
-        """A lock keeps other processes out of a folder; in an object store it is only seen that one was there."""
+        """Report another writer: a folder has a lock, an object store only a version that has moved on."""
         if self.folder.remote and self.table.version != before + 1:
             raise InputError(
                 f"Another process is writing to {self.folder}, too, which an object store cannot keep out; wait until "
@@ -211,7 +211,7 @@ class Store:
             self.table.optimize(cleanup_older_than=keep, delete_unverified=keep < datetime.timedelta(minutes=1))
 
 
-def tenant_folder(place: Place, tenant: str) -> Place:
+def tenant_folder(place: Location, tenant: str) -> Location:
     """Where a tenant's table lies.
 
     Raises:
@@ -224,12 +224,12 @@ def tenant_folder(place: Place, tenant: str) -> Place:
     return place / tenant
 
 
-def holds_table(folder: Place) -> bool:
+def holds_table(folder: Location) -> bool:
     """Whether a tenant's folder has a table."""
     return (folder / f"{_TABLE}.lance").is_folder()
 
 
-def tenants(place: Place) -> list[str]:
+def tenants(place: Location) -> list[str]:
     """The tenants of a database."""
     return [name for name in place.folders() if holds_table(place / name)]
 
@@ -240,7 +240,7 @@ def quoted(text: str) -> str:
 
 
 @contextmanager
-def _plainly(folder: Place) -> Iterator[None]:
+def _plainly(folder: Location) -> Iterator[None]:
     """Turn the database's errors into sentences."""
     pa = arrow()
     try:
