@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tools import fences, guides
+from tutti.checkpoints.families import FAMILIES
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "docs/index.md", *sorted((ROOT / "docs/guides").glob("*.md"))]
+
+
+@pytest.fixture(autouse=True)
+def _families_as_before() -> Iterator[None]:
+    """A guide adds a family; other tests must not meet it."""
+    before = dict(FAMILIES)
+    yield
+    FAMILIES.clear()
+    FAMILIES.update(before)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -16,6 +16,8 @@ from tutti.errors import CheckpointError, UnsafeCheckpoint, UnsupportedConfig
 if TYPE_CHECKING:
     from torch import nn
 
+    from tutti.processing.prompt import Processor
+
 _CODE_KEYS = ("auto_map", "custom_pipelines", "custom_generate", "trust_remote_code")
 """Keys by which a checkpoint names code to run."""
 QUANTIZED: Mapping[str, Any] = {"quant_method": "tutti", "version": 1}
@@ -55,7 +57,7 @@ class Family:
     """Configuration and folder → what is known. Reaches neither torch nor numpy."""
     model: Callable[[Any], nn.Module]
     """Configuration → model with fresh weights."""
-    processor: Callable[[Any, Path], object]
+    processor: Callable[[Any, Path], Processor]
     """Configuration and folder → what makes the model's inputs."""
     heads: Sequence[str] = ()
     """What follows "For" in the names of the reference's classes whose weights are read, such as "CausalLM"."""

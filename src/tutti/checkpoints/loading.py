@@ -48,6 +48,7 @@ from tutti.checkpoints.quantizing import (
 )
 from tutti.errors import CheckpointError, InputError, MissingWeights, ShapeMismatch, UnexpectedWeights
 from tutti.models.schemes import Scheme
+from tutti.processing.prompt import Processor
 
 DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
@@ -96,7 +97,7 @@ class Loaded:
 
     model: nn.Module
     """In evaluation mode."""
-    processor: Any
+    processor: Processor
     """The family's processor, e.g. `tutti.processing.omni.OmniProcessor`."""
     report: LoadReport
     info: CheckpointInfo

@@ -17,9 +17,10 @@ from tutti.engine.request import Request, TokenEvent
 from tutti.engine.runner import Decoder, Looker, Runner
 from tutti.engine.sampling import Constraint, likeliest
 from tutti.engine.scheduler import Scheduler, Work
-from tutti.engine.sequence import Prompt, Sequence, check_prompt
+from tutti.engine.sequence import Sequence, check_prompt
 from tutti.engine.text import TextStream
 from tutti.errors import CapacityError, InputError
+from tutti.processing.prompt import Prompt
 
 _CACHE_BYTES = 512 * 2**20
 _LEAST_TOKENS = 2048

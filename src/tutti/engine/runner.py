@@ -20,6 +20,7 @@ from tutti.errors import InputError
 from tutti.models.layers.attention import Attend, MediaMemory
 
 
+@runtime_checkable
 class Decoder(Protocol):
     """What the engine needs of a generating model. Implementations: `models.llama`, `models.omni`."""
 

@@ -5,90 +5,14 @@ from __future__ import annotations
 import hashlib
 import sys
 from array import array
-from collections.abc import Mapping
-from collections.abc import Sequence as Items
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from tutti.content import FinishReason, SamplingOptions
 from tutti.engine.sampling import Constraint, Sampler
 from tutti.errors import InputError
 from tutti.models.layers.attention import MediaMemory
-
-
-class Medium(Protocol):
-    """A medium as the engine sees it. Implementation: `tutti.processing.prompt.MediaInput`."""
-
-    @property
-    def modality(self) -> str:
-        """Which trunk encodes it."""
-        ...
-
-    @property
-    def arrays(self) -> Mapping[str, NDArray[np.generic]]:
-        """What the trunk takes, by argument name."""
-        ...
-
-    @property
-    def tokens(self) -> int:
-        """How many places of the prompt it fills: N."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """Of the arrays' dtype, shape and bytes."""
-        ...
-
-
-class View(Protocol):
-    """Which tokens look at a medium by cross-attention. Implementation: `tutti.processing.prompt.View`."""
-
-    @property
-    def medium(self) -> int:
-        """The medium's number."""
-        ...
-
-    @property
-    def first(self) -> int:
-        """The first token that looks."""
-        ...
-
-    @property
-    def stop(self) -> int:
-        """Behind the last one. The end of the prompt means that the answer's tokens look, too."""
-        ...
-
-    @property
-    def states(self) -> int:
-        """How many of the medium's states they see; those behind are padding."""
-        ...
-
-
-class Prompt(Protocol):
-    """A prompt as the engine sees it. Implementation: `tutti.processing.prompt.Prompt`."""
-
-    @property
-    def input_ids(self) -> NDArray[np.int64]:
-        """(T,), with placeholders where media stand."""
-        ...
-
-    @property
-    def media(self) -> Items[Medium]:
-        """In the order of their places."""
-        ...
-
-    @property
-    def starts(self) -> Items[int]:
-        """Medium i fills `input_ids[starts[i] : starts[i] + media[i].tokens]`."""
-        ...
-
-    @property
-    def views(self) -> Items[View]:
-        """Which tokens look at which media, for a model whose text looks at media."""
-        ...
+from tutti.processing.prompt import Prompt, View
 
 
 class Sequence:

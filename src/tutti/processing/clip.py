@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tutti.errors import InputError, UnsupportedConfig
 from tutti.processing.images import ImageProcessor
-from tutti.processing.prompt import MediaInput, media_digest
+from tutti.processing.prompt import Decoded, Decoding, MediaInput, Processor, media_digest
 from tutti.processing.text_meter import TextMeter
 from tutti.processing.tokenizer import Tokenizer
 
@@ -77,22 +77,19 @@ class CLIPTexts:
 
 
 @dataclass(frozen=True)
-class CLIPProcessor:
+class CLIPProcessor(Processor):
     """Model inputs for `clip`.
 
     Raises:
         UnsupportedConfig: The preprocessor settings do not suit the model.
     """
 
-    texts: CLIPTexts
+    words: CLIPTexts
     images: ImageProcessor
     image_size: int
     """S, the side of the model's pictures in pixels."""
     image_tokens: int
     """Tokens that the model's picture tower makes of a picture."""
-
-    hears = "text and image"
-    """What the model takes, in words."""
 
     def __post_init__(self) -> None:
         self.images.check_side(self.image_size)
@@ -100,7 +97,22 @@ class CLIPProcessor:
     @property
     def text_meter(self) -> TextMeter:
         """Measures texts to embed."""
-        return self.texts.text_meter
+        return self.words.text_meter
+
+    @property
+    def decodings(self) -> Mapping[str, Decoding]:
+        """Pictures, no larger than is seen of them."""
+        return {"image": Decoding(side=max(self.images.size.values()))}
+
+    def prepare(self, modality: str, decoded: Decoded) -> MediaInput:
+        """A picture. Shapes: (H, W, 3) uint8."""
+        if modality == "image" and isinstance(decoded, np.ndarray):
+            return self.picture(decoded)
+        return super().prepare(modality, decoded)
+
+    def texts(self, texts: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+        """Texts to embed; errors and shapes as for `CLIPTexts`."""
+        return self.words(texts)
 
     def picture(self, pixels: Pixels) -> MediaInput:
         """A picture. Shapes: (H, W, 3) uint8 → {"pixel_values": (3, S, S)}.

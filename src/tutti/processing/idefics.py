@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from tutti.errors import InputError, UnsupportedConfig
 from tutti.processing.images import ImageProcessor
-from tutti.processing.prompt import MediaInput, Prompt, View, media_digest
-from tutti.processing.text import TextProcessor, Turns, Words
+from tutti.processing.prompt import Decoded, Decoding, MediaInput, Prompt, Turns, View, media_digest
+from tutti.processing.text import TextProcessor, Words
 
 Pixels = NDArray[np.uint8]
 
@@ -58,7 +58,16 @@ class IdeficsProcessor(TextProcessor):
     known_tokens: int
     """How many tokens the model knows."""
 
-    hears = "text and image"
+    @property
+    def decodings(self) -> Mapping[str, Decoding]:
+        """Pictures as they are."""
+        return {"image": Decoding()}
+
+    def prepare(self, modality: str, decoded: Decoded) -> MediaInput:
+        """A picture. Shapes: (H, W, 3) uint8."""
+        if modality == "image" and isinstance(decoded, np.ndarray):
+            return self.picture(decoded)
+        return super().prepare(modality, decoded)
 
     def __post_init__(self) -> None:
         self.images.check_side(self.image_size)

@@ -9,7 +9,7 @@ that are too long are refused, where the reference cuts them; texts are not repa
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, TypeVar
@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.errors import CapacityError, InputError, UnsupportedConfig, UnsupportedTask
-from tutti.media.frames import WindowEnds, spread_windows
+from tutti.media.frames import spread_windows
 from tutti.media.video import Clip
 from tutti.processing.clip import CLIPTexts
 from tutti.processing.images import ImageProcessor
 from tutti.processing.kaldi import FilterBank
 from tutti.processing.maps import DepthMap, HeatMap, center
-from tutti.processing.prompt import MediaInput, media_digest
+from tutti.processing.prompt import Decoded, Decoding, MediaInput, MotionReadings, Processor, media_digest
 from tutti.processing.text_meter import TextMeter
 from tutti.processing.tokenizer import Tokenizer
 from tutti.processing.views import Views
@@ -106,7 +106,7 @@ class Readings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageBindProcessor:
+class ImageBindProcessor(Processor):
     """Model inputs for `imagebind`."""
 
     words: CLIPTexts | None
@@ -122,9 +122,6 @@ class ImageBindProcessor:
     motions: Readings
     tokens: Mapping[str, int]
     """Modality → tokens that its trunk makes of a medium, all views together."""
-
-    hears = "text, image, video, audio, depth, thermal and motion"
-    """What the model takes, in words."""
 
     @classmethod
     def from_config(
@@ -202,13 +199,31 @@ class ImageBindProcessor:
             return None
         return TextMeter(self.words.tokenizer, self.words.text_meter.max_tokens, _read)
 
-    frame_scale = None
-    """Frames are kept as they are: views are cut from them without rounding in between."""
-
     @property
-    def frame_choice(self) -> WindowEnds:
-        """Which frames of a video are needed."""
-        return self.views.choice
+    def decodings(self) -> Mapping[str, Decoding]:
+        """All six. Frames of a video are kept as they are: views are cut from them without rounding in between."""
+        return {
+            "image": Decoding(side=max(self.images.size.values())),
+            "video": Decoding(frames=self.views.choice),
+            "audio": Decoding(sample_rate_hz=self.sounds.sampling_rate),
+            "depth": Decoding(),
+            "thermal": Decoding(),
+            "motion": Decoding(),
+        }
+
+    def prepare(self, modality: str, decoded: Decoded) -> MediaInput:
+        """A medium of any of the six."""
+        if isinstance(decoded, Clip):
+            return self.video(decoded)
+        if isinstance(decoded, MotionReadings):
+            return self.motion(*decoded)
+        ways: Mapping[str, Callable[[NDArray[Any]], MediaInput]] = {
+            "image": self.picture,
+            "audio": self.sound,
+            "depth": self.depth,
+            "thermal": self.thermal,
+        }
+        return ways[modality](decoded) if modality in ways else super().prepare(modality, decoded)
 
     def picture(self, pixels: NDArray[np.uint8]) -> MediaInput:
         """A picture. Shapes: (H, W, 3) uint8 → {"pixel_values": (3, S, S)}."""

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tutti.errors import UnsupportedConfig
 from tutti.processing.images import ImageProcessor, resize
-from tutti.processing.prompt import MediaInput, Prompt, View, media_digest
-from tutti.processing.text import Turns, Words
+from tutti.processing.prompt import MediaInput, Prompt, Turns, View, media_digest
+from tutti.processing.text import Words
 from tutti.processing.vision import VisionProcessor
 
 Pixels = NDArray[np.uint8]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.content import Role
 from tutti.errors import CapacityError, InputError, UnsupportedConfig, UnsupportedTask
+from tutti.media.frames import UniformFrames
 from tutti.media.limits import PADDING_S
+from tutti.media.video import Clip
 from tutti.processing.audio import LogMel
 from tutti.processing.images import ImageProcessor
-from tutti.processing.prompt import MediaInput, Prompt, media_digest
+from tutti.processing.prompt import Decoded, Decoding, MediaInput, Processor, Prompt, Turns, media_digest
 from tutti.processing.text_meter import TextMeter
 from tutti.processing.tokenizer import Tokenizer
 
@@ -65,7 +66,7 @@ class Layout(Protocol):
 
 
 @dataclass(frozen=True)
-class OmniProcessor:
+class OmniProcessor(Processor):
     """Model inputs for `tutti_omni`."""
 
     tokenizer: Tokenizer
@@ -74,9 +75,6 @@ class OmniProcessor:
     layout: Layout
     frames: int
     """F: pictures taken from a video."""
-
-    hears = "text, image, audio and video"
-    """What the model takes, in words."""
 
     @cached_property
     def text_meter(self) -> TextMeter:
@@ -88,9 +86,32 @@ class OmniProcessor:
         """Tokens that end an answer."""
         return frozenset({self.layout.eos_id})
 
+    @property
+    def decodings(self) -> Mapping[str, Decoding]:
+        """Pictures, recordings, and frames of videos with their sound."""
+        sound = Decoding(sample_rate_hz=self.sounds.sampling_rate, max_samples=self.sounds.max_samples)
+        return {
+            "image": Decoding(side=max(self.images.size.values())),
+            "audio": sound,
+            "video": replace(sound, frames=UniformFrames(self.frames)),
+        }
+
+    def prepare(self, modality: str, decoded: Decoded) -> MediaInput:
+        """A picture, a recording or a video."""
+        if isinstance(decoded, Clip):
+            return self.clip(decoded.frames, decoded.sound.samples if decoded.sound else None)
+        ways: Mapping[str, Callable[[NDArray[Any]], MediaInput]] = {"image": self.picture, "audio": self.sound}
+        if modality in ways and isinstance(decoded, np.ndarray):
+            return ways[modality](decoded)
+        return super().prepare(modality, decoded)
+
     def decode(self, ids: list[int]) -> str:
         """The text of an answer."""
         return self.tokenizer.decode(ids)
+
+    def json_tokenizer(self) -> Tokenizer:
+        """The tokenizer."""
+        return self.tokenizer
 
     @classmethod
     def from_config(cls, tokenizer: Tokenizer, values: Mapping[str, Any], layout: Layout) -> OmniProcessor:
@@ -109,11 +130,6 @@ class OmniProcessor:
             raise UnsupportedConfig(f"video has frames {video['frames']!r}; expected a whole number above zero.")
         images, sounds = ImageProcessor.from_config(values["image"]), LogMel.from_config(values["audio"])
         return cls(tokenizer, images, sounds, layout, video["frames"])
-
-    @property
-    def longest_sound(self) -> int:
-        """Most samples that are heard at a time."""
-        return self.sounds.max_samples
 
     def picture(self, pixels: Pixels) -> MediaInput:
         """A picture. Shapes: (H, W, 3) uint8 → {"pixel_values": (3, S, S)}."""
@@ -140,7 +156,7 @@ class OmniProcessor:
         heard = arrays["input_features"].shape[1] if samples is not None else 0
         return self._input("video", arrays, self.layout.clip_tokens(len(frames), heard))
 
-    def prompt(self, turns: Sequence[tuple[Role, Sequence[str | MediaInput]]]) -> Prompt:
+    def prompt(self, turns: Turns) -> Prompt:
         """A conversation as token ids, ready for the model's turn.
 
         Within a turn media come first, as in training.

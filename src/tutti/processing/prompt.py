@@ -1,16 +1,22 @@
-"""What the engine is given: token ids with room for media, and the media as arrays."""
+"""What every family's processor does, and what the engine is given: token ids with room for media, media as arrays."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.errors import InputError
+from tutti.errors import InputError, UnsupportedTask
+
+if TYPE_CHECKING:
+    from tutti.media.frames import FrameChoice
+    from tutti.media.video import Clip, Scale
+    from tutti.processing.text_meter import TextMeter
+    from tutti.processing.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +73,121 @@ class Prompt:
                     f"of {len(self.input_ids)} tokens, of which {end} are taken."
                 )
             end = start + medium.tokens
+
+
+Turns = Sequence[tuple[str, Sequence[str | MediaInput]]]
+"""Role, and texts and media of each turn, in order."""
+
+
+class MotionReadings(NamedTuple):
+    """What an inertial sensor felt."""
+
+    values: NDArray[np.float32]
+    """(S, 6): acceleration in m/s² and rotation in rad/s."""
+    sample_rate_hz: float | None
+    """Readings a second, if that is known."""
+
+
+Decoded: TypeAlias = "NDArray[Any] | Clip | MotionReadings"
+"""What `tutti.media` makes of a medium.
+
+image: (H, W, 3) uint8. audio: (S,) float32 mono at the rate of the `Decoding`. video: a `Clip`, its sound at that rate.
+depth: (H, W) float32 metres. thermal: (H, W) float32 kelvin. motion: `MotionReadings`.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoding:
+    """What a medium of a modality is decoded to before it is prepared."""
+
+    side: int | None = None
+    """Of pictures: the short side, in pixels, from which on nothing more is seen; None where that depends on the
+    picture."""
+    sample_rate_hz: int | None = None
+    """Of the sound, in recordings and videos; None leaves the sound of a video out."""
+    max_samples: int | None = None
+    """Longest sound that is taken at a time; None is any."""
+    frames: FrameChoice | None = None
+    """Which frames of a video are kept."""
+    scale: Scale | None = None
+    """What is kept of each."""
+
+
+class Processor(Protocol):
+    """What makes a model's inputs, of every family. A family derives from this and adds what its tasks need.
+
+    Media of any task: `decodings` and `prepare`. Answering: `prompt`, `decode`, `eos_ids`, and `json_tokenizer` for
+    answers in JSON. Embedding: `texts` and `text_meter`. What a family leaves out is refused here, in one place.
+    """
+
+    @property
+    def decodings(self) -> Mapping[str, Decoding]:
+        """Modality → what a medium of it is decoded to. Those that are not here are not accepted."""
+        return {}
+
+    @property
+    def accepts(self) -> str:
+        """What the model accepts, in words: "text, image and video"."""
+        *most, last = ("text", *self.decodings)
+        return f"{', '.join(most)} and {last}" if most else last
+
+    def prepare(self, modality: str, decoded: Decoded) -> MediaInput:
+        """A medium's arrays, named as its trunk takes them.
+
+        Args:
+            modality: One of `decodings`.
+            decoded: What `Decoded` says of that modality.
+
+        Raises:
+            InputError: It is not what the model needs.
+            CapacityError: It is longer or larger than the model takes.
+            UnsupportedTask: The modality is not accepted.
+        """
+        raise UnsupportedTask(f"This model takes {self.accepts}, and was given {modality}.")
+
+    def prompt(self, turns: Turns) -> Prompt:
+        """A conversation as token ids, ready for the model's turn.
+
+        Raises:
+            InputError: The conversation does not suit the model.
+            UnsupportedTask: The model holds no conversation.
+        """
+        raise UnsupportedTask("This model answers no questions; ask one with a decoder, such as tutti-mini.")
+
+    def texts(self, texts: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+        """Texts to embed.
+
+        Returns:
+            {"input_ids": (B, T), "attention_mask": (B, T)}, padded to the longest.
+
+        Raises:
+            InputError: There is no text, or an empty one.
+            CapacityError: A text is longer than the model reads.
+            UnsupportedTask: The model embeds no texts.
+        """
+        raise UnsupportedTask("This model embeds no texts; use one with a shared space, such as tutti-mini.")
+
+    @property
+    def text_meter(self) -> TextMeter | None:
+        """Measures texts to embed; None if the model embeds none."""
+        return None
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of an answer.
+
+        Raises:
+            UnsupportedTask: The model writes none.
+        """
+        raise UnsupportedTask("This model writes no text; ask one with a decoder, such as tutti-mini.")
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """Tokens that end an answer."""
+        return frozenset()
+
+    def json_tokenizer(self) -> Tokenizer | None:
+        """The tokenizer by which answers can be held to a form; None if there is none."""
+        return None
 
 
 def media_digest(arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -19,7 +19,7 @@ from tutti.media.frames import Reel
 from tutti.media.video import Clip
 from tutti.processing.idefics3 import Idefics3Processor, TiledInput, long_side
 from tutti.processing.images import resize
-from tutti.processing.prompt import MediaInput
+from tutti.processing.prompt import Decoded, Decoding, MediaInput
 
 _SKIPPED_S = 1.0
 """Left out at both ends of a long video."""
@@ -85,7 +85,14 @@ class SmolVLMProcessor(Idefics3Processor):
     frame_edge: int
     """The long side of a frame, in pixels, before it is made a square of S x S."""
 
-    hears = "text, image and video"
+    @property
+    def decodings(self) -> Mapping[str, Decoding]:
+        """Pictures as they are, and chosen frames of videos without their sound."""
+        return {**super().decodings, "video": Decoding(frames=self.frame_choice, scale=self.frame_scale)}
+
+    def prepare(self, modality: str, decoded: Decoded) -> MediaInput:
+        """A picture, or a video."""
+        return self.video(decoded) if isinstance(decoded, Clip) else super().prepare(modality, decoded)
 
     @property
     def frame_scale(self) -> SquareFrames:

@@ -11,15 +11,12 @@ import numpy as np
 
 from tutti.errors import InputError, UnsupportedTask, one_that_can
 from tutti.processing.chat import ChatTemplate
-from tutti.processing.prompt import MediaInput, Prompt
+from tutti.processing.prompt import MediaInput, Processor, Prompt, Turns
 from tutti.processing.tokenizer import Tokenizer
-
-Turns = Sequence[tuple[str, Sequence[str | MediaInput]]]
-"""Role, and texts and media of each turn, in order."""
 
 
 @dataclass(frozen=True)
-class TextProcessor:
+class TextProcessor(Processor):
     """A tokenizer, and the chat template where the checkpoint has one."""
 
     tokenizer: Tokenizer
@@ -27,12 +24,13 @@ class TextProcessor:
     eos_ids: frozenset[int] = frozenset()
     """Tokens that end an answer."""
 
-    hears = "text"
-    """What the model takes, in words."""
-
     def decode(self, ids: list[int]) -> str:
         """The text of an answer."""
         return self.tokenizer.decode(ids)
+
+    def json_tokenizer(self) -> Tokenizer:
+        """The tokenizer."""
+        return self.tokenizer
 
     def prompt(self, turns: Turns) -> Prompt:
         """A conversation as token ids, ready for the model's turn.

@@ -8,15 +8,17 @@ We differ in: special tokens, and placeholders, that people spell out in their t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tutti.errors import InputError
-from tutti.processing.prompt import MediaInput, Prompt
-from tutti.processing.text import TextProcessor, Turns, Words, check_turns
+from tutti.processing.prompt import Decoded, Decoding, MediaInput, Prompt, Turns
+from tutti.processing.text import TextProcessor, Words, check_turns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +28,20 @@ class VisionProcessor(TextProcessor):
     image_token: str
     """Placeholder of one token of a picture."""
 
-    hears = "text and image"
+    @property
+    def decodings(self) -> Mapping[str, Decoding]:
+        """Pictures as they are."""
+        return {"image": Decoding()}
+
+    def prepare(self, modality: str, decoded: Decoded) -> MediaInput:
+        """A picture. Shapes: (H, W, 3) uint8."""
+        if modality == "image" and isinstance(decoded, np.ndarray):
+            return self.picture(decoded)
+        return super().prepare(modality, decoded)
+
+    @abstractmethod
+    def picture(self, pixels: NDArray[np.uint8]) -> MediaInput:
+        """A picture. Shapes: (H, W, 3) uint8 → the trunk's arrays."""
 
     def written(self, medium: MediaInput) -> tuple[str, Sequence[MediaInput]]:
         """What stands for a medium in the prompt, and the media that fill its placeholders."""

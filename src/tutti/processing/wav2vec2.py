@@ -11,6 +11,7 @@ import numpy as np
 from tutti.errors import InputError, UnsupportedConfig
 from tutti.processing.audio import Samples
 from tutti.processing.ctc import CTCVocabulary
+from tutti.processing.prompt import Decoding, Processor
 
 _IGNORED = frozenset(
     {"feature_extractor_type", "padding_side", "padding_value", "processor_class", "return_attention_mask"}
@@ -63,11 +64,15 @@ class Waveform:
 
 
 @dataclass(frozen=True)
-class Wav2Vec2Processor:
+class Wav2Vec2Processor(Processor):
     """Model inputs for `wav2vec2`, and its letters as text."""
 
     sounds: Waveform
     vocabulary: CTCVocabulary
 
-    hears = "recordings and the sound of videos"
-    """What the model takes, in words."""
+    accepts = "recordings and the sound of videos"
+
+    @property
+    def decodings(self) -> Mapping[str, Decoding]:
+        """Recordings, and of videos the sound."""
+        return dict.fromkeys(("audio", "video"), Decoding(sample_rate_hz=self.sounds.sampling_rate))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from tutti.errors import UnsupportedConfig
 from tutti.processing.audio import LogMel, Samples
+from tutti.processing.prompt import Decoded, Decoding, MediaInput, Processor, media_digest
 from tutti.processing.speech_tokens import SpeechTokens
 from tutti.processing.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
-class WhisperProcessor:
+class WhisperProcessor(Processor):
     """Model inputs for `whisper`.
 
     Raises:
@@ -30,8 +31,7 @@ class WhisperProcessor:
     window_frames: int
     """F of the model's window."""
 
-    hears = "recordings and the sound of videos"
-    """What the model takes, in words."""
+    accepts = "recordings and the sound of videos"
 
     def __post_init__(self) -> None:
         found = (self.sounds.feature_size, self.sounds.max_samples // self.sounds.hop_length)
@@ -40,6 +40,18 @@ class WhisperProcessor:
                 f"The preprocessor settings make {found[0]} mel bins and {found[1]} frames of a window; "
                 f"the model hears {self.mel_bins} and {self.window_frames}: they are of another model."
             )
+
+    @property
+    def decodings(self) -> Mapping[str, Decoding]:
+        """Recordings, and of videos the sound."""
+        return dict.fromkeys(("audio", "video"), Decoding(sample_rate_hz=self.sounds.sampling_rate))
+
+    def prepare(self, modality: str, decoded: Decoded) -> MediaInput:
+        """A recording: {"input_features": (M, F)}, two frames of which become a position of the encoder."""
+        if modality not in self.decodings or not isinstance(decoded, np.ndarray):
+            return super().prepare(modality, decoded)
+        arrays = {"input_features": self.features(decoded)}
+        return MediaInput("audio", arrays, -(-arrays["input_features"].shape[1] // 2), media_digest(arrays))
 
     @property
     def frame_s(self) -> float:

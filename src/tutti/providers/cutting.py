@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from tutti.content import Media
-from tutti.media import PADDING_S
+from tutti.media import PADDING_S, Sound
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,22 +15,21 @@ Notes: TypeAlias = list[str] | None
 """Sentences for whoever reads the answer; None where nobody does."""
 
 
-def beginning(part: Media, samples: NDArray[np.float32], processor: Any, notes: Notes) -> NDArray[np.float32]:
+def beginning(part: Media, sound: Sound, longest: int | None, notes: Notes) -> NDArray[np.float32]:
     """As much of a sound as a model takes at a time, if that is half of it or more; otherwise all of it.
 
     Args:
         part: What it is of.
-        samples: (S,) float32, at the processor's rate.
-        processor: With `longest_sound` in samples, if there is a longest.
+        sound: The sound, at the model's rate.
+        longest: Samples that the model takes at a time; None is any number.
         notes: Receives a sentence if the sound was cut; None cuts nothing.
 
     Returns:
         (S,) float32.
     """
-    longest = getattr(processor, "longest_sound", None)
+    samples, rate = sound.samples, sound.sample_rate_hz
     if notes is None or longest is None:
         return samples
-    rate = processor.sounds.sampling_rate
     if not rate * PADDING_S < len(samples) - longest <= longest:
         return samples
     notes.append(

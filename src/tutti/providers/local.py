@@ -11,36 +11,29 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tutti import checkpoints, media
+from tutti import checkpoints
 from tutti.content import (
     Answer,
-    Audio,
     Conversation,
-    Depth,
     Embeddings,
     Event,
     Finished,
-    Image,
     Media,
     Modality,
-    Motion,
     Part,
-    Role,
     SamplingOptions,
     Text,
     TextDelta,
     TextSize,
-    Thermal,
     TokenLogprob,
     UnknownText,
     Usage,
-    Video,
 )
 from tutti.engine import DiskShelf, EmbeddingCache, Engine
 from tutti.engine.embedding_cache import embedding_key
@@ -51,11 +44,11 @@ from tutti.errors import Task, UnsupportedTask, one_that_can
 from tutti.media import Limits
 from tutti.models.layers.linear import QuantizedLinear, attending_dtype
 from tutti.models.layers.lora import LoRALinear
-from tutti.processing.prompt import MediaInput, Prompt
+from tutti.processing.prompt import MediaInput
 from tutti.processing.text_meter import TextMeter, first_words
-from tutti.processing.tokenizer import Tokenizer
 from tutti.providers.batches import batches, chunks, prepared
-from tutti.providers.cutting import Notes, beginning
+from tutti.providers.cutting import Notes
+from tutti.providers.decoding import decode
 from tutti.providers.speech import LocalTranscriber
 from tutti.settings import Settings
 
@@ -63,7 +56,8 @@ if TYPE_CHECKING:
     from tutti.processing.constraints import JsonVocabulary
 
 
-class _Space(Protocol):
+@runtime_checkable
+class SharedSpace(Protocol):
     """A model with a shared space. Implementations: `Omni`, `CLIPModel` and `ImageBindModel` of `tutti.models`."""
 
     def sharpness(self, modality: str) -> float:
@@ -79,27 +73,10 @@ class _Space(Protocol):
         ...
 
 
-class _Prompter(Protocol):
-    """A processor of a generating model. Implementations: `OmniProcessor` and others of `tutti.processing`."""
-
-    eos_ids: frozenset[int]
-    """Tokens that end an answer."""
-
-    def prompt(self, turns: Sequence[tuple[Role, Sequence[str | MediaInput]]]) -> Prompt:
-        """A conversation, ready for the model's turn."""
-        ...
-
-    def decode(self, ids: list[int]) -> str:
-        """The text of an answer."""
-        ...
-
-
 class Local:
     """A loaded checkpoint and the way from a medium's bytes to its inputs.
 
-    Which media it takes is for its processor to say: `picture(pixels)`, `sound(samples)` with `sounds.sampling_rate`,
-    `clip(frames, samples)` with `frames`, or `video(clip)` with `frame_choice` and `frame_scale`, `depth(metres)`,
-    `thermal(kelvin)`, `motion(readings, sample_rate_hz)`, and `hears`, all of them in words.
+    Which media it accepts is for its processor to say (`tutti.processing.prompt.Processor`).
 
     Args:
         name: What reports call it.
@@ -134,55 +111,25 @@ class Local:
             CapacityError: It is over a budget.
             UnsupportedTask: The model does not take its modality.
         """
-        processor = self.processor
-        if isinstance(part, Image) and hasattr(processor, "picture"):
-            return cast("MediaInput", processor.picture(media.decode_image(part, self.limits, at_least)))
-        if isinstance(part, Audio) and hasattr(processor, "sound"):
-            sound = media.decode_audio(part, self.limits).resampled(processor.sounds.sampling_rate)
-            return cast("MediaInput", processor.sound(beginning(part, sound.samples, processor, notes)))
-        if isinstance(part, Video) and hasattr(processor, "clip"):
-            clip = media.decode_video(part, self.limits, media.UniformFrames(processor.frames))
-            samples = clip.sound.resampled(processor.sounds.sampling_rate).samples if clip.sound else None
-            samples = beginning(part, samples, processor, notes) if samples is not None else None
-            return cast("MediaInput", processor.clip(clip.frames, samples))
-        if isinstance(part, Video) and hasattr(processor, "video"):
-            clip = media.decode_video(
-                part, self.limits, processor.frame_choice, scale=processor.frame_scale, sound=False
-            )
-            return cast("MediaInput", processor.video(clip))
-        if isinstance(part, (Depth, Thermal, Motion)) and hasattr(processor, part.modality):
-            return self._readings(part)
-        able = one_that_can(task, part.modality)
-        raise UnsupportedTask(f"{self.name} takes {processor.hears}, and was given {part.modality}; {able}")
-
-    def _readings(self, part: Depth | Thermal | Motion) -> MediaInput:
-        """What a sensor saw or felt, ready for its trunk. Errors as for `_medium`."""
-        if isinstance(part, Motion):
-            return cast(
-                "MediaInput", self.processor.motion(media.decode_motion(part, self.limits), part.sample_rate_hz)
-            )
-        if isinstance(part, Depth):
-            return cast("MediaInput", self.processor.depth(media.decode_depth(part, self.limits)))
-        return cast("MediaInput", self.processor.thermal(media.decode_thermal(part, self.limits)))
+        decoding = self.processor.decodings.get(part.modality)
+        if decoding is None:
+            able = one_that_can(task, part.modality)
+            raise UnsupportedTask(f"{self.name} takes {self.processor.accepts}, and was given {part.modality}; {able}")
+        return self.processor.prepare(part.modality, decode(part, decoding, self.limits, at_least, notes))
 
 
 class LocalEmbedder(Local):
     """A checkpoint with a shared space, ready to embed; arguments as for `Local`."""
 
-    @property
-    def space(self) -> _Space:
-        """The model, as what it is asked for here."""
-        return cast("_Space", self.model)
-
     def sharpness(self, modality: Modality) -> float:
         """Inverse temperature at which cosines become probabilities: what the space was trained with."""
-        return self.space.sharpness(modality)
+        return _shared_space(self.model).sharpness(modality)
 
     @property
     def picture_side(self) -> int | None:
         """Pictures with at least this short side, in pixels, lose nothing; None where it depends on the picture."""
-        images = getattr(self.processor, "images", None)
-        return max(images.size.values()) if images is not None else None
+        pictures = self.processor.decodings.get("image")
+        return pictures.side if pictures is not None else None
 
     @property
     def max_text_tokens(self) -> int:
@@ -202,10 +149,10 @@ class LocalEmbedder(Local):
         return self._text_meter().shortened(text)
 
     def _text_meter(self) -> TextMeter:
-        meter = getattr(self.processor, "text_meter", None)
+        meter = self.processor.text_meter
         if meter is None:
             raise UnsupportedTask(f"{self.name} reads no text; {one_that_can('embed', 'text')}")
-        return cast("TextMeter", meter)
+        return meter
 
     def fingerprint(self) -> tuple[str, str]:
         """Digests of the weights, an adapter's and what quantizing made of them included, and of what makes inputs."""
@@ -246,7 +193,7 @@ class LocalEmbedder(Local):
             for some in chunks(texts):
                 arrays = self.processor.texts([part.text for i in some if isinstance(part := parts[i], Text)])
                 text_tokens += int(arrays["attention_mask"].sum())
-                points = self.space.embed_text(**_tensors(arrays))
+                points = _shared_space(self.model).embed_text(**_tensors(arrays))
                 rows.update(zip(some, points.numpy(), strict=True))
             for some in batches({index: medium for index, medium in ready.items() if index not in rows}):
                 rows.update(zip(some, self._encoded(some, ready, keys), strict=True))
@@ -265,7 +212,7 @@ class LocalEmbedder(Local):
         """Where some media of one shape stand in the space, kept under their keys if they have any. (N, D)."""
         begun = time.perf_counter()
         stacked = {key: np.stack([ready[i].arrays[key] for i in some]) for key in ready[some[0]].arrays}
-        points = self.space.embed_media(ready[some[0]].modality, _tensors(stacked))
+        points = _shared_space(self.model).embed_media(ready[some[0]].modality, _tensors(stacked))
         seconds = (time.perf_counter() - begun) / len(some)
         for index, point in zip(some, points, strict=True):
             if index in keys:
@@ -278,11 +225,12 @@ class LocalResponder(Local):
 
     def __init__(self, name: str, loaded: checkpoints.Loaded, limits: Limits, shelf: DiskShelf | None = None) -> None:
         super().__init__(name, loaded, limits, shelf)
-        self.prompter = cast("_Prompter", loaded.processor)
+        if not isinstance(loaded.model, Decoder):
+            raise UnsupportedTask(f"{name} has no decoder that answers; use tutti-mini.")
         self.engine = Engine(
-            cast("Decoder", self.model),
-            eos_ids=self.prompter.eos_ids,
-            detokenize=self.prompter.decode,
+            loaded.model,
+            eos_ids=self.processor.eos_ids,
+            detokenize=self.processor.decode,
             embedding_cache=self.embedding_cache,
             weights_digest=self._weights_digest,
             kv_dtype=attending_dtype(self.model),
@@ -303,7 +251,7 @@ class LocalResponder(Local):
         cut = notes if options.cut_media else None
         turns = [(message.role, [self._piece(part, cut) for part in message.parts]) for message in conversation]
         request = self.engine.submit(
-            self.prompter.prompt(turns), options, options.tenant, self._constraint(options.json_schema)
+            self.processor.prompt(turns), options, options.tenant, self._constraint(options.json_schema)
         )
         logprobs: list[TokenLogprob] = []
         try:
@@ -339,19 +287,19 @@ class LocalResponder(Local):
     def _constraint(self, schema: str | None) -> Constraint | None:
         if schema is None:
             return None
-        tokenizer = getattr(self.processor, "tokenizer", None)
-        if not isinstance(tokenizer, Tokenizer):
+        tokenizer = self.processor.json_tokenizer()
+        if tokenizer is None:
             raise UnsupportedTask(f"{self.name} has no tokenizer that JSON could be constrained by; tutti-mini has.")
         if self._json is None:
             from tutti.processing.constraints import JsonVocabulary
 
-            self._json = JsonVocabulary(tokenizer, self.prompter.eos_ids)
+            self._json = JsonVocabulary(tokenizer, self.processor.eos_ids)
         return self._json.constraint(schema)
 
     def count_tokens(self, conversation: Conversation) -> int:
         """Tokens of the prompt that a conversation makes. Errors as for `stream`."""
         turns = [(message.role, [self._piece(part) for part in message.parts]) for message in conversation]
-        return len(self.prompter.prompt(turns).input_ids)
+        return len(self.processor.prompt(turns).input_ids)
 
     def _piece(self, part: Part, notes: Notes = None) -> str | MediaInput:
         return part.text if isinstance(part, Text) else self._medium(part, "ask", notes=notes)
@@ -396,10 +344,9 @@ def load_local(
         torch.set_num_threads(settings.threads)
     loaded = checkpoints.load(name, quantize=quantize, adapter=adapter, told=told)
     run_passes(loaded.model, settings.second_form_bytes)
-    if hasattr(loaded.processor, "hears"):
-        for tasks, kind in _KINDS:
-            if tasks <= set(loaded.info.tasks):
-                return kind(name, loaded, limits or Limits.from_settings(settings), _shelf(settings))
+    for tasks, kind in _KINDS:
+        if tasks <= set(loaded.info.tasks):
+            return kind(name, loaded, limits or Limits.from_settings(settings), _shelf(settings))
     raise UnsupportedTask(
         f"{name} is of family {loaded.info.family}, which is read but not yet served; use tutti-mini."
     )
@@ -421,6 +368,17 @@ def _weights_digest(model: torch.nn.Module) -> str:
         else:  # packed by a library, which gives its own form of the bytes
             digest.update(pickle.dumps(value))
     return digest.hexdigest()
+
+
+def _shared_space(model: torch.nn.Module) -> SharedSpace:
+    """The model, if it has a shared space.
+
+    Raises:
+        UnsupportedTask: It has none.
+    """
+    if not isinstance(model, SharedSpace):
+        raise UnsupportedTask(f"{type(model).__name__} has no shared space to embed in; use tutti-mini.")
+    return model
 
 
 def _tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, torch.Tensor]:

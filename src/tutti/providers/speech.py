@@ -219,9 +219,13 @@ class LocalTranscriber:
         begun = time.perf_counter()
         if not isinstance(medium, (Audio, Video)):
             able = one_that_can("transcribe", medium.modality)
-            raise UnsupportedTask(f"{self.name} takes {self.processor.hears}, and was given {medium.modality}; {able}")
+            raise UnsupportedTask(
+                f"{self.name} takes {self.processor.accepts}, and was given {medium.modality}; {able}"
+            )
         audio = medium if isinstance(medium, Audio) else Audio(medium.source)
-        sound = decode_audio(audio, self.limits).resampled(self.processor.sounds.sampling_rate)
+        rate = self.processor.decodings["audio"].sample_rate_hz
+        sound = decode_audio(audio, self.limits)
+        sound = sound if rate is None else sound.resampled(rate)
         heard = self.listener.listen(sound.samples, options or TranscriptionOptions(), progress)
         return Transcript(
             text=heard.text,

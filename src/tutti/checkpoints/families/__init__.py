@@ -25,7 +25,7 @@ from tutti.checkpoints.families import (
 from tutti.checkpoints.family import Family, check_head
 from tutti.errors import UnsupportedConfig
 
-FAMILIES: Mapping[str, Family] = {
+FAMILIES: dict[str, Family] = {
     "clip": clip.FAMILY,
     "idefics": idefics.FAMILY,
     "idefics3": idefics3.FAMILY,
@@ -40,7 +40,7 @@ FAMILIES: Mapping[str, Family] = {
     "wav2vec2": wav2vec2.FAMILY,
     "whisper": whisper.FAMILY,
 }
-"""`model_type` → family."""
+"""`model_type` → family. A further one is added by its name (`docs/guides/adding_a_family.md`)."""
 
 
 def find_family(values: Mapping[str, Any]) -> Family:

@@ -11,6 +11,8 @@ from tutti.checkpoints.family import Facts, Family, image_settings
 if TYPE_CHECKING:
     from torch import nn
 
+    from tutti.processing.prompt import Processor
+
 
 def _config(values: Mapping[str, Any]) -> Any:
     from tutti.models.clip.config import CLIPConfig
@@ -35,7 +37,7 @@ def _model(config: Any) -> nn.Module:
     return CLIPModel(config)
 
 
-def _processor(config: Any, folder: Path) -> object:
+def _processor(config: Any, folder: Path) -> Processor:
     from tutti.processing.clip import CLIPProcessor, CLIPTexts
     from tutti.processing.images import ImageProcessor
     from tutti.processing.tokenizer import Tokenizer

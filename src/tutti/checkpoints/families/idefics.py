@@ -11,6 +11,8 @@ from tutti.checkpoints.family import Facts, Family, end_tokens, image_settings, 
 if TYPE_CHECKING:
     from torch import nn
 
+    from tutti.processing.prompt import Processor
+
 
 def _config(values: Mapping[str, Any]) -> Any:
     from tutti.models.idefics.config import IdeficsConfig
@@ -37,7 +39,7 @@ def _model(config: Any) -> nn.Module:
     return IdeficsForVisionText2Text(config)
 
 
-def _processor(config: Any, folder: Path) -> object:
+def _processor(config: Any, folder: Path) -> Processor:
     from tutti.processing.idefics import END, IdeficsProcessor, image_processor
     from tutti.processing.tokenizer import Tokenizer
 

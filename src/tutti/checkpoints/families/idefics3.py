@@ -12,6 +12,8 @@ from tutti.checkpoints.headers import read_json
 if TYPE_CHECKING:
     from torch import nn
 
+    from tutti.processing.prompt import Processor
+
 
 def _config(values: Mapping[str, Any]) -> Any:
     from tutti.models.idefics3.config import Idefics3Config
@@ -45,7 +47,7 @@ def _model(config: Any) -> nn.Module:
     return Idefics3ForConditionalGeneration(config)
 
 
-def _processor(config: Any, folder: Path) -> object:
+def _processor(config: Any, folder: Path) -> Processor:
     from tutti.processing.chat import ChatTemplate
     from tutti.processing.idefics3 import Idefics3Processor, tile_settings
     from tutti.processing.smolvlm import SmolVLMProcessor, video_settings

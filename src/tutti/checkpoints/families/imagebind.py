@@ -12,6 +12,8 @@ from tutti.checkpoints.headers import read_json
 if TYPE_CHECKING:
     from torch import nn
 
+    from tutti.processing.prompt import Processor
+
 
 def _config(values: Mapping[str, Any]) -> Any:
     from tutti.models.imagebind.config import ImageBindConfig
@@ -49,7 +51,7 @@ def _model(config: Any) -> nn.Module:
     return ImageBindModel(config)
 
 
-def _processor(config: Any, folder: Path) -> object:
+def _processor(config: Any, folder: Path) -> Processor:
     from tutti.processing.imagebind import ImageBindProcessor
     from tutti.processing.tokenizer import Tokenizer
 

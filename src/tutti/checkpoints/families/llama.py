@@ -11,6 +11,8 @@ from tutti.checkpoints.family import Facts, Family, end_tokens
 if TYPE_CHECKING:
     from torch import nn
 
+    from tutti.processing.prompt import Processor
+
 
 def _config(values: Mapping[str, Any]) -> Any:
     from tutti.models.llama.config import LlamaConfig
@@ -35,7 +37,7 @@ def _model(config: Any) -> nn.Module:
     return LlamaForCausalLM(config)
 
 
-def _processor(_config: Any, folder: Path) -> object:
+def _processor(_config: Any, folder: Path) -> Processor:
     from tutti.processing.chat import ChatTemplate
     from tutti.processing.text import TextProcessor
     from tutti.processing.tokenizer import Tokenizer

@@ -11,6 +11,8 @@ from tutti.checkpoints.family import Facts, Family, end_tokens, image_settings
 if TYPE_CHECKING:
     from torch import nn
 
+    from tutti.processing.prompt import Processor
+
 RENAMES = (
     # What `transformers` 4.52 to 4.57 has in memory.
     ("model.language_model.{}", "language_model.model.{}"),
@@ -50,7 +52,7 @@ def _model(config: Any) -> nn.Module:
     return LlavaForConditionalGeneration(config)
 
 
-def _processor(config: Any, folder: Path) -> object:
+def _processor(config: Any, folder: Path) -> Processor:
     from tutti.processing.chat import ChatTemplate
     from tutti.processing.images import ImageProcessor
     from tutti.processing.llava import LlavaProcessor

@@ -13,6 +13,8 @@ from tutti.errors import UnsupportedConfig
 if TYPE_CHECKING:
     from torch import nn
 
+    from tutti.processing.prompt import Processor
+
 
 def _config(values: Mapping[str, Any]) -> Any:
     from tutti.models.llava_next.config import LlavaNextConfig
@@ -38,7 +40,7 @@ def _model(config: Any) -> nn.Module:
     return LlavaNextForConditionalGeneration(config)
 
 
-def _processor(config: Any, folder: Path) -> object:
+def _processor(config: Any, folder: Path) -> Processor:
     from tutti.models.llava_next.config import read_pinpoints
     from tutti.processing.chat import ChatTemplate
     from tutti.processing.images import ImageProcessor

@@ -11,6 +11,8 @@ from tutti.checkpoints.family import Facts, Family, end_tokens, image_settings, 
 if TYPE_CHECKING:
     from torch import nn
 
+    from tutti.processing.prompt import Processor
+
 _RENAMES = (
     ("model.language_model.{}", "language_model.model.{}"),
     ("lm_head.{}", "language_model.lm_head.{}"),
@@ -44,7 +46,7 @@ def _model(config: Any) -> nn.Module:
     return MllamaForConditionalGeneration(config)
 
 
-def _processor(config: Any, folder: Path) -> object:
+def _processor(config: Any, folder: Path) -> Processor:
     from tutti.processing.chat import ChatTemplate
     from tutti.processing.mllama import MllamaProcessor, Tiles
     from tutti.processing.tokenizer import Tokenizer

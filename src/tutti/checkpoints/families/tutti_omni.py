@@ -12,6 +12,8 @@ from tutti.checkpoints.headers import read_json
 if TYPE_CHECKING:
     from torch import nn
 
+    from tutti.processing.prompt import Processor
+
 
 def _config(values: Mapping[str, Any]) -> Any:
     from tutti.models.omni.config import OmniConfig
@@ -51,7 +53,7 @@ def _model(config: Any) -> nn.Module:
     return Omni(config)
 
 
-def _processor(config: Any, folder: Path) -> object:
+def _processor(config: Any, folder: Path) -> Processor:
     from tutti.processing.omni import OmniProcessor
     from tutti.processing.tokenizer import Tokenizer
 

@@ -11,6 +11,8 @@ from tutti.checkpoints.family import Facts, Family, sound_settings
 if TYPE_CHECKING:
     from torch import nn
 
+    from tutti.processing.prompt import Processor
+
 _POSITIONS = "wav2vec2.encoder.pos_conv_embed.conv"
 
 
@@ -38,7 +40,7 @@ def _model(config: Any) -> nn.Module:
     return Wav2Vec2ForCTC(config)
 
 
-def _processor(config: Any, folder: Path) -> object:
+def _processor(config: Any, folder: Path) -> Processor:
     from tutti.processing.ctc import CTCVocabulary
     from tutti.processing.wav2vec2 import Wav2Vec2Processor, Waveform
 

@@ -12,6 +12,8 @@ from tutti.checkpoints.headers import read_json
 if TYPE_CHECKING:
     from torch import nn
 
+    from tutti.processing.prompt import Processor
+
 
 def _config(values: Mapping[str, Any]) -> Any:
     from tutti.models.whisper.config import WhisperConfig
@@ -40,7 +42,7 @@ def _model(config: Any) -> nn.Module:
     return WhisperForConditionalGeneration(config)
 
 
-def _processor(config: Any, folder: Path) -> object:
+def _processor(config: Any, folder: Path) -> Processor:
     from tutti.processing.audio import LogMel
     from tutti.processing.speech_tokens import SpeechTokens
     from tutti.processing.tokenizer import Tokenizer
