@@ -13,6 +13,7 @@ import argparse
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,8 @@ class Trunks:
         self.published = EfficientNet(EfficientNetConfig()).eval()
         self.published.load_state_dict(torch.load(weights, weights_only=True))
         run_passes(self.published)
-        self.own = checkpoints.load(small).model.trunks["image"]
-        self.own = getattr(self.own, "small", self.own).eval()
+        trunk = checkpoints.load(small).model.trunks["image"].eval()
+        self.own: Callable[[torch.Tensor], torch.Tensor] = trunk.own
 
     @torch.inference_mode()
     def __call__(self, pixels: NDArray[np.uint8]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

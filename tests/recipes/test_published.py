@@ -1,0 +1,149 @@
+"""The recipe from published weights: what is trained on is what the model computes, and training teaches."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from recipes.tutti_mini import heard, space, texts
+from recipes.tutti_mini.answering import Batch, Pictured, media_tokens
+from recipes.tutti_mini.build import CONFIG
+from recipes.tutti_mini.evidence import merge
+from recipes.tutti_mini.features import Seen
+from tutti.models.efficientnet.config import EfficientNetConfig
+from tutti.models.omni.config import TrunkConfig
+from tutti.models.omni.model import Omni
+from tutti.models.omni.published import NameBank, PublishedHead
+
+NETWORK = EfficientNetConfig(classes=6, width=16)
+TRUNK = TrunkConfig(
+    kind="picture", size=64, channels=(4, 4, 4), blocks=(0, 0, 0), width=8, heads=2, published=NETWORK, residual=32
+)
+
+
+@torch.inference_mode()
+def test_tokens_from_features_are_those_of_the_model() -> None:
+    torch.manual_seed(0)
+    model = Omni(CONFIG).eval()
+    bank = cast("NameBank", model.names)
+    bank.ids.random_(200, 30_000)
+    pixels = torch.randn(2, 3, 256, 256)
+    grid = model.encode("image", {"pixel_values": pixels})
+    own, seen = grid[..., :192], grid[..., 192:]
+    quarters = F.avg_pool2d(seen.transpose(1, 2).unflatten(2, (8, 8)), 4).flatten(2).transpose(1, 2)
+    scale = model.logit_scale.exp()
+    share, which = (scale * model.point("image", grid) @ bank.points.T).softmax(-1).topk(bank.shown)
+    made = media_tokens(model, Batch("photo", [], Pictured(own, quarters, which, share)))
+    torch.testing.assert_close(made["image"], model.connect("image", {"pixel_values": pixels}), atol=1e-5, rtol=1e-4)
+    point = F.normalize(model.point("image", grid).mean(0, keepdim=True), dim=-1)
+    share, which = (scale * point @ bank.points.T).softmax(-1).topk(bank.shown)
+    clip = Pictured(own[None], seen.mean(1)[None, :, None], which, share)
+    made = media_tokens(model, Batch("clip", [], video=clip))
+    whole = model.connect("video", {"pixel_values": pixels[None]})
+    torch.testing.assert_close(made["video"], whole, atol=1e-5, rtol=1e-4)
+
+
+def toy() -> tuple[PublishedHead, Seen, nn.Linear]:
+    """Two kinds of pictures that the classifier cannot tell apart, and the trunk's own features can."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {"label": ("cup", "mug")[i % 2], "split": "val" if i % 5 == 0 else "train", "made": True} for i in range(120)
+    ]
+    own = rng.normal(0, 0.1, (120, 64, 8)).astype(np.float16)
+    own[::2, :, 0] += 1
+    pooled = np.abs(rng.normal(1, 0.1, (120, 16))).astype(np.float16)
+    torch.manual_seed(0)
+    return PublishedHead(TRUNK, 256), Seen("photos_flowers", rows, pooled, pooled[:, None], own), nn.Linear(16, 6)
+
+
+def test_a_head_learns_what_the_published_classifier_does_not_know() -> None:
+    head, seen, fc = toy()
+    head.pool.query.requires_grad_(False)
+    packs = [space.pool(seen, head, fc)]
+    points = F.normalize(torch.randn(8, 256), dim=-1)
+    names = {
+        "photos": space.Names(["cup", "mug"], points[:2]),
+        "drawings": space.Names([], points[:0]),
+        "imagenet": space.Names([f"class {i}" for i in range(6)], points[2:]),
+        "all": space.Names(["cup", "mug"], points[:2]),
+    }
+    head.classes.copy_(points[2:])
+    before = space.check(packs, head, names["photos"])["photos_flowers"]
+    space.align(head, packs, names, fc, steps=150)
+    assert before < 0.8
+    assert space.check(packs, head, names["photos"])["photos_flowers"] > 0.95
+
+
+def test_a_fold_leaves_the_other_rows_and_what_is_held_out() -> None:
+    head, seen, fc = toy()
+    folds = [set(space.pool(seen, head, fc, fold).train.tolist()) for fold in (0, 1)]
+    whole = set(space.pool(seen, head, fc).train.tolist())
+    assert folds[0] | folds[1] == whole
+    assert not folds[0] & folds[1]
+    assert not whole & {i for i in range(120) if i % 5 == 0}
+
+
+def test_captions_by_people_are_held_out() -> None:
+    assert space.held_out("photos_mixed", {"label": "umbrella", "split": "train"})
+    assert not space.held_out("photos_mixed", {"label": "umbrella", "split": "train", "made": True})
+
+
+def test_a_merged_head_adds_as_much_less() -> None:
+    head, seen, fc = toy()
+    nn.init.normal_(head.down.weight)
+    pack = space.pool(seen, head, fc)
+    with torch.no_grad():
+        whole = head.point(pack.own, pack.seen, pack.logits)
+        merge(head, 0.0)
+        alone = head.point(pack.own, pack.seen, pack.logits)
+        nn.init.normal_(head.down.weight, generator=torch.Generator().manual_seed(1))
+    assert not torch.allclose(whole, alone)
+    torch.testing.assert_close(alone.norm(dim=-1), torch.ones(120))
+
+
+class Letters:
+    """Stands for a tokenizer: a token a letter."""
+
+    def encode_batch(self, said: list[str]) -> list[object]:
+        return [type("Encoding", (), {"ids": [200 + ord(letter) for letter in text]}) for text in said]
+
+
+def test_a_text_trunk_learns_what_it_is_told() -> None:
+    torch.manual_seed(0)
+    model = Omni(CONFIG)
+    model.words.table.random_(-100, 100)
+    reader = texts.Reader(model.text, model.words, Letters())
+    said = [f"{one}{two}" for one in "abcdefghij" for two in "klmnopqrst"]
+    parts = {letter: torch.randn(256) for letter in "abcdefghijklmnopqrst"}
+    wanted = F.normalize(torch.stack([parts[text[0]] + parts[text[1]] for text in said]), dim=-1)
+    before = F.cosine_similarity(reader(said), wanted).mean()
+    texts.distil(reader, said, wanted, steps=12)
+    assert F.cosine_similarity(reader(said), wanted).mean() > max(0.8, float(before) + 0.3)
+
+
+def test_a_projection_of_sounds_learns_their_names() -> None:
+    torch.manual_seed(0)
+    model = Omni(CONFIG)
+    model.words.table.random_(-100, 100)
+    reader = texts.Reader(model.text.eval(), model.words, Letters())
+    keys = ["rain", "spoken one", "dog"] * 20
+    pooled = torch.randn(3, 192).repeat(20, 1) + 0.1 * torch.randn(60, 192)
+    known = heard.Heard(pooled, keys, [f"the sound of {key}" for key in keys])
+    project = nn.Linear(192, 256)
+    heard.bind(project, known, reader, scale=30.0, steps=40)
+    names = sorted(set(keys))
+    with torch.no_grad():
+        nearest = (F.normalize(project(pooled), dim=-1) @ heard.name_points(reader, names).T).argmax(1)
+    assert [names[index] for index in nearest] == keys
+
+
+def test_what_is_reduced_keeps_cosines() -> None:
+    rng = np.random.default_rng(0)
+    low = rng.normal(size=(900, 40)) @ rng.normal(size=(40, 384))
+    vectors = (low / np.linalg.norm(low, axis=1, keepdims=True)).astype(np.float32)
+    reduced = vectors @ texts.reduce(vectors)
+    np.testing.assert_allclose(reduced @ reduced.T, vectors @ vectors.T, atol=1e-4)
