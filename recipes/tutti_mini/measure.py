@@ -1,6 +1,6 @@
 """The table of the model card, on data that was not trained on.
 
-python -m recipes.tutti_mini.measure --data DIR --cache DIR [--model FOLDER] [--scenes N] [--json FILE]
+python -m recipes.tutti_mini.measure --data DIR --cache DIR [--model FOLDER] [--scenes N] [--asked N] [--json FILE]
 python -m recipes.tutti_mini.measure --data DIR --cache DIR --phrasings train [--quantize int4]  (scene questions only)
 """
 
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tutti
+from recipes.tutti_mini import measure_photos
 from recipes.tutti_mini import scenes as seen
 from recipes.tutti_mini.clips import make_clip_scene, make_pair_scene
 from recipes.tutti_mini.objects import SIGHT_OF_SOUND, emoji_names
@@ -216,6 +217,7 @@ def main() -> None:
     parser.add_argument("--model", default=None, help="tutti-mini, or a folder")
     parser.add_argument("--quantize", help="int8 or int4, to see what that costs")
     parser.add_argument("--scenes", type=int, default=400, help="scenes to ask about")
+    parser.add_argument("--asked", type=int, default=200, help="photographs to ask about")
     parser.add_argument("--phrasings", choices=("val", "train"), default="val", help="of the questions (val)")
     parser.add_argument("--json", type=Path, help="also write the figures, and wrong answers, to this file")
     arguments = parser.parse_args()
@@ -225,7 +227,8 @@ def main() -> None:
         known.pop("wrong")
         print(json.dumps(known, indent=1))
         return
-    figures: dict[str, Any] = {"classification": classes(bench), "retrieval": retrieval(bench)}
+    figures: dict[str, Any] = measure_photos.measure(bench.model, arguments.data, arguments.asked)
+    figures |= {"classification": classes(bench), "retrieval": retrieval(bench)}
     figures["scene questions"] = questions(bench, mixed_pools(arguments.data, arguments.cache), arguments.scenes)
     held_out = Pools.load(arguments.data, arguments.cache, held_out=True)
     figures["scene questions, held-out style of emoji"] = questions(bench, held_out, arguments.scenes // 4)
@@ -233,6 +236,7 @@ def main() -> None:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
     for part in figures.values():
         part.pop("wrong", None)
+        part.pop("answers", None)
     print(json.dumps(figures, indent=1))
 
 

@@ -186,6 +186,16 @@ def is_right(answer: str, row: Row) -> bool:
     return any(re.search(rf" {re.escape(plain(name))}(s|es)? ", said) for name in names)
 
 
+def measure(model: tutti.Model, data: Path, count: int) -> dict[str, dict[str, Any]]:
+    """All figures on photographs; so many are asked about."""
+    photos = load(data)
+    return {
+        "photographs by text prompts": classify(model, photos),
+        "people's captions": captions(model, photos),
+        "photographs asked about": asked(model, photos, count),
+    }
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -194,12 +204,7 @@ def main() -> None:
     parser.add_argument("--asked", type=int, default=200, help="photographs that are asked about")
     parser.add_argument("--json", type=Path, help="also write the figures, and the answers, to this file")
     arguments = parser.parse_args()
-    model, photos = tutti.load(arguments.model), load(arguments.data)
-    figures = {
-        "photographs by text prompts": classify(model, photos),
-        "people's captions": captions(model, photos),
-        "photographs asked about": asked(model, photos, arguments.asked),
-    }
+    figures = measure(tutti.load(arguments.model), arguments.data, arguments.asked)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
     print(
