@@ -44,7 +44,7 @@ def test_ask_json_tells_what_it_took(capsys: pytest.CaptureFixture[str]) -> None
     answer = json.loads(capsys.readouterr().out)
     assert answer["model"] == "tutti-mini"
     assert answer["finish_reason"] == "stop"
-    assert answer["usage"]["media_tokens"] == 16
+    assert answer["usage"]["media_tokens"] == 40
     assert answer["usage"]["prompt_tokens"] > 16
     assert answer["usage"]["completion_tokens"] > 0
     assert answer["seconds"] > 0

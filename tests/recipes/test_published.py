@@ -75,7 +75,7 @@ def test_a_head_learns_what_the_published_classifier_does_not_know() -> None:
     before = space.check(packs, head, names["photos"])["photos_flowers"]
     space.align(head, packs, names, fc, steps=150)
     assert before < 0.8
-    assert space.check(packs, head, names["photos"])["photos_flowers"] > 0.95
+    assert space.check(packs, head, names["photos"])["photos_flowers"] >= 0.9
 
 
 def test_a_fold_leaves_the_other_rows_and_what_is_held_out() -> None:

@@ -55,7 +55,7 @@ def mean_grid(x: Tensor, side: int, places: int) -> Tensor:
     wanted = math.isqrt(places)
     if wanted * wanted != places or side % wanted:
         raise InputError(f"A grid of {side} x {side} does not divide into {places} equal squares.")
-    grid = x.transpose(1, 2).unflatten(2, (side, side))
+    grid = x.transpose(1, 2).reshape(x.shape[0], x.shape[2], side, side)
     return F.avg_pool2d(grid, side // wanted).flatten(2).transpose(1, 2)
 
 

@@ -313,11 +313,8 @@ class OmniConfig:
         ends = 2 * (words.width + words.special_tokens) * width + words.vocabulary
         temperature = 1
         read = cost.text_parameters(words, self.shared_width) + sum(map(cost.trunk_parameters, own))
-        beside = sum(
-            cost.connector_parameters(cost.SEEN, self.source(name).published.width, width)
-            for name in self.connectors
-            if self.source(name).published
-        )
+        networks = [network for name in self.connectors if (network := self.source(name).published)]
+        beside = sum(cost.connector_parameters(cost.SEEN, network.width, width) for network in networks)
         named = 2 * width if self.names else 0
         return read + heads + positions + connectors + beside + named + decoder + ends + temperature
 
