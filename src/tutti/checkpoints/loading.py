@@ -156,9 +156,7 @@ def load(
     entries = {name: entry for name, entry in named.items() if name not in computed}
     adapter = choose_adapter(folder, adapter) if own_adapter else adapter
     lora = None if adapter is None else _read_fitting(adapter, family, model, entries, tied)
-    layers: Mapping[str, Scheme] = {}
-    if quantized or quantize:
-        layers = stored_plan(model, entries, family) if quantized else plan(model, quantize or "", family)
+    layers = _schemes(model, entries, family, quantize, quantized)
     table = shared_codes(model, layers, entries, family, quantized) if layers else None
     expected = stored_weights(model, layers, table) if quantized else model.state_dict()
     fresh = _check_weights(expected, entries, tied, new_weights)
@@ -166,10 +164,7 @@ def load(
     casts: Counter[str] = Counter()
     held = hold(model, entries, [*layers, *filter(None, [table])]) if layers else set()
     narrowed = narrow(model, family.words, entries) if quantize and table is None and family.words else set()
-    codes = {*layers, table}
-    plain = {
-        name: entry for name, entry in entries.items() if name.rpartition(".")[0] not in codes and name not in narrowed
-    }
+    plain = _plain(entries, {*layers, table}, narrowed)
     meter = _Meter(entries, told)
     for shard in _read_shards(plain, DTYPES[dtype], held, casts, meter.read):
         model.load_state_dict(shard, strict=False, assign=True)
@@ -185,15 +180,34 @@ def load(
         cast=dict(casts),
         newly_initialized=fresh,
         ignored=tuple(entry.name for name, entry in named.items() if name in computed),
-        adapted=tuple(lora.layers) if lora else (),
-        adapter=str(lora.folder) if lora else None,
-        unread=getattr(config, "unread", ()),
+        **_told_of(lora, config),
         seconds=time.perf_counter() - begun,
         bytes=meter.bytes,
         quantized=by_part({**layers, **({table: "int8"} if table else {})}),
         memory_bytes=weight_bytes(model),
     )
     return Loaded(model.eval(), processor, report, describe(folder, written, stored))
+
+
+def _schemes(
+    model: nn.Module, entries: Mapping[str, Entry], family: Family, quantize: str | None, quantized: bool
+) -> Mapping[str, Scheme]:
+    """Layers → precision, as the folder holds them or as they are asked for; nothing if they stay plain."""
+    if quantized:
+        return stored_plan(model, entries, family)
+    return plan(model, quantize, family) if quantize else {}
+
+
+def _plain(entries: Mapping[str, Entry], codes: Collection[str | None], narrowed: Collection[str]) -> dict[str, Entry]:
+    """What is read as it is: neither layers of codes nor what was narrowed already."""
+    kept = (name for name in entries if name.rpartition(".")[0] not in codes and name not in narrowed)
+    return {name: entries[name] for name in kept}
+
+
+def _told_of(lora: Adapter | None, config: Any) -> dict[str, Any]:
+    """What the report says of an adapter, and of what the configuration leaves unread."""
+    adapted, adapter = (tuple(lora.layers), str(lora.folder)) if lora else ((), None)
+    return {"adapted": adapted, "adapter": adapter, "unread": getattr(config, "unread", ())}
 
 
 class _Meter:
