@@ -10,16 +10,13 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[2] / "src/tutti"
 STILL_SHARED = {
     "Layout",
-    "Medium",
     "Pixels",
     "Progress",
-    "Prompt",
     "Samples",
     "Shown",
     "Told",
     "TrunkBlock",
     "TrunkConfig",
-    "View",
 }
 """Names that still mean two things. The list only gets shorter: take a name off it when it is resolved."""
 
