@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tutti.engine.text import TextStream
+from tutti.engine.detokenizer import TextStream
 
 
 def from_bytes(ids: list[int]) -> str:

@@ -15,8 +15,8 @@ from tests.models import bind
 from tutti import checkpoints
 from tutti.errors import CapacityError, InputError, UnsupportedConfig, UnsupportedTask
 from tutti.models.imagebind.config import ImageBindConfig, huge
+from tutti.processing.depth_thermal import DepthMap, HeatMap
 from tutti.processing.kaldi import FilterBank
-from tutti.processing.maps import DepthMap, HeatMap
 
 
 def test_parameters_and_tokens_are_counted() -> None:

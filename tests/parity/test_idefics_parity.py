@@ -24,7 +24,7 @@ from tests.parity.written import close, noise
 from tutti import checkpoints
 from tutti.content import Image as ImagePart
 from tutti.content import Message, Text
-from tutti.engine.text import TextStream
+from tutti.engine.detokenizer import TextStream
 from tutti.errors import InputError, ShapeMismatch, UnsupportedConfig, UnsupportedTask
 from tutti.models.idefics.config import IdeficsConfig
 from tutti.processing.prompt import Prompt

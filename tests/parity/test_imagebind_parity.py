@@ -16,11 +16,11 @@ from tutti.content import Video
 from tutti.media import Limits, decode_video
 from tutti.models.imagebind.config import ImageBindConfig, huge
 from tutti.models.imagebind.model import ImageBindModel
+from tutti.processing.depth_thermal import center
 from tutti.processing.imagebind import Sounds
 from tutti.processing.images import ImageProcessor
 from tutti.processing.kaldi import FilterBank
-from tutti.processing.maps import center
-from tutti.processing.views import Views
+from tutti.processing.video_crops import Views
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden/imagebind.json").read_text())
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)

@@ -23,7 +23,7 @@ from tests.parity.written import close, noise
 from tutti import checkpoints
 from tutti.content import Image as ImagePart
 from tutti.content import Message, Text
-from tutti.engine.text import TextStream
+from tutti.engine.detokenizer import TextStream
 from tutti.errors import InputError, MissingWeights, UnsupportedConfig, UnsupportedTask
 from tutti.models.mllama.config import MllamaConfig
 from tutti.processing.mllama import Tiles

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tutti.checkpoints.loading import LoadReport as LoadReport
     from tutti.checkpoints.loading import load as load
     from tutti.checkpoints.merging import merge as merge
+    from tutti.checkpoints.quantized_folder import shrink as shrink
     from tutti.checkpoints.saving import save as save
-    from tutti.checkpoints.shrinking import shrink as shrink
 
 # No module here is named as a function: importing `checkpoints.load` as a module would hide the function of that name.
 _DOORS = {
@@ -29,7 +29,7 @@ _DOORS = {
     "load": "tutti.checkpoints.loading:load",
     "merge": "tutti.checkpoints.merging:merge",
     "save": "tutti.checkpoints.saving:save",
-    "shrink": "tutti.checkpoints.shrinking:shrink",
+    "shrink": "tutti.checkpoints.quantized_folder:shrink",
 }
 
 __getattr__, __dir__ = doors(__name__, _DOORS)

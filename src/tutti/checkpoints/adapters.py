@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from tutti.checkpoints.family import COMPILED, Family
 from tutti.checkpoints.folders import replace_folder
 from tutti.checkpoints.headers import PICKLES, Entry, read_header, read_json
-from tutti.checkpoints.places import find_folder
+from tutti.checkpoints.model_paths import find_folder
 from tutti.checkpoints.quantizing import read
 from tutti.errors import (
     CheckpointError,

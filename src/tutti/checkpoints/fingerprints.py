@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 
-from tutti.checkpoints.places import find_folder
+from tutti.checkpoints.model_paths import find_folder
 
 _PREPROCESSING = ("preprocessor_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json")
 

@@ -15,7 +15,7 @@ from typing import Any
 from tutti.checkpoints.families import find_family
 from tutti.checkpoints.family import Facts, Family, read_config, take_quantization
 from tutti.checkpoints.headers import DTYPE_BYTES, Entry, read_folder
-from tutti.checkpoints.places import find_folder
+from tutti.checkpoints.model_paths import find_folder
 from tutti.errors import CheckpointError
 from tutti.models.schemes import GROUPS, Policy, Scheme, bytes_in_memory, stored_shapes
 

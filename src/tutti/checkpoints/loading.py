@@ -31,7 +31,7 @@ from tutti.checkpoints.families import find_family
 from tutti.checkpoints.family import Family, read_config, take_quantization
 from tutti.checkpoints.headers import Entry, read_folder
 from tutti.checkpoints.inspection import CheckpointInfo, by_part, describe
-from tutti.checkpoints.places import find_folder
+from tutti.checkpoints.model_paths import find_folder
 from tutti.checkpoints.quantizing import (
     STORED,
     check_quantize,

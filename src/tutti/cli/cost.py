@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         InputError: There is no price or no rule for what was asked, or a medium or a suite cannot be read.
     """
-    from tutti.checkpoints.places import BUILT_IN
+    from tutti.checkpoints.model_paths import BUILT_IN
     from tutti.evaluate.prices import read_prices, stale
 
     book = read_prices(arguments.prices)

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     from tutti import checkpoints
     from tutti.checkpoints.families import FAMILIES
-    from tutti.checkpoints.places import BUILT_IN
+    from tutti.checkpoints.model_paths import BUILT_IN
 
     for name in BUILT_IN:
         info = checkpoints.inspect(name)

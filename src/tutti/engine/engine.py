@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tutti.content import SamplingOptions, TokenLogprob
 from tutti.engine.blocks import BlockManager
+from tutti.engine.detokenizer import TextStream
 from tutti.engine.embedding_cache import EmbeddingCache
 from tutti.engine.media_budget import MediaBudget
 from tutti.engine.request import Request, TokenEvent
@@ -18,7 +19,6 @@ from tutti.engine.runner import Decoder, Looker, Runner
 from tutti.engine.sampling import Constraint, likeliest
 from tutti.engine.scheduler import Scheduler, Work
 from tutti.engine.sequence import Sequence, check_prompt
-from tutti.engine.text import TextStream
 from tutti.errors import CapacityError, InputError
 from tutti.processing.prompt import Prompt
 

@@ -6,8 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from tutti.content import FinishReason, TokenLogprob, Usage
+from tutti.engine.detokenizer import TextStream
 from tutti.engine.sequence import Sequence
-from tutti.engine.text import TextStream
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor
 
-from tutti.engine.attending import Look, PagedAttend, Read
 from tutti.engine.embedding_cache import EmbeddingCache, embedding_key
+from tutti.engine.paged_attention import Look, PagedAttend, Read
 from tutti.engine.scheduler import Work
 from tutti.engine.sequence import Sequence
 from tutti.errors import InputError

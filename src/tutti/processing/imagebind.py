@@ -21,13 +21,13 @@ from tutti.errors import CapacityError, InputError, UnsupportedConfig, Unsupport
 from tutti.media.frames import spread_windows
 from tutti.media.video import Clip
 from tutti.processing.clip import CLIPTexts
+from tutti.processing.depth_thermal import DepthMap, HeatMap, center
 from tutti.processing.images import ImageProcessor
 from tutti.processing.kaldi import FilterBank
-from tutti.processing.maps import DepthMap, HeatMap, center
 from tutti.processing.prompt import Decoded, Decoding, MediaInput, MotionReadings, Processor, media_digest
 from tutti.processing.text_meter import TextMeter
 from tutti.processing.tokenizer import Tokenizer
-from tutti.processing.views import Views
+from tutti.processing.video_crops import Views
 
 _SettingsT = TypeVar("_SettingsT", "Sounds", "Readings", DepthMap, HeatMap)
 _CLIP_TOLERANCE = 0.01

@@ -220,7 +220,7 @@ def _sound(part: Audio, accepts: Accepts, limits: Limits, keep_metadata: bool) -
 
 
 def _film(part: Video, limits: Limits, keep_metadata: bool) -> Outgoing:
-    from tutti.providers.films import encoded, remuxed
+    from tutti.providers.video_export import encoded, remuxed
 
     kept = _as_it_is(part, limits, (MP4, MATROSKA)) if keep_metadata else None
     if kept:

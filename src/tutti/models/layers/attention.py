@@ -31,7 +31,7 @@ class Attend(Protocol):
     """How queries meet keys and values: the state of attention, passed to `forward` and never hidden.
 
     Implementations: `MaskedAttend` and `LookingAttend` (whole sequences, as in training) and
-    `tutti.engine.attending.PagedAttend` (keys and values of earlier steps kept in blocks).
+    `tutti.engine.paged_attention.PagedAttend` (keys and values of earlier steps kept in blocks).
     """
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:

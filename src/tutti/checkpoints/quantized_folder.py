@@ -10,7 +10,7 @@ from tutti.checkpoints.adapters import choose_adapter
 from tutti.checkpoints.family import read_config, take_quantization
 from tutti.checkpoints.folders import check_replaceable, other_files
 from tutti.checkpoints.loading import DTYPES, LoadReport, Told, load
-from tutti.checkpoints.places import find_folder
+from tutti.checkpoints.model_paths import find_folder
 from tutti.checkpoints.quantizing import STORED
 from tutti.checkpoints.saving import save
 from tutti.errors import InputError
