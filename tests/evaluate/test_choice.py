@@ -9,7 +9,7 @@ import pytest
 
 from tutti.errors import InputError
 from tutti.evaluate.choice import Measured, Needs, choose, read_catalog, read_measured
-from tutti.evaluate.prices import read_prices
+from tutti.pricing.prices import read_prices
 
 CATALOG, BOOK = read_catalog(), read_prices()
 

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         InputError: A modality, the catalogue, the prices or the report are wrong.
     """
     from tutti.evaluate.choice import Needs, choose, read_catalog, read_measured
-    from tutti.evaluate.prices import read_prices, stale
+    from tutti.pricing.prices import read_prices, stale
 
     modalities = frozenset(one.strip() for one in arguments.needs.split(",") if one.strip())
     if not modalities or not modalities <= set(_MODALITIES):

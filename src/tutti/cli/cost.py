@@ -12,8 +12,8 @@ from tutti.cli.piped import given
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
-    from tutti.evaluate.costs import Load
-    from tutti.evaluate.prices import Machine, Price, PriceBook
+    from tutti.pricing.months import Load
+    from tutti.pricing.prices import Machine, Price, PriceBook
 
 _EPILOG = """examples:
   tutti cost photo.jpg --model openai:gpt-4o
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
         InputError: There is no price or no rule for what was asked, or a medium or a suite cannot be read.
     """
     from tutti.checkpoints.model_paths import BUILT_IN
-    from tutti.evaluate.prices import read_prices, stale
+    from tutti.pricing.prices import read_prices, stale
 
     book = read_prices(arguments.prices)
     if arguments.plot is not None:
@@ -114,8 +114,8 @@ def _list(book: PriceBook, as_json: bool) -> None:
 
 def _query(arguments: argparse.Namespace, price: Price) -> None:
     from tutti.content import Usage
-    from tutti.evaluate.costs import query_cost, reconcile
     from tutti.media import Limits
+    from tutti.pricing.costs import query_cost, reconcile
     from tutti.providers.model import as_medium
     from tutti.providers.registry import check_taken
     from tutti.settings import read_settings
@@ -143,10 +143,11 @@ def _query(arguments: argparse.Namespace, price: Price) -> None:
 
 
 def _month(arguments: argparse.Namespace, price: Price, book: PriceBook) -> None:
-    from tutti.evaluate.costs import Load, SelfHosting, like_suite
-    from tutti.evaluate.prices import stale
     from tutti.evaluate.suite import read_suite
+    from tutti.evaluate.suite_costs import like_suite
     from tutti.media import Limits
+    from tutti.pricing.months import Load, SelfHosting
+    from tutti.pricing.prices import stale
     from tutti.providers.model import as_medium
     from tutti.providers.registry import check_taken
     from tutti.settings import read_settings

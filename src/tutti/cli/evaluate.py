@@ -15,12 +15,12 @@ from tutti.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tutti.evaluate.prices import Price, PriceBook
     from tutti.evaluate.regression import Change
     from tutti.evaluate.reply_log import ReplyLog
     from tutti.evaluate.report import Report
     from tutti.evaluate.running import Candidate, EvaluationPlan, Outcome
     from tutti.interfaces import TextReader
+    from tutti.pricing.prices import Price, PriceBook
     from tutti.providers.hosted import HostedOptions
 
 _EPILOG = """examples:
@@ -116,13 +116,13 @@ def run(arguments: argparse.Namespace) -> int | None:
         return None
     if arguments.suite is None:
         raise InputError("No suite was given; name one, or draft one with --init FOLDER.")
-    from tutti.evaluate.prices import read_prices, stale
     from tutti.evaluate.prompts import PLAIN, read_variants
     from tutti.evaluate.regression import read_baseline
     from tutti.evaluate.reply_log import ReplyLog
     from tutti.evaluate.report import as_dict, as_markdown, make_report
     from tutti.evaluate.report_files import look_for_libraries, write_report
     from tutti.evaluate.suite import read_suite
+    from tutti.pricing.prices import read_prices, stale
 
     # Whatever can be wrong is looked at before a model is loaded or asked.
     look_for_libraries(arguments.track)
@@ -198,12 +198,12 @@ def _changes(
 
 def _reconciled(outcomes: list[Outcome], prices: list[Price]) -> list[str]:
     """A sentence a priced model: what was predicted beside what its provider counted."""
-    from tutti.evaluate.reconciling import reconciled
+    from tutti.evaluate.suite_costs import reconciled_outcomes
     from tutti.media import Limits
     from tutti.settings import read_settings
 
     limits = Limits.from_settings(read_settings())
-    return [one.sentence for one in reconciled(outcomes, {price.name: price for price in prices}, limits)]
+    return [one.sentence for one in reconciled_outcomes(outcomes, {price.name: price for price in prices}, limits)]
 
 
 def _draft(arguments: argparse.Namespace) -> None:
@@ -251,8 +251,8 @@ def _candidates(arguments: argparse.Namespace, book: PriceBook) -> list[Candidat
 
 def _hosted_options(book: PriceBook, arguments: argparse.Namespace) -> HostedOptions:
     """How hosted models are called: with one purse for all of them, or for previews only."""
-    from tutti.evaluate.tariff import Tariff
     from tutti.media import Limits
+    from tutti.pricing.tariff import Tariff
     from tutti.providers.hosted import HostedOptions
     from tutti.providers.spending import Spending
     from tutti.settings import read_settings

@@ -53,9 +53,9 @@ def hosted_options(arguments: argparse.Namespace) -> HostedOptions:
 
 def _known(arguments: argparse.Namespace) -> Prices | None:
     """The price book, where it knows the model or a limit makes it necessary."""
-    from tutti.evaluate.prices import read_prices
-    from tutti.evaluate.tariff import Tariff
     from tutti.media import Limits
+    from tutti.pricing.prices import read_prices
+    from tutti.pricing.tariff import Tariff
     from tutti.settings import read_settings
 
     names = [arguments.model, *arguments.fallback]

@@ -12,8 +12,8 @@ from typing import Any
 
 from tutti.content import Usage
 from tutti.errors import InputError
-from tutti.evaluate.prices import PriceBook
 from tutti.media.text_files import read_text
+from tutti.pricing.prices import PriceBook
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tutti.evaluate.analysis import ModelReport
-    from tutti.evaluate.costs import Load
     from tutti.evaluate.running import Outcome
+    from tutti.pricing.months import Load
 
 _BLUE, _ORANGE, _GREY = "#2f6db3", "#c46210", "#8a8f98"
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from tutti.content import Message
 from tutti.errors import TuttiError
-from tutti.evaluate.prices import PriceBook
 from tutti.evaluate.prompts import prompt
 from tutti.evaluate.reply_log import ReplyLog
 from tutti.evaluate.running import Candidate, EvaluationPlan, reply_digest, wrapped
 from tutti.evaluate.suite import Case
-from tutti.evaluate.tariff import Tariff
 from tutti.interfaces import Previewing
 from tutti.media import Limits
+from tutti.pricing.prices import PriceBook
+from tutti.pricing.tariff import Tariff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

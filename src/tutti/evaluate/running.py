@@ -32,7 +32,7 @@ from tutti.media import wrap
 
 
 class Pricing(Protocol):
-    """What a model's tokens cost; `tutti.evaluate.prices.Price` is one."""
+    """What a model's tokens cost; `tutti.pricing.prices.Price` is one."""
 
     def cost_usd(self, usage: Usage) -> float:
         """Dollars for one query."""

@@ -9,10 +9,10 @@ import pytest
 
 from tutti.content import Image, Message, Usage
 from tutti.errors import InputError
-from tutti.evaluate.prices import Price, PriceBook
-from tutti.evaluate.tariff import Tariff
 from tutti.interfaces import Prices
 from tutti.media import Limits
+from tutti.pricing.prices import Price, PriceBook
+from tutti.pricing.tariff import Tariff
 
 PRICE = Price(
     name="x:y",

@@ -11,11 +11,13 @@ import pytest
 from tests.evaluate.scripted_model import write_suite
 from tutti.content import Audio, Image, Usage, Video
 from tutti.errors import InputError
-from tutti.evaluate.costs import HOURS_A_MONTH, Load, PerQuery, SelfHosting, like_suite, query_cost, reconcile
 from tutti.evaluate.plots import load_plot
-from tutti.evaluate.prices import read_prices
 from tutti.evaluate.suite import read_suite
+from tutti.evaluate.suite_costs import like_suite
 from tutti.media import Limits
+from tutti.pricing.costs import query_cost, reconcile
+from tutti.pricing.months import HOURS_A_MONTH, Load, PerQuery, SelfHosting
+from tutti.pricing.prices import read_prices
 
 BOOK = read_prices()
 CLIP = Path(__file__).parents[2] / "examples/media/video.mp4"

@@ -1,4 +1,4 @@
-"""What the rules predict for the answers of an evaluation, beside what the provider counted and charges by."""
+"""What the rules predict for answers, beside what the provider counted and charges by."""
 
 from __future__ import annotations
 
@@ -9,11 +9,22 @@ from typing import cast
 
 from tutti.content import Media, Usage
 from tutti.errors import TuttiError
-from tutti.evaluate.costs import Reconciliation, query_cost
-from tutti.evaluate.prices import Price
-from tutti.evaluate.running import Outcome
-from tutti.evaluate.tokens import text_tokens
 from tutti.media import Limits, wrap
+from tutti.pricing.costs import Reconciliation, query_cost
+from tutti.pricing.prices import Price
+from tutti.pricing.tokens import text_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A question that was answered."""
+
+    model: str
+    question: str
+    media: tuple[str, ...]
+    """Paths and `data:` URLs."""
+    returned: Usage
+    """What the provider counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,26 +54,26 @@ class Reconciled:
         return f"{found}. {reasons}" if reasons else f"{found}."
 
 
-def reconciled(outcomes: Sequence[Outcome], prices: Mapping[str, Price], limits: Limits) -> list[Reconciled]:
+def reconciled(answers: Sequence[Answered], prices: Mapping[str, Price], limits: Limits) -> list[Reconciled]:
     """Hold every priced model's answers to what the rules predict of them.
 
     Args:
-        outcomes: What came of the questions.
+        answers: What came of the questions.
         prices: Rows by the name of the model; models without one are passed over.
         limits: Budgets for looking at the media.
     """
-    names = dict.fromkeys(outcome.model for outcome in outcomes if outcome.reply is not None)
-    return [_of(prices[name], [o for o in outcomes if o.model == name], limits) for name in names if name in prices]
+    names = dict.fromkeys(answer.model for answer in answers)
+    return [
+        _of(prices[name], [one for one in answers if one.model == name], limits) for name in names if name in prices
+    ]
 
 
-def _of(price: Price, outcomes: Sequence[Outcome], limits: Limits) -> Reconciled:
+def _of(price: Price, answers: Sequence[Answered], limits: Limits) -> Reconciled:
     of_media: dict[tuple[str, ...], Usage | str] = {}  # all variants of a case share them
     left_out: Counter[str] = Counter()
     pairs: list[tuple[Usage, Usage]] = []
-    for outcome in outcomes:
-        if outcome.reply is None:
-            continue
-        media, returned = outcome.case.media, outcome.reply.usage
+    for answer in answers:
+        media, returned = answer.media, answer.returned
         if media not in of_media:
             of_media[media] = _media_usage(price, media, limits)
         counted = of_media[media]
@@ -71,7 +82,7 @@ def _of(price: Price, outcomes: Sequence[Outcome], limits: Limits) -> Reconciled
         elif returned.prompt_tokens <= 0:
             left_out["The provider returned no prompt tokens."] += 1
         else:
-            prompt = counted.prompt_tokens + text_tokens(outcome.question)
+            prompt = counted.prompt_tokens + text_tokens(answer.question)
             predicted = replace(counted, prompt_tokens=prompt, completion_tokens=returned.completion_tokens)
             pairs.append((predicted, returned))
     return Reconciled(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tutti.errors import InputError
-from tutti.evaluate.tokens import crops, fixed, image_tokens, patches, text_tokens, tiles, visual
+from tutti.pricing.tokens import crops, fixed, image_tokens, patches, text_tokens, tiles, visual
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ class Price:
     long: Mapping[str, float] = field(default_factory=dict)
     """`above` so many prompt tokens, `input` and `output` are these."""
     image: Mapping[str, Any] = field(default_factory=dict)
-    """Rule and parameters of `tutti.evaluate.tokens`; empty where none is known."""
+    """Rule and parameters of `tutti.pricing.tokens`; empty where none is known."""
     audio_per_s: float | None = None
     video_per_s: float | None = None
     """Tokens a second, of the pictures of a video; its sound comes on top."""
@@ -112,7 +112,7 @@ def read_prices(path: Path | None = None) -> PriceBook:
     Raises:
         InputError: The file cannot be read, or rows of it are wrong; the message names every one of them.
     """
-    own = (files("tutti.evaluate") / "prices.toml").read_text(encoding="utf-8")
+    own = (files("tutti.pricing") / "prices.toml").read_text(encoding="utf-8")
     book = _parsed(own, "the price book")
     if path is None:
         return book

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tutti.content import Conversation, Media, Text, Usage
-from tutti.evaluate.costs import query_cost
-from tutti.evaluate.prices import PriceBook
 from tutti.media import Limits
+from tutti.pricing.costs import query_cost
+from tutti.pricing.prices import PriceBook
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import pytest
 
 from tutti.content import Usage
 from tutti.errors import InputError
-from tutti.evaluate.prices import Price, read_prices, stale
-from tutti.evaluate.tokens import image_tokens
+from tutti.pricing.prices import Price, read_prices, stale
+from tutti.pricing.tokens import image_tokens
 
 
 def test_every_row_has_its_day_and_source_and_a_rule_that_works() -> None:

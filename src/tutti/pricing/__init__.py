@@ -1,0 +1,1 @@
+"""What hosted models cost: price book, tokens of media by published rules, tariff, queries, months of machines."""
