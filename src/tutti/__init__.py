@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from tutti.content import Text as Text
     from tutti.content import Thermal as Thermal
     from tutti.content import Video as Video
-    from tutti.providers import Model as Model
-    from tutti.providers import load as load
+    from tutti.model import Model as Model
+    from tutti.model import load as load
+    from tutti.providers import open_provider as open_provider
     from tutti.search import Index as Index
 
 __version__ = "0.1.0"
@@ -25,8 +26,9 @@ __version__ = "0.1.0"
 _CONTENT = ("Answer", "Audio", "Depth", "Image", "Message", "Motion", "SamplingOptions", "Text", "Thermal", "Video")
 _DOORS = {
     **{name: f"tutti.content:{name}" for name in _CONTENT},
-    "Model": "tutti.providers.model:Model",
-    "load": "tutti.providers.registry:load",
+    "Model": "tutti.model:Model",
+    "load": "tutti.model:load",
+    "open_provider": "tutti.providers.registry:open_provider",
     "Index": "tutti.search.index:Index",
     "checkpoints": "tutti.checkpoints",
 }

@@ -1,50 +1,17 @@
 """One tree of errors: each says what was found, what was expected and what to do.
 
 The command line maps the tree to exit codes once (`tutti.cli.main`), the server maps it to HTTP once (`tutti.serve`).
-What one model cannot do another may, and `one_that_can` is where that is known.
+What one model cannot do another may; `tutti.abilities` is where that is known.
 """
 
+from __future__ import annotations
+
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike, fspath
-from typing import Literal
 
-Task = Literal["ask", "embed", "classify", "transcribe"]
-"""What models are asked to do."""
-
-_DOES: Mapping[Task, str] = {
-    "ask": "answers questions about",
-    "embed": "embeds",
-    "classify": "classifies",
-    "transcribe": "transcribes",
-}
-_MINI, _SENSES = "tutti-mini", "ImageBind (imagebind_huge, through `tutti convert`)"
-_SEEN_AND_HEARD = dict.fromkeys(("image", "audio", "video"), _MINI)
-_FELT = dict.fromkeys(("depth", "thermal", "motion"), _SENSES)
-_ABLE: Mapping[Task, Mapping[str, str]] = {
-    "ask": {"text": _MINI} | _SEEN_AND_HEARD,
-    "embed": {"text": _MINI} | _SEEN_AND_HEARD | _FELT,
-    "classify": _SEEN_AND_HEARD | _FELT,
-    "transcribe": dict.fromkeys(("audio", "video"), "Whisper, such as openai/whisper-base,"),
-}
-"""Task → modality → a model that does it: the built-in one where it can."""
-
-
-def one_that_can(task: Task, modality: str | None = None) -> str:
-    """The end of a sentence about what a model cannot do: which one can.
-
-    Args:
-        task: What was asked.
-        modality: What it was asked about; None if the model does not do the task at all.
-    """
-    if modality is None:
-        return f"{next(iter(_ABLE[task].values()))} does."
-    if modality in _ABLE[task]:
-        return f"{_ABLE[task][modality]} {_DOES[task]} {modality}."
-    other = next((other for other in _ABLE if modality in _ABLE[other]), None)
-    instead = f", but {_ABLE[other][modality]} {_DOES[other]} it" if other else ""
-    return f"no model here {_DOES[task]} {modality}{instead}."
+from tutti.abilities import Task, one_that_can
 
 
 class TextWarning(UserWarning):
@@ -60,7 +27,21 @@ class InputError(TuttiError):
 
 
 class UnsupportedTask(InputError):
-    """The model cannot do what was asked; the message names one that can."""
+    """The model cannot do what was asked; the message names one that can.
+
+    Args:
+        found: What the model is or takes, and what was asked of it; a whole sentence where no task is given.
+        task: What was asked.
+        modality: What it was asked about; None if the model does not do the task at all.
+    """
+
+    def __init__(self, found: str, task: Task | None = None, modality: str | None = None) -> None:
+        super().__init__(found if task is None else f"{found}; {one_that_can(task, modality)}")
+        self.found, self.task, self.modality = found, task, modality
+
+    def of(self, task: Task) -> UnsupportedTask:
+        """The same for whoever asked for something else that needs this."""
+        return UnsupportedTask(self.found, task, self.modality)
 
 
 class MissingExtra(InputError):

@@ -1,19 +1,22 @@
 """What rooms may expect of one another, as Protocols: any object with the methods will do.
 
-Implementations: `tutti.providers` (Responder, Embedder, Transcriber). Test doubles need no base class.
+Implementations: `tutti.providers` (Responder, Embedder, Transcriber), `tutti.trust` (TextReader). Test doubles need no
+base class.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from tutti.content import (
+    Answer,
     Conversation,
     Embeddings,
     Event,
     Image,
     Media,
+    Message,
     Modality,
     Part,
     SamplingOptions,
@@ -82,6 +85,10 @@ class Transcriber(Protocol):
         ...
 
 
+Provider: TypeAlias = Responder | Embedder | Transcriber
+"""What computes: one of these, or several in one object."""
+
+
 @runtime_checkable
 class Observable(Protocol):
     """Tells how it fares, for whoever watches over it."""
@@ -119,6 +126,45 @@ class TextBounded(Protocol):
 
     def shortened(self, text: str) -> str:
         """The longest beginning of a text that one vector holds, up to the end of a word where that is possible."""
+        ...
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """Holds an answer to the evidence."""
+
+    def verify(self, conversation: Conversation, answer: Answer) -> Answer:
+        """The same answer, with what it claims in `evidence` and whether that is supported."""
+        ...
+
+
+@runtime_checkable
+class Guard(Protocol):
+    """Stands between what is given and whoever computes with it."""
+
+    def admit(self, parts: Sequence[Part]) -> Sequence[Part]:
+        """The parts as they may go on, as many and in the same order.
+
+        Raises:
+            TuttiError: One of them may not.
+        """
+        ...
+
+
+@runtime_checkable
+class Sealer(Protocol):
+    """Encrypts what is kept on disk."""
+
+    def seal(self, content: bytes) -> bytes:
+        """Content as it may lie on a disk."""
+        ...
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """The content again.
+
+        Raises:
+            InputError: It was not sealed with this key, or was changed.
+        """
         ...
 
 
@@ -174,3 +220,10 @@ class TokenCounter(Protocol):
     def count_tokens(self, conversation: Conversation) -> int:
         """Tokens of the prompt."""
         ...
+
+
+def admitted(guard: Guard | None, conversation: Conversation) -> Conversation:
+    """A conversation as a guard lets it go on; without one, as it is."""
+    if guard is None:
+        return conversation
+    return [Message(message.role, tuple(guard.admit(message.parts))) for message in conversation]

@@ -18,7 +18,7 @@ from tutti.checkpoints.ctranslate2 import read_contents
 from tutti.cli.main import main
 from tutti.content import Audio
 from tutti.errors import CheckpointError, TuttiError, UnsupportedConfig
-from tutti.providers.registry import load
+from tutti.model import load
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from tests.parity.written import close, noise
 from tutti import checkpoints
 from tutti.cli.main import main
 from tutti.errors import CheckpointError, InputError, UnsafeCheckpoint, UnsupportedConfig
-from tutti.providers.registry import load
+from tutti.model import load
 
 WORDS = written.tokenizer(["<s>", "</s>"], "")
 AUTHORS: dict[str, Any] = {

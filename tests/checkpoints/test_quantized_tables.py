@@ -16,9 +16,9 @@ from tutti import checkpoints
 from tutti.checkpoints.headers import read_folder
 from tutti.content import Audio
 from tutti.engine.passes import run_passes, undo_passes
+from tutti.model import load
 from tutti.models.layers.codes import quantize as to_codes
 from tutti.models.layers.linear import HeldEmbedding, QuantizedEmbedding
-from tutti.providers.registry import load
 
 TABLE = "model.decoder.embed_tokens"
 

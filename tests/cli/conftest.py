@@ -16,6 +16,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> FakeModel:
     """What `tutti.load` gives, whatever name it is asked for."""
     fake = FakeModel()
     monkeypatch.setattr(tutti, "load", lambda name=None, **_: fake, raising=False)
+    monkeypatch.setattr(tutti, "open_provider", lambda name=None, **_: fake, raising=False)
     return fake
 
 

@@ -92,7 +92,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
 
 def replace_what_is_slow() -> None:
     """Models, servers and training are not what is tried here."""
-    tutti.load = lambda *_, **__: Wordy()  # type: ignore[attr-defined]
+    tutti.load = tutti.open_provider = lambda *_, **__: Wordy()  # type: ignore[attr-defined]
     info = SimpleNamespace(bytes=1_000_000, quantized={"text": "int8"})
     checkpoints.shrink = lambda *_, **__: info  # type: ignore[attr-defined]
     checkpoints.merge = lambda *_, **__: 3  # type: ignore[attr-defined]
@@ -115,7 +115,6 @@ def replace_what_is_slow() -> None:
     running.make_server = lambda *_, **__: None  # type: ignore[assignment]
     running.run_announced = lambda _, ready: ready("http://127.0.0.1:1") or True  # type: ignore[assignment]
     logs.configure = lambda: None
-    Wordy.provider = property(lambda self: self)  # type: ignore[attr-defined]
     ended = SimpleNamespace(notes=(WORDS,), finished=True, step=1, seconds=1.0, metrics={WORDS: 1.0})
     loop.train = lambda *_, **__: ended  # type: ignore[assignment]
 

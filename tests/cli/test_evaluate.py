@@ -12,16 +12,15 @@ from tests.evaluate.scripted_model import Player, write_suite
 from tests.providers.loopback import failing, loopback, openai_stream
 from tutti.cli.main import main
 from tutti.errors import Unauthorized
-from tutti.providers.model import Model
 
 ROWS = [{"id": f"c{i}", "media": [f"{i}.png"], "question": f"Number {i}?", "expected": "yes"} for i in range(12)]
 
 
 @pytest.fixture
 def player(monkeypatch: pytest.MonkeyPatch) -> Player:
-    """What `tutti.load` gives, whatever name it is asked for."""
+    """What `tutti.open_provider` gives, whatever name it is asked for."""
     one = Player(lambda question: "yes")
-    monkeypatch.setattr(tutti, "load", lambda name=None, **_: Model(one), raising=False)
+    monkeypatch.setattr(tutti, "open_provider", lambda name=None, **_: one, raising=False)
     return one
 
 
@@ -219,7 +218,7 @@ def test_a_wrong_key_or_a_spent_quota_is_met_once_and_gone_on_from(
         ([], "No suite was given"),
         (["gone.jsonl"], "Cannot read gone.jsonl"),
         (["suite.jsonl", "--prompts", "gone.txt"], "Cannot read gone.txt"),
-        (["suite.jsonl", "--baseline", "gone.json"], "Cannot read the baseline gone.json"),
+        (["suite.jsonl", "--baseline", "gone.json"], "The baseline: Cannot read gone.json"),
         (["suite.jsonl", "--model", "a", "--model", "a"], "expected every model once"),
         (["suite.jsonl", "--limit", "0"], "0 is not above zero"),
         (["suite.jsonl", "--model", "no/such/model/at-all"], "There is no model"),

@@ -61,6 +61,7 @@ def _no_model(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a model was loaded before the place was looked at")
 
     monkeypatch.setattr(tutti, "load", fail, raising=False)
+    monkeypatch.setattr(tutti, "open_provider", fail, raising=False)
     monkeypatch.setattr(tutti.checkpoints, "shrink", fail)
     monkeypatch.setattr(tutti.checkpoints, "merge", fail)
 

@@ -101,3 +101,25 @@ def test_own_models_and_what_is_wrong_with_them(tmp_path: Path) -> None:
     assert "models.b: unknown magic" in str(caught.value)
     with pytest.raises(InputError, match="This is no report"):
         read_measured({"models": [1]})
+
+
+def test_terms_of_hosted_models_come_with_day_and_source() -> None:
+    catalog = read_catalog()
+    for name, model in catalog.items():
+        assert (model.terms is None) == model.on_premises, name
+        if model.terms is not None:
+            assert model.terms.source.startswith("https://")
+            assert str(model.terms.read) in model.terms.sentence
+            found = choose(Needs(), {name: model}, read_prices())
+            assert model.terms.sentence in found.ranked[0].reasons
+
+
+def test_terms_that_nobody_knows_are_said_to_be_unknown(tmp_path: Path) -> None:
+    row = 'modalities = ["image"]\ncontext = 9\nopen_weights = false\non_premises = false\nlicence = "x"\n'
+    (tmp_path / "own.toml").write_text(f'[models."other:m"]\n{row}read = 2026-01-01\nsource = "x"\n')
+    model = read_catalog(tmp_path / "own.toml")["other:m"]
+    (option,) = choose(Needs(), {"other:m": model}, read_prices()).ranked
+    assert any(reason.endswith("not known here") for reason in option.reasons)
+    (tmp_path / "own.toml").write_text('[terms.other]\nretention = "x"\n')
+    with pytest.raises(InputError, match=r"has retention; expected read, retention, source, training"):
+        read_catalog(tmp_path / "own.toml")

@@ -32,8 +32,8 @@ from tutti import checkpoints
 from tutti.content import Message, Video
 from tutti.errors import CapacityError, UnsupportedConfig
 from tutti.media import Limits, UniformFrames, Workers, decode_video
+from tutti.model import load
 from tutti.processing.smolvlm import in_words
-from tutti.providers import load
 
 TEMPLATE = """<s>
 {%- for message in messages %}{{ message['role'] | capitalize }}

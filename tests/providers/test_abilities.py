@@ -13,9 +13,10 @@ from tests.models import bind
 from tests.parity import test_llava_parity
 from tests.providers.test_local_imagebind import media
 from tests.providers.test_local_speech import save_whisper
+from tutti.abilities import Task, one_that_can
 from tutti.content import Media, Modality, Text, Video
-from tutti.errors import Task, UnsupportedTask, one_that_can
-from tutti.providers import Model, load
+from tutti.errors import UnsupportedTask
+from tutti.model import Model, load
 
 CLIP = Path(__file__).parents[2] / "examples" / "media" / "video.mp4"
 PAIRS = [

@@ -9,8 +9,8 @@ import pytest
 
 from tutti.content import Answer, Event, Finished, TextDelta, Usage
 from tutti.errors import InputError, ProviderError, Unavailable, UnsupportedTask
+from tutti.model import Model
 from tutti.providers.fallback import Fallback
-from tutti.providers.model import Model
 
 
 class Player:

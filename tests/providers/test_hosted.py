@@ -26,6 +26,7 @@ from tests.providers.loopback import (
     loopback,
     openai_stream,
 )
+from tutti.abilities import one_that_can
 from tutti.content import Audio, Finished, Image, Message, SamplingOptions, Text, TextDelta, Usage, Video
 from tutti.errors import (
     CapacityError,
@@ -37,17 +38,16 @@ from tutti.errors import (
     Unauthorized,
     Unavailable,
     UnsupportedTask,
-    one_that_can,
 )
 from tutti.interfaces import Embedder, Responder
 from tutti.media import Limits, decode_video
 from tutti.media.frames import Reel
+from tutti.model import Model
 from tutti.providers.answer_cache import AnswerCache
 from tutti.providers.anthropic import Anthropic
 from tutti.providers.gemini import Gemini
 from tutti.providers.hosted import Hosted, HostedOptions
 from tutti.providers.keys import Key
-from tutti.providers.model import Model
 from tutti.providers.openai import CHAT, OpenAI
 from tutti.providers.spending import Spending
 

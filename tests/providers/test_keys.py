@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tutti.errors import InputError
+from tutti.model import load
 from tutti.providers.keys import Key, find_key
-from tutti.providers.registry import load
 from tutti.settings import Settings, read_settings
 
 

@@ -21,9 +21,9 @@ from tutti import checkpoints
 from tutti.content import Audio, Finished, Image, Message, SamplingOptions, Text, Usage, Video
 from tutti.errors import TuttiError, UnsupportedTask
 from tutti.media import Limits
+from tutti.model import load
 from tutti.models.llama.config import LlamaConfig
 from tutti.models.llama.model import LlamaForCausalLM
-from tutti.providers import load
 from tutti.providers.local import LocalModel
 
 MARKS = ["[PAD]", "<eos>", "<user>", "<assistant>", "<image>", "<audio>", "<video>", "[UNK]"]

@@ -18,9 +18,9 @@ from tutti import checkpoints, media
 from tutti.content import Audio, Image
 from tutti.errors import UnsupportedTask
 from tutti.media import Limits
+from tutti.model import Model, load
 from tutti.models.clip.config import CLIPConfig
 from tutti.models.clip.model import CLIPModel
-from tutti.providers import Model, load
 
 WORDS = ("a", "dog", "car", "photo", "<start>", "<end>")
 TOWER = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}

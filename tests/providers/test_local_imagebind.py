@@ -16,7 +16,7 @@ from tutti import checkpoints
 from tutti.cli.main import main
 from tutti.content import Audio, Depth, Image, Media, Motion, Thermal, Video
 from tutti.errors import CapacityError, InputError, UnsupportedTask
-from tutti.providers import Model, load
+from tutti.model import Model, load
 
 
 @pytest.fixture(scope="module")

@@ -20,11 +20,11 @@ import tutti
 from tutti import checkpoints
 from tutti.content import Audio, Image, Transcript, Video
 from tutti.errors import CapacityError, CheckpointError, InputError, UnsupportedConfig, UnsupportedTask
+from tutti.model import Model, load
 from tutti.models.wav2vec2.config import Wav2Vec2Config
 from tutti.models.wav2vec2.model import Wav2Vec2ForCTC
 from tutti.models.whisper.config import WhisperConfig
 from tutti.models.whisper.model import WhisperForConditionalGeneration
-from tutti.providers import Model, load
 
 MEDIA = Path(__file__).parents[2] / "examples" / "media"
 SPECIAL = ("endoftext", "startoftranscript", "en", "fr", "translate", "transcribe", "startofprev", "nospeech")

@@ -27,7 +27,7 @@ from tutti.content import (
     Usage,
 )
 from tutti.errors import InputError, ProviderError, TuttiError, UnsupportedTask
-from tutti.providers import Model
+from tutti.model import Model
 
 ANSWER = Answer(text="a dog", model="scripted", finish_reason="stop", usage=Usage(), seconds=0.0)
 EVENTS: tuple[Event, ...] = (TextDelta("a"), TextDelta(" dog"), Finished(ANSWER))

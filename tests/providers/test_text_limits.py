@@ -13,9 +13,9 @@ import tutti
 from tutti.content import Text, TextSize
 from tutti.errors import CapacityError, InputError, TextWarning
 from tutti.interfaces import TextBounded
+from tutti.model import Model
 from tutti.processing.text_meter import TextMeter
 from tutti.processing.tokenizer import Tokenizer
-from tutti.providers import Model
 from tutti.providers.local import LocalModel
 
 

@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError('The question is empty; expected words, for example: tutti ask "What is this?" photo.jpg')
     # Media are looked at before the model is loaded: a wrong path should not cost the seconds of loading.
     from tutti.cli import ask_index
-    from tutti.providers.model import as_medium
+    from tutti.model import as_medium
 
     if arguments.within is not None or ask_index.long_medium(arguments.media):
         ask_index.ask(arguments)

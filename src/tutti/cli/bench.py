@@ -7,9 +7,9 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tutti.cli.options import add_json, add_model, load_model, note, positive, print_json
+from tutti.cli.options import add_json, add_model, note, open_named, positive, print_json
 from tutti.cli.piped import given
-from tutti.errors import InputError, UnsupportedTask, one_that_can
+from tutti.errors import InputError, UnsupportedTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
         ProviderError: The server cannot be reached, or refuses all.
     """
     levels = _levels(arguments.concurrency)
-    from tutti.providers.model import as_medium
+    from tutti.model import as_medium
 
     media = [as_medium(given(path)) for path in arguments.media]
 
@@ -96,9 +96,9 @@ def _ask_local(arguments: argparse.Namespace, media: Sequence[Media]) -> tuple[A
     from tutti.interfaces import Responder
     from tutti.serve import load_generator
 
-    provider: Any = load_model(arguments).provider
+    provider: Any = open_named(arguments)
     if not isinstance(provider, Responder):
-        raise UnsupportedTask(f"{provider.name} does not answer questions; {one_that_can('ask')}")
+        raise UnsupportedTask(f"{provider.name} does not answer questions", "ask")
     conversation = load_generator.conversation_of(arguments.question, media)
     options = SamplingOptions(max_tokens=arguments.max_tokens)
     return partial(load_generator.ask_in_process, provider, conversation, options), provider.name

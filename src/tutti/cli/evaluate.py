@@ -240,7 +240,9 @@ def _candidates(arguments: argparse.Namespace, book: PriceBook) -> list[Candidat
         found.append(
             Candidate(
                 name=name,
-                model=(tutti.load(name, hosted=options) if hosted else tutti.load(name, quantize=quantize)).provider,
+                model=tutti.open_provider(name, hosted=options)
+                if hosted
+                else tutti.open_provider(name, quantize=quantize),
                 fingerprint="" if hosted else _digest(name) + (quantize or ""),
                 hosted=hosted,
                 price=book.models.get(name),
@@ -319,7 +321,7 @@ def _outcomes(plan: EvaluationPlan, out: Path, arguments: argparse.Namespace) ->
     import tutti
     from tutti.interfaces import Responder
 
-    provider = tutti.load(arguments.judge).provider
+    provider = tutti.open_provider(arguments.judge)
     if not isinstance(provider, Responder):
         raise InputError(f"--judge is {arguments.judge}, which does not answer questions; name a model that does.")
     return judge(outcomes, provider)

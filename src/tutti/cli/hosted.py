@@ -9,7 +9,7 @@ from tutti.cli.options import load_model, note, positive
 
 if TYPE_CHECKING:
     from tutti.interfaces import Prices
-    from tutti.providers import Model
+    from tutti.model import Model
     from tutti.providers.hosted import HostedOptions
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tutti.cli.options import add_json, add_model, check_output, load_model, note, print_json
+from tutti.cli.options import add_json, add_model, check_output, note, open_named, print_json
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _open(arguments: argparse.Namespace, **tools: Any) -> Index:
 
     return Index(
         arguments.into,
-        load_model(arguments),
+        open_named(arguments),
         tenant=arguments.tenant,
         **tools,
     )
@@ -162,7 +162,7 @@ def _transcriber(name: str | None) -> Any:
     from tutti.errors import UnsupportedTask
     from tutti.interfaces import Transcriber
 
-    provider = tutti.load(name).provider
+    provider = tutti.open_provider(name)
     if not isinstance(provider, Transcriber):
         raise UnsupportedTask(f"{name} does not write down speech; a Whisper checkpoint does.")
     return provider

@@ -15,7 +15,8 @@ from tutti.errors import InputError
 
 if TYPE_CHECKING:
     from tutti.content import Media
-    from tutti.providers.model import Model
+    from tutti.interfaces import Provider
+    from tutti.model import Model
 
 _LARGE_BYTES = 500_000_000
 """Loading so many bytes takes seconds, so progress is shown."""
@@ -60,6 +61,15 @@ def load_model(arguments: argparse.Namespace, **more: Any) -> Model:
     import tutti
 
     return tutti.load(
+        arguments.model, quantize=arguments.quantize, adapter=arguments.adapter, told=told_of_loading(), **more
+    )
+
+
+def open_named(arguments: argparse.Namespace, **more: Any) -> Provider:
+    """As `load_model`, of the provider alone, for rooms that ask it themselves."""
+    import tutti
+
+    return tutti.open_provider(
         arguments.model, quantize=arguments.quantize, adapter=arguments.adapter, told=told_of_loading(), **more
     )
 

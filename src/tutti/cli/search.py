@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tutti.cli.options import add_json, add_model, check_output, load_model, note, positive, print_json
+from tutti.cli.options import add_json, add_model, check_output, note, open_named, positive, print_json
 from tutti.cli.piped import given, is_pipe
 from tutti.errors import InputError
 
@@ -100,7 +100,7 @@ def open_within(arguments: argparse.Namespace) -> tuple[Index, bool]:
     from tutti.cli.index import teller
     from tutti.search import Index, index_of
 
-    model = load_model(arguments)
+    model = open_named(arguments)
     if path.is_file():
         return index_of(path, model, teller(verbose=False)), True
     return Index(arguments.within, model, tenant=arguments.tenant), False

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tutti.cli.options import add_json, add_model, load_model, note, positive, print_json
+from tutti.cli.options import add_json, add_model, note, open_named, positive, print_json
 from tutti.errors import InputError
 
 _M_ARENA_MAX = -8
@@ -131,9 +131,9 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
         MediaRoot(folder, fetched) if folder is not None else None,
     )
     telemetry = from_environment() if arguments.otel else None
-    model = load_model(arguments, limits=sizes)
-    name = arguments.name or model.name.rstrip("/").rpartition("/")[2]
-    server = make_server(model.provider, name, listen, keys, limits, opener, telemetry)
+    provider = open_named(arguments, limits=sizes)
+    name = arguments.name or provider.name.rstrip("/").rpartition("/")[2]
+    server = make_server(provider, name, listen, keys, limits, opener, telemetry)
     logs.configure()
 
     def ready(url: str) -> None:

@@ -17,6 +17,22 @@ from tutti.pricing.prices import PriceBook
 
 
 @dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What a provider's contract says of what is sent to it."""
+
+    retention: str
+    training: str
+    """Whether it is used to train models; "unknown" where no page that was read says so."""
+    read: date
+    source: str
+
+    @property
+    def sentence(self) -> str:
+        """In words, with the day and the place."""
+        return f"terms: kept {self.retention}; used for training: {self.training} (read {self.read}: {self.source})"
+
+
+@dataclass(frozen=True, kw_only=True)
 class CatalogModel:
     """A row of the catalogue."""
 
@@ -39,6 +55,8 @@ class CatalogModel:
     quality: int = 0
     """Rough class from 1 to 4, to order what nothing was measured of; an evaluation's accuracy replaces it."""
     limits: str = ""
+    terms: Terms | None = None
+    """Of who serves it; None of a model on one's own machines, and where they are not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,10 +125,11 @@ def read_catalog(path: Path | None = None) -> dict[str, CatalogModel]:
 
 def _parsed(text: str, name: str) -> dict[str, CatalogModel]:
     try:
-        rows = tomllib.loads(text).get("models", {})
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name} is not TOML: {error}.") from None
-    known = {one.name for one in fields(CatalogModel)}
+    rows, providers = tables.get("models", {}), _terms(tables.get("terms", {}), name)
+    known = {one.name for one in fields(CatalogModel)} - {"terms"}
     problems, models = [], {}
     for row_name, row in rows.items():
         unknown = sorted(set(row) - known)
@@ -121,10 +140,21 @@ def _parsed(text: str, name: str) -> dict[str, CatalogModel]:
             problems.append(f"models.{row_name}: {'unknown' if unknown else 'there is no'} {(unknown or missing)[0]}")
             continue
         values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
-        models[row_name] = CatalogModel(name=row_name, **values)
+        models[row_name] = CatalogModel(name=row_name, terms=providers.get(row_name.partition(":")[0]), **values)
     if problems:
         raise InputError(f"{name} has {len(problems)} problems; correct them:\n  " + "\n  ".join(problems))
     return models
+
+
+def _terms(tables: Mapping[str, Any], name: str) -> dict[str, Terms]:
+    """Provider → its terms."""
+    expected = {one.name for one in fields(Terms)}
+    for provider, row in tables.items():
+        if set(row) != expected:
+            raise InputError(
+                f"terms.{provider} of {name} has {', '.join(row)}; expected {', '.join(sorted(expected))}."
+            )
+    return {provider: Terms(**row) for provider, row in tables.items()}
 
 
 def choose(
@@ -247,6 +277,10 @@ def _for(model: CatalogModel, needs: Needs, seen: Measured | None, month: float 
     if needs.region:
         out.append("runs where you are" if "any" in model.regions else f"offered in {needs.region}")
     out.append(model.licence)
+    if model.terms is not None:
+        out.append(model.terms.sentence)
+    elif not model.on_premises:
+        out.append("terms on how long queries are kept and whether they are trained on: not known here")
     return [*out, model.limits] if model.limits else out
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tutti.content import Finished, Message, SamplingOptions
+from tutti.content import Message, SamplingOptions
+from tutti.content.streams import answer_of_stream
 from tutti.errors import TuttiError
 from tutti.evaluate.final_answers import final_answer
 from tutti.evaluate.metrics import yes_or_no
@@ -36,7 +37,7 @@ def _judged(outcome: Outcome, judge_model: Responder) -> Outcome:
     text = _ASK.format(question=outcome.case.question, expected=expected_in_words(outcome.case), answer=answer[:4000])
     try:
         events = judge_model.stream([Message.user(text)], SamplingOptions(max_tokens=16))
-        verdict = next((yes_or_no(event.answer.text) for event in events if isinstance(event, Finished)), None)
+        verdict = yes_or_no(answer_of_stream(events, judge_model.name).text)
     except TuttiError:
         return outcome
     if verdict is None:

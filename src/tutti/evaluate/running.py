@@ -12,7 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, cast
 
-from tutti.content import Event, Finished, Image, Media, Message, Part, SamplingOptions, Text, TextDelta, Usage
+from tutti.content import Event, Image, Media, Message, Part, SamplingOptions, Text, TextDelta, Usage
+from tutti.content.streams import answer_of_stream
 from tutti.errors import (
     CapacityError,
     InputError,
@@ -219,25 +220,25 @@ class _Work:
                 f"{candidate.name} does not answer questions; only cases of metric recall are for it."
             )
         begun = time.perf_counter()
-        first: float | None = None
+        first: list[float] = []
+
+        def seen(_: TextDelta) -> None:
+            if self._stop.is_set():
+                raise InputError("The evaluation was interrupted.")
+            if not first:
+                first.append(time.perf_counter() - begun)
+
         events = candidate.model.stream([Message.user(*media, question)], self.plan.options)
         with closing(_closable(events)) as stream:
-            for event in stream:
-                if self._stop.is_set():
-                    raise InputError("The evaluation was interrupted.")
-                if isinstance(event, TextDelta) and first is None:
-                    first = time.perf_counter() - begun
-                if isinstance(event, Finished):
-                    answer = event.answer
-                    return Reply(
-                        text=answer.text,
-                        seconds=time.perf_counter() - begun,
-                        first_token_s=first,
-                        usage=answer.usage,
-                        cost_usd=answer.cost_usd,
-                        finish_reason=answer.finish_reason,
-                    )
-        raise ProviderError(f"{candidate.name} ended its stream without an answer.")
+            answer = answer_of_stream(stream, candidate.name, seen)
+        return Reply(
+            text=answer.text,
+            seconds=time.perf_counter() - begun,
+            first_token_s=first[0] if first else None,
+            usage=answer.usage,
+            cost_usd=answer.cost_usd,
+            finish_reason=answer.finish_reason,
+        )
 
     def _lines(self, media: tuple[str, ...]) -> tuple[str, ...] | None:
         """Text that the reader finds in the pictures among media; None without a reader."""

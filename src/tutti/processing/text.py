@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tutti.errors import InputError, UnsupportedTask, one_that_can
+from tutti.errors import InputError, UnsupportedTask
 from tutti.processing.chat import ChatTemplate
 from tutti.processing.prompt import MediaInput, Processor, Prompt, Turns
 from tutti.processing.tokenizer import Tokenizer
@@ -43,8 +43,7 @@ class TextProcessor(Processor):
         """
         for _, pieces in turns:
             if media := [piece.modality for piece in pieces if not isinstance(piece, str)]:
-                able = one_that_can("ask", media[0])
-                raise UnsupportedTask(f"This model reads text only, and was given {media[0]}; {able}")
+                raise UnsupportedTask(f"This model reads text only, and was given {media[0]}", "ask", media[0])
         words = Words(self.tokenizer)
         texts = [
             (role, "\n".join(words.hide(piece) for piece in pieces if isinstance(piece, str))) for role, pieces in turns

@@ -1,13 +1,12 @@
-"""Models behind one interface: content in, content out."""
+"""What computes, behind one interface: content in, content out."""
 
 from typing import TYPE_CHECKING
 
 from tutti._lazy import doors
 
 if TYPE_CHECKING:
-    from tutti.providers.model import Model as Model
-    from tutti.providers.registry import load as load
+    from tutti.providers.registry import open_provider as open_provider
 
-_DOORS = {"Model": "tutti.providers.model:Model", "load": "tutti.providers.registry:load"}
+_DOORS = {"open_provider": "tutti.providers.registry:open_provider"}
 
 __getattr__, __dir__ = doors(__name__, _DOORS)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tutti.content import Answer, Usage
+from tutti.errors import InputError
+from tutti.interfaces import Sealer
 
 _KEPT = ("text", "model", "finish_reason", "seconds")
 
@@ -20,19 +22,21 @@ class AnswerCache:
 
     Args:
         folder: Made when it is first needed.
+        sealer: Encrypts the files; without one they are plain JSON.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, sealer: Sealer | None = None) -> None:
+        self.folder, self._sealer = folder, sealer
         self.hits = self.misses = 0
 
     def get(self, key: str) -> Answer | None:
         """The answer kept under a fingerprint; None where there is none or its file is damaged."""
         try:
-            values: dict[str, Any] = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
+            content = (self.folder / f"{key}.json").read_bytes()
+            values: dict[str, Any] = json.loads(self._sealer.unseal(content) if self._sealer else content)
             usage = Usage(**values.pop("usage"))
             answer = Answer(usage=usage, **{name: values[name] for name in _KEPT})
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, InputError):
             self.misses += 1
             return None
         self.hits += 1
@@ -44,8 +48,9 @@ class AnswerCache:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle, name = tempfile.mkstemp(dir=self.folder)
             try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(asdict(answer), file)
+                content = json.dumps(asdict(answer)).encode()
+                with os.fdopen(handle, "wb") as file:
+                    file.write(self._sealer.seal(content) if self._sealer else content)
                 Path(name).replace(self.folder / f"{key}.json")
             finally:
                 Path(name).unlink(missing_ok=True)

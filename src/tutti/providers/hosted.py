@@ -21,7 +21,7 @@ from tutti.errors import (
     Unavailable,
     UnsupportedTask,
 )
-from tutti.interfaces import Prices
+from tutti.interfaces import Guard, Prices, admitted
 from tutti.media import Limits
 from tutti.providers.answer_cache import AnswerCache
 from tutti.providers.keys import Key
@@ -53,6 +53,8 @@ class HostedOptions:
     """What tokens cost; without it answers have no price."""
     cache: AnswerCache | None = None
     """Where deterministic answers are kept."""
+    guard: Guard | None = None
+    """Sees what is asked before it is decoded, priced or sent."""
     preview_only: bool = False
     """Only say what would be sent: no key is looked for, and asking is refused."""
 
@@ -95,6 +97,7 @@ class Hosted(ABC):
             CapacityError: A medium is over a budget of ours or the provider's.
             UnsupportedTask: The provider does not take a modality or an option.
         """
+        conversation = admitted(self.options.guard, conversation)
         turns = outgoing(conversation, self.accepts, self.limits, self.name, self.options.keep_metadata)
         return self._payload(turns, options)
 

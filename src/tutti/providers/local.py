@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from tutti import checkpoints
+from tutti.abilities import Task
 from tutti.content import (
     Answer,
     Conversation,
@@ -40,7 +41,7 @@ from tutti.engine.embedding_cache import embedding_key
 from tutti.engine.passes import run_passes
 from tutti.engine.runner import Decoder
 from tutti.engine.sampling import Constraint
-from tutti.errors import Task, UnsupportedTask, one_that_can
+from tutti.errors import UnsupportedTask
 from tutti.media import Limits
 from tutti.models.layers.linear import QuantizedLinear, attending_dtype
 from tutti.models.layers.lora import LoRALinear
@@ -113,8 +114,8 @@ class Local:
         """
         decoding = self.processor.decodings.get(part.modality)
         if decoding is None:
-            able = one_that_can(task, part.modality)
-            raise UnsupportedTask(f"{self.name} takes {self.processor.accepts}, and was given {part.modality}; {able}")
+            found = f"{self.name} takes {self.processor.accepts}, and was given {part.modality}"
+            raise UnsupportedTask(found, task, part.modality)
         return self.processor.prepare(part.modality, decode(part, decoding, self.limits, at_least, notes))
 
 
@@ -151,7 +152,7 @@ class LocalEmbedder(Local):
     def _text_meter(self) -> TextMeter:
         meter = self.processor.text_meter
         if meter is None:
-            raise UnsupportedTask(f"{self.name} reads no text; {one_that_can('embed', 'text')}")
+            raise UnsupportedTask(f"{self.name} reads no text", "embed", "text")
         return meter
 
     def fingerprint(self) -> tuple[str, str]:

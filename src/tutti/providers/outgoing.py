@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from tutti.content import Audio, Conversation, Image, Media, Modality, Part, Text
-from tutti.errors import CapacityError, InputError, UnsupportedTask, one_that_can
+from tutti.errors import CapacityError, InputError, UnsupportedTask
 from tutti.media import Limits, decode_audio, decode_image
 from tutti.media.sniff import AVIF, FLAC, GIF, HEIC, HEIF, JPEG, MATROSKA, MP3, MP4, OGG, PNG, WAV, WEBP, Format, sniff
 from tutti.media.sources import array_of, decoding, opened
@@ -69,8 +69,7 @@ class Accepts:
 
     def refused(self, name: str, modality: Modality) -> UnsupportedTask:
         """What to raise where a modality cannot be sent to the model of a name."""
-        able = one_that_can("ask", modality)
-        return UnsupportedTask(f"{name} takes {self.says}, and was given {modality}; {able}")
+        return UnsupportedTask(f"{name} takes {self.says}, and was given {modality}", "ask", modality)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,8 +287,7 @@ def texts_only(parts: Sequence[Part], name: str) -> list[str]:
     texts = []
     for part in parts:
         if not isinstance(part, Text):
-            able = one_that_can("embed", part.modality)
-            raise UnsupportedTask(f"{name} embeds text only, and was given {part.modality}; {able}")
+            raise UnsupportedTask(f"{name} embeds text only, and was given {part.modality}", "embed", part.modality)
         if not part.text.strip():
             raise InputError("An empty text was given; expected words.")
         texts.append(part.text)

@@ -1,4 +1,4 @@
-"""From a model's name to the model: doors that import a provider only when it is asked for."""
+"""From a model's name to what computes it: doors that import a provider only when it is asked for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 from tutti.errors import InputError
-from tutti.interfaces import Embedder, Responder
-from tutti.providers.model import Model
+from tutti.interfaces import Embedder, Provider, Responder
 from tutti.settings import HOSTED, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from tutti.providers.outgoing import Accepts
 
 
-def load(
+def open_provider(
     name: str | PathLike[str] | None = None,
     *,
     quantize: str | None = None,
@@ -26,8 +25,8 @@ def load(
     hosted: HostedOptions | None = None,
     limits: Limits | None = None,
     told: Callable[[int, int], None] | None = None,
-) -> Model:
-    """Load a model.
+) -> Provider:
+    """Open what computes: a model on this machine, or the way to one elsewhere.
 
     Args:
         name: `tutti-mini`, a folder in the Hugging Face layout, or a hub id; `openai:MODEL`, `anthropic:MODEL`,
@@ -55,10 +54,10 @@ def load(
             raise InputError(f"quantize was given for {wanted}, whose weights are elsewhere; leave it out.")
         if adapter is not None:
             raise InputError(f"An adapter was given for {wanted}, whose weights are elsewhere; leave it out.")
-        return Model(_hosted(wanted, provider, model, settings, hosted, limits))
+        return _hosted(wanted, provider, model, settings, hosted, limits)
     from tutti.providers.local import load_local
 
-    return Model(load_local(wanted, settings, quantize=quantize, adapter=adapter, limits=limits, told=told))
+    return load_local(wanted, settings, quantize=quantize, adapter=adapter, limits=limits, told=told)
 
 
 def is_hosted(name: str) -> bool:

@@ -14,7 +14,7 @@ from tutti.content import Audio, Media, Segment, SpeechTask, Transcript, Transcr
 from tutti.engine.ctc import Speller, spell
 from tutti.engine.longform import SpeechWriter, TokenSegment
 from tutti.engine.speech_window import SpeechDecoder
-from tutti.errors import InputError, UnsupportedTask, one_that_can
+from tutti.errors import InputError, UnsupportedTask
 from tutti.media import Limits, decode_audio
 from tutti.processing.audio import Samples
 from tutti.processing.ctc import Word
@@ -218,9 +218,10 @@ class LocalTranscriber:
         """
         begun = time.perf_counter()
         if not isinstance(medium, (Audio, Video)):
-            able = one_that_can("transcribe", medium.modality)
             raise UnsupportedTask(
-                f"{self.name} takes {self.processor.accepts}, and was given {medium.modality}; {able}"
+                f"{self.name} takes {self.processor.accepts}, and was given {medium.modality}",
+                "transcribe",
+                medium.modality,
             )
         audio = medium if isinstance(medium, Audio) else Audio(medium.source)
         rate = self.processor.decodings["audio"].sample_rate_hz

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.content import Audio, Image, Media, Part, Source, Text, Video
-from tutti.errors import InputError, UnsupportedTask, one_that_can
+from tutti.errors import InputError, UnsupportedTask
 from tutti.interfaces import Embedder, Fingerprinted, Responder, Sighted, TextBounded, TextReader, Transcriber
 from tutti.media import Limits, wrap
 from tutti.search.answer.answers import (
@@ -69,7 +69,7 @@ class Index:
     ) -> None:
         provider = getattr(model, "provider", model)
         if not isinstance(provider, Embedder):
-            raise UnsupportedTask(f"{getattr(provider, 'name', provider)} does not embed; {one_that_can('embed')}")
+            raise UnsupportedTask(f"{getattr(provider, 'name', provider)} does not embed", "embed")
         settings = read_settings()
         self.place, self.tenant, self.embedder = Location.of(path), tenant, provider
         side = provider.picture_side if isinstance(provider, Sighted) else None
@@ -205,7 +205,7 @@ class Index:
         hits = self._opened().search(wanted)
         if reranked:
             if not isinstance(self.embedder, Responder) or not text:
-                raise UnsupportedTask(f"Reranking needs words and a model that answers; {one_that_can('ask')}")
+                raise UnsupportedTask("Reranking needs words and a model that answers", "ask")
             hits = rerank(self.embedder, text, hits, lambda hit: evidence_of(hit, self.tools))
         return hits
 
@@ -253,7 +253,7 @@ class Index:
             return times_answer(thing, moments, self.embedder.name, took, count=asks_how_often(question))
         answering = responder or self.embedder
         if not isinstance(answering, Responder):
-            raise UnsupportedTask(f"{self.embedder.name} does not answer questions; {one_that_can('ask')}")
+            raise UnsupportedTask(f"{self.embedder.name} does not answer questions", "ask")
         hits = self.search(thing, top=4 * top, **options)
         relevant = [hit for hit in hits if (hit.fit or 0.0) >= RELEVANT or hit.shares_words]
         return answer_from(answering, question, relevant[:top], self.tools, budget_tokens)

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from tutti.content import Conversation, Finished, Image, Media, Message, SamplingOptions, TextDelta
+from tutti.content import Conversation, Image, Media, Message, SamplingOptions
+from tutti.content.streams import answer_of_stream
 from tutti.errors import InputError, ProviderError, TuttiError
 from tutti.interfaces import Responder
 
@@ -62,20 +63,17 @@ class Level:
 def ask_in_process(model: Responder, conversation: Conversation, options: SamplingOptions) -> Sample:
     """One answer of a model in this process."""
     begun = time.perf_counter()
-    first = 0.0
-    for event in model.stream(conversation, options):
-        if isinstance(event, TextDelta):
-            first = first or time.perf_counter() - begun
-        if isinstance(event, Finished):
-            total, usage = time.perf_counter() - begun, event.answer.usage
-            return Sample(
-                first_s=first or total,
-                total_s=total,
-                tokens=usage.completion_tokens,
-                prompt_tokens=usage.prompt_tokens,
-                cached_tokens=usage.cached_tokens,
-            )
-    raise ProviderError(f"{model.name} ended its stream without an answer; ask again, or another model.")
+    pieces_s: list[float] = []
+    events = model.stream(conversation, options)
+    usage = answer_of_stream(events, model.name, lambda _: pieces_s.append(time.perf_counter() - begun)).usage
+    total = time.perf_counter() - begun
+    return Sample(
+        first_s=pieces_s[0] if pieces_s else total,
+        total_s=total,
+        tokens=usage.completion_tokens,
+        prompt_tokens=usage.prompt_tokens,
+        cached_tokens=usage.cached_tokens,
+    )
 
 
 class Remote:

@@ -22,9 +22,9 @@ from tutti.content import (
     Transcript,
     TranscriptionOptions,
 )
-from tutti.errors import UnsupportedTask, one_that_can
+from tutti.errors import UnsupportedTask
 from tutti.interfaces import Embedder, Observable, Responder, Transcriber
-from tutti.providers.model import shortened_parts
+from tutti.model import shortened_parts
 from tutti.serve import dialect, schemas
 from tutti.serve.admission import Admission, Cost, ServerLimits
 from tutti.serve.async_stream import Stream
@@ -96,7 +96,7 @@ class Service:
         """
         responder = self.model
         if not isinstance(responder, Responder):
-            raise UnsupportedTask(f"{self.name} does not answer questions; {one_that_can('ask')}")
+            raise UnsupportedTask(f"{self.name} does not answer questions", "ask")
         begun = time.perf_counter()
         turns, cost = await self._on(self._preparers, partial(self._conversation, body, options))
         choices = dialect.choice_options(options, body.n or 1)
@@ -140,7 +140,7 @@ class Service:
         """
         embedder = self.model
         if not isinstance(embedder, Embedder):
-            raise UnsupportedTask(f"{self.name} does not embed; {one_that_can('embed')}")
+            raise UnsupportedTask(f"{self.name} does not embed", "embed")
         parts, cost = await self._on(self._preparers, partial(self._parts, body))
         with self.admission.admitted(cost), self._telemetry.span("embeddings", self.name, parts):
             self.metrics.admitted(cost)
@@ -158,7 +158,7 @@ class Service:
         """
         transcriber = self.model
         if not isinstance(transcriber, Transcriber):
-            raise UnsupportedTask(f"{self.name} does not transcribe; {one_that_can('transcribe')}")
+            raise UnsupportedTask(f"{self.name} does not transcribe", "transcribe")
         audio = Audio(content)
         cost = await self._on(self._preparers, partial(self.opener.cost, [audio]))
         with self.admission.admitted(cost), self._telemetry.span("transcription", self.name, [audio]):

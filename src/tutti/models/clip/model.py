@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tutti.errors import InputError, UnsupportedTask, one_that_can
+from tutti.errors import InputError, UnsupportedTask
 from tutti.models.clip.config import CLIPConfig, CLIPTextConfig, CLIPVisionConfig, TowerConfig
 from tutti.models.layers.activations import ACTIVATIONS
 from tutti.models.layers.attention import attention, padded_mask
@@ -291,8 +291,7 @@ class CLIPModel(nn.Module):
             InputError: The pictures are of another size.
         """
         if modality != "image":
-            able = one_that_can("embed", modality)
-            raise UnsupportedTask(f"This model sees images and reads text, and was given {modality}; {able}")
+            raise UnsupportedTask(f"This model sees images and reads text, and was given {modality}", "embed", modality)
         pooled = self.vision_model.pooled(arrays["pixel_values"])
         return F.normalize(self.visual_projection(pooled), dim=-1)
 

@@ -16,7 +16,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from tutti.errors import InputError, UnsupportedTask, one_that_can
+from tutti.errors import InputError, UnsupportedTask
 from tutti.models.clip.model import CLIPVisionModel
 from tutti.models.idefics.config import IdeficsConfig
 from tutti.models.idefics.resampler import IdeficsPerceiverResampler
@@ -271,8 +271,7 @@ class IdeficsForVisionText2Text(LlamaDecoder):
             InputError: The picture is of another size.
         """
         if modality != "image":
-            able = one_that_can("ask", modality)
-            raise UnsupportedTask(f"This model sees images and reads text, and was given {modality}; {able}")
+            raise UnsupportedTask(f"This model sees images and reads text, and was given {modality}", "ask", modality)
         return self.model.see(arrays["pixel_values"][None])[0]
 
     def remember(self, states: Tensor) -> MediaMemory:

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tutti.errors import InputError, UnsupportedTask, one_that_can
+from tutti.errors import InputError, UnsupportedTask
 from tutti.models.clip.model import CLIPEncoder
 from tutti.models.connectors.projections import merge_grid
 from tutti.models.idefics3.config import Idefics3Config, Idefics3VisionConfig
@@ -191,8 +191,7 @@ class Idefics3ForConditionalGeneration(LlamaDecoder):
             UnsupportedTask: It is neither.
         """
         if modality not in ("image", "video"):
-            able = one_that_can("ask", modality)
-            raise UnsupportedTask(f"This model reads text and images, and was given {modality}; {able}")
+            raise UnsupportedTask(f"This model reads text and images, and was given {modality}", "ask", modality)
         return self.see(arrays["pixel_values"][None])[0]
 
     def decode(self, inputs_embeds: Tensor, positions: Tensor, attend: Attend) -> Tensor:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tutti.errors import UnsupportedTask, one_that_can
+from tutti.errors import UnsupportedTask
 from tutti.models.layers.attention import Attend, MaskedAttend, padded_mask
 from tutti.models.layers.linear import together
 from tutti.models.layers.mlp import GatedMLP
@@ -197,8 +197,7 @@ class LlamaForCausalLM(LlamaDecoder):
         Raises:
             UnsupportedTask: Always.
         """
-        able = one_that_can("ask", modality)
-        raise UnsupportedTask(f"This model reads text only, and was given {modality}; {able}")
+        raise UnsupportedTask(f"This model reads text only, and was given {modality}", "ask", modality)
 
     def decode(self, inputs_embeds: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         """Shapes: (B, T, D) and (B, T) → (B, T, D), or of the tokens that are asked for."""

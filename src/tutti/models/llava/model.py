@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tutti.errors import UnsupportedTask, one_that_can
+from tutti.errors import UnsupportedTask
 from tutti.models.clip.config import CLIPVisionConfig
 from tutti.models.clip.model import CLIPVisionModel
 from tutti.models.layers.activations import ACTIVATIONS
@@ -133,8 +133,7 @@ class LlavaForConditionalGeneration(LlamaDecoder):
             UnsupportedTask: It is no picture.
         """
         if modality != "image":
-            able = one_that_can("ask", modality)
-            raise UnsupportedTask(f"This model reads text and images, and was given {modality}; {able}")
+            raise UnsupportedTask(f"This model reads text and images, and was given {modality}", "ask", modality)
         return self.see(arrays["pixel_values"][None])[0]
 
     def decode(self, inputs_embeds: Tensor, positions: Tensor, attend: Attend) -> Tensor:

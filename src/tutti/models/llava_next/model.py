@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from tutti.errors import InputError, UnsupportedTask, one_that_can
+from tutti.errors import InputError, UnsupportedTask
 from tutti.models.llava.model import LlavaForConditionalGeneration, LlavaOutput
 from tutti.models.llava_next.config import LlavaNextConfig
 
@@ -87,6 +87,5 @@ class LlavaNextForConditionalGeneration(LlavaForConditionalGeneration):
             InputError: The tiles do not suit the size.
         """
         if modality != "image":
-            able = one_that_can("ask", modality)
-            raise UnsupportedTask(f"This model reads text and images, and was given {modality}; {able}")
+            raise UnsupportedTask(f"This model reads text and images, and was given {modality}", "ask", modality)
         return self.see_tiles(arrays["pixel_values"], arrays["image_sizes"])

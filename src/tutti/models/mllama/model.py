@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tutti.errors import InputError, UnsupportedTask, one_that_can
+from tutti.errors import InputError, UnsupportedTask
 from tutti.models.layers.attention import Attend, LookingAttend, MaskedAttend, MediaMemory, padded_mask
 from tutti.models.layers.mlp import GatedMLP
 from tutti.models.layers.norms import RMSNorm
@@ -208,8 +208,7 @@ class MllamaForConditionalGeneration(LlamaDecoder):
             InputError: The tiles are of another number or size.
         """
         if modality != "image":
-            able = one_that_can("ask", modality)
-            raise UnsupportedTask(f"This model sees images and reads text, and was given {modality}; {able}")
+            raise UnsupportedTask(f"This model sees images and reads text, and was given {modality}", "ask", modality)
         names = ("pixel_values", "aspect_ratio_ids", "aspect_ratio_mask")
         return self._states(*(arrays[name][None] for name in names))[0]
 

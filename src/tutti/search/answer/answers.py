@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from tutti.content import Answer, Citation, Finished, Message, Part, SamplingOptions, Text, Usage
-from tutti.errors import CapacityError, InputError, ProviderError, TuttiError, UnsupportedTask
+from tutti.content import Answer, Citation, Message, Part, SamplingOptions, Text, Usage
+from tutti.content.streams import answer_of_stream
+from tutti.errors import CapacityError, InputError, TuttiError, UnsupportedTask
 from tutti.interfaces import Responder, TokenCounter
 from tutti.search.answer.evidence import evidence_of
 from tutti.search.ingest.facets import Tools
@@ -137,10 +138,7 @@ def _asked(responder: Responder, parts: list[Part], budget_tokens: int | None, m
             raise CapacityError(
                 f"A result and the question take {taken:,} tokens, over --budget-tokens {budget_tokens:,}; raise it."
             )
-    for event in responder.stream(conversation, SamplingOptions(max_tokens=max_tokens)):
-        if isinstance(event, Finished):
-            return event.answer
-    raise ProviderError(f"{responder.name} ended its stream without an answer; ask again, or another model.")
+    return answer_of_stream(responder.stream(conversation, SamplingOptions(max_tokens=max_tokens)), responder.name)
 
 
 def estimated(parts: Sequence[Part]) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from tutti.content import Finished, Message, Part, SamplingOptions, Text
-from tutti.errors import ProviderError, TuttiError
+from tutti.content import Message, Part, SamplingOptions, Text
+from tutti.content.streams import answer_of_stream
+from tutti.errors import TuttiError
 from tutti.interfaces import Responder
 from tutti.search.query.hits import Hit
 from tutti.search.query.reasons import Judged
@@ -51,7 +52,5 @@ def answer_of(responder: Responder, parts: Sequence[Part], max_tokens: int) -> s
     Raises:
         ProviderError: It ended without an answer.
     """
-    for event in responder.stream([Message.user(*parts)], SamplingOptions(max_tokens=max_tokens)):
-        if isinstance(event, Finished):
-            return event.answer.text
-    raise ProviderError(f"{responder.name} ended its stream without an answer; ask again, or another model.")
+    events = responder.stream([Message.user(*parts)], SamplingOptions(max_tokens=max_tokens))
+    return answer_of_stream(events, responder.name).text

@@ -1,4 +1,7 @@
-"""The face of every model: questions and media in, answers and vectors out, whichever provider is behind it."""
+"""The face of every model: questions and media in, answers and vectors out, whichever provider is behind it.
+
+A provider is joined here with what reads, verifies and guards; all of those are Protocols of `tutti.interfaces`.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,32 @@ from tutti.content import (
     Answer,
     Event,
     Finished,
+    Image,
     Media,
     Message,
     Part,
     SamplingOptions,
     Source,
     Text,
+    TextLine,
     Timestamps,
     Transcript,
     TranscriptionOptions,
 )
-from tutti.errors import InputError, ProviderError, TextWarning, UnsupportedTask, one_that_can
-from tutti.interfaces import Embedder, Responder, TextBounded, Transcriber
+from tutti.content.streams import answer_of_stream
+from tutti.errors import InputError, TextWarning, UnsupportedTask
+from tutti.interfaces import (
+    Embedder,
+    Guard,
+    Provider,
+    Responder,
+    TextBounded,
+    TextReader,
+    Transcriber,
+    Verifier,
+    admitted,
+)
+from tutti.providers.registry import open_provider
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,10 +53,21 @@ class Model:
 
     Args:
         provider: What computes: a `Responder`, an `Embedder`, a `Transcriber`, or several of them.
+        reader: Reads the text in pictures.
+        verifier: Holds each answer to the evidence, before it is handed out.
+        guard: Sees whatever is asked, embedded or transcribed before the provider does.
     """
 
-    def __init__(self, provider: Responder | Embedder | Transcriber) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        reader: TextReader | None = None,
+        verifier: Verifier | None = None,
+        guard: Guard | None = None,
+    ) -> None:
         self.provider = provider
+        self.reader, self.verifier, self.guard = reader, verifier, guard
 
     @property
     def name(self) -> str:
@@ -64,17 +92,16 @@ class Model:
             UnsupportedTask: The model does not answer questions, or not about such media.
             ProviderError: The provider ended without an answer.
         """
-        for event in self.stream(question, *media, **sampling):
-            if isinstance(event, Finished):
-                return event.answer
-        raise ProviderError(f"{self.name} ended its stream without an answer; ask again, or another model.")
+        return answer_of_stream(self.stream(question, *media, **sampling), self.name)
 
     def stream(self, question: str | Sequence[Message], *media: Medium, **sampling: Any) -> Iterator[Event]:
         """Answer piece by piece: `TextDelta` events, then one `Finished`. Arguments and errors as for `ask`.
 
         Closing the iterator cancels the request.
         """
-        return self.responder().stream(_conversation(question, media), _options(sampling))
+        conversation = admitted(self.guard, _conversation(question, media))
+        events = self.responder().stream(conversation, _options(sampling))
+        return events if self.verifier is None else _verified(events, conversation, self.verifier)
 
     def preview(self, question: str | Sequence[Message], *media: Medium, **sampling: Any) -> dict[str, Any]:
         """What `ask` would send to a hosted model, media described by type, size and digest; nothing is sent.
@@ -86,7 +113,7 @@ class Model:
 
         if not isinstance(self.provider, Hosted):
             raise InputError(f"{self.name} is on this machine; nothing would be sent anywhere.")
-        return self.provider.preview(_conversation(question, media), _options(sampling))
+        return self.provider.preview(admitted(self.guard, _conversation(question, media)), _options(sampling))
 
     def embed(self, items: Sequence[Part | Source], *, truncate: bool = False) -> NDArray[np.float32]:
         """Place items in the shared space. A plain string is text; a `Path`, bytes or an array is a medium.
@@ -111,10 +138,24 @@ class Model:
         if len(items) == 0:
             raise InputError("There is nothing to embed; expected at least one item.")
         parts: list[Part] = [Text(item) if isinstance(item, str) else as_part(item) for item in items]
-        found = embedder.embed(shortened_parts(embedder, parts) if truncate else parts)
+        given = shortened_parts(embedder, parts) if truncate else parts
+        found = embedder.embed(self.guard.admit(given) if self.guard is not None else given)
         for remark in found.notes:
             warnings.warn(str(remark), TextWarning, stacklevel=2)
         return found.vectors
+
+    def read(self, picture: Medium) -> Sequence[TextLine]:
+        """The lines of text in a picture, in reading order.
+
+        Raises:
+            InputError: It is no picture, or cannot be read; or the model was given no reader.
+        """
+        if self.reader is None:
+            raise InputError(f"{self.name} was given no reader of text; give one as in: Model(provider, reader=…)")
+        part = as_medium(picture)
+        if not isinstance(part, Image):
+            raise InputError(f"Text is read in pictures, and {part.name} is of modality {part.modality}.")
+        return self.reader.read(part)
 
     def classify(self, medium: Medium, labels: Sequence[str]) -> dict[str, float]:
         """Which label fits a medium best.
@@ -137,8 +178,7 @@ class Model:
         try:
             vectors = self.embed([part, *labels])
         except UnsupportedTask as error:  # who embeds does not know what for
-            embeds, classifies = one_that_can("embed", part.modality), one_that_can("classify", part.modality)
-            raise UnsupportedTask(str(error).replace(embeds, classifies)) from None
+            raise error.of("classify") from None
         scores = embedder.sharpness(part.modality) * (vectors[1:] @ vectors[0])
         weights = np.exp(scores - scores.max())
         order = np.argsort(-weights, kind="stable")
@@ -151,7 +191,7 @@ class Model:
             UnsupportedTask: The model does not.
         """
         if not isinstance(self.provider, Responder):
-            raise UnsupportedTask(f"{self.name} does not answer questions; {one_that_can('ask')}")
+            raise UnsupportedTask(f"{self.name} does not answer questions", "ask")
         return self.provider
 
     def transcribe(
@@ -170,12 +210,16 @@ class Model:
             UnsupportedTask: The model does not transcribe, or not so.
         """
         if not isinstance(self.provider, Transcriber):
-            raise UnsupportedTask(f"{self.name} does not transcribe; {one_that_can('transcribe')}")
-        return self.provider.transcribe(as_medium(medium), _transcription_options(options), progress)
+            raise UnsupportedTask(f"{self.name} does not transcribe", "transcribe")
+        part = as_medium(medium)
+        if self.guard is not None:
+            (admitted_part,) = self.guard.admit([part])
+            part = _medium_of(admitted_part)
+        return self.provider.transcribe(part, _transcription_options(options), progress)
 
     def _embedder(self, task: Literal["embed", "classify"] = "embed") -> Embedder:
         if not isinstance(self.provider, Embedder):
-            raise UnsupportedTask(f"{self.name} does not {task}; {one_that_can(task)}")
+            raise UnsupportedTask(f"{self.name} does not {task}", task)
         return self.provider
 
 
@@ -192,6 +236,34 @@ def shortened_parts(embedder: Embedder, parts: Sequence[Part]) -> list[Part]:
     return [Text(embedder.shortened(part.text)) if isinstance(part, Text) else part for part in parts]
 
 
+def load(
+    name: str | os.PathLike[str] | None = None,
+    *,
+    reader: TextReader | None = None,
+    verifier: Verifier | None = None,
+    guard: Guard | None = None,
+    **options: Any,
+) -> Model:
+    """Load a model: `Model(open_provider(name, …), …)`.
+
+    Args:
+        name: As for `open_provider`.
+        reader: As for `Model`.
+        verifier: As for `Model`.
+        guard: As for `Model`.
+        options: Further arguments of `open_provider`: quantize, adapter, hosted, limits, told.
+
+    Raises:
+        TuttiError: As `open_provider`.
+    """
+    return Model(open_provider(name, **options), reader=reader, verifier=verifier, guard=guard)
+
+
+def _verified(events: Iterator[Event], conversation: Sequence[Message], verifier: Verifier) -> Iterator[Event]:
+    for event in events:
+        yield Finished(verifier.verify(conversation, event.answer)) if isinstance(event, Finished) else event
+
+
 def as_part(item: Any) -> Part:
     """Leave parts as they are; wrap anything else in its modality, by content."""
     if isinstance(item, (Text, Media)):
@@ -203,7 +275,10 @@ def as_part(item: Any) -> Part:
 
 def as_medium(item: Medium) -> Media:
     """Like `as_part`, for what cannot be text."""
-    part = as_part(item)
+    return _medium_of(as_part(item))
+
+
+def _medium_of(part: Part) -> Media:
     if isinstance(part, Text):
         raise InputError("Words were given in the place of a medium; put them into the question.")
     return part
