@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +12,13 @@ import pytest
 from PIL import Image as pillow
 
 from tests.search.synthetic_media import COLOURS, Speaker, axis, picture, recording
-from tutti.content import Image, Part, TextLine
-from tutti.errors import CapacityError, InputError
+from tutti.content import Event, Image, Part, TextLine
+from tutti.errors import CapacityError, InputError, ProviderError
 from tutti.media import Limits, decode_image
 from tutti.search import Hit, Index
 from tutti.search.answer.answers import thing_asked_for
+from tutti.search.query.reasons import Judged
+from tutti.search.query.rerank import answer_of, rerank
 
 
 def found(hits: list[Hit]) -> list[str]:
@@ -228,6 +232,27 @@ def test_what_a_question_is_about(question: str, thing: str) -> None:
 def test_hits_are_plain_values(folder: Path, index: Index) -> None:
     index.add(folder)
     hit = index.search("red", top=1)[0]
-    assert hit.to_dict()["item"] == hit.item
+    values = json.loads(json.dumps(hit.to_dict() | {"digest": ""}))
+    assert values["item"] == hit.item
+    assert values["why"] == [str(reason) for reason in hit.why]
+    assert [reason["name"] for reason in values["reasons"]] == ["near", "colour"]
+    assert values["reasons"][1] == {"name": "colour", "colour": "red", "share": hit.why[1].share}  # type: ignore[union-attr]
     assert index.thumbnails([hit])[hit.id][:3] == b"\xff\xd8\xff"
     assert replace(hit, fit=None).fit is None
+
+
+class Silent:
+    name = "silent"
+
+    def stream(self, conversation: object, options: object) -> Iterator[Event]:
+        yield from ()
+
+
+def test_a_model_that_ends_without_an_answer_decides_nothing(folder: Path, index: Index) -> None:
+    index.add(folder)
+    hits = index.search("red", top=3)
+    looked = rerank(Silent(), "red", hits, lambda hit: [])
+    assert [hit.id for hit in looked] == [hit.id for hit in hits]
+    assert [hit.why[-1] for hit in looked] == [Judged("silent", None)] * 3
+    with pytest.raises(ProviderError, match="without an answer"):
+        answer_of(Silent(), [], max_tokens=4)
