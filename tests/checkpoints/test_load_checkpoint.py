@@ -182,7 +182,9 @@ def test_an_adapter_is_no_model(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_tokenizer(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
-    assert "tokenizer.json cannot be read: No such file or directory" in _sentence(folder, InputError)
+    sentence = _sentence(folder, InputError)
+    assert f"There is no {folder / 'tokenizer.json'}" in sentence
+    assert "AutoTokenizer.from_pretrained" in sentence
 
 
 def test_options_that_are_not_there(folder: Path) -> None:

@@ -49,7 +49,7 @@ def taken(model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     ask, embed, classify, transcribe = model.ask, model.embed, model.classify, model.transcribe
     note = lambda part: found.append(part.source)  # noqa: E731
     monkeypatch.setattr(model, "ask", lambda q, *m, **o: [note(p) for p in m] and ask(q, *m, **o))
-    monkeypatch.setattr(model, "embed", lambda parts: [note(p) for p in parts] and embed(parts))
+    monkeypatch.setattr(model, "embed", lambda parts, **o: [note(p) for p in parts] and embed(parts, **o))
     monkeypatch.setattr(model, "classify", lambda part, labels: note(part) or classify(part, labels))
     monkeypatch.setattr(model, "transcribe", lambda part, **o: note(part) or transcribe(part, **o))
     index = SimpleNamespace(search=lambda _, like, **__: found.extend(like) or [])

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import torch
 from torch import nn
 
-from tutti.training.phases import Phase, Schedule, Task
+from tutti.training.phases import Phase, Schedule, TrainingTask
 
 PHASES = ("first", "second")
 
@@ -37,7 +37,7 @@ def prepare(name, *, data, out, budget, seed):
     torch.manual_seed(seed)
     phase = Phase(
         name=name,
-        tasks=(Task(name="sum", objective=loss, source=Numbers()),),
+        tasks=(TrainingTask(name="sum", objective=loss, source=Numbers()),),
         trainable=("*",),
         schedule=Schedule(steps=round(10 * budget), learning_rate=0.1),
         seed=seed,

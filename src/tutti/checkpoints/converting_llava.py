@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from tutti.checkpoints.foreign import digests_of, put_in, read_weights, stored_d
 from tutti.checkpoints.saving import save
 from tutti.errors import CheckpointError, InputError, UnsupportedConfig
 from tutti.models.clip.config import CLIPVisionConfig
+from tutti.models.config_keys import own_fields
 from tutti.models.llava.config import LlavaConfig
 from tutti.models.llava.model import LlavaForConditionalGeneration
 from tutti.processing.sentencepiece import tokenizer_from_sentencepiece
@@ -114,7 +114,7 @@ def convert_llava(
         "vision_feature_layer": values["mm_vision_select_layer"],
         "vision_feature_select_strategy": _SELECT[values.get("mm_vision_select_feature", "patch")],
         "text_config": _text_config(values),
-        "vision_config": {"model_type": "clip_vision_model", **asdict(vision)},
+        "vision_config": {"model_type": "clip_vision_model", **_written(vision)},
         "eos_token_id": end,
     }
     weights, read_files = _weights(folder, tower)
@@ -157,6 +157,11 @@ def _check_config(values: Mapping[str, Any]) -> None:
             raise UnsupportedConfig(f"{key} is {found!r}; expected {' or '.join(known)}.")
     if type(values.get("mm_vision_select_layer")) is not int:
         raise UnsupportedConfig("config.json lacks mm_vision_select_layer, the layer of the tower that is taken.")
+
+
+def _written(config: CLIPVisionConfig) -> dict[str, Any]:
+    """Fields of a configuration as `config.json` has them."""
+    return {key: getattr(config, key) for key in own_fields(type(config))}
 
 
 def _text_config(values: Mapping[str, Any]) -> dict[str, Any]:
