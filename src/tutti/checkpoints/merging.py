@@ -20,7 +20,7 @@ from tutti.checkpoints.folders import other_files
 from tutti.checkpoints.headers import read_folder
 from tutti.checkpoints.inspection import inspect
 from tutti.checkpoints.loading import load
-from tutti.checkpoints.saving import save
+from tutti.checkpoints.saving import PACK, save
 from tutti.errors import InputError
 
 _PRECISIONS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float32"}
@@ -55,13 +55,14 @@ def merge(model: str | PathLike[str], adapter: str | PathLike[str], into: str | 
     choose_adapter(folder, adapter)
     family = find_family(values)
     lora = read_adapter(adapter, family)
-    plain = load(model, dtype=_precision(info.dtype_bytes), own_adapter=False).model
-    check_adapter(lora, plain)
     stored = {family.name_in_model(name): entry for name, entry in read_folder(folder).items()}
+    packed = any(entry.scale is not None for entry in stored.values())
+    plain = load(model, dtype="float32" if packed else _precision(info.dtype_bytes), own_adapter=False).model
+    check_adapter(lora, plain)
     check_copies(lora, stored, getattr(plain, "tied", {}))
     attach_adapter(plain, lora)  # in float32, so that the sum is rounded once
     changed = merge_adapter(plain)
-    save(plain, into, values, other_files(folder))
+    save(plain, into, values, other_files(folder), dtype=PACK if packed else None)
     return changed
 
 
