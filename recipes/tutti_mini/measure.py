@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ from recipes.tutti_mini.clips import make_clip_scene, make_pair_scene
 from recipes.tutti_mini.objects import SIGHT_OF_SOUND, emoji_names
 from recipes.tutti_mini.packs import (
     HELD_OUT_STYLE,
+    HOLD_OUT,
     RATE_HZ,
-    Pictures,
+    Row,
     Sounds,
-    load_pictures,
+    _open,
+    _rows,
     load_sounds,
 )
 from recipes.tutti_mini.pairs import article
@@ -38,26 +41,44 @@ from recipes.tutti_mini.sounding import make_sound_scene
 Vectors = NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Pictures that are held out."""
+
+    rows: list[Row]
+    pixels: list[NDArray[np.uint8]]
+    """(H, W, 3), or (H, W, 4) where the pictures have alpha."""
+
+
+def _on_white(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if picture.shape[-1] == 3:
+        return picture
+    alpha = picture[..., 3:].astype(np.float32) / 255
+    return np.asarray(picture[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+
+
 class Bench:
     """A model and the held-out parts of the packs."""
 
     def __init__(self, model: tutti.Model, data: Path, cache: Path) -> None:
         self.model, self.data, self.cache = model, data, cache
 
-    def pictures(self, name: str) -> Pictures:
-        """What is held out of a pack of pictures."""
-        return load_pictures(self.data, self.cache, name).part(held_out=True)
+    def pictures(self, name: str) -> Held:
+        """What is held out of a pack of pictures, as large as the pack has them."""
+        rows = [row for row in _rows(self.data, name) if HOLD_OUT[name](row)]
+        mode = "RGBA" if name.startswith("emoji_") else "RGB"
+        with zipfile.ZipFile(self.data / name / "data.zip") as archive:
+            pictures = [_open(archive.read(row["file"]), mode) for row in rows]
+        return Held(rows, [np.asarray(picture) for picture in pictures])
 
     def sounds(self, name: str) -> Sounds:
         """What is held out of a pack of recordings."""
         return load_sounds(self.data, self.cache, name).part(held_out=True)
 
-    def see(self, pixels: NDArray[np.uint8]) -> Vectors:
-        """Embed pictures; alpha is laid on white."""
-        if pixels.shape[-1] == 4:
-            alpha = pixels[..., 3:].astype(np.float32) / 255
-            pixels = (pixels[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-        return self.model.embed([tutti.Image(picture) for picture in pixels])
+    def see(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
+        """Embed pictures, some at a time; alpha is laid on white."""
+        shown = [tutti.Image(_on_white(picture)) for picture in pictures]
+        return np.concatenate([self.model.embed(shown[start : start + 64]) for start in range(0, len(shown), 64)])
 
     def hear(self, waves: Sequence[NDArray[np.float32]]) -> Vectors:
         """Embed recordings."""
@@ -125,7 +146,7 @@ def retrieval(bench: Bench) -> dict[str, float]:
     return {**out, **_emergent(bench, style, points)}
 
 
-def _emergent(bench: Bench, style: Pictures, points: Vectors) -> dict[str, float]:
+def _emergent(bench: Bench, style: Held, points: Vectors) -> dict[str, float]:
     plain = emoji_names()
     gallery = {plain[row["label"]]: index for index, row in enumerate(style.rows) if row["label"] in plain}
     sounds = [bench.sounds(name) for name in ("sound_esc10", "sound_ambient", "sound_instruments")]
@@ -209,6 +230,9 @@ def mixed_pools(data: Path, cache: Path) -> Pools:
     return replace(new, emoji=known.emoji, names=known.names, group_of=known.group_of)
 
 
+PARTS = ("photographs", "classes", "scenes")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -217,6 +241,7 @@ def main() -> None:
     parser.add_argument("--model", default=None, help="tutti-mini, or a folder")
     parser.add_argument("--quantize", help="int8 or int4, to see what that costs")
     parser.add_argument("--scenes", type=int, default=400, help="scenes to ask about")
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this part (all); may be given again")
     parser.add_argument("--asked", type=int, default=200, help="photographs to ask about")
     parser.add_argument("--phrasings", choices=("val", "train"), default="val", help="of the questions (val)")
     parser.add_argument("--json", type=Path, help="also write the figures, and wrong answers, to this file")
@@ -227,11 +252,16 @@ def main() -> None:
         known.pop("wrong")
         print(json.dumps(known, indent=1))
         return
-    figures: dict[str, Any] = measure_photos.measure(bench.model, arguments.data, arguments.asked)
-    figures |= {"classification": classes(bench), "retrieval": retrieval(bench)}
-    figures["scene questions"] = questions(bench, mixed_pools(arguments.data, arguments.cache), arguments.scenes)
-    held_out = Pools.load(arguments.data, arguments.cache, held_out=True)
-    figures["scene questions, held-out style of emoji"] = questions(bench, held_out, arguments.scenes // 4)
+    parts = arguments.part or PARTS
+    figures: dict[str, Any] = {}
+    if "photographs" in parts:
+        figures |= measure_photos.measure(bench.model, arguments.data, arguments.asked)
+    if "classes" in parts:
+        figures |= {"classification": classes(bench), "retrieval": retrieval(bench)}
+    if "scenes" in parts:
+        figures["scene questions"] = questions(bench, mixed_pools(arguments.data, arguments.cache), arguments.scenes)
+        held_out = Pools.load(arguments.data, arguments.cache, held_out=True)
+        figures["scene questions, held-out style of emoji"] = questions(bench, held_out, arguments.scenes // 4)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
     for part in figures.values():
