@@ -204,6 +204,8 @@ class LocalEmbedder(Local):
 
     def _unknown(self, parts: Sequence[Part]) -> tuple[UnknownText, ...]:
         """Notes on the texts of which the vocabulary lacks a part."""
+        if self.processor.text_meter is None:  # a family without one does not tell what its vocabulary lacks
+            return ()
         sizes = ((i, part.text, self.text_size(part.text)) for i, part in enumerate(parts) if isinstance(part, Text))
         return tuple(
             UnknownText(index=index, text=first_words(text), size=size) for index, text, size in sizes if size.unknown
