@@ -15,7 +15,7 @@ echo "built $(basename "$wheel"), $(($(stat -c %s "$wheel") / 1024)) KiB"
 import sys, zipfile
 names = zipfile.ZipFile(sys.argv[1]).namelist()
 strange = [name for name in names if not name.startswith("tutti/") and ".dist-info/" not in name or "__pycache__" in name]
-missing = {"tutti/py.typed", "tutti/assets/tutti-mini/model.safetensors", "tutti/assets/tutti-mini/config.json"} - {*names}
+missing = {"tutti/py.typed", "tutti/assets/tutti-mini/model.safetensors", "tutti/assets/tutti-mini/config.json", "tutti/assets/whisper-base/model.safetensors"} - {*names}
 if strange or missing:
     raise SystemExit(f"the wheel holds what it should not: {strange}; lacks what it should hold: {sorted(missing)}")
 CHECK
@@ -30,3 +30,4 @@ tutti --help > /dev/null
 tutti models
 tutti inspect tutti-mini
 tutti ask "What animal is this?" "$picture" --json
+tutti transcribe "$here/examples/media/speech.ogg" --text --language en | grep -q "what your country can do for you"

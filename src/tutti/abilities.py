@@ -19,7 +19,7 @@ _ABLE: Mapping[Task, Mapping[str, str]] = {
     "ask": {"text": _MINI} | _SEEN_AND_HEARD,
     "embed": {"text": _MINI} | _SEEN_AND_HEARD | _FELT,
     "classify": _SEEN_AND_HEARD | _FELT,
-    "transcribe": dict.fromkeys(("audio", "video"), "Whisper, such as openai/whisper-base,"),
+    "transcribe": dict.fromkeys(("audio", "video"), "whisper-base"),
 }
 """Task → modality → a model that does it: the built-in one where it can."""
 

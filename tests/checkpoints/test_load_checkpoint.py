@@ -270,7 +270,7 @@ def test_loading_does_not_import_torchs_compiler(folder: Path) -> None:
 
 def test_names_of_nothing() -> None:
     for name, sentence in {
-        "mini-tutti": "There is no model 'mini-tutti'; expected tutti-mini, the folder of a checkpoint, "
+        "mini-tutti": "There is no model 'mini-tutti'; expected tutti-mini, whisper-base, the folder of a checkpoint, "
         'or a hub id such as "organization/name".',
         "no-such/model": "There is no folder no-such/model, and the hub's checkpoint of that name cannot be had "
         "(LocalEntryNotFoundError); check the name and the connection, or give a folder.",

@@ -74,7 +74,6 @@ def test_progress_is_shown_on_a_terminal_only(
         ([RECORDING, "--srt", "--times", "none"], "Captions need times; leave out --times none."),
         ([RECORDING, "--srt", "--json"], "not allowed with argument"),
         ([RECORDING, "--task", "sing"], "invalid choice: 'sing'"),
-        ([RECORDING], "tutti-mini does not transcribe; Whisper, such as openai/whisper-base, does"),
     ],
 )
 def test_what_cannot_be_done(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

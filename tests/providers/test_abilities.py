@@ -45,7 +45,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
     return {
         "tutti-mini": load("tutti-mini"),
         "ImageBind": load(bind.save(folder / "imagebind")),
-        "Whisper": load(save_whisper(folder / "whisper")),
+        "whisper-base": load(save_whisper(folder / "whisper")),
         "LLaVA": load(folder / "llava"),
     }
 
@@ -72,15 +72,15 @@ def test_the_one_that_is_named_can(models: dict[str, Model], task: Task, modalit
         ("LLaVA", "ask", "depth", "was given depth; no model here answers questions about depth, but ImageBind"),
         ("LLaVA", "embed", "image", "does not embed; tutti-mini does."),
         ("LLaVA", "classify", "image", "does not classify; tutti-mini does."),
-        ("LLaVA", "transcribe", "audio", "does not transcribe; Whisper, such as openai/whisper-base, does."),
+        ("LLaVA", "transcribe", "audio", "does not transcribe; whisper-base does."),
         ("tutti-mini", "ask", "thermal", "but ImageBind (imagebind_huge, through `tutti convert`) embeds it."),
         ("tutti-mini", "embed", "motion", "ImageBind (imagebind_huge, through `tutti convert`) embeds motion."),
         ("tutti-mini", "classify", "depth", "ImageBind (imagebind_huge, through `tutti convert`) classifies depth."),
         ("ImageBind", "ask", "image", "does not answer questions; tutti-mini does."),
-        ("Whisper", "ask", "audio", "does not answer questions; tutti-mini does."),
-        ("Whisper", "classify", "audio", "does not classify; tutti-mini does."),
+        ("whisper-base", "ask", "audio", "does not answer questions; tutti-mini does."),
+        ("whisper-base", "classify", "audio", "does not classify; tutti-mini does."),
         (
-            "Whisper",
+            "whisper-base",
             "transcribe",
             "image",
             "no model here transcribes image, but tutti-mini answers questions about it.",

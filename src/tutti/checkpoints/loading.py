@@ -119,7 +119,8 @@ def load(
         path: A folder, a built-in name or a hub id.
         dtype: Precision of the floating-point weights: float32, float16 or bfloat16. Whole numbers keep their type.
         quantize: Precision of the decoder's weights, "int8" or "int4", for inference on the CPU; with "+trunks" behind
-            it, those of trunks become int8, too (`tutti.models.schemes`). None keeps what the folder holds.
+            it, those of trunks become int8, too, and with "+trunks4" those of their MLPs int4 (`tutti.models.schemes`).
+            None keeps what the folder holds.
         adapter: A folder or hub id of a LoRA adapter in the PEFT layout, to put beside the layers that it changes. None
             is the one that lies in the checkpoint's own folder, if there is one, as in the reference.
         own_adapter: Whether that counts.

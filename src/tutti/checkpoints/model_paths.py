@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tutti.errors import CheckpointError
 
-BUILT_IN = ("tutti-mini",)
+BUILT_IN = ("tutti-mini", "whisper-base")
 """Checkpoints that lie inside the package."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")

@@ -57,7 +57,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key-column", metavar="NAME", help="the feed's column that identifies rows (guessed)")
     parser.add_argument("--subject-column", metavar="NAME", help="the feed's column that names the subject of a row")
     parser.add_argument("--read-text", action="store_true", help="read the text in pictures and films (extra: ocr)")
-    parser.add_argument("--transcribe", metavar="MODEL", help="write down speech with this model")
+    parser.add_argument(
+        "--transcribe",
+        metavar="MODEL",
+        nargs="?",
+        const="whisper-base",
+        help="write down speech, so that its words are found, with this model (default: whisper-base)",
+    )
     parser.add_argument(
         "--on",
         metavar="ray[:ADDRESS]",

@@ -22,13 +22,13 @@ _LARGE_BYTES = 500_000_000
 """Loading so many bytes takes seconds, so progress is shown."""
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add `--model` and `--quantize`."""
+def add_model(parser: argparse.ArgumentParser, default: str = "tutti-mini") -> None:
+    """Add `--model` and `--quantize`; without a name, and without `TUTTI_MODEL`, the default is loaded."""
     parser.add_argument(
         "--model",
         metavar="NAME",
         help="a built-in name, checkpoint folder, hub id, openai:, anthropic: or gemini:MODEL, or http://HOST/v1#MODEL "
-        "(default: TUTTI_MODEL, else tutti-mini)",
+        f"(default: TUTTI_MODEL, else {default})",
     )
     parser.add_argument("--adapter", metavar="FOLDER", help="a LoRA adapter in the PEFT layout, trained on the model")
     add_quantize(parser)
@@ -39,7 +39,8 @@ def add_quantize(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--quantize",
         metavar="HOW",
-        help="int8 or int4 weights in the decoder; with +trunks behind it, int8 in trunks, too",
+        help="int8 or int4 weights in the decoder; with +trunks behind it, int8 in trunks, too; int4+trunks4: int4 in "
+        "their MLPs",
     )
 
 

@@ -9,23 +9,28 @@ from typing import TYPE_CHECKING, Any
 from tutti.cli.options import add_json, add_model, load_model, print_json
 from tutti.cli.piped import given
 from tutti.errors import InputError
+from tutti.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from tutti.content import Transcript
 
 _EPILOG = """examples:
-  tutti transcribe talk.mp3 --model openai/whisper-base
+  tutti transcribe talk.mp3
   tutti transcribe interview.mp4 --model openai/whisper-small --language french --task translate
   tutti transcribe lecture.wav --model openai/whisper-large-v3 --srt > lecture.srt
   tutti transcribe call.flac --model facebook/wav2vec2-base-960h --times word --json
 """
 
 
+_WHISPER = "whisper-base"
+"""What writes down speech where no model is named."""
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments. What is not given is left to the checkpoint."""
     parser.epilog = _EPILOG
     parser.add_argument("recording", metavar="RECORDING", help="path or data: URL of a recording or a video, or -")
-    add_model(parser)
+    add_model(parser, default=_WHISPER)
     parser.add_argument("--language", metavar="L", help='spoken language, as "fr" or "french"; otherwise detected')
     parser.add_argument("--task", choices=("transcribe", "translate"), help="translate writes English")
     parser.add_argument("--times", choices=("none", "segment", "word"), help="how finely (default: segment)")
@@ -56,6 +61,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.context:
         options["condition_on_previous_text"] = True
     progress = _show_progress if sys.stderr.isatty() else None
+    if arguments.model is None and read_settings().model == Settings().model:
+        arguments.model = _WHISPER
     model = load_model(arguments)
     transcript = model.transcribe(medium, progress=progress, **options)
     if progress:

@@ -2,7 +2,8 @@
 
 The policy: a model's decoder is most of its weights and most of its time, so its linear layers take the precision asked
 for. The projection onto the vocabulary takes int8 at least. What makes features from media (trunks, connectors, heads,
-tables, norms) is kept, since its errors would reach every token; with "+trunks" the blocks of trunks take int8, too.
+tables, norms) is kept, since its errors would reach every token; with "+trunks" the blocks of trunks take int8, too,
+and with "+trunks4" the layers of their MLPs take int4.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ GROUPS = (128, 64, 32)
 """Columns that share a grid of int4 values; the largest that divides K is used."""
 ROW_BLOCK = 64
 """The int4 kernel takes N in steps of this."""
-CHOICES = ("int8", "int4", "int8+trunks", "int4+trunks")
+CHOICES = ("int8", "int4", "int8+trunks", "int4+trunks", "int4+trunks4")
 """What `quantize` may be."""
 
 _BLOCK = re.compile(r"\.\d+\.")
@@ -33,8 +34,8 @@ class Policy:
 
     decoder: Scheme
     """The linear layers of the decoder's blocks."""
-    trunks: bool = False
-    """Whether the linear layers of all other blocks take int8."""
+    trunks: Scheme | None = None
+    """The linear layers of all other blocks: all in int8, or in int4 those that widen or narrow (MLPs)."""
 
     @classmethod
     def parse(cls, text: str) -> Policy:
@@ -45,7 +46,9 @@ class Policy:
         """
         for scheme in ("int8", "int4"):
             if text in (scheme, f"{scheme}+trunks"):
-                return cls(scheme, text != scheme)
+                return cls(scheme, None if text == scheme else "int8")
+        if text == "int4+trunks4":
+            return cls("int4", "int4")
         raise InputError(f"quantize is {text!r}; expected one of {', '.join(CHOICES)}.")
 
     def scheme(self, layer: str, shape: Sequence[int], blocks: Sequence[str], outputs: Sequence[str]) -> Scheme | None:
@@ -59,10 +62,12 @@ class Policy:
         """
         if layer in outputs:
             return "int8"
+        fits = shape[0] % ROW_BLOCK == 0 and shape[1] % GROUPS[-1] == 0
         if any(layer.startswith(f"{block}.") for block in blocks):
-            fits = shape[0] % ROW_BLOCK == 0 and shape[1] % GROUPS[-1] == 0
             return self.decoder if fits else "int8"
-        return "int8" if self.trunks and _BLOCK.search(layer) else None
+        if self.trunks is None or not _BLOCK.search(layer):
+            return None
+        return self.trunks if fits and shape[0] != shape[1] else "int8"
 
 
 def group_size(width: int) -> int:

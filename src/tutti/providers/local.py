@@ -50,6 +50,7 @@ from tutti.processing.text_meter import TextMeter, first_words
 from tutti.providers.batches import batches, chunks, prepared
 from tutti.providers.cutting import Notes
 from tutti.providers.decoding import decode
+from tutti.providers.listening import Listening
 from tutti.providers.speech import LocalTranscriber
 from tutti.settings import Settings
 
@@ -308,8 +309,11 @@ class LocalResponder(Local):
         return part.text if isinstance(part, Text) else self._medium(part, "ask", notes=notes)
 
 
-class LocalModel(LocalResponder, LocalEmbedder):
-    """A checkpoint with a shared space and a decoder, ready for both; arguments as for `Local`."""
+class LocalModel(Listening, LocalResponder, LocalEmbedder):
+    """A checkpoint with a shared space and a decoder, ready for both; arguments as for `Local`.
+
+    Speech is left to the Whisper of the package: `transcribe`, and questions about what is said.
+    """
 
 
 _KINDS: tuple[tuple[frozenset[str], type[LocalResponder | LocalEmbedder | LocalTranscriber]], ...] = (

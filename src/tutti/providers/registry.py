@@ -33,7 +33,7 @@ def open_provider(
             `gemini:MODEL`, or `http://HOST:PORT/v1#MODEL` for a server in OpenAI's dialect; None takes `TUTTI_MODEL` or
             tutti-mini.
         quantize: Weights of so many bits in the decoder ("int8", "int4"), and, with "+trunks" behind it, of eight in
-            trunks; None keeps them as they are.
+            trunks ("+trunks4": of four in their MLPs); None keeps them as they are.
         adapter: A folder or hub id of a LoRA adapter in the PEFT layout that was trained on the model.
         hosted: How hosted models are called.
         limits: Budgets for decoding media, and perhaps processes to do it in; those of the environment if None.

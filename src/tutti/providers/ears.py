@@ -1,0 +1,43 @@
+"""What models that read no speech write it down with: the Whisper of the package, loaded when it is first asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from tutti import checkpoints
+from tutti.content import Media, Transcript, TranscriptionOptions
+from tutti.engine.passes import run_passes
+from tutti.media import Limits
+from tutti.providers.speech import LocalTranscriber
+from tutti.settings import read_settings
+
+SHIPPED = "whisper-base"
+"""The checkpoint in the package."""
+
+
+class Ears:
+    """A transcriber that loads its checkpoint when it is first asked, and only once.
+
+    Args:
+        limits: Budgets for decoding.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._loaded: LocalTranscriber | None = None
+
+    def transcribe(
+        self,
+        medium: Media,
+        options: TranscriptionOptions | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Transcript:
+        """Write down the speech of a recording or of a video's sound. Errors as for `LocalTranscriber`."""
+        with self._lock:
+            if self._loaded is None:
+                loaded = checkpoints.load(SHIPPED)
+                run_passes(loaded.model, read_settings().second_form_bytes)
+                self._loaded = LocalTranscriber(SHIPPED, loaded, self._limits)
+        return self._loaded.transcribe(medium, options, progress)

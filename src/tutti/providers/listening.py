@@ -1,0 +1,98 @@
+"""The Whisper of the package beside a model that answers and embeds: speech is written down, and answered from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from tutti.content import (
+    Answer,
+    Conversation,
+    Embeddings,
+    Event,
+    Finished,
+    Media,
+    Part,
+    SamplingOptions,
+    SpeechTask,
+    Text,
+    TextDelta,
+    Transcript,
+    TranscriptionOptions,
+    Usage,
+)
+from tutti.errors import CapacityError, InputError
+from tutti.media import Limits
+from tutti.providers.ears import Ears
+from tutti.providers.spoken import Asked, asked_about_speech, claims, told
+
+if TYPE_CHECKING:
+    from tutti.providers.speech import Progress
+
+    class _Answering:
+        """What the class that this is mixed into has."""
+
+        name: str
+        limits: Limits
+
+        def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]: ...
+        def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings: ...
+else:
+    _Answering = object
+
+
+_SURE = TranscriptionOptions(temperatures=(0.0,), no_speech_threshold=0.0)
+"""What is unsure is left out: an answer must not rest on words that were guessed from a noise."""
+
+
+class Listening(_Answering):
+    """Goes before a class that answers and embeds."""
+
+    @cached_property
+    def ears(self) -> Ears:
+        """What writes down speech."""
+        return Ears(self.limits)
+
+    def transcribe(
+        self, medium: Media, options: TranscriptionOptions | None = None, progress: Progress | None = None
+    ) -> Transcript:
+        """The speech of a recording or of a video's sound. Errors as for `LocalTranscriber.transcribe`."""
+        return self.ears.transcribe(medium, options, progress)
+
+    def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]:
+        """As without ears; what is asked about spoken words is answered from the transcript, its evidence."""
+        asked = None if options.json_schema is not None else asked_about_speech(conversation)
+        found = None if asked is None else self._from_transcript(asked, options)
+        if found is None:
+            yield from super().stream(conversation, options)
+        else:
+            yield TextDelta(found.text)
+            yield Finished(found)
+
+    def _from_transcript(self, asked: Asked, options: SamplingOptions) -> Answer | None:
+        """What the transcript answers; None if there is no speech, or no answer in it."""
+        begun = time.perf_counter()
+        task: SpeechTask | None = "translate" if asked.translate else None
+        try:
+            transcript = self.ears.transcribe(asked.medium, replace(_SURE, task=task, seed=options.seed))
+        except (InputError, CapacityError):
+            return None  # a film without sound, or what the model itself refuses in its own words
+        found = told(asked, transcript, self._nearness)
+        if found is None:
+            return None
+        return Answer(
+            text=found.text,
+            model=self.name,
+            finish_reason="stop",
+            usage=Usage(),
+            seconds=time.perf_counter() - begun,
+            evidence=claims(found.segments, transcript.model),
+        )
+
+    def _nearness(self, question: str, texts: Sequence[str]) -> list[float]:
+        """Cosines of texts with a question."""
+        vectors = self.embed([Text(question), *map(Text, texts)]).vectors
+        return [float(score) for score in vectors[1:] @ vectors[0]]

@@ -1,0 +1,126 @@
+"""Questions about spoken words: told from others, and answered from a transcript with its times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tutti
+from tutti.cli.main import main
+from tutti.content import Audio, Image, Message, Segment, Transcript, Video
+from tutti.providers.spoken import Asked, Kind, Told, asked_about_speech, claims, told
+
+SPEECH = Path(__file__).parents[2] / "examples" / "media" / "speech.ogg"
+RECORDING, FILM = Audio("x.ogg"), Video("x.mp4")
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("What does she say?", "words"),
+        ("What is said in this recording?", "words"),
+        ("Transcribe this.", "words"),
+        ("What does the man talk about?", "words"),
+        ("Which words can be heard?", "words"),
+        ("What did they order?", "words"),
+        ("When is the country mentioned?", "when"),
+        ("When does she say goodbye?", "when"),
+        ("At what time does he mention Paris?", "when"),
+        ("Which digit is it?", "digit"),
+        ("What number is spoken?", "digit"),
+        ("Which language is spoken here?", "language"),
+        ("Is anybody speaking?", "whether"),
+        ("What do you hear?", None),
+        ("What animal is this?", None),
+        ("Can you tell me what this sound is?", None),
+        ("Is it raining?", None),
+        ("Describe the sound.", None),
+    ],
+)
+def test_which_questions_are_about_words(question: str, kind: Kind | None) -> None:
+    found = asked_about_speech([Message.user(RECORDING, question)])
+    assert (None if found is None else found.kind) == kind
+
+
+def test_there_must_be_something_to_listen_to() -> None:
+    assert asked_about_speech([Message.user("What does she say?")]) is None
+    assert asked_about_speech([Message.user(Image(np.zeros((2, 2, 3), np.uint8)), "What does she say?")]) is None
+    assert asked_about_speech([Message.user(FILM, "What word is written on the sign?")]) is None
+    earlier = [Message.user(FILM, "What is this?"), Message.assistant("a film"), Message.user("And what does she say?")]
+    found = asked_about_speech(earlier)
+    assert found is not None
+    assert found.medium is FILM
+    in_english = asked_about_speech([Message.user(RECORDING, "Translate what he says.")])
+    assert in_english is not None
+    assert in_english.translate
+
+
+def transcript(*texts: str, language: str = "en") -> Transcript:
+    segments = tuple(
+        Segment(start_s=30.0 * index, end_s=30.0 * index + 20, text=text) for index, text in enumerate(texts)
+    )
+    return Transcript(
+        text=" ".join(texts), segments=segments, model="whisper-base", language=language, task="transcribe",
+        duration_s=200.0, seconds=1.0,
+    )  # fmt: skip
+
+
+def answer(question: str, spoken: Transcript) -> Told | None:
+    asked = asked_about_speech([Message.user(RECORDING, question)])
+    assert isinstance(asked, Asked)
+    return told(asked, spoken, lambda _, texts: [text.count("river") for text in texts])
+
+
+def test_answers_are_taken_from_the_transcript() -> None:
+    spoken = transcript("We met in Paris.", "The boat went down the river.", "Then we went home.")
+    said = answer("What does she say?", spoken)
+    assert said is not None
+    assert said.text == "“We met in Paris. The boat went down the river. Then we went home.”"
+    when = answer("When is the boat mentioned?", spoken)
+    assert when is not None
+    assert (when.text, when.segments) == ("At 30.0 s (“The boat went down the river.”).", spoken.segments[1:2])
+    later = answer("When does he say home?", transcript(*["Nothing."] * 3, "Going home."))
+    assert later is not None
+    assert later.text == "At 1:30 (“Going home.”)."
+    never = answer("When is Rome mentioned?", spoken)
+    assert never == Told(text="It is not mentioned in what is said.", segments=())
+    language = answer("Which language is spoken?", transcript("Bonjour.", language="fr"))
+    assert language is not None
+    assert language.text == "French."
+    assert claims(when.segments, "whisper-base")[0].evidence == "heard at 30.0 s to 50.0 s by whisper-base"
+
+
+def test_a_long_transcript_gives_the_nearest_passages() -> None:
+    spoken = transcript(*["word " * 30] * 3, "down the river", *["word " * 30] * 3)
+    said = answer("What do they say about the boat?", spoken)
+    assert said is not None
+    assert "down the river" in said.text
+    assert len(said.segments) == 3
+
+
+@pytest.mark.parametrize(
+    ("heard", "digit"),
+    [("Seven.", "seven"), ("7", "seven"), ("For.", "four"), ("It is nine", "nine"), ("Hello.", None)],
+)
+def test_digits(heard: str, digit: str | None) -> None:
+    said = answer("Which digit is it?", transcript(heard))
+    assert (None if said is None else said.text) == digit
+
+
+@pytest.mark.parametrize("noise", ["(dog barking)", "[Music]", "** sounds **", "♪♪", "..."])
+def test_notes_about_noises_are_no_words(noise: str) -> None:
+    assert answer("What does she say?", transcript(noise)) is None
+
+
+def test_the_shipped_weights_write_down_speech_and_answer_from_it(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "ask not what your country can do for you"
+    assert main(["transcribe", str(SPEECH), "--text", "--language", "en"]) == 0
+    assert words in capsys.readouterr().out
+    model = tutti.load()
+    said = model.ask("What does he say?", SPEECH)
+    assert words in said.text
+    assert said.evidence
+    assert all("by whisper-base" in claim.evidence for claim in said.evidence)
+    assert words in model.transcribe(SPEECH, language="en").text
