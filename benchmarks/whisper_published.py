@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
 RATE_HZ = 16_000
 PRECISIONS = ("float32", "int8+trunks", "int4+trunks")
@@ -61,6 +60,7 @@ def recordings(data: Path | None, speech_set: Path | None, minutes: float) -> li
 
 
 def _row(source: str, name: str, text: str, content: bytes) -> dict[str, Any]:
+    import soundfile  # not where the peers live
     import soxr
 
     samples, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
