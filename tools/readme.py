@@ -21,7 +21,7 @@ BESIDE = {
     "recipes": "what trains tutti-mini, one command",
     "examples": "short programs, each under 60 lines and run by the tests",
     "benchmarks": "side by side with what one would use instead; RESULTS.md",
-    "docs": "guides, architecture, decisions",
+    "docs": "guides, architecture, decisions; `make site`",
     "tests": "a folder a room, plus parity with the reference implementations",
     "tools": "what writes and checks generated pages and media",
 }

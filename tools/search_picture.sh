@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make docs/images/search.png: what `tutti search` writes about the three files of examples/media, as a browser shows it.
+# Make docs/images/search.png: what `tutti search` writes about examples/media, as a browser shows it.
 # Usage: tools/search_picture.sh            needs chromium; looks at local files only
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,12 +9,11 @@ room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 export PYTHONPATH=$root/src OMP_NUM_THREADS=1
 
-mkdir "$room/media"
-cp examples/media/{picture.png,recording.ogg,video.mp4} "$room/media"
+cp -r examples/media "$room/media"
 (
   cd "$room"
   "$bin/python" -m tutti index media --into media.db
-  "$bin/python" -m tutti search "a dog barking" --in media.db --html page.html
+  "$bin/python" -m tutti search "a dog barking" --in media.db --top 3 --html page.html
   chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
     --disable-component-update --disable-sync --user-data-dir="$room/profile" --hide-scrollbars --window-size=880,410 \
     --screenshot="$room/page.png" "file://$room/page.html"
