@@ -270,7 +270,7 @@ def as_part(item: Any) -> Part:
         return item
     from tutti.media import wrap
 
-    return wrap(item)
+    return wrap(item, keep=True)
 
 
 def as_medium(item: Medium) -> Media:

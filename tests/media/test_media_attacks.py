@@ -98,13 +98,13 @@ def test_a_film_of_few_bytes_and_much_work_is_ended() -> None:
     frames[0].save(file, "GIF", save_all=True, append_images=[frames[n % 2] for n in range(1, 12)], duration=20)
     heavy, light = Video(file.getvalue()), Video(np.zeros((2, 8, 8, 3), np.uint8), frames_per_s=1.0)
     pool = Workers(1, seconds=600)
-    limits = Limits(workers=pool)
-    assert len(decode_video(heavy, limits, UniformFrames(1)).frames) == 1, "with time, it is decoded"
+    decoder = pool.decoder(Limits())
+    assert len(decoder.clip(heavy, UniformFrames(1)).frames) == 1, "with time, it is decoded"
     pool._seconds = 0.05
     with pytest.raises(CapacityError, match=r"takes more than 0\.05 s to decode"):
-        decode_video(heavy, limits, UniformFrames(1))
+        decoder.clip(heavy, UniformFrames(1))
     assert pool.killed == 1
-    assert len(decode_video(light, limits, UniformFrames(1)).frames) == 1
+    assert len(decoder.clip(light, UniformFrames(1)).frames) == 1
     pool.close()
 
 

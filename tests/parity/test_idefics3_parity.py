@@ -31,7 +31,7 @@ from tests.parity.written import close, noise
 from tutti import checkpoints
 from tutti.content import Message, Video
 from tutti.errors import CapacityError, UnsupportedConfig
-from tutti.media import Limits, UniformFrames, Workers, decode_video
+from tutti.media import InProcess, Limits, UniformFrames, Workers, decode_video
 from tutti.model import load
 from tutti.processing.smolvlm import in_words
 
@@ -273,12 +273,13 @@ def test_an_hour_of_large_frames_is_answered(plain: Saved, tmp_path: Path) -> No
     frames, tokens = SAMPLING["max_frames"], plain.processor.image_seq_len
     for workers in (None, Workers(1)):
         # One frame is within the budget as it is, and all of them only as the model takes them.
-        limits = Limits(max_pixels=1920 * 1080 + 1, max_seconds=1800, workers=workers)
+        limits = Limits(max_pixels=1920 * 1080 + 1, max_seconds=1800)
+        decoder = workers.decoder(limits) if workers else InProcess(limits)
         with pytest.raises(CapacityError, match=r"lasts 3,6\d\d s or more; the limit is 1,800 s"):
-            decode_video(film, limits)
+            decoder.clip(film)
         with pytest.raises(CapacityError, match="1,920 x 1,080 pixels in 5 kept frames"):
-            decode_video(film, limits, UniformFrames(frames), sound=False)
-        answer = load(str(plain.folder), limits=limits).ask("What happens?", film, max_tokens=2)
+            decoder.clip(film, UniformFrames(frames), sound=False)
+        answer = load(str(plain.folder), decoder=decoder).ask("What happens?", film, max_tokens=2)
         assert answer.usage.video_tokens == frames * tokens
         if workers:
             workers.close()

@@ -40,8 +40,8 @@ from tutti.errors import (
     UnsupportedTask,
 )
 from tutti.interfaces import Embedder, Responder
-from tutti.media import Limits, decode_video
-from tutti.media.frames import Reel
+from tutti.media import InProcess, Limits, decode_video
+from tutti.media.frame_sampling import FrameReader
 from tutti.model import Model
 from tutti.providers.answer_cache import AnswerCache
 from tutti.providers.anthropic import Anthropic
@@ -76,12 +76,12 @@ def make(server: Loopback) -> Iterator[Make]:
         settings = HostedOptions(**{"retries": 0, "timeout_s": 20, **options})
         key = Key(SECRET)
         if kind == "openai":
-            model: Hosted = OpenAI("openai:m", "m", key, Limits(), settings, base_url=f"{server.url}/v1")
+            model: Hosted = OpenAI("openai:m", "m", key, InProcess(Limits()), settings, base_url=f"{server.url}/v1")
             if official:
                 model.own_server, model.accepts = False, CHAT
         else:
             model = {"anthropic": Anthropic, "gemini": Gemini}[kind](
-                f"{kind}:m", "m", key, Limits(), settings, base_url=server.url
+                f"{kind}:m", "m", key, InProcess(Limits()), settings, base_url=server.url
             )
         made.append(model)
         return model
@@ -185,7 +185,7 @@ def test_what_a_provider_does_not_take_is_refused_before_anything_is_sent(
 def test_of_openais_models_some_see_and_some_hear() -> None:
     picture, recording = MEDIA / "picture.png", MEDIA / "recording.ogg"
     sees, hears = (
-        Model(OpenAI(f"openai:{name}", name, Key(SECRET), Limits(), HostedOptions()))
+        Model(OpenAI(f"openai:{name}", name, Key(SECRET), InProcess(Limits()), HostedOptions()))
         for name in ("gpt-4o", "gpt-4o-audio-preview")
     )
     assert "<image/png, " in json.dumps(sees.preview("What is this?", picture))
@@ -282,7 +282,7 @@ class At:
 
     times_s: tuple[float, ...]
 
-    def moments(self, reel: Reel) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def moments(self, reader: FrameReader) -> np.ndarray[Any, np.dtype[np.float64]]:
         return np.array(self.times_s) + 0.01
 
 
@@ -300,7 +300,7 @@ class At:
 )
 def test_large_pictures_are_scaled_to_what_the_model_uses(name: str, pictures: int, width: int) -> None:
     pixels = np.zeros((100, 4000, 3), np.uint8)
-    model = Anthropic(f"anthropic:{name}", name, Key(SECRET), Limits(), HostedOptions())
+    model = Anthropic(f"anthropic:{name}", name, Key(SECRET), InProcess(Limits()), HostedOptions())
     payload = model.payload([Message.user(*[Image(pixels)] * pictures, "?")], SamplingOptions())
     sent = payload["messages"][0]["content"][pictures - 1]["source"]["data"]
     with PIL.Image.open(io.BytesIO(sent.data)) as picture:
@@ -391,7 +391,7 @@ def test_a_line_that_breaks_within_an_answer_is_an_error_and_not_an_answer(
 def test_no_server_at_all() -> None:
     with loopback() as state:
         url = state.url
-    model = OpenAI("x", "m", Key(SECRET), Limits(), HostedOptions(retries=0), base_url=f"{url}/v1")
+    model = OpenAI("x", "m", Key(SECRET), InProcess(Limits()), HostedOptions(retries=0), base_url=f"{url}/v1")
     with pytest.raises(Unavailable, match="no connection"):
         ask(model)
     model._client.close()

@@ -20,7 +20,7 @@ from tests.models.conftest import TINY, tiny_model, tiny_values
 from tutti import checkpoints
 from tutti.content import Audio, Finished, Image, Message, SamplingOptions, Text, Usage, Video
 from tutti.errors import TuttiError, UnsupportedTask
-from tutti.media import Limits
+from tutti.media import InProcess, Limits
 from tutti.model import load
 from tutti.models.llama.config import LlamaConfig
 from tutti.models.llama.model import LlamaForCausalLM
@@ -172,7 +172,7 @@ def test_points_are_those_of_the_model_in_the_order_given(local: LocalModel) -> 
 
 
 def test_a_tenants_media_are_embedded_once(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
-    local = LocalModel("tiny", checkpoints.load(save()), Limits())
+    local = LocalModel("tiny", checkpoints.load(save()), InProcess(Limits()))
     parts = [Image(pixels(1)), Text("w9"), sound(1)]
     fresh = local.embed(parts)
     assert local.stats()["embedding_cache_bytes"] == 0, "without a tenant nothing is kept"

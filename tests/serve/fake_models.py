@@ -29,7 +29,7 @@ from tutti.content import (
     TranscriptionOptions,
     Usage,
 )
-from tutti.media import Limits, decode_audio, decode_image, decode_video
+from tutti.media import InProcess, Limits, decode_audio, decode_image, decode_video
 from tutti.serve.admission import ServerLimits
 from tutti.serve.keys import Keys
 from tutti.serve.lifecycle import ListenOptions, Server, make_server
@@ -145,7 +145,7 @@ def served(
         ListenOptions(port=0, drain_seconds=drain_seconds),
         keys or Keys({}),
         limits or ServerLimits(),
-        opener or MediaOpener(Limits()),
+        opener or MediaOpener(InProcess(Limits())),
         telemetry,
     )
     thread = threading.Thread(target=server.run)

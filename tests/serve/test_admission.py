@@ -18,7 +18,7 @@ from PIL import Image as pillow
 
 from tests.serve.fake_models import Parrot, served
 from tests.serve.test_gate import KEY, KEYS, asked, chat
-from tutti.media import Limits
+from tutti.media import InProcess, Limits
 from tutti.serve.admission import Admission, Cost, ServerLimits
 from tutti.serve.lifecycle import Server
 from tutti.serve.media_parts import MediaOpener
@@ -181,7 +181,7 @@ def test_bombs_go_off_without_the_guard_and_not_with_it() -> None:
         with pillow.open(io.BytesIO(content)) as image:
             assert np.asarray(image).size > 2 * small.max_pixels, "decoded, it is large"
         assert len(content) < 100_000
-    with served(Parrot(limits=small), opener=MediaOpener(small)) as server:
+    with served(Parrot(limits=small), opener=MediaOpener(InProcess(small))) as server:
         for content in (bomb, thin, lying_png(65_000, 65_000), lying_png(2**31 - 1, 2**31 - 1)):
             begun = time.perf_counter()
             status, _, told = post(server, picture(content))

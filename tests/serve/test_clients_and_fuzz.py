@@ -24,7 +24,7 @@ from tests.serve.fake_models import Parrot, served
 from tests.serve.load import Load, new_picture
 from tests.serve.test_gate import asked, chat
 from tutti.cli.main import main
-from tutti.media import Limits
+from tutti.media import InProcess, Limits
 from tutti.serve.admission import ServerLimits
 from tutti.serve.app import create_app
 from tutti.serve.keys import Keys, digest
@@ -109,7 +109,7 @@ def _mutated(body: Any, seed: int, value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def standing() -> Iterator[Server]:
-    with served(Parrot(), opener=MediaOpener(Limits())) as server:
+    with served(Parrot(), opener=MediaOpener(InProcess(Limits()))) as server:
         yield server
 
 
@@ -165,7 +165,7 @@ if sys.platform == "linux":  # there is no libFuzzer for Python elsewhere
 
 def test_the_openapi_document_is_kept_to() -> None:
     """schemathesis makes requests of the document, good and bad, and holds the answers to it."""
-    service = Service(Parrot(), "parrot", ServerLimits(), MediaOpener(Limits()))
+    service = Service(Parrot(), "parrot", ServerLimits(), MediaOpener(InProcess(Limits())))
     schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(service, Keys({})))
     tried = []
 

@@ -15,7 +15,7 @@ import pytest
 from tests.serve.fake_models import Parrot, served
 from tutti.cli.main import main
 from tutti.errors import InputError
-from tutti.media import Limits
+from tutti.media import InProcess, Limits
 from tutti.serve.admission import ServerLimits
 from tutti.serve.app import create_app
 from tutti.serve.gate import PUBLIC
@@ -63,7 +63,7 @@ def walked(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
 
 def routes() -> list[tuple[str, str]]:
     """The route table of the application."""
-    service = Service(Parrot(), "parrot", ServerLimits(), MediaOpener(Limits()))
+    service = Service(Parrot(), "parrot", ServerLimits(), MediaOpener(InProcess(Limits())))
     app = create_app(service, KEYS)
     service.close()
     return sorted({*walked(app.routes)})

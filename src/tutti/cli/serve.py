@@ -122,16 +122,17 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
     from tutti.settings import read_settings
 
     workers = Workers(arguments.decode_workers)
-    sizes = limits.of_media(replace(Limits.from_settings(read_settings()), workers=workers))
+    sizes = limits.of_media(Limits.from_settings(read_settings()))
+    decoder = workers.decoder(sizes)
     fetched = replace(sizes, max_bytes=limits.request.bytes)
     domains, folder = arguments.allow_media_domain, arguments.media_root
     opener = MediaOpener(
-        sizes,
+        decoder,
         Fetcher(domains, fetched) if domains else None,
         MediaRoot(folder, fetched) if folder is not None else None,
     )
     telemetry = from_environment() if arguments.otel else None
-    provider = open_named(arguments, limits=sizes)
+    provider = open_named(arguments, decoder=decoder)
     name = arguments.name or provider.name.rstrip("/").rpartition("/")[2]
     server = make_server(provider, name, listen, keys, limits, opener, telemetry)
     logs.configure()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 from urllib.parse import unquote_to_bytes
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 Modality = Literal["text", "image", "audio", "video", "depth", "thermal", "motion"]
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Array"
 """A path, a `data:` URL, encoded bytes, or a numpy array of decoded values."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile(os.PathLike[str]):
+    """The path of a file that was read already, with its content, so that it is not opened again."""
+
+    path: str
+    content: bytes = field(repr=False)
+
+    def __fspath__(self) -> str:
+        return self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ class Media:
         Raises:
             InputError: The source is a path that cannot be read or a `data:` URL that cannot be decoded.
         """
-        source = self.source
+        source = self.source.content if isinstance(self.source, ReadFile) else self.source
         encoded = isinstance(source, (str, bytes, os.PathLike))
         state = hashlib.sha256(f"{self.modality}\0{self._rate()}\0{'file' if encoded else 'array'}\0".encode())
         if isinstance(source, bytes):

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from tutti.content import Audio
 from tutti.errors import InputError
 from tutti.media import sniff
-from tutti.media.framing import check_whole
 from tutti.media.limits import Limits
 from tutti.media.mixing import Mixer
 from tutti.media.sndfile import SNDFILE_FORMATS, sound_file
 from tutti.media.sniff import SOUNDS, Format, describe
 from tutti.media.sources import array_of, opened
+from tutti.media.truncation import check_whole
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -58,8 +58,6 @@ def decode_audio(part: Audio, limits: Limits) -> Sound:
     array = array_of(part)
     if array is not None:
         return _from_array(array, part.sample_rate_hz, limits)
-    if limits.workers is not None:
-        return limits.workers.sound(part, limits)
     with opened(part, limits) as file:
         return _decode(file, part, limits)
 

@@ -26,13 +26,13 @@ from PIL.ImageFile import ImageFile
 from tutti.content import Image, Media
 from tutti.errors import InputError, MissingExtra
 from tutti.media import sniff
-from tutti.media.framing import check_whole, webp_size
 from tutti.media.limits import Limits
+from tutti.media.orientation import UPRIGHT, Turn, turned
 from tutti.media.png_chunks import without_large_texts
 from tutti.media.sniff import PICTURES, Format, describe
 from tutti.media.sources import array_of, decoding, opened
 from tutti.media.transparency import rgb, scale_transparent_colour
-from tutti.media.turning import UPRIGHT, Turn, turned
+from tutti.media.truncation import check_whole, webp_size
 
 # The readers are called directly rather than through `PIL.Image.open`: nothing else can be tried on hostile bytes, and
 # the pixel budget is ours, not the process-wide MAX_IMAGE_PIXELS of Pillow with its warning.

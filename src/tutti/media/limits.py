@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 from tutti.errors import CapacityError
 from tutti.settings import Settings
-
-if TYPE_CHECKING:
-    from tutti.media.workers import Workers
 
 PADDING_S = 0.15
 """What codecs add at a recording's ends, in seconds: MP3 up to 2,304 samples, AAC 3,136, at 22 kHz or more."""
@@ -28,8 +24,6 @@ class Limits:
     """Longest one of which no more than pieces or chosen frames are held, in seconds."""
     max_bytes: int = Settings.max_bytes
     """Largest file that is read, and largest sound once decoded, in bytes."""
-    workers: Workers | None = field(default=None, compare=False)
-    """Processes that decode sound and video; None decodes them in this one."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Limits:

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.content import Media, data_url_bytes
+from tutti.content import Media, ReadFile, data_url_bytes
 from tutti.errors import CapacityError, InputError, TuttiError
 from tutti.media.limits import Limits
 
@@ -49,7 +49,7 @@ def _expected(part: Media) -> str:
 
 
 def _open(part: Media, limits: Limits) -> BinaryIO:
-    source = part.source
+    source = part.source.content if isinstance(part.source, ReadFile) else part.source
     if isinstance(source, (bytes, bytearray, memoryview)):
         return io.BytesIO(source)
     if isinstance(source, str) and source.startswith("data:"):

@@ -11,6 +11,7 @@ import heapq
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any, BinaryIO
@@ -24,13 +25,14 @@ from numpy.typing import NDArray
 from tutti.content import Audio, Media, Video
 from tutti.errors import InputError
 from tutti.media import sniff
-from tutti.media.containers import channels_of, check_codec, check_rate, container, is_container, picture_stream
+from tutti.media.containers import channels_of, check_codec, check_rate, container, is_container
 from tutti.media.limits import Limits
 from tutti.media.mixing import Mixer
+from tutti.media.orientation import upright
 from tutti.media.sndfile import SNDFILE_FORMATS, sound_file
 from tutti.media.sniff import Format, describe
 from tutti.media.sources import opened
-from tutti.media.turning import shown_size, upright
+from tutti.media.video_stream import no_frames, pictures_of, size_of, time_of, timed_packets
 
 Shown = tuple[float, NDArray[np.uint8]]
 Window = tuple[float, NDArray[np.float32]]
@@ -75,13 +77,13 @@ def sampled_frames(part: Video, limits: Limits, plan: Plan, short_side: int = 25
     """
     wanted, last = set(plan.leaps), dict(plan.stretches)
     with opened(part, limits) as file, container(file, _film(file, part), part.name) as film:
-        stream = _pictures(film, part.name)
+        stream = pictures_of(film, part.name, limits)
         base, codec = float(stream.time_base), stream.codec_context
         stream.thread_type = "AUTO"
         codec.flags |= Flags.output_corrupt  # so says H.264 of a key that is no reset, when nothing was before it
         until: int | None = None
         for packet in film.demux(stream):
-            time = _time(packet)
+            time = time_of(packet)
             if packet.is_keyframe and time is not None:
                 until = last.get(time, time)
                 wanted.add(time)
@@ -96,15 +98,8 @@ def sampled_frames(part: Video, limits: Limits, plan: Plan, short_side: int = 25
             for frame in frames:
                 if frame.pts in wanted:
                     wanted.discard(frame.pts)
-                    limits.check_pixels(part.name, frame.width, frame.height)
-                    shown = shown_size(stream, frame.width, frame.height)
-                    yield max(0.0, frame.pts * base - plan.zero_s), _shrunk(frame, shown, short_side)
-
-
-def _time(packet: Any) -> int | None:
-    """When it is shown, or else decoded, in units of its stream."""
-    found: int | None = packet.pts if packet.pts is not None else packet.dts
-    return found
+                    size = size_of(frame, stream, part.name, limits)
+                    yield max(0.0, frame.pts * base - plan.zero_s), _shrunk(frame, size, short_side)
 
 
 def plan_frames(part: Video, limits: Limits) -> Plan:
@@ -114,25 +109,17 @@ def plan_frames(part: Video, limits: Limits) -> Plan:
         InputError: It is damaged, has no frames, or is of another format.
         CapacityError: It lasts longer, or its frames are larger, than allowed.
     """
-    base, leaps, first, last, keys = 1.0, [], None, None, 0
+    keys, first, last = 0, float("inf"), float("-inf")
     with opened(part, limits) as file, container(file, _film(file, part), part.name) as film:
-        stream = _pictures(film, part.name)
-        limits.check_pixels(part.name, stream.codec_context.width, stream.codec_context.height)
+        stream = pictures_of(film, part.name, limits)
         base = float(stream.time_base)
-        spotter = _Leaps(base)
-        for packet in film.demux(stream):
-            time = _time(packet)
-            if time is None or not packet.size or packet.is_discard:
-                continue
-            first, last = (time, time) if first is None or last is None else (min(first, time), max(last, time))
-            limits.check_seconds(part.name, (last - first) * base)
+        leaps = _Leaps(base)
+        for time, packet in timed_packets(film, stream, part.name, limits):
+            first, last = min(first, time), max(last, time)
             keys += packet.is_keyframe
-            spotter.add(time, packet.size, packet.is_keyframe)
-        leaps = spotter.found
-    if first is None or last is None:
-        raise InputError(f"{part.name} holds no frames; expected a video with moving pictures.")
+            leaps.add(time, packet.size, packet.is_keyframe)
     duration_s = (last - first) * base
-    strongest = heapq.nlargest(2 + int(duration_s * _LEAPS_PER_S), leaps)
+    strongest = heapq.nlargest(2 + int(duration_s * _LEAPS_PER_S), leaps.found)
     chosen = sorted((time, key) for _, time, key in strongest)
     stretches = tuple({key: time for time, key in chosen}.items())
     return Plan(first * base, duration_s, tuple(time for time, _ in chosen), stretches, keys)
@@ -171,14 +158,6 @@ def _film(file: BinaryIO, part: Media) -> Format:
     if found not in (sniff.MP4, sniff.MATROSKA):
         raise InputError(f"{part.name} is not a film in a container: {describe(file)}; expected MP4, MOV, WebM or MKV.")
     return found
-
-
-def _pictures(film: Any, name: str) -> Any:
-    stream = picture_stream(film)
-    if stream is None:
-        raise InputError(f"{name} has sound but no moving pictures; expected a video.")
-    check_codec(stream, name)
-    return stream
 
 
 def sound_windows(
@@ -325,7 +304,7 @@ def frame_at(part: Video, limits: Limits, time_s: float) -> NDArray[np.uint8]:
     """
     zero_s = plan_zero(part, limits)
     with opened(part, limits) as file, container(file, _film(file, part), part.name) as film:
-        stream = _pictures(film, part.name)
+        stream = pictures_of(film, part.name, limits)
         wanted = time_s + zero_s + 1e-6
         film.seek(max(0, int(wanted / stream.time_base)), stream=stream, backward=True)
         shown = None
@@ -335,19 +314,16 @@ def frame_at(part: Video, limits: Limits, time_s: float) -> NDArray[np.uint8]:
                 break
             shown = frame
         if shown is None:
-            raise InputError(f"{part.name} holds no frames; expected a video with moving pictures.")
-        size = shown_size(stream, shown.width, shown.height)
-        limits.check_pixels(part.name, *size)
-        return upright(shown, size)
+            raise no_frames(part.name)
+        return upright(shown, size_of(shown, stream, part.name, limits))
 
 
 def plan_zero(part: Video, limits: Limits) -> float:
     """The container's time of the first frame, in seconds."""
     with opened(part, limits) as file, container(file, _film(file, part), part.name) as film:
-        stream = _pictures(film, part.name)
-        packets = film.demux(stream)
-        times = [packet.pts for _, packet in zip(range(32), packets, strict=False) if packet.pts is not None]
-        return float(min(times, default=0) * stream.time_base)
+        stream = pictures_of(film, part.name, limits)
+        times = (time for time, _ in timed_packets(film, stream, part.name, limits))
+        return float(min(islice(times, 32)) * stream.time_base)
 
 
 def _container_stretch(

@@ -13,12 +13,12 @@ from tutti.errors import InputError
 from tutti.media import sniff
 from tutti.media.audio import Sound, finished
 from tutti.media.containers import read_sound
-from tutti.media.frames import FrameChoice, UniformFrames
-from tutti.media.framing import check_whole
+from tutti.media.frame_readers import AnimationReader, ArrayReader, ContainerReader, Shown
+from tutti.media.frame_sampling import FrameChoice, UniformFrames
 from tutti.media.limits import Limits
-from tutti.media.reels import AnimationReel, ArrayReel, ContainerReel, Shown
 from tutti.media.sniff import FILMS, describe
 from tutti.media.sources import array_of, opened
+from tutti.media.truncation import check_whole
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -59,30 +59,28 @@ def decode_video(
         CapacityError: It has more bytes, seconds or pixels than allowed.
     """
     choice = choice or UniformFrames()
-    if limits.workers is not None and array_of(part) is None:
-        return limits.workers.clip(part, limits, choice, scale=scale, sound=sound)
     if not sound:
         limits = limits.streaming()
 
-    def clip_of(reel: ContainerReel | AnimationReel | ArrayReel) -> Clip:
-        moments = choice.moments(reel)
-        shown = _scaled(reel.shown_at(moments), len(moments), scale, part.name, limits)
+    def clip_of(reader: ContainerReader | AnimationReader | ArrayReader) -> Clip:
+        moments = choice.moments(reader)
+        shown = _scaled(reader.shown_at(moments), len(moments), scale, part.name, limits)
         times_s = np.array([time_s for time_s, _ in shown], dtype=np.float64)
-        return Clip(np.stack([frame for _, frame in shown]), times_s, reel.duration_s, sound=None)
+        return Clip(np.stack([frame for _, frame in shown]), times_s, reader.duration_s, sound=None)
 
     array = array_of(part)
     if array is not None:
-        return clip_of(ArrayReel(array, part.frames_per_s, limits))
+        return clip_of(ArrayReader(array, part.frames_per_s, limits))
     with opened(part, limits) as file:
         found = sniff.sniff(file)
         if found in sniff.ANIMATIONS:
-            return clip_of(AnimationReel(file, part, limits))
+            return clip_of(AnimationReader(file, part, limits))
         if found is None or found not in (sniff.MP4, sniff.MATROSKA):
             raise InputError(f"{part.name} is not a video that Tutti reads: {describe(file)}; expected {FILMS}.")
         check_whole(file, found, part.name)
-        reel = ContainerReel(file, found, part.name, limits)
-        clip = clip_of(reel)
-        track = read_sound(file, found, part.name, limits, zero_s=reel.zero_s) if sound else None
+        reader = ContainerReader(file, found, part.name, limits)
+        clip = clip_of(reader)
+        track = read_sound(file, found, part.name, limits, zero_s=reader.zero_s) if sound else None
         return replace(clip, sound=finished(*track, part.name)) if track is not None else clip
 
 

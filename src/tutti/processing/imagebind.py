@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.errors import CapacityError, InputError, UnsupportedConfig, UnsupportedTask
-from tutti.media.frames import spread_windows
+from tutti.media.frame_sampling import spread_windows
 from tutti.media.video import Clip
 from tutti.processing.clip import CLIPTexts
 from tutti.processing.depth_thermal import DepthMap, HeatMap, center

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.errors import CapacityError, InputError, UnsupportedConfig, UnsupportedTask
-from tutti.media.frames import UniformFrames
+from tutti.media.frame_sampling import UniformFrames
 from tutti.media.limits import PADDING_S
 from tutti.media.video import Clip
 from tutti.processing.audio import LogMel

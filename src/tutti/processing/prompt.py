@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tutti.errors import InputError, UnsupportedTask
 
 if TYPE_CHECKING:
-    from tutti.media.frames import FrameChoice
+    from tutti.media.frame_sampling import FrameChoice
     from tutti.media.video import Clip, Scale
     from tutti.processing.text_meter import TextMeter
     from tutti.processing.tokenizer import Tokenizer

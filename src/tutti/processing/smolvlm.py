@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.errors import UnsupportedConfig
-from tutti.media.frames import Reel
+from tutti.media.frame_sampling import FrameReader
 from tutti.media.video import Clip
 from tutti.processing.idefics3 import Idefics3Processor, TiledInput, long_side
 from tutti.processing.images import resize
@@ -39,9 +39,9 @@ class FramesPerSecond:
     """Frames a second."""
     most: int
 
-    def moments(self, reel: Reel) -> NDArray[np.float64]:
+    def moments(self, reader: FrameReader) -> NDArray[np.float64]:
         """The chosen times in ascending order, in seconds."""
-        times_s, duration_s = reel.times_s, reel.duration_s
+        times_s, duration_s = reader.times_s, reader.duration_s
         count = max(1, min(round(self.rate * duration_s), self.most))
         first, last, skipped = 0, len(times_s) - 1, _SKIPPED_S * len(times_s) / duration_s
         if duration_s - 2 * _SKIPPED_S > self.most * self.rate and int(skipped) < int(len(times_s) - skipped):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.errors import CapacityError, UnsupportedConfig
-from tutti.media.frames import WindowEnds
+from tutti.media.frame_sampling import WindowEnds
 from tutti.media.video import Clip
 
 Planes = NDArray[np.float32]

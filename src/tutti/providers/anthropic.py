@@ -14,7 +14,7 @@ from typing import Any
 
 from tutti.content import Conversation, Image, SamplingOptions, Usage
 from tutti.errors import MissingExtra
-from tutti.media import Limits
+from tutti.media import MediaDecoder
 from tutti.providers.hosted import Hosted, HostedOptions, Progress, finish_reason
 from tutti.providers.keys import Key
 from tutti.providers.outgoing import Accepts, Outgoing, Piece, outgoing, sent, split_system
@@ -46,9 +46,15 @@ class Anthropic(Hosted):
     """
 
     def __init__(
-        self, name: str, model: str, key: Key, limits: Limits, options: HostedOptions, base_url: str | None = None
+        self,
+        name: str,
+        model: str,
+        key: Key,
+        decoder: MediaDecoder,
+        options: HostedOptions,
+        base_url: str | None = None,
     ) -> None:
-        super().__init__(name, model, key, limits, options)
+        super().__init__(name, model, key, decoder, options)
         self.accepts = accepted(model)
         try:
             import anthropic
@@ -66,7 +72,7 @@ class Anthropic(Hosted):
         accepts, pictures = self.accepts, sum(isinstance(part, Image) for turn in conversation for part in turn.parts)
         if pictures > _MANY:
             accepts = replace(accepts, image_side_px=min(accepts.image_side_px, _SIDE_OF_MANY_PX))
-        turns = outgoing(conversation, accepts, self.limits, self.name, self.options.keep_metadata)
+        turns = outgoing(conversation, accepts, self.decoder, self.name, self.options.keep_metadata)
         return self._payload(turns, options)
 
     def _payload(self, turns: Sequence[tuple[str, list[Piece]]], options: SamplingOptions) -> dict[str, Any]:

@@ -7,20 +7,20 @@ from dataclasses import replace
 from tutti import media
 from tutti.content import Audio, Depth, Image, Media, Motion, Thermal, Video
 from tutti.errors import UnsupportedTask
-from tutti.media import Limits, Sound
+from tutti.media import MediaDecoder, Sound
 from tutti.processing.prompt import Decoded, Decoding, MotionReadings
 from tutti.providers.cutting import Notes, beginning
 
 
 def decode(
-    part: Media, decoding: Decoding, limits: Limits, at_least: int | None = None, notes: Notes = None
+    part: Media, decoding: Decoding, decoder: MediaDecoder, at_least: int | None = None, notes: Notes = None
 ) -> Decoded:
     """Decode a medium.
 
     Args:
         part: The medium.
         decoding: What a processor asks for of its modality.
-        limits: Budgets.
+        decoder: Decodes it.
         at_least: As in `tutti.media.decode_image`, of pictures.
         notes: As in `tutti.providers.cutting.beginning`, of sound.
 
@@ -34,21 +34,19 @@ def decode(
     """
     match part:
         case Image():
-            return media.decode_image(part, limits, at_least)
+            return decoder.image(part, at_least)
         case Audio():
-            sound = media.decode_audio(part, limits)
+            sound = decoder.sound(part)
             return _fitted(part, sound, decoding, notes).samples
         case Video():
-            clip = media.decode_video(
-                part, limits, decoding.frames, scale=decoding.scale, sound=decoding.sample_rate_hz is not None
-            )
+            clip = decoder.clip(part, decoding.frames, scale=decoding.scale, sound=decoding.sample_rate_hz is not None)
             return clip if clip.sound is None else replace(clip, sound=_fitted(part, clip.sound, decoding, notes))
         case Depth():
-            return media.decode_depth(part, limits)
+            return media.decode_depth(part, decoder.limits)
         case Thermal():
-            return media.decode_thermal(part, limits)
+            return media.decode_thermal(part, decoder.limits)
         case Motion():
-            return MotionReadings(media.decode_motion(part, limits), part.sample_rate_hz)
+            return MotionReadings(media.decode_motion(part, decoder.limits), part.sample_rate_hz)
         case _:
             raise UnsupportedTask(f"{part.modality} is no modality that is decoded for models on this machine.")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tutti.content import Embeddings, Part, SamplingOptions, Usage
 from tutti.errors import MissingExtra
-from tutti.media import Limits
+from tutti.media import MediaDecoder
 from tutti.media.sniff import HEIC, HEIF, JPEG, PNG, WEBP
 from tutti.providers.hosted import Hosted, HostedOptions, Progress, finish_reason, unit_rows
 from tutti.providers.keys import Key
@@ -42,9 +42,15 @@ class Gemini(Hosted):
     """Inverse temperature for cosines; it is not told, so it is the most that CLIP allows."""
 
     def __init__(
-        self, name: str, model: str, key: Key, limits: Limits, options: HostedOptions, base_url: str | None = None
+        self,
+        name: str,
+        model: str,
+        key: Key,
+        decoder: MediaDecoder,
+        options: HostedOptions,
+        base_url: str | None = None,
     ) -> None:
-        super().__init__(name, model, key, limits, options)
+        super().__init__(name, model, key, decoder, options)
         try:
             from google import genai
         except ImportError:

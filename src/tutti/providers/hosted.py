@@ -22,7 +22,7 @@ from tutti.errors import (
     UnsupportedTask,
 )
 from tutti.interfaces import Guard, Prices, admitted
-from tutti.media import Limits
+from tutti.media import MediaDecoder
 from tutti.providers.answer_cache import AnswerCache
 from tutti.providers.keys import Key
 from tutti.providers.outgoing import Accepts, Piece, fingerprint, outgoing, shown
@@ -76,17 +76,17 @@ class Hosted(ABC):
         name: What answers and reports call it, such as "openai:gpt-4o".
         model: What the provider calls it.
         key: The secret.
-        limits: Budgets for decoding.
+        decoder: Decodes the media.
         options: How to call it.
     """
 
     accepts: Accepts
 
-    def __init__(self, name: str, model: str, key: Key, limits: Limits, options: HostedOptions) -> None:
+    def __init__(self, name: str, model: str, key: Key, decoder: MediaDecoder, options: HostedOptions) -> None:
         self.name = name
         self.model = model
         self.key = key
-        self.limits = limits
+        self.decoder = decoder
         self.options = options
 
     def payload(self, conversation: Conversation, options: SamplingOptions) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class Hosted(ABC):
             UnsupportedTask: The provider does not take a modality or an option.
         """
         conversation = admitted(self.options.guard, conversation)
-        turns = outgoing(conversation, self.accepts, self.limits, self.name, self.options.keep_metadata)
+        turns = outgoing(conversation, self.accepts, self.decoder, self.name, self.options.keep_metadata)
         return self._payload(turns, options)
 
     def preview(self, conversation: Conversation, options: SamplingOptions) -> dict[str, Any]:

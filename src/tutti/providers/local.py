@@ -42,7 +42,7 @@ from tutti.engine.passes import run_passes
 from tutti.engine.runner import Decoder
 from tutti.engine.sampling import Constraint
 from tutti.errors import UnsupportedTask
-from tutti.media import Limits
+from tutti.media import InProcess, Limits, MediaDecoder
 from tutti.models.layers.linear import QuantizedLinear, attending_dtype
 from tutti.models.layers.lora import LoRALinear
 from tutti.processing.prompt import MediaInput
@@ -83,13 +83,15 @@ class Local:
     Args:
         name: What reports call it.
         loaded: The checkpoint.
-        limits: Budgets for decoding.
+        decoder: Decodes the media.
         shelf: Where embeddings of media outlive the process, if anywhere.
     """
 
-    def __init__(self, name: str, loaded: checkpoints.Loaded, limits: Limits, shelf: DiskShelf | None = None) -> None:
+    def __init__(
+        self, name: str, loaded: checkpoints.Loaded, decoder: MediaDecoder, shelf: DiskShelf | None = None
+    ) -> None:
         self.name = name
-        self.limits = limits
+        self.decoder = decoder
         self.processor = loaded.processor
         self.model = loaded.model
         self.embedding_cache = EmbeddingCache(shelf=shelf)
@@ -117,7 +119,7 @@ class Local:
         if decoding is None:
             found = f"{self.name} takes {self.processor.accepts}, and was given {part.modality}"
             raise UnsupportedTask(found, task, part.modality)
-        return self.processor.prepare(part.modality, decode(part, decoding, self.limits, at_least, notes))
+        return self.processor.prepare(part.modality, decode(part, decoding, self.decoder, at_least, notes))
 
 
 class LocalEmbedder(Local):
@@ -227,8 +229,10 @@ class LocalEmbedder(Local):
 class LocalResponder(Local):
     """A checkpoint with a decoder, ready to answer; arguments as for `Local`."""
 
-    def __init__(self, name: str, loaded: checkpoints.Loaded, limits: Limits, shelf: DiskShelf | None = None) -> None:
-        super().__init__(name, loaded, limits, shelf)
+    def __init__(
+        self, name: str, loaded: checkpoints.Loaded, decoder: MediaDecoder, shelf: DiskShelf | None = None
+    ) -> None:
+        super().__init__(name, loaded, decoder, shelf)
         if not isinstance(loaded.model, Decoder):
             raise UnsupportedTask(f"{name} has no decoder that answers; use tutti-mini.")
         self.engine = Engine(
@@ -330,7 +334,7 @@ def load_local(
     settings: Settings,
     quantize: str | None = None,
     adapter: str | PathLike[str] | None = None,
-    limits: Limits | None = None,
+    decoder: MediaDecoder | None = None,
     told: Callable[[int, int], None] | None = None,
 ) -> LocalResponder | LocalEmbedder | LocalTranscriber:
     """Load a checkpoint by built-in name, folder or hub id.
@@ -340,7 +344,7 @@ def load_local(
         settings: Of the environment.
         quantize: Weights of so many bits.
         adapter: A LoRA adapter in the PEFT layout.
-        limits: Budgets for decoding; those of the settings if None.
+        decoder: Decodes the media; in this process, within the limits of the settings, if None.
         told: Called with the bytes of weights that were read and of all.
 
     Raises:
@@ -353,7 +357,7 @@ def load_local(
     run_passes(loaded.model, settings.second_form_bytes)
     for tasks, kind in _KINDS:
         if tasks <= set(loaded.info.tasks):
-            return kind(name, loaded, limits or Limits.from_settings(settings), _shelf(settings))
+            return kind(name, loaded, decoder or InProcess(Limits.from_settings(settings)), _shelf(settings))
     raise UnsupportedTask(
         f"{name} is of family {loaded.info.family}, which is read but not yet served; use tutti-mini."
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tutti.content import Embeddings, Part, SamplingOptions, Text, Usage
 from tutti.content.messages import TokenLogprob
 from tutti.errors import MissingExtra
-from tutti.media import Limits
+from tutti.media import MediaDecoder
 from tutti.providers.hosted import Hosted, HostedOptions, Progress, finish_reason, unit_rows
 from tutti.providers.keys import Key
 from tutti.providers.outgoing import Accepts, Outgoing, Piece, outgoing, sent, texts_only
@@ -47,7 +47,7 @@ class OpenAI(Hosted):
         name: What answers and reports call it.
         model: What the server calls it.
         key: The secret; servers of one's own may need none.
-        limits: Budgets for decoding.
+        decoder: Decodes the media.
         options: How to call it.
         base_url: A server that speaks the dialect; None is OpenAI itself.
 
@@ -59,9 +59,15 @@ class OpenAI(Hosted):
     """Inverse temperature for cosines; no server tells its own, so it is the most that CLIP allows."""
 
     def __init__(
-        self, name: str, model: str, key: Key, limits: Limits, options: HostedOptions, base_url: str | None = None
+        self,
+        name: str,
+        model: str,
+        key: Key,
+        decoder: MediaDecoder,
+        options: HostedOptions,
+        base_url: str | None = None,
     ) -> None:
-        super().__init__(name, model, key, limits, options)
+        super().__init__(name, model, key, decoder, options)
         self.own_server = base_url is not None
         self.accepts = SERVER if self.own_server else accepted(model)
         self._client = _client(key, options, base_url)
@@ -87,7 +93,7 @@ class OpenAI(Hosted):
 
         if isinstance(part, Text):
             return {"input": [part.text]}
-        turns = outgoing([Message("user", (part,))], self.accepts, self.limits, self.name, self.options.keep_metadata)
+        turns = outgoing([Message("user", (part,))], self.accepts, self.decoder, self.name, self.options.keep_metadata)
         return {"messages": sent(_messages(turns), lambda medium: medium.data_url)}
 
     def _embed(self, body: dict[str, Any]) -> Any:

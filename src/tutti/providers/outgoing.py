@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tutti.content import Audio, Conversation, Image, Media, Modality, Part, Text
 from tutti.errors import CapacityError, InputError, UnsupportedTask
-from tutti.media import Limits, decode_audio, decode_image
+from tutti.media import MediaDecoder
 from tutti.media.sniff import AVIF, FLAC, GIF, HEIC, HEIF, JPEG, MATROSKA, MP3, MP4, OGG, PNG, WAV, WEBP, Format, sniff
 from tutti.media.sources import array_of, decoding, opened
 
@@ -107,14 +107,14 @@ Piece = str | Outgoing
 
 
 def outgoing(
-    conversation: Conversation, accepts: Accepts, limits: Limits, name: str, keep_metadata: bool = False
+    conversation: Conversation, accepts: Accepts, decoder: MediaDecoder, name: str, keep_metadata: bool = False
 ) -> list[tuple[str, list[Piece]]]:
     """A conversation as it will be sent: role, and texts and media in their order.
 
     Args:
         conversation: What is asked.
         accepts: What the provider takes.
-        limits: Budgets for decoding.
+        decoder: Decodes the media.
         name: What to call the model in errors.
         keep_metadata: Send files that the provider takes as they are.
 
@@ -125,7 +125,7 @@ def outgoing(
     """
     turns: list[tuple[str, list[Piece]]] = []
     for message in conversation:
-        pieces = [_piece(part, accepts, limits, name, keep_metadata) for part in message.parts]
+        pieces = [_piece(part, accepts, decoder, name, keep_metadata) for part in message.parts]
         turns.append((message.role, pieces))
     media = [piece for _, pieces in turns for piece in pieces if isinstance(piece, Outgoing)]
     if len(media) > accepts.media:
@@ -138,17 +138,17 @@ def outgoing(
     return turns
 
 
-def _piece(part: Part, accepts: Accepts, limits: Limits, name: str, keep_metadata: bool) -> Piece:
+def _piece(part: Part, accepts: Accepts, decoder: MediaDecoder, name: str, keep_metadata: bool) -> Piece:
     if isinstance(part, Text):
         return part.text
     if not accepts.takes(part.modality):
         raise accepts.refused(name, part.modality)
     if isinstance(part, Image):
-        sent = _picture(part, accepts, limits, keep_metadata)
+        sent = _picture(part, accepts, decoder, keep_metadata)
     elif isinstance(part, Audio):
-        sent = _sound(part, accepts, limits, keep_metadata)
+        sent = _sound(part, accepts, decoder, keep_metadata)
     else:
-        sent = _film(cast("Video", part), limits, keep_metadata)
+        sent = _film(cast("Video", part), decoder, keep_metadata)
     if len(sent.data) > accepts.medium_bytes:
         raise CapacityError(
             f"{part.name} would be sent as {len(sent.data):,} bytes; {name} takes at most "
@@ -157,30 +157,30 @@ def _piece(part: Part, accepts: Accepts, limits: Limits, name: str, keep_metadat
     return sent
 
 
-def _as_it_is(part: Media, limits: Limits, formats: Sequence[Format]) -> Outgoing | None:
+def _as_it_is(part: Media, decoder: MediaDecoder, formats: Sequence[Format]) -> Outgoing | None:
     if array_of(part) is not None:
         return None
-    with opened(part, limits) as file:
+    with opened(part, decoder.limits) as file:
         found = sniff(file)
         if found is None or found not in formats:
             return None
         return Outgoing(modality=part.modality, mime=MIME[found], data=file.read(), done="as it is, with its metadata")
 
 
-def _picture(part: Image, accepts: Accepts, limits: Limits, keep_metadata: bool) -> Outgoing:
+def _picture(part: Image, accepts: Accepts, decoder: MediaDecoder, keep_metadata: bool) -> Outgoing:
     from PIL import Image as pillow
 
-    kept = _as_it_is(part, limits, accepts.pictures) if keep_metadata else None
+    kept = _as_it_is(part, decoder, accepts.pictures) if keep_metadata else None
     if kept:
         return kept
-    pixels = decode_image(part, limits)
+    pixels = decoder.image(part)
     picture = pillow.fromarray(pixels)
     done = ["metadata removed"]
     if max(picture.size) > accepts.image_side_px:
         before = picture.size
         picture.thumbnail((accepts.image_side_px, accepts.image_side_px), pillow.Resampling.LANCZOS)
         done.append(f"{before[0]} x {before[1]} scaled to {picture.size[0]} x {picture.size[1]}")
-    lossy = _is(part, limits, JPEG, AVIF, HEIC, HEIF)
+    lossy = _is(part, decoder, JPEG, AVIF, HEIC, HEIF)
     data = _encoded(picture, lossy)
     if not lossy and len(data) > accepts.medium_bytes:
         lossy, data = True, _encoded(picture, True)
@@ -188,10 +188,10 @@ def _picture(part: Image, accepts: Accepts, limits: Limits, keep_metadata: bool)
     return Outgoing(modality="image", mime=MIME[JPEG if lossy else PNG], data=data, done=", ".join(done))
 
 
-def _is(part: Media, limits: Limits, *wanted: Format) -> bool:
+def _is(part: Media, decoder: MediaDecoder, *wanted: Format) -> bool:
     if array_of(part) is not None:
         return False
-    with opened(part, limits) as file:
+    with opened(part, decoder.limits) as file:
         return sniff(file) in wanted
 
 
@@ -204,13 +204,13 @@ def _encoded(picture: Any, lossy: bool) -> bytes:
     return buffer.getvalue()
 
 
-def _sound(part: Audio, accepts: Accepts, limits: Limits, keep_metadata: bool) -> Outgoing:
+def _sound(part: Audio, accepts: Accepts, decoder: MediaDecoder, keep_metadata: bool) -> Outgoing:
     import soundfile
 
-    kept = _as_it_is(part, limits, (WAV, MP3)) if keep_metadata else None
+    kept = _as_it_is(part, decoder, (WAV, MP3)) if keep_metadata else None
     if kept:
         return kept
-    sound = decode_audio(part, limits)
+    sound = decoder.sound(part)
     rate = min(accepts.audio_rate_hz, sound.sample_rate_hz)
     buffer = io.BytesIO()
     soundfile.write(buffer, sound.resampled(rate).samples, rate, format="WAV", subtype="PCM_16")
@@ -218,20 +218,20 @@ def _sound(part: Audio, accepts: Accepts, limits: Limits, keep_metadata: bool) -
     return Outgoing(modality="audio", mime=MIME[WAV], data=buffer.getvalue(), done=done)
 
 
-def _film(part: Video, limits: Limits, keep_metadata: bool) -> Outgoing:
+def _film(part: Video, decoder: MediaDecoder, keep_metadata: bool) -> Outgoing:
     from tutti.providers.video_export import encoded, remuxed
 
-    kept = _as_it_is(part, limits, (MP4, MATROSKA)) if keep_metadata else None
+    kept = _as_it_is(part, decoder, (MP4, MATROSKA)) if keep_metadata else None
     if kept:
         return kept
     if array_of(part) is None:
-        with opened(part, limits) as file:
+        with opened(part, decoder.limits) as file:
             found = sniff(file)
             if found in (MP4, MATROSKA):
                 with decoding(part.name, "a readable video"):
                     data = remuxed(file, found)
                 return Outgoing(modality="video", mime=MIME[found], data=data, done="metadata removed, streams copied")
-    data, frames = encoded(part, limits)
+    data, frames = encoded(part, decoder)
     return Outgoing(modality="video", mime=MIME[MP4], data=data, done=f"metadata removed, {frames} frames as MP4")
 
 

@@ -12,7 +12,7 @@ from tutti.settings import HOSTED, Settings, read_settings
 
 if TYPE_CHECKING:
     from tutti.content import Media
-    from tutti.media import Limits
+    from tutti.media import MediaDecoder
     from tutti.providers.hosted import HostedOptions
     from tutti.providers.outgoing import Accepts
 
@@ -23,7 +23,7 @@ def open_provider(
     quantize: str | None = None,
     adapter: str | PathLike[str] | None = None,
     hosted: HostedOptions | None = None,
-    limits: Limits | None = None,
+    decoder: MediaDecoder | None = None,
     told: Callable[[int, int], None] | None = None,
 ) -> Provider:
     """Open what computes: a model on this machine, or the way to one elsewhere.
@@ -36,7 +36,7 @@ def open_provider(
             trunks ("+trunks4": of four in their MLPs); None keeps them as they are.
         adapter: A folder or hub id of a LoRA adapter in the PEFT layout that was trained on the model.
         hosted: How hosted models are called.
-        limits: Budgets for decoding media, and perhaps processes to do it in; those of the environment if None.
+        decoder: Decodes the media; in this process, within the limits of the environment, if None.
         told: Called, as the weights of a model on this machine come in, with the bytes that were read and those of all.
 
     Raises:
@@ -54,10 +54,10 @@ def open_provider(
             raise InputError(f"quantize was given for {wanted}, whose weights are elsewhere; leave it out.")
         if adapter is not None:
             raise InputError(f"An adapter was given for {wanted}, whose weights are elsewhere; leave it out.")
-        return _hosted(wanted, provider, model, settings, hosted, limits)
+        return _hosted(wanted, provider, model, settings, hosted, decoder)
     from tutti.providers.local import load_local
 
-    return load_local(wanted, settings, quantize=quantize, adapter=adapter, limits=limits, told=told)
+    return load_local(wanted, settings, quantize=quantize, adapter=adapter, decoder=decoder, told=told)
 
 
 def is_hosted(name: str) -> bool:
@@ -99,13 +99,18 @@ def check_taken(name: str, media: Sequence[Media]) -> None:
 
 
 def _hosted(
-    wanted: str, provider: str, model: str, settings: Settings, hosted: HostedOptions | None, limits: Limits | None
+    wanted: str,
+    provider: str,
+    model: str,
+    settings: Settings,
+    hosted: HostedOptions | None,
+    decoder: MediaDecoder | None,
 ) -> Responder | Embedder:
-    from tutti.media import Limits
+    from tutti.media import InProcess, Limits
     from tutti.providers.hosted import HostedOptions
     from tutti.providers.keys import Key, find_key
 
-    options, limits = hosted or HostedOptions(), limits or Limits.from_settings(settings)
+    options, decoder = hosted or HostedOptions(), decoder or InProcess(Limits.from_settings(settings))
     if provider in ("http", "https"):
         from tutti.providers.openai import OpenAI
 
@@ -113,16 +118,16 @@ def _hosted(
         if not served:
             raise InputError(f"{wanted} names no model; expected an address such as http://localhost:8000/v1#MODEL.")
         own = Key(settings.hosted_keys.get("tutti_server") or "none")
-        return OpenAI(wanted, served, own, limits, options, base_url=address)
+        return OpenAI(wanted, served, own, decoder, options, base_url=address)
     key = Key("none") if options.preview_only else find_key(provider, settings)
     if provider == "anthropic":
         from tutti.providers.anthropic import Anthropic
 
-        return Anthropic(wanted, model, key, limits, options)
+        return Anthropic(wanted, model, key, decoder, options)
     if provider == "gemini":
         from tutti.providers.gemini import Gemini
 
-        return Gemini(wanted, model, key, limits, options)
+        return Gemini(wanted, model, key, decoder, options)
     from tutti.providers.openai import OpenAI
 
-    return OpenAI(wanted, model, key, limits, options)
+    return OpenAI(wanted, model, key, decoder, options)

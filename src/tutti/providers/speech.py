@@ -15,7 +15,7 @@ from tutti.engine.ctc import Speller, spell
 from tutti.engine.longform import SpeechWriter, TokenSegment
 from tutti.engine.speech_window import SpeechDecoder
 from tutti.errors import InputError, UnsupportedTask
-from tutti.media import Limits, decode_audio
+from tutti.media import MediaDecoder
 from tutti.processing.audio import Samples
 from tutti.processing.ctc import Word
 from tutti.processing.sounding import LEAST_RECORDING_S, Packed, Stretch, packed, sounding
@@ -193,13 +193,13 @@ class LocalTranscriber:
     Args:
         name: What reports call it.
         loaded: The checkpoint.
-        limits: Budgets for decoding.
+        decoder: Decodes the media.
         _shelf: For embeddings, which it makes none of.
     """
 
-    def __init__(self, name: str, loaded: Loaded, limits: Limits, _shelf: object = None) -> None:
+    def __init__(self, name: str, loaded: Loaded, decoder: MediaDecoder, _shelf: object = None) -> None:
         self.name = name
-        self.limits = limits
+        self.decoder = decoder
         self.processor = loaded.processor
         self.listener = _LISTENERS[loaded.info.family](loaded)
 
@@ -225,7 +225,7 @@ class LocalTranscriber:
             )
         audio = medium if isinstance(medium, Audio) else Audio(medium.source)
         rate = self.processor.decodings["audio"].sample_rate_hz
-        sound = decode_audio(audio, self.limits)
+        sound = self.decoder.sound(audio)
         sound = sound if rate is None else sound.resampled(rate)
         heard = self.listener.listen(sound.samples, options or TranscriptionOptions(), progress)
         return Transcript(

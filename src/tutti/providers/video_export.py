@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 
 from tutti.content import Video
 from tutti.errors import InputError
-from tutti.media import Clip, Limits, decode_video
-from tutti.media.frames import EveryFrame
+from tutti.media import Clip, MediaDecoder
+from tutti.media.frame_sampling import EveryFrame
 from tutti.media.sniff import MP4, Format
 
 _TICKS_PER_S = 1000
@@ -61,14 +61,14 @@ def _timed(packets: Iterable[Any]) -> Iterator[Any]:
         yield packet
 
 
-def encoded(part: Video, limits: Limits) -> tuple[bytes, int]:
+def encoded(part: Video, decoder: MediaDecoder) -> tuple[bytes, int]:
     """An animation or an array as MP4 with all its frames at their times, and how many those are.
 
     Raises:
         InputError: It cannot be read.
         CapacityError: Its frames have more pixels together than allowed.
     """
-    clip = decode_video(part, limits, EveryFrame())
+    clip = decoder.clip(part, EveryFrame())
     return _mp4(clip), len(clip.frames)
 
 

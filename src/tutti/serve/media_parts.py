@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tutti.content import Audio, Image, Media, Modality, Part, Text, Video, data_url_bytes
 from tutti.errors import InputError
-from tutti.media import Fetcher, Limits, MediaRoot, measure, wrap
+from tutti.media import Fetcher, MediaDecoder, MediaRoot
 from tutti.serve.admission import Cost
 
 _KINDS = {"image": Image, "audio": Audio, "video": Video}
@@ -16,13 +16,13 @@ class MediaOpener:
     """Opens `data:` URLs, and those addresses and paths that were allowed.
 
     Args:
-        limits: Budgets that the headers of media are held to.
+        decoder: Reads the headers of media, within its limits.
         fetcher: Fetches remote addresses, if any are allowed.
         root: The folder whose files may be named, if any.
     """
 
-    def __init__(self, limits: Limits, fetcher: Fetcher | None = None, root: MediaRoot | None = None) -> None:
-        self.limits, self._fetcher, self._root = limits, fetcher, root
+    def __init__(self, decoder: MediaDecoder, fetcher: Fetcher | None = None, root: MediaRoot | None = None) -> None:
+        self.decoder, self._fetcher, self._root = decoder, fetcher, root
 
     def open(self, address: str, modality: Modality | None) -> Part:
         """The medium at an address.
@@ -38,7 +38,8 @@ class MediaOpener:
         content = self._content(address)
         if not content:
             raise InputError("The medium is empty; expected the bytes of a picture, a recording or a video.")
-        return wrap(content, limits=self.limits) if modality is None else _KINDS[modality](content)
+        part: Part = _KINDS[modality or self.decoder.modality(content)](content)
+        return part
 
     def cost(self, parts: Sequence[Part]) -> Cost:
         """Estimated cost of media, from their headers.
@@ -50,7 +51,7 @@ class MediaOpener:
         cost = Cost()
         for part in parts:
             if isinstance(part, Media):
-                size = measure(part, self.limits)
+                size = self.decoder.size(part)
                 cost += Cost(bytes=size.bytes, pixels=size.pixels, seconds=size.seconds)
         return cost
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tutti.content import Part, Text, Video
+from tutti.content import Media, Part, Text, Video
 from tutti.errors import InputError
 from tutti.media import wrap
 from tutti.media.sniff import sniff
@@ -65,6 +65,7 @@ def read_item(source: ItemSource, tools: Tools, unless: str | None = None) -> It
     size, digest = _size(source.path), part.digest
     if digest != unless and size <= _SMALL and (not isinstance(part, Video) or is_animation(part, tools.streaming)):
         found = iter(list(found))
+        part = replace(part, source=source.path) if isinstance(part, Media) else part  # its content is used up
     return Item(source=source, part=part, digest=digest, size=size, facets=found)
 
 
@@ -76,7 +77,7 @@ def _part(path: str) -> Part | None:
         with Path(path).open("rb") as file:
             if sniff(file) is None:
                 return None
-    return wrap(path)
+    return wrap(path, keep=True)
 
 
 def _both(one: Iterator[Facet], other: Iterator[Facet]) -> Iterator[Facet]:

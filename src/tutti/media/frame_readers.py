@@ -1,4 +1,4 @@
-"""The three sources of frames: a container (PyAV), an animated picture (Pillow), an array. Each is a `frames.Reel`."""
+"""Readers of frames: of a container (PyAV), an animated picture (Pillow), an array. Each is a `FrameReader`."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from PIL import Image as pillow
 
 from tutti.content import Video
 from tutti.errors import InputError
-from tutti.media.containers import check_codec, container, picture_stream
+from tutti.media.containers import container
 from tutti.media.images import picture, quiet
 from tutti.media.limits import Limits
+from tutti.media.orientation import upright
 from tutti.media.sniff import Format
 from tutti.media.sources import decoding
 from tutti.media.transparency import WHITE, ground_for, rgb
-from tutti.media.turning import shown_size, upright
+from tutti.media.video_stream import no_frames, pictures_of, size_of, timed_packets
 
 _THUMBNAIL = 16
 Shown = tuple[float, NDArray[np.uint8]]
 """Time in seconds from the first frame, and the frame as (H, W, 3) uint8."""
 
 
-class ContainerReel:
+class ContainerReader:
     """Frames of an MP4, MOV, WebM or MKV. The packets' times are read first, without decoding."""
 
     def __init__(self, file: BinaryIO, found: Format, name: str, limits: Limits) -> None:
@@ -42,32 +43,21 @@ class ContainerReel:
             stream = self._stream(opened)
             if stream.duration is not None:
                 self._limits.check_seconds(self._name, float(stream.duration * stream.time_base))
-            self._limits.check_pixels(self._name, stream.codec_context.width, stream.codec_context.height)
             self._time_base = float(stream.time_base)
-            low = high = None
-            for packet in opened.demux(stream):
-                time = packet.pts if packet.pts is not None else packet.dts
-                if time is None or not packet.size or packet.is_discard:
-                    continue
-                low, high = (time, time) if low is None or high is None else (min(low, time), max(high, time))
-                self._limits.check_seconds(self._name, (high - low) * self._time_base)
+            latest: int | None = None
+            for time, packet in timed_packets(opened, stream, self._name, self._limits):
                 pts.append(time)
                 if packet.is_keyframe:
                     keys.append(time)
-                if time == high:
-                    last_length = packet.duration or 0
-        if not pts:
-            raise InputError(f"{self._name} holds no frames; expected a video with moving pictures.")
+                if latest is None or time >= latest:
+                    latest, last_length = time, packet.duration or 0
         pts.sort()
         if not last_length:
             last_length = (pts[-1] - pts[0]) // (len(pts) - 1) if len(pts) > 1 else round(0.04 / self._time_base)
         return pts, sorted(keys), pts[-1] + max(1, last_length)
 
     def _stream(self, opened: Any) -> Any:
-        stream = picture_stream(opened)
-        if stream is None:
-            raise InputError(f"{self._name} has sound but no moving pictures; expected a video.")
-        check_codec(stream, self._name)
+        stream = pictures_of(opened, self._name, self._limits)
         stream.thread_type = "AUTO"
         return stream
 
@@ -102,9 +92,7 @@ class ContainerReel:
         with container(self._file, self._found, self._name) as opened:
             stream = self._stream(opened)
             for frame in self._walk(opened, stream, [self._wanted(time_s) for time_s in moments]):
-                self._limits.check_pixels(self._name, frame.width, frame.height)
-                shown = shown_size(stream, frame.width, frame.height)
-                self._limits.check_pixels(self._name, *shown)
+                shown = size_of(frame, stream, self._name, self._limits)
                 size = size or shown
                 yield self._seconds(frame.pts), upright(frame, size)
 
@@ -138,11 +126,11 @@ class ContainerReel:
                 if ahead is None:
                     break
             if shown is None and ahead is None:
-                raise InputError(f"{self._name} holds no frames; expected a video with moving pictures.")
+                raise no_frames(self._name)
             yield shown if shown is not None else ahead
 
 
-class AnimationReel:
+class AnimationReader:
     """Frames of an animated GIF, WebP or AVIF, each shown for its own time."""
 
     zero_s = 0.0
@@ -209,7 +197,7 @@ class AnimationReel:
                 yield from [(start_s, array)] * repeats
 
 
-class ArrayReel:
+class ArrayReader:
     """Frames given as an array, at a steady rate."""
 
     zero_s = 0.0

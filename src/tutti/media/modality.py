@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
-from tutti.content import Audio, Image, Media, Modality, Part, Text, Video
+from tutti.content import Audio, Image, Media, Modality, Part, ReadFile, Text, Video
 from tutti.errors import InputError
 from tutti.media.containers import container, picture_stream
 from tutti.media.images import is_animated
@@ -16,6 +16,8 @@ from tutti.media.limits import Limits
 from tutti.media.sniff import ANIMATIONS, FILMS, MATROSKA, MP4, PICTURES, SOUNDS, Format, describe, sniff
 from tutti.media.sources import opened
 from tutti.settings import read_settings
+
+_MOST_KEPT_BYTES = 16_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,7 @@ def wrap(
     sample_rate_hz: int | None = None,
     frames_per_s: float | None = None,
     limits: Limits | None = None,
+    keep: bool = False,
 ) -> Part:
     """Put a path, encoded bytes, a `data:` URL or a numpy array in the part of its modality. Parts pass through.
 
@@ -43,6 +46,8 @@ def wrap(
         sample_rate_hz: Sample rate of an audio array, in hertz.
         frames_per_s: Frame rate of a video array, in frames a second.
         limits: Budgets; those of the environment when not given.
+        keep: Keep the content of a small picture or recording in the part, so that its file is opened once; for parts
+            that are soon decoded.
 
     Raises:
         InputError: The value cannot be read or its format is not known, or a setting of the environment is no number.
@@ -58,26 +63,34 @@ def wrap(
         raise InputError(
             f"A {type(value).__name__} was given as a medium; expected a path, bytes, a data: URL or a numpy array."
         )
+    limits = limits or Limits.from_settings(read_settings())
+    with opened(_Medium(value), limits.streaming()) as file:
+        modality = _modality_of(file, _Medium(value), limits)
+        path = isinstance(value, os.PathLike) or (isinstance(value, str) and not value.startswith("data:"))
+        if keep and path and modality != "video" and file.seek(0, os.SEEK_END) <= _MOST_KEPT_BYTES:
+            file.seek(0)
+            value = ReadFile(str(os.fspath(value)), file.read())
     parts: dict[str, Part] = {"image": Image(value), "audio": Audio(value), "video": Video(value)}
-    return parts[modality_of(value, limits or Limits.from_settings(read_settings()))]
+    return parts[modality]
 
 
 def modality_of(value: str | os.PathLike[str] | bytes, limits: Limits) -> Modality:
     """What encoded content is. Errors as for `wrap`."""
-    if limits.workers is not None:
-        return limits.workers.modality(value, limits)
-    probe = _Medium(value)
-    with opened(probe, limits.streaming()) as file:
-        found = sniff(file)
-        if found not in (MP4, MATROSKA):  # of those, the header is all that is read here
-            limits.check_bytes(probe.name, file.seek(0, os.SEEK_END))
-            file.seek(0)
-        if found is None:
-            raise InputError(
-                f"{probe.name} is not a medium that Tutti reads: {describe(file)}; "
-                f"expected {PICTURES}; {SOUNDS}; or {FILMS}."
-            )
-        return _modality(file, found, probe.name)
+    with opened(_Medium(value), limits.streaming()) as file:
+        return _modality_of(file, _Medium(value), limits)
+
+
+def _modality_of(file: BinaryIO, probe: _Medium, limits: Limits) -> Modality:
+    found = sniff(file)
+    if found not in (MP4, MATROSKA):  # of those, the header is all that is read here
+        limits.check_bytes(probe.name, file.seek(0, os.SEEK_END))
+        file.seek(0)
+    if found is None:
+        raise InputError(
+            f"{probe.name} is not a medium that Tutti reads: {describe(file)}; "
+            f"expected {PICTURES}; {SOUNDS}; or {FILMS}."
+        )
+    return _modality(file, found, probe.name)
 
 
 def _modality(file: BinaryIO, found: Format, name: str) -> Modality:

@@ -12,10 +12,10 @@ from tutti.media import sniff
 from tutti.media.containers import container, is_container, picture_stream
 from tutti.media.images import picture
 from tutti.media.limits import Limits
+from tutti.media.orientation import shown_size
 from tutti.media.sndfile import sound_file
 from tutti.media.sniff import describe
 from tutti.media.sources import opened
-from tutti.media.turning import shown_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +41,6 @@ def measure(part: Media, limits: Limits) -> Size:
         InputError: It is missing, damaged, or of a format that is not read.
         CapacityError: The header says more than allowed.
     """
-    if limits.workers is not None and not isinstance(part, Image):
-        return limits.workers.size(part, limits)
     with opened(part, limits) as file:
         size = file.seek(0, io.SEEK_END)
         found = sniff.sniff(file)

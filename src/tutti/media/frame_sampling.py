@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tutti.errors import InputError
 
 
-class Reel(Protocol):
+class FrameReader(Protocol):
     """Moving pictures that frames can be chosen from. Times are seconds from the first frame."""
 
     @property
@@ -34,7 +34,7 @@ class Reel(Protocol):
 class FrameChoice(Protocol):
     """A rule that picks moments."""
 
-    def moments(self, reel: Reel) -> NDArray[np.float64]:
+    def moments(self, reader: FrameReader) -> NDArray[np.float64]:
         """The chosen times in ascending order, in seconds; the frame shown at each is kept."""
         ...
 
@@ -48,9 +48,9 @@ class UniformFrames:
     def __post_init__(self) -> None:
         _check_count(self.count)
 
-    def moments(self, reel: Reel) -> NDArray[np.float64]:
+    def moments(self, reader: FrameReader) -> NDArray[np.float64]:
         """The centres of equal spans, in seconds."""
-        edges = np.linspace(0.0, reel.duration_s, self.count + 1)
+        edges = np.linspace(0.0, reader.duration_s, self.count + 1)
         return _centres(edges)
 
 
@@ -58,9 +58,9 @@ class UniformFrames:
 class EveryFrame:
     """All frames, however many there are."""
 
-    def moments(self, reel: Reel) -> NDArray[np.float64]:
+    def moments(self, reader: FrameReader) -> NDArray[np.float64]:
         """When each frame first shows, in seconds."""
-        return reel.times_s
+        return reader.times_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +76,18 @@ class SceneChanges:
         if not 0 < self.threshold <= 1:
             raise InputError(f"A scene threshold of {self.threshold} was given; expected above 0 and at most 1.")
 
-    def moments(self, reel: Reel) -> NDArray[np.float64]:
+    def moments(self, reader: FrameReader) -> NDArray[np.float64]:
         """The middles of the scenes, in seconds."""
         before: NDArray[np.int16] | None = None
         cuts: list[tuple[float, float]] = []  # (change, time)
-        for time_s, thumbnail in reel.thumbnails():
+        for time_s, thumbnail in reader.thumbnails():
             now = thumbnail.astype(np.int16)
             change = 0.0 if before is None else float(np.abs(now - before).mean()) / 255
             if change >= self.threshold:
                 cuts.append((change, time_s))
             before = now
         strongest = sorted(cuts, key=lambda cut: (-cut[0], cut[1]))[: self.count - 1]
-        edges = np.array([0.0, *sorted(time_s for _, time_s in strongest), reel.duration_s])
+        edges = np.array([0.0, *sorted(time_s for _, time_s in strongest), reader.duration_s])
         return _centres(edges)
 
 
@@ -101,9 +101,9 @@ class WindowEnds:
     def __post_init__(self) -> None:
         _check_count(self.count)
 
-    def moments(self, reel: Reel) -> NDArray[np.float64]:
+    def moments(self, reader: FrameReader) -> NDArray[np.float64]:
         """The times of those frames, in seconds."""
-        return np.unique(reel.times_s[self.places(reel.times_s, reel.duration_s)])
+        return np.unique(reader.times_s[self.places(reader.times_s, reader.duration_s)])
 
     def places(self, times_s: NDArray[np.float64], duration_s: float) -> NDArray[np.int64]:
         """Where the frames of each window stand among frames that first show at `times_s`.
