@@ -176,7 +176,8 @@ def known_needles(path: Path, embedder: Any, needles: list[dict[str, Any]], limi
     """Those that the model knows: shown the middle of the needle itself, it tells it from the others of its kind."""
     import tutti
     from tutti.content import Audio, Image, Video
-    from tutti.media.streaming import frame_at, sound_between
+    from tutti.media.key_frames import frame_at
+    from tutti.media.sound_windows import sound_between
 
     known = []
     for needle in needles:
@@ -260,7 +261,8 @@ def find(path: Path) -> dict[str, Any]:
     """What `cold` says, where its time goes, and every needle looked for."""
     from tutti.content import Video
     from tutti.media import Limits
-    from tutti.media.streaming import plan_frames, sampled_frames, sound_windows
+    from tutti.media.key_frames import plan_frames, sampled_frames
+    from tutti.media.sound_windows import sound_windows
     from tutti.settings import read_settings
 
     truth = json.loads(path.with_suffix(".json").read_text())

@@ -13,8 +13,6 @@ STILL_SHARED = {
     "Pixels",
     "Progress",
     "Samples",
-    "Shown",
-    "Told",
     "TrunkBlock",
     "TrunkConfig",
 }

@@ -11,7 +11,7 @@ import soundfile
 from tutti.content import Audio
 from tutti.errors import CapacityError, InputError
 from tutti.media import Limits, Sound, decode_audio
-from tutti.media.streaming import sound_between
+from tutti.media.sound_windows import sound_between
 
 LIMITS = Limits()
 

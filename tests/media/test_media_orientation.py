@@ -17,7 +17,7 @@ from PIL import Image as pillow
 from tutti.content import Message, Video
 from tutti.errors import CapacityError
 from tutti.media import Limits, UniformFrames, decode_video, measure
-from tutti.media.streaming import frame_at, plan_frames, sampled_frames
+from tutti.media.key_frames import frame_at, plan_frames, sampled_frames
 from tutti.providers.outgoing import Accepts, outgoing
 
 LIMITS = Limits()

@@ -15,7 +15,7 @@ from tutti.content import Audio, Video
 from tutti.errors import CapacityError, InputError
 from tutti.media import Limits, decode_audio, decode_video, measure, wrap
 from tutti.media.mixing import Mixer
-from tutti.media.streaming import duration_of, sound_between, sound_windows
+from tutti.media.sound_windows import duration_of, sound_between, sound_windows
 
 LIMITS = Limits()
 RATE = 16_000

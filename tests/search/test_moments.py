@@ -12,7 +12,8 @@ import pytest
 from tests.search.synthetic_media import RATE_HZ, Speaker, axis, film, tone
 from tutti.content import Audio, Image, Part, TextLine, Video
 from tutti.media import Limits
-from tutti.media.streaming import frame_at, plan_frames, sampled_frames, sound_between, sound_windows
+from tutti.media.key_frames import frame_at, plan_frames, sampled_frames
+from tutti.media.sound_windows import sound_between, sound_windows
 from tutti.search import Hit, Index, index_of
 from tutti.search.answer.moments import joined, times_answer
 from tutti.search.ingest.facets import views

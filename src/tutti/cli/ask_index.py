@@ -28,7 +28,7 @@ def long_medium(media: Sequence[str]) -> bool:
 
     if not Path(media[0]).is_file():
         return False
-    from tutti.media.streaming import duration_of
+    from tutti.media.sound_windows import duration_of
 
     return duration_of(media[0]) > LONG_S
 

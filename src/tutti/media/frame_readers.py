@@ -13,6 +13,7 @@ from PIL import Image as pillow
 from tutti.content import Video
 from tutti.errors import InputError
 from tutti.media.containers import container
+from tutti.media.frame_sampling import TimedFrame
 from tutti.media.images import picture, quiet
 from tutti.media.limits import Limits
 from tutti.media.orientation import upright
@@ -22,8 +23,6 @@ from tutti.media.transparency import WHITE, ground_for, rgb
 from tutti.media.video_stream import no_frames, pictures_of, size_of, timed_packets
 
 _THUMBNAIL = 16
-Shown = tuple[float, NDArray[np.uint8]]
-"""Time in seconds from the first frame, and the frame as (H, W, 3) uint8."""
 
 
 class ContainerReader:
@@ -76,7 +75,7 @@ class ContainerReader:
         """When each frame first shows, in seconds from the first one."""
         return np.array([self._seconds(pts) for pts in self._pts])
 
-    def thumbnails(self) -> Iterator[Shown]:
+    def thumbnails(self) -> Iterator[TimedFrame]:
         """All frames, small."""
         with container(self._file, self._found, self._name) as opened:
             for frame in opened.decode(self._stream(opened)):
@@ -86,7 +85,7 @@ class ContainerReader:
                 small = frame.to_ndarray(format="rgb24", width=_THUMBNAIL, height=_THUMBNAIL)
                 yield self._seconds(frame.pts), small
 
-    def shown_at(self, moments: NDArray[np.float64]) -> Iterator[Shown]:
+    def shown_at(self, moments: NDArray[np.float64]) -> Iterator[TimedFrame]:
         """The frame shown at each of the ascending `moments`, all of the size of the first one kept."""
         size: tuple[int, int] | None = None
         with container(self._file, self._found, self._name) as opened:
@@ -177,13 +176,13 @@ class AnimationReader:
         """When each frame first shows, in seconds."""
         return np.array(self._starts)
 
-    def thumbnails(self) -> Iterator[Shown]:
+    def thumbnails(self) -> Iterator[TimedFrame]:
         """All frames, small."""
         for start_s, _, image in self._frames():
             whole = pillow.fromarray(self._rgb(image))
             yield start_s, np.asarray(whole.resize((_THUMBNAIL, _THUMBNAIL)))
 
-    def shown_at(self, moments: NDArray[np.float64]) -> Iterator[Shown]:
+    def shown_at(self, moments: NDArray[np.float64]) -> Iterator[TimedFrame]:
         """The frame shown at each of the ascending `moments`."""
         wanted = [max(0, bisect.bisect_right(self._starts, time_s + 1e-9) - 1) for time_s in moments]
         size: tuple[int, ...] = ()
@@ -223,12 +222,12 @@ class ArrayReader:
         """When each frame first shows, in seconds."""
         return np.arange(len(self._array)) / self._rate
 
-    def thumbnails(self) -> Iterator[Shown]:
+    def thumbnails(self) -> Iterator[TimedFrame]:
         """All frames, small."""
         for place, frame in enumerate(self._array):
             yield place / self._rate, np.asarray(pillow.fromarray(frame).resize((_THUMBNAIL, _THUMBNAIL)))
 
-    def shown_at(self, moments: NDArray[np.float64]) -> Iterator[Shown]:
+    def shown_at(self, moments: NDArray[np.float64]) -> Iterator[TimedFrame]:
         """The frame shown at each of the ascending `moments`."""
         for time_s in moments:
             place = min(len(self._array) - 1, int(time_s * self._rate + 1e-9))

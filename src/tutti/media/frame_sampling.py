@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tutti.errors import InputError
+
+TimedFrame: TypeAlias = "tuple[float, NDArray[np.uint8]]"
+"""Time in seconds from the first frame, and the frame as (H, W, 3) uint8."""
 
 
 class FrameReader(Protocol):
@@ -26,7 +29,7 @@ class FrameReader(Protocol):
         """When each frame first shows, in ascending order."""
         ...
 
-    def thumbnails(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    def thumbnails(self) -> Iterator[TimedFrame]:
         """All frames in order as (time in seconds, (16, 16, 3) uint8)."""
         ...
 

@@ -34,7 +34,7 @@ from tutti.media.probing import Size
 from tutti.media.sources import array_of
 from tutti.media.video import Clip, Scale
 
-Reply: TypeAlias = tuple[dict[str, Any], list[NDArray[Any]]]
+_Reply: TypeAlias = tuple[dict[str, Any], list[NDArray[Any]]]
 _ERRORS: dict[str, type[TuttiError]] = {"InputError": InputError, "CapacityError": CapacityError}
 _KINDS: dict[str, type[np.generic]] = {"float32": np.float32, "uint8": np.uint8, "float64": np.float64}
 _LARGEST_HEAD = 1 << 16
@@ -80,7 +80,7 @@ class Workers:
         for worker in idle:
             worker.end()
 
-    def run(self, limits: Limits, method: str, medium: Any, *given: Any, **named: Any) -> Reply:
+    def run(self, limits: Limits, method: str, medium: Any, *given: Any, **named: Any) -> _Reply:
         """Call a method of `MediaDecoder` in a worker.
 
         Args:
@@ -201,7 +201,7 @@ class _Worker:
                 with contextlib.suppress(OSError):
                     pipe.close()
 
-    def reply(self, job: bytes, deadline: float, most_bytes: int) -> Reply:
+    def reply(self, job: bytes, deadline: float, most_bytes: int) -> _Reply:
         """Send a job and read the reply.
 
         Raises:
@@ -267,19 +267,19 @@ def _parsed(head: bytes | bytearray) -> tuple[list[tuple[type[np.generic], tuple
     return kinds, fields
 
 
-def _array(reply: Reply, place: int, kind: type[np.generic], axes: int) -> NDArray[Any]:
+def _array(reply: _Reply, place: int, kind: type[np.generic], axes: int) -> NDArray[Any]:
     arrays: Sequence[NDArray[Any]] = reply[1]
     if place >= len(arrays) or arrays[place].dtype != kind or arrays[place].ndim != axes:
         _refuse()
     return arrays[place]
 
 
-def _number(reply: Reply, name: str) -> float:
+def _number(reply: _Reply, name: str) -> float:
     found = reply[0].get(name)
     return found if isinstance(found, (int, float)) and math.isfinite(found) else _refuse()
 
 
-def _sound(reply: Reply, place: int) -> Sound:
+def _sound(reply: _Reply, place: int) -> Sound:
     return Sound(_array(reply, place, np.float32, 1), int(_number(reply, "sample_rate_hz")))
 
 

@@ -19,7 +19,7 @@ from tutti.errors import CapacityError, TuttiError
 from tutti.media import audio, containers, images, modality, probing, video  # noqa: F401 - see `main`
 from tutti.media.decoder import InProcess
 
-Reply: TypeAlias = tuple[dict[str, Any], list[NDArray[Any]]]
+_Reply: TypeAlias = tuple[dict[str, Any], list[NDArray[Any]]]
 """The fields of a reply, and its arrays."""
 _LONGEST_MESSAGE = 2000
 
@@ -61,10 +61,10 @@ def limit_memory(extra_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (used + extra_bytes, used + extra_bytes))
 
 
-def reply_to(decoder: InProcess, method: str, given: tuple[Any, ...], named: dict[str, Any]) -> Reply:
+def reply_to(decoder: InProcess, method: str, given: tuple[Any, ...], named: dict[str, Any]) -> _Reply:
     """Decode, and describe the result or the error. An error that is no `TuttiError` is a fault of our own code."""
     try:
-        reply: Reply = _REPLIES[method](getattr(decoder, method)(*given, **named))
+        reply: _Reply = _REPLIES[method](getattr(decoder, method)(*given, **named))
         return reply
     except MemoryError:
         error: TuttiError = CapacityError("The medium needs more memory than it may take: use a smaller one.")
@@ -76,7 +76,7 @@ def reply_to(decoder: InProcess, method: str, given: tuple[Any, ...], named: dic
     return {"error": kind, "message": str(error)[:_LONGEST_MESSAGE]}, []
 
 
-def _of_clip(clip: Any) -> Reply:
+def _of_clip(clip: Any) -> _Reply:
     fields = {"duration_s": clip.duration_s, "sample_rate_hz": clip.sound.sample_rate_hz if clip.sound else 0}
     return fields, [clip.frames, clip.times_s, *([clip.sound.samples] if clip.sound else [])]
 

@@ -13,8 +13,8 @@ from tutti.errors import InputError
 from tutti.media import sniff
 from tutti.media.audio import Sound, finished
 from tutti.media.containers import read_sound
-from tutti.media.frame_readers import AnimationReader, ArrayReader, ContainerReader, Shown
-from tutti.media.frame_sampling import FrameChoice, UniformFrames
+from tutti.media.frame_readers import AnimationReader, ArrayReader, ContainerReader
+from tutti.media.frame_sampling import FrameChoice, TimedFrame, UniformFrames
 from tutti.media.limits import Limits
 from tutti.media.sniff import FILMS, describe
 from tutti.media.sources import array_of, opened
@@ -84,9 +84,11 @@ def decode_video(
         return replace(clip, sound=finished(*track, part.name)) if track is not None else clip
 
 
-def _scaled(frames: Iterable[Shown], count: int, scale: Scale | None, name: str, limits: Limits) -> list[Shown]:
+def _scaled(
+    frames: Iterable[TimedFrame], count: int, scale: Scale | None, name: str, limits: Limits
+) -> list[TimedFrame]:
     """What is kept of `count` frames, refused by the first one if that makes too many pixels."""
-    kept: list[Shown] = []
+    kept: list[TimedFrame] = []
     for time_s, frame in frames:
         small = frame if scale is None else scale(frame)
         if not kept:

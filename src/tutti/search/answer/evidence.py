@@ -6,7 +6,8 @@ import numpy as np
 
 from tutti.content import Audio, Image, Part, Text, Video
 from tutti.media import SceneChanges, decode_video
-from tutti.media.streaming import frame_at, sound_between
+from tutti.media.key_frames import frame_at
+from tutti.media.sound_windows import sound_between
 from tutti.search.ingest.facets import RATE_HZ, Tools, is_animation
 from tutti.search.query.hits import Hit
 

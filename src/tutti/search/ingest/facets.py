@@ -24,9 +24,10 @@ from tutti.content import Audio, Image, Part, Text, TextLine, Video
 from tutti.errors import InputError
 from tutti.interfaces import TextBounded, TextReader, Transcriber
 from tutti.media import Limits, SceneChanges, decode_image, decode_video
+from tutti.media.key_frames import FramePlan, plan_frames, sampled_frames
 from tutti.media.sniff import ANIMATIONS, sniff
+from tutti.media.sound_windows import sound_windows
 from tutti.media.sources import opened
-from tutti.media.streaming import Plan, plan_frames, sampled_frames, sound_windows
 from tutti.media.text_files import read_text
 from tutti.search.ingest.loudness import Loudness, alike, loudness
 from tutti.search.ingest.passages import passages_of
@@ -230,7 +231,7 @@ def is_animation(part: Video, limits: Limits) -> bool:
         return sniff(file) in ANIMATIONS
 
 
-def seen(part: Video, tools: Tools, plan: Plan) -> Iterator[Facet]:
+def seen(part: Video, tools: Tools, plan: FramePlan) -> Iterator[Facet]:
     """The frames of a film that show something new, each with the time until the next: in one view or two, and read."""
     before: NDArray[np.int16] | None = None
     waiting: list[Facet] = []
