@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.search.players import Speaker
 
+from tests.search.synthetic_media import Speaker
 from tutti.content import Audio, Image, ReadFile, Video
 from tutti.media import InProcess, Limits, wrap
 from tutti.providers.model import Model

@@ -133,10 +133,10 @@ def read_sound(
 
 def _check_whole_mp3(track: _Track, announced_s: float, name: str) -> None:
     """The count of frames in an MP3's first frame is the only sign that the file is cut off."""
-    heard_s = track.count / max(1, track.rate_hz)
-    if heard_s < 0.95 * announced_s - 0.1:
+    decoded_s = track.count / max(1, track.rate_hz)
+    if decoded_s < 0.95 * announced_s - 0.1:
         raise InputError(
-            f"{name} is cut off: it announces {announced_s:,.1f} s and has {heard_s:,.1f} s; get a whole copy."
+            f"{name} is cut off: it announces {announced_s:,.1f} s and has {decoded_s:,.1f} s; get a whole copy."
         )
 
 

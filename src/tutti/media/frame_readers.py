@@ -115,7 +115,7 @@ class ContainerReader:
                 frames, landed = opened.decode(stream), shown
                 shown, ahead = None, None
                 ahead = next((frame for frame in frames if frame.pts is not None), None)
-                if ahead is None or ahead.pts > target:  # the index lies, or has no such entry: from the start, then
+                if ahead is None or ahead.pts > target:  # the index is wrong or lacks the entry: start anew
                     opened.seek(min(0, self._first), stream=stream, backward=True)
                     frames, shown, ahead = opened.decode(stream), landed, None
             while ahead is None or ahead.pts <= target:

@@ -34,7 +34,7 @@ from tutti.media.sources import array_of, decoding, opened
 from tutti.media.transparency import rgb, scale_transparent_colour
 from tutti.media.truncation import check_whole, webp_size
 
-# The readers are called directly rather than through `PIL.Image.open`: nothing else can be tried on hostile bytes, and
+# The readers are called directly rather than through `PIL.Image.open`: no other reader sees hostile bytes, and
 # the pixel budget is ours, not the process-wide MAX_IMAGE_PIXELS of Pillow with its warning.
 _READERS: dict[Format, type[ImageFile]] = {
     sniff.JPEG: JpegImagePlugin.JpegImageFile,

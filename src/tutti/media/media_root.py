@@ -41,7 +41,7 @@ class MediaRoot:
             address: A path below the folder, or a `file:` URL of one.
 
         Raises:
-            InputError: It is not below the folder, does not exist, or is no plain file. All are told alike, so that
+            InputError: It is not below the folder, does not exist, or is no plain file. All are reported alike, so that
                 nobody learns what exists elsewhere.
             CapacityError: It has more bytes than allowed.
         """

@@ -20,14 +20,14 @@ from tutti.media.sources import opened
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """What a header tells."""
+    """What a header says."""
 
     bytes: int
     """Encoded."""
     pixels: int = 0
     """Of a picture, or of one frame."""
     seconds: float = 0.0
-    """Of a recording or video; 0 where the header does not tell."""
+    """Of a recording or video; 0 where the header does not say."""
 
 
 def measure(part: Media, limits: Limits) -> Size:

@@ -284,5 +284,5 @@ def _sound(reply: _Reply, place: int) -> Sound:
 
 
 def _refuse() -> NoReturn:
-    """A worker sent something else than it was asked for: whatever it decoded has taken it over."""
+    """A worker did not send what was requested: what it decoded has taken control of it."""
     raise CapacityError("A medium could not be decoded; use another one.")

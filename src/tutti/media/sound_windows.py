@@ -33,7 +33,7 @@ def sound_windows(
     """Overlapping windows of a sound track, as (start in seconds, (S,) float32 mono at `rate_hz`).
 
     Args:
-        part: A recording, or a video whose sound is heard; a video without sound has no windows.
+        part: A recording, or a video, of which the sound is read; a video without sound has no windows.
         limits: Budget of seconds.
         rate_hz: Sample rate that is wanted, in hertz.
         window_s: Length of a window, in seconds; the last may be shorter.
@@ -57,7 +57,7 @@ def sound_windows(
             held, start = held[hop:], start + hop
         blocks, count = [held], len(held)
     held = np.concatenate(blocks)
-    # After a window, less than a quarter second more says nothing new.
+    # A rest of less than a quarter second beyond the last window adds nothing.
     if len(held) >= (window - hop + rate_hz // 4 if start else 1):
         yield start / rate_hz, held
 
@@ -101,7 +101,7 @@ def _libsndfile_blocks(file: BinaryIO, found: Format, name: str) -> Iterator[tup
 def _container_blocks(
     file: BinaryIO, found: Format, name: str, zero_s: float | None
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Blocks on the container's clock: silence fills gaps, and what lies before zero is dropped."""
+    """Blocks on the container's clock: gaps are filled with silence, and what lies before zero is dropped."""
     with container(file, found, name) as opened_container:
         if not opened_container.streams.audio:
             return
@@ -198,4 +198,4 @@ def duration_of(path: str) -> float:
             with container(file, found, path) as medium:
                 return float(medium.duration or 0) / av.time_base
     except (OSError, InputError):
-        return 0.0  # whoever reads it says what is wrong with it
+        return 0.0  # whoever decodes it reports the error

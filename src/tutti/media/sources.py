@@ -19,7 +19,7 @@ from tutti.media.limits import Limits
 
 
 def array_of(part: Media) -> NDArray[np.generic] | None:
-    """The source of `part` when it is a numpy array, else None."""
+    """The source of `part` when it is a numpy array, otherwise None."""
     return cast("NDArray[np.generic]", part.source) if isinstance(part.source, np.ndarray) else None
 
 

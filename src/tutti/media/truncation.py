@@ -1,4 +1,4 @@
-"""Is a file whole? Decoders often return what is there without a word; the formats' own lengths tell more."""
+"""Whether a file is truncated: decoders often return what is there without an error, but formats store lengths."""
 
 from __future__ import annotations
 
