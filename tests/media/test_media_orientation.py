@@ -16,7 +16,7 @@ from PIL import Image as pillow
 
 from tutti.content import Message, Video
 from tutti.errors import CapacityError
-from tutti.media import Limits, UniformFrames, decode_video, measure
+from tutti.media import InProcess, Limits, UniformFrames, decode_video, measure
 from tutti.media.key_frames import frame_at, plan_frames, sampled_frames
 from tutti.providers.outgoing import Accepts, outgoing
 
@@ -116,7 +116,7 @@ def test_stretched_frames_count_as_they_are_shown() -> None:
 def test_a_film_is_sent_with_its_matrix_and_aspect() -> None:
     for form in ("mp4", "matroska"):
         part = Video(quartered(form, (-1, 0, 0, 1), Fraction(4, 3)))
-        ((_, (piece,)),) = outgoing([Message("user", (part,))], Accepts(video=True), LIMITS, "a model")
+        ((_, (piece,)),) = outgoing([Message("user", (part,))], Accepts(video=True), InProcess(LIMITS), "a model")
         assert not isinstance(piece, str)
         clip = decode_video(Video(piece.data), LIMITS, UniformFrames(1))
         frame = clip.frames[0]

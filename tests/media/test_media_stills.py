@@ -14,7 +14,7 @@ from PIL import Image as pillow
 
 from tutti.content import Image, Message, Video
 from tutti.errors import CapacityError, InputError, MissingExtra
-from tutti.media import Limits, UniformFrames, decode_image, decode_video, measure, wrap
+from tutti.media import InProcess, Limits, UniformFrames, decode_image, decode_video, measure, wrap
 from tutti.media.sniff import AVIF, HEIC, HEIF, MP4, describe, sniff
 from tutti.providers.outgoing import Accepts, outgoing
 
@@ -176,7 +176,7 @@ def test_hosted_models_are_told_the_right_type() -> None:
 
     def mime(content: bytes, accepts: Accepts, keep: bool) -> str:
         part = wrap(content)
-        ((_, (piece,)),) = outgoing([Message("user", (part,))], accepts, LIMITS, "a model", keep)  # type: ignore[arg-type]
+        ((_, (piece,)),) = outgoing([Message("user", (part,))], accepts, InProcess(LIMITS), "a model", keep)  # type: ignore[arg-type]
         assert not isinstance(piece, str)
         return piece.mime
 

@@ -17,7 +17,8 @@ from tutti.media.sniff import ANIMATIONS, FILMS, MATROSKA, MP4, PICTURES, SOUNDS
 from tutti.media.sources import opened
 from tutti.settings import read_settings
 
-_MOST_KEPT_BYTES = 16_000_000
+_MOST_KEPT_BYTES = 8_000_000
+"""Larger files are opened again when they are decoded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +38,8 @@ def wrap(
 ) -> Part:
     """Put a path, encoded bytes, a `data:` URL or a numpy array in the part of its modality. Parts pass through.
 
-    The content of a file decides, not its name. An MP4 or Matroska file without moving pictures is audio; a GIF, WebP or AVIF of
-    more than one frame is video. Arrays: uint8 (H, W), (H, W, 3) or (H, W, 4) is an image, uint8 (F, H, W, 3) a video,
+    The content of a file decides, not its name. An MP4 or Matroska file without moving pictures is audio; a GIF, WebP
+    or AVIF of more than one frame is video. Arrays: uint8 (H, W), (H, W, 3) or (H, W, 4) is an image, uint8 (F, H, W, 3) a video,
     float32 or int16 (S,) or (S, C) audio.
 
     Args:
