@@ -8,16 +8,15 @@ import grimp
 import pytest
 
 GRAPH = grimp.build_graph("tutti", exclude_type_checking_imports=False)
-STILL_CIRCULAR: set[str] = set()
+STILL_CIRCULAR = {"tutti.models.omni"}
 """Rooms with such a circle, which the import contract does not see as it leaves out imports for types."""
 ROOMS = sorted(room for room in GRAPH.modules if room != "tutti" and GRAPH.find_children(room))
 
 
 def circle_in(room: str) -> list[str]:
     """Files and rooms of a room that import one another in a circle; empty if there is none."""
-    within = {
-        module: child for child in GRAPH.find_children(room) for module in {child, *GRAPH.find_descendants(child)}
-    }
+    children = GRAPH.find_children(room)
+    within = {module: child for child in children for module in {child, *GRAPH.find_descendants(child)}}
     imported: dict[str, set[str]] = {child: set() for child in within.values()}
     for module, child in within.items():
         targets = {within.get(target, child) for target in GRAPH.find_modules_directly_imported_by(module)}
@@ -35,7 +34,8 @@ def test_no_room_imports_in_a_circle(room: str) -> None:
 
 
 def test_what_is_resolved_is_off_the_list() -> None:
-    assert not {room for room in STILL_CIRCULAR if not circle_in(room)}
+    resolved = {room for room in STILL_CIRCULAR if not circle_in(room)}
+    assert not resolved, f"take {resolved} off STILL_CIRCULAR in this file"
 
 
 def test_circles_are_seen() -> None:

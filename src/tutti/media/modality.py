@@ -39,8 +39,8 @@ def wrap(
     """Put a path, encoded bytes, a `data:` URL or a numpy array in the part of its modality. Parts pass through.
 
     The content of a file decides, not its name. An MP4 or Matroska file without moving pictures is audio; a GIF, WebP
-    or AVIF of more than one frame is video. Arrays: uint8 (H, W), (H, W, 3) or (H, W, 4) is an image, uint8 (F, H, W, 3) a video,
-    float32 or int16 (S,) or (S, C) audio.
+    or AVIF of more than one frame is video. Arrays: uint8 (H, W), (H, W, 3) or (H, W, 4) is an image, uint8
+    (F, H, W, 3) a video, float32 or int16 (S,) or (S, C) audio.
 
     Args:
         value: The medium.
