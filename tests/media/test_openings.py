@@ -12,7 +12,7 @@ import pytest
 from tests.search.synthetic_media import Speaker
 from tutti.content import Audio, Image, ReadFile, Video
 from tutti.media import InProcess, Limits, wrap
-from tutti.providers.model import Model
+from tutti.model import Model
 from tutti.search import Index
 
 OPENED: list[str] = []

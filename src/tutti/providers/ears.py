@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tutti import checkpoints
 from tutti.content import Media, Transcript, TranscriptionOptions
 from tutti.engine.passes import run_passes
-from tutti.media import Limits
+from tutti.media import MediaDecoder
 from tutti.providers.speech import LocalTranscriber
 from tutti.settings import read_settings
 
@@ -20,11 +20,11 @@ class Ears:
     """A transcriber that loads its checkpoint when it is first asked, and only once.
 
     Args:
-        limits: Budgets for decoding.
+        decoder: Decodes the media.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, decoder: MediaDecoder) -> None:
+        self._decoder = decoder
         self._lock = threading.Lock()
         self._loaded: LocalTranscriber | None = None
 
@@ -39,5 +39,5 @@ class Ears:
             if self._loaded is None:
                 loaded = checkpoints.load(SHIPPED)
                 run_passes(loaded.model, read_settings().second_form_bytes)
-                self._loaded = LocalTranscriber(SHIPPED, loaded, self._limits)
+                self._loaded = LocalTranscriber(SHIPPED, loaded, self._decoder)
         return self._loaded.transcribe(medium, options, progress)

@@ -25,7 +25,7 @@ from tutti.content import (
     Usage,
 )
 from tutti.errors import CapacityError, InputError
-from tutti.media import Limits
+from tutti.media import MediaDecoder
 from tutti.providers.ears import Ears
 from tutti.providers.spoken import Asked, asked_about_speech, claims, told
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         """What the class that this is mixed into has."""
 
         name: str
-        limits: Limits
+        decoder: MediaDecoder
 
         def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]: ...
         def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings: ...
@@ -54,7 +54,7 @@ class Listening(_Answering):
     @cached_property
     def ears(self) -> Ears:
         """What writes down speech."""
-        return Ears(self.limits)
+        return Ears(self.decoder)
 
     def transcribe(
         self, medium: Media, options: TranscriptionOptions | None = None, progress: Progress | None = None
