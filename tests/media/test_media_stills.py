@@ -189,7 +189,7 @@ def test_hosted_models_are_told_the_right_type() -> None:
 
 
 def test_a_folder_with_stills_is_walked(tmp_path: Path) -> None:
-    from tutti.search.ingest.run import _part
+    from tutti.search.ingest.items import _part
 
     for name, content in (("a.heic", heic(picture())), ("b.avif", avif(picture()))):
         (tmp_path / name).write_bytes(content)

@@ -43,7 +43,7 @@ PREPROCESSOR: dict[str, Any] = {
 def words() -> tokenizers.Tokenizer:
     """A tokenizer of six words that puts a start and an end around a text."""
     table = {word: index for index, word in enumerate(("a", "dog", "car", "photo", "<start>", "<end>"))}
-    made = tokenizers.Tokenizer(models.WordLevel(table, unk_token="a"))
+    made = tokenizers.Tokenizer(models.WordLevel(table, unk_token="<start>"))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
     made.add_special_tokens(["<start>", "<end>"])
     made.post_processor = processors.TemplateProcessing(

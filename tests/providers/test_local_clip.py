@@ -41,7 +41,9 @@ PREPROCESSOR = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    words = tokenizers.Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="a"))
+    words = tokenizers.Tokenizer(
+        models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="<start>")
+    )
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     words.add_special_tokens(["<start>", "<end>"])
     words.post_processor = processors.TemplateProcessing(
@@ -92,7 +94,7 @@ def test_a_jpeg_is_decoded_no_larger_than_the_model_takes(
         shapes.append(pixels.shape)
         return pixels
 
-    monkeypatch.setattr(media, "decode_image", seen)
+    monkeypatch.setattr("tutti.media.images.decode_image", seen)
     np.testing.assert_allclose(clip.embed([Image(path)]), whole, atol=0.02)
     assert shapes == [(20, 25, 3)]  # an eighth: a quarter would be more than the 16 pixels that are needed
 

@@ -112,8 +112,8 @@ def test_any_form_of_a_medium_is_wrapped_by_its_content(picture: Path) -> None:
 
 def test_sampling_reaches_the_provider() -> None:
     speaker = Speaker()
-    Model(speaker).ask("What is this?", max_tokens=7, temperature=0.5, stop=(".", "!"))
-    assert speaker.asked[0][1] == SamplingOptions(max_tokens=7, temperature=0.5, stop=(".", "!"))
+    Model(speaker).ask("What is this?", max_tokens=7, temperature=0.5, stop=(".", "!"), cut_media=True)
+    assert speaker.asked[0][1] == SamplingOptions(max_tokens=7, temperature=0.5, stop=(".", "!"), cut_media=True)
 
 
 def test_one_stop_string_is_one_stop_string() -> None:
@@ -150,7 +150,7 @@ def test_an_unknown_option_is_named_and_the_known_ones_listed() -> None:
     said = sentence(InputError, lambda: Model(Speaker()).ask("What is this?", heat=1))
     assert said == (
         "Unknown option 'heat'; known are: max_tokens, temperature, top_k, top_p, repetition_penalty, stop, seed, "
-        "logprobs, json_schema, tenant."
+        "logprobs, json_schema, tenant, cut_media."
     )
 
 

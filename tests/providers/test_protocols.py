@@ -13,7 +13,7 @@ from tests.evaluate.scripted_model import Player
 from tutti.content import Answer, Claim, Conversation, Image, Message, Part, SamplingOptions, Text, TextLine, Usage
 from tutti.errors import InputError
 from tutti.interfaces import Guard, Sealer, TextReader, Verifier, admitted
-from tutti.media import Limits
+from tutti.media import InProcess, Limits
 from tutti.model import Model
 from tutti.providers.answer_cache import AnswerCache
 from tutti.providers.hosted import HostedOptions
@@ -90,7 +90,7 @@ def test_a_reader_reads_pictures_only() -> None:
 
 def test_what_is_sent_elsewhere_is_guarded() -> None:
     hosted = HostedOptions(preview_only=True, guard=Starred())
-    provider = open_provider("openai:gpt-4o", hosted=hosted, limits=Limits())
+    provider = open_provider("openai:gpt-4o", hosted=hosted, decoder=InProcess(Limits()))
     shown = str(provider.preview([Message.user("Is Anna here?")], SamplingOptions()))  # type: ignore[union-attr]
     assert "****" in shown
     assert "Anna" not in shown

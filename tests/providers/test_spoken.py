@@ -9,7 +9,7 @@ import pytest
 
 import tutti
 from tutti.cli.main import main
-from tutti.content import Audio, Image, Message, Segment, Transcript, Video
+from tutti.content import Audio, Image, Message, Segment, Text, Transcript, Video
 from tutti.providers.spoken import Asked, Kind, Told, asked_about_speech, claims, told
 
 SPEECH = Path(__file__).parents[2] / "examples" / "media" / "speech.ogg"
@@ -48,7 +48,11 @@ def test_there_must_be_something_to_listen_to() -> None:
     assert asked_about_speech([Message.user("What does she say?")]) is None
     assert asked_about_speech([Message.user(Image(np.zeros((2, 2, 3), np.uint8)), "What does she say?")]) is None
     assert asked_about_speech([Message.user(FILM, "What word is written on the sign?")]) is None
-    earlier = [Message.user(FILM, "What is this?"), Message.assistant("a film"), Message.user("And what does she say?")]
+    earlier = [
+        Message.user(FILM, "What is this?"),
+        Message(role="assistant", parts=(Text("a film"),)),
+        Message.user("And what does she say?"),
+    ]
     found = asked_about_speech(earlier)
     assert found is not None
     assert found.medium is FILM
