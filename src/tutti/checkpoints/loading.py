@@ -57,7 +57,7 @@ DTYPES: Mapping[str, torch.dtype] = {
 }
 """Precisions that a model can be loaded or saved in."""
 
-Told = Callable[[int, int], None]
+LoadProgress = Callable[[int, int], None]
 """Who wants to know how far loading is: bytes of weights that were read, and of all."""
 
 _SHOWN = 5
@@ -111,7 +111,7 @@ def load(
     adapter: str | PathLike[str] | None = None,
     own_adapter: bool = True,
     new_weights: tuple[str, ...] = (),
-    told: Told | None = None,
+    told: LoadProgress | None = None,
 ) -> Loaded:
     """Load a checkpoint.
 
@@ -214,7 +214,7 @@ def _told_of(lora: Adapter | None, config: Any) -> dict[str, Any]:
 class _Meter:
     """Counts the bytes of weights that were read, for whoever wants to know."""
 
-    def __init__(self, entries: Mapping[str, Entry], told: Told | None) -> None:
+    def __init__(self, entries: Mapping[str, Entry], told: LoadProgress | None) -> None:
         self.bytes = sum(entry.stored_bytes for entry in entries.values())
         self._read, self._told = 0, told
 

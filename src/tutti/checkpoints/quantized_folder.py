@@ -9,7 +9,7 @@ from pathlib import Path
 from tutti.checkpoints.adapters import choose_adapter
 from tutti.checkpoints.family import read_config, take_quantization
 from tutti.checkpoints.folders import check_replaceable, other_files
-from tutti.checkpoints.loading import DTYPES, LoadReport, Told, load
+from tutti.checkpoints.loading import DTYPES, LoadProgress, LoadReport, load
 from tutti.checkpoints.model_paths import find_folder
 from tutti.checkpoints.quantizing import STORED
 from tutti.checkpoints.saving import save
@@ -20,7 +20,7 @@ _SHARD_BYTES = 250_000_000
 
 
 def shrink(
-    model: str | PathLike[str], into: str | PathLike[str], quantize: str, *, told: Told | None = None
+    model: str | PathLike[str], into: str | PathLike[str], quantize: str, *, told: LoadProgress | None = None
 ) -> LoadReport:
     """Write a quantized folder of a checkpoint, in the form that `tutti.checkpoints.load` reads.
 
