@@ -130,7 +130,7 @@ def test_what_it_cannot_do_is_said(model: Model) -> None:
         model.ask("What is this?", media(1)[0])
     with pytest.raises(InputError, match="The recording has 160 samples; expected 400 or more, which is 25 ms"):
         model.embed([Audio(np.zeros(160, np.float32), sample_rate_hz=16_000)])
-    with pytest.raises(CapacityError, match="A text takes 9 tokens; this model reads at most 8: shorten it"):
+    with pytest.raises(CapacityError, match="takes 7 tokens; this model embeds at most 6 at a time"):
         model.embed(["a dog a dog a dog a"])
 
 
