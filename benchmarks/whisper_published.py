@@ -30,6 +30,8 @@ from typing import Any
 
 import numpy as np
 
+from tutti.media.text_files import json_object, read_lines
+
 RATE_HZ = 16_000
 PRECISIONS = ("float32", "int8+trunks", "int4+trunks")
 PLAYERS = ("tutti float32", "tutti int8+trunks", "tutti int4+trunks", "transformers float32", "faster-whisper float32",
@@ -43,7 +45,7 @@ def recordings(data: Path | None, speech_set: Path | None, minutes: float) -> li
     if data is not None:
         pack = data / "speech_sentences_dev"
         with zipfile.ZipFile(pack / "data.zip") as archive:
-            described = map(json.loads, (pack / "index.jsonl").read_text().splitlines())
+            described = (json_object(line) for _, line in read_lines(pack / "index.jsonl"))
             rows += [
                 _row("people", row["file"], row["text"][0], archive.read(row["file"]))
                 for row in described
@@ -51,7 +53,7 @@ def recordings(data: Path | None, speech_set: Path | None, minutes: float) -> li
             ]
     seconds = 0.0
     if speech_set is not None:
-        for row in map(json.loads, (speech_set / "index.jsonl").read_text().splitlines()):
+        for row in (json_object(line) for _, line in read_lines(speech_set / "index.jsonl")):
             if seconds >= 60 * minutes:
                 break
             seconds += row["seconds"]

@@ -27,7 +27,7 @@ SETTINGS["image"] = {"size": {"shortest_edge": 224}, "image_mean": [0.48, 0.46, 
 
 def save_checkpoint(folder: Path) -> Path:
     """Every file that a checkpoint of this family has."""
-    words = tokenizers.Tokenizer(models.WordLevel({"a": 0, "dog": 1, "barking": 2, "<s>": 3, "</s>": 4}, "a"))
+    words = tokenizers.Tokenizer(models.WordLevel({"a": 0, "dog": 1, "barking": 2, "<s>": 3, "</s>": 4}, "<s>"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     words.add_special_tokens(["<s>", "</s>"])
     words.post_processor = processors.TemplateProcessing("<s> $A </s>", special_tokens=[("<s>", 3), ("</s>", 4)])

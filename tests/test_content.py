@@ -80,6 +80,7 @@ def test_an_answer_is_plain_values_for_json() -> None:
         "seconds": 0.25,
         "cost_usd": 0.0,
         "evidence": [{"text": "a dog", "supported": True, "evidence": "caption"}],
+        "notes": [],
         "logprobs": [],
     }
     assert str(answer) == "a dog"

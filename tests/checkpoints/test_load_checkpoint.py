@@ -191,7 +191,7 @@ def test_options_that_are_not_there(folder: Path) -> None:
     sentence = _sentence(folder, InputError, dtype="float8")
     assert sentence == "dtype is 'float8'; expected one of float32, float16, bfloat16."
     sentence = _sentence(folder, InputError, quantize="int2")
-    assert sentence == "quantize is 'int2'; expected one of int8, int4, int8+trunks, int4+trunks."
+    assert sentence == "quantize is 'int2'; expected one of int8, int4, int8+trunks, int4+trunks, int4+trunks4."
 
 
 def _layer_norms() -> list[str]:

@@ -27,7 +27,7 @@ from tutti.content import Segment, Transcript
 from tutti.search import Hit
 from tutti.search.ingest.run import IndexReport
 from tutti.search.query.reasons import Matched, SharesWords
-from tutti.serve import logs, running
+from tutti.serve import lifecycle, logs
 from tutti.serve.load_generator import Sample
 from tutti.training import loop
 
@@ -112,8 +112,8 @@ def replace_what_is_slow() -> None:
     found = SimpleNamespace(search=lambda *_, **__: [hit])
     search.open_within = lambda _: (found, False)  # type: ignore[assignment]
     bench._ask_local = lambda *_: (_one_answer, WORDS)  # type: ignore[assignment]
-    running.make_server = lambda *_, **__: None  # type: ignore[assignment]
-    running.run_announced = lambda _, ready: ready("http://127.0.0.1:1") or True  # type: ignore[assignment]
+    lifecycle.make_server = lambda *_, **__: None  # type: ignore[assignment]
+    lifecycle.run_announced = lambda _, ready: ready("http://127.0.0.1:1") or True  # type: ignore[assignment]
     logs.configure = lambda: None
     ended = SimpleNamespace(notes=(WORDS,), finished=True, step=1, seconds=1.0, metrics={WORDS: 1.0})
     loop.train = lambda *_, **__: ended  # type: ignore[assignment]

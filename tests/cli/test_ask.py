@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from os import fspath
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def test_answer_goes_to_stdout(model: FakeModel, picture: Path, capsys: pytest.C
     assert captured.err == ""
     question, media, options = model.calls[0]
     assert question == "What is it?"
-    assert [(part.modality, part.source) for part in media] == [("image", str(picture))]
+    assert [(part.modality, fspath(part.source)) for part in media] == [("image", str(picture))]
     assert options == {}
 
 
@@ -77,7 +78,7 @@ def test_behind_two_dashes_nothing_is_an_option(
     picture.rename("-x.png")
     assert main(["ask", "--seed", "3", "--", "-x is what?", "-x.png"]) == 0
     question, media, options = model.calls[0]
-    assert (question, [part.source for part in media], options) == ("-x is what?", ["-x.png"], {"seed": 3})
+    assert (question, [fspath(part.source) for part in media], options) == ("-x is what?", ["-x.png"], {"seed": 3})
 
 
 def test_a_system_turn_makes_a_conversation(model: FakeModel, picture: Path) -> None:

@@ -20,6 +20,7 @@ def speaker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Speaker:
     monkeypatch.setattr(
         tutti, "load", lambda name=None, **_: SimpleNamespace(provider=speaker, name="space"), raising=False
     )
+    monkeypatch.setattr(tutti, "open_provider", lambda name=None, **_: speaker, raising=False)
     monkeypatch.setenv("TUTTI_CACHE_FOLDER", str(tmp_path / "cache"))
     return speaker
 

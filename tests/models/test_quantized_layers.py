@@ -189,6 +189,7 @@ def test_the_policy() -> None:
         "int4": ["int4", "int8", "int8", None],
         "int8+trunks": ["int8", "int8", "int8", "int8"],
         "int4+trunks": ["int4", "int8", "int8", "int8"],
+        "int4+trunks4": ["int4", "int8", "int8", "int8"],
     }
 
 

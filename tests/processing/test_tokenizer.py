@@ -79,7 +79,7 @@ def test_the_text_of_the_beginning_is_the_beginning_of_the_text(
 
 
 def test_bad_tokenizers_and_texts_are_refused(word_pieces: Tokenizer, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read: No such file or directory"):
+    with pytest.raises(InputError, match=r"There is no .*tokenizer\.json; expected the tokenizer in that form"):
         Tokenizer.from_file(tmp_path / "tokenizer.json")
     (tmp_path / "tokenizer.json").write_text('{"model": 3}')
     with pytest.raises(InputError, match="is not a tokenizer"):

@@ -10,7 +10,7 @@ import pytest
 import tutti
 from tutti.cli.main import main
 from tutti.content import Audio, Image, Message, Segment, Text, Transcript, Video
-from tutti.providers.spoken import Asked, Kind, Told, asked_about_speech, claims, told
+from tutti.providers.spoken import Asked, Kind, SpokenAnswer, asked_about_speech, claims, told
 
 SPEECH = Path(__file__).parents[2] / "examples" / "media" / "speech.ogg"
 RECORDING, FILM = Audio("x.ogg"), Video("x.mp4")
@@ -71,7 +71,7 @@ def transcript(*texts: str, language: str = "en") -> Transcript:
     )  # fmt: skip
 
 
-def answer(question: str, spoken: Transcript) -> Told | None:
+def answer(question: str, spoken: Transcript) -> SpokenAnswer | None:
     asked = asked_about_speech([Message.user(RECORDING, question)])
     assert isinstance(asked, Asked)
     return told(asked, spoken, lambda _, texts: [text.count("river") for text in texts])
@@ -89,15 +89,20 @@ def test_answers_are_taken_from_the_transcript() -> None:
     assert later is not None
     assert later.text == "At 1:30 (“Going home.”)."
     never = answer("When is Rome mentioned?", spoken)
-    assert never == Told(text="It is not mentioned in what is said.", segments=())
+    assert never == SpokenAnswer(text="It is not mentioned in what is said.", segments=())
     language = answer("Which language is spoken?", transcript("Bonjour.", language="fr"))
     assert language is not None
     assert language.text == "French."
     assert claims(when.segments, "whisper-base")[0].evidence == "heard at 30.0 s to 50.0 s by whisper-base"
 
 
+def test_a_noise_that_became_one_word_over_and_over_is_no_speech() -> None:
+    assert answer("What does she say?", transcript("That, " * 100)) is None
+
+
 def test_a_long_transcript_gives_the_nearest_passages() -> None:
-    spoken = transcript(*["word " * 30] * 3, "down the river", *["word " * 30] * 3)
+    rest = "The weather was fine, bread was dear, and nobody came before noon to mend the old fence by our gate."
+    spoken = transcript(*[rest] * 3, "down the river", *[rest] * 3)
     said = answer("What do they say about the boat?", spoken)
     assert said is not None
     assert "down the river" in said.text

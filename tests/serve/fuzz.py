@@ -24,7 +24,7 @@ import atheris
 
 with atheris.instrument_imports(include=["tutti.content", "tutti.media", "tutti.serve"], enable_loader_override=False):
     from tests.serve.fake_models import Parrot
-    from tutti.media import Limits
+    from tutti.media import InProcess, Limits
     from tutti.serve import schemas
     from tutti.serve.admission import Cost, ServerLimits
     from tutti.serve.app import create_app
@@ -78,7 +78,7 @@ class Target:
             max_body_bytes=1 << 20, request=Cost(bytes=1 << 20, pixels=10**6, seconds=30, tokens=4000)
         )
         self.parrot = Parrot(limits=Limits(max_pixels=10**6, max_seconds=30, max_bytes=1 << 22))
-        service = Service(self.parrot, "parrot", limits, MediaOpener(self.parrot.limits))
+        service = Service(self.parrot, "parrot", limits, MediaOpener(InProcess(self.parrot.limits)))
         self.app, self.loop = create_app(service, Keys({})), asyncio.new_event_loop()
 
     def __call__(self, data: bytes) -> None:

@@ -32,6 +32,10 @@ class ReadFile(os.PathLike[str]):
     def __fspath__(self) -> str:
         return self.path
 
+    def __str__(self) -> str:
+        """The path, as of any other."""
+        return self.path
+
 
 @dataclass(frozen=True, slots=True)
 class Text:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import pickle
 import re
 import threading
 from pathlib import Path
@@ -133,4 +134,16 @@ def _digest(key: bytes, tensor: Tensor) -> str:
     digest = hashlib.sha256(key)
     digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
     digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def weights_digest(model: torch.nn.Module) -> str:
+    """SHA-256 over names, types, shapes and bytes of all weights: embeddings on disk outlive a change of them."""
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        digest.update(f"{name}\0{getattr(value, 'dtype', type(value))}\0{getattr(value, 'shape', ())}\0".encode())
+        if isinstance(value, torch.Tensor):
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        else:  # packed by a library, which gives its own form of the bytes
+            digest.update(pickle.dumps(value))
     return digest.hexdigest()

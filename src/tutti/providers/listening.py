@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
         def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]: ...
         def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings: ...
+        def shortened(self, text: str) -> str: ...
 else:
     _Answering = object
 
@@ -93,6 +94,6 @@ class Listening(_Answering):
         )
 
     def _nearness(self, question: str, texts: Sequence[str]) -> list[float]:
-        """Cosines of texts with a question."""
-        vectors = self.embed([Text(question), *map(Text, texts)]).vectors
+        """Cosines of texts with a question; of what is too long for a vector, its beginning counts."""
+        vectors = self.embed([Text(self.shortened(text)) for text in (question, *texts)]).vectors
         return [float(score) for score in vectors[1:] @ vectors[0]]

@@ -6,7 +6,6 @@ Tensors live below this file; what leaves it is content and numpy.
 from __future__ import annotations
 
 import hashlib
-import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
@@ -38,6 +37,7 @@ from tutti.content import (
 )
 from tutti.engine import DiskShelf, EmbeddingCache, Engine
 from tutti.engine.embedding_cache import embedding_key
+from tutti.engine.embedding_shelf import weights_digest
 from tutti.engine.passes import run_passes
 from tutti.engine.runner import Decoder
 from tutti.engine.sampling import Constraint
@@ -95,7 +95,7 @@ class Local:
         self.processor = loaded.processor
         self.model = loaded.model
         self.embedding_cache = EmbeddingCache(shelf=shelf)
-        self._weights_digest = _weights_digest(self.model) if shelf is not None else ""
+        self._weights_digest = weights_digest(self.model) if shelf is not None else ""
 
     def stats(self) -> dict[str, float]:
         """How the model fares."""
@@ -168,7 +168,7 @@ class LocalEmbedder(Local):
         if adapted:
             changes = torch.nn.ModuleList(part for layer in adapted for part in (layer.lora_A, layer.lora_B))
             scales = [layer.scale for layer in adapted]
-            weights = hashlib.sha256(f"{weights}\0{_weights_digest(changes)}\0{scales}".encode()).hexdigest()
+            weights = hashlib.sha256(f"{weights}\0{weights_digest(changes)}\0{scales}".encode()).hexdigest()
         return weights, inputs
 
     def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings:
@@ -367,18 +367,6 @@ def _shelf(settings: Settings) -> DiskShelf | None:
     if settings.embedding_bytes is None:
         return None
     return DiskShelf(Path(settings.cache_folder).expanduser() / "embeddings", settings.embedding_bytes)
-
-
-def _weights_digest(model: torch.nn.Module) -> str:
-    """SHA-256 over names, types, shapes and bytes of all weights: embeddings on disk outlive a change of them."""
-    digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
-        digest.update(f"{name}\0{getattr(value, 'dtype', type(value))}\0{getattr(value, 'shape', ())}\0".encode())
-        if isinstance(value, torch.Tensor):
-            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-        else:  # packed by a library, which gives its own form of the bytes
-            digest.update(pickle.dumps(value))
-    return digest.hexdigest()
 
 
 def _shared_space(model: torch.nn.Module) -> SharedSpace:

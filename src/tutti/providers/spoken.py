@@ -8,6 +8,7 @@ segments that an answer rests on are its evidence, with their times.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -38,6 +39,8 @@ _NAMED = re.compile(
     rf"(?:(?:he|she|it|they|someone|somebody|anyone|the \w+)\s+{_SAY}\s+(?P<after>.+)|(?P<before>.+?)\s+{_SAY}\b.*)",
     re.IGNORECASE,
 )
+_MOST_REPETITION = 2.4
+"""Bytes of a text per byte of it compressed, above which Whisper repeats itself (Radford et al. 2022, section 4.5)."""
 _ANNOTATION = re.compile(r"\W*(?:\[[^\]]*\]|\([^)]*\)|\*+[^*]*\*+|♪[^♪]*♪?)?\W*")
 """What Whisper writes of noises and music: (dog barking), [Music], ** sounds **."""
 _SMALL = frozenset(
@@ -95,7 +98,7 @@ def _kind(question: str) -> Kind | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class SpokenAnswer:
     """An answer from a transcript."""
 
     text: str
@@ -103,7 +106,7 @@ class Told:
     """What it rests on."""
 
 
-def told(asked: Asked, transcript: Transcript, near: Near) -> Told | None:
+def told(asked: Asked, transcript: Transcript, near: Near) -> SpokenAnswer | None:
     """The answer that a transcript gives; None if it gives none, so that what answers otherwise may.
 
     Args:
@@ -111,7 +114,7 @@ def told(asked: Asked, transcript: Transcript, near: Near) -> Told | None:
         transcript: Of its medium.
         near: How near texts are to a question, for long transcripts.
     """
-    words = tuple(segment for segment in transcript.segments if not _ANNOTATION.fullmatch(segment.text))
+    words = tuple(segment for segment in transcript.segments if _is_speech(segment.text))
     if not words:
         return None
     transcript = replace(transcript, segments=words, text=" ".join(segment.text for segment in words))
@@ -119,12 +122,18 @@ def told(asked: Asked, transcript: Transcript, near: Near) -> Told | None:
         return _digit(transcript)
     if asked.kind == "language":
         name = next((name for name, code in LANGUAGES.items() if code == transcript.language), None)
-        return None if name is None else Told(text=f"{name.capitalize()}.", segments=transcript.segments[:1])
+        return None if name is None else SpokenAnswer(text=f"{name.capitalize()}.", segments=transcript.segments[:1])
     if asked.kind == "whether":
-        return Told(text="Yes.", segments=transcript.segments[:1])
+        return SpokenAnswer(text="Yes.", segments=transcript.segments[:1])
     if asked.kind == "when":
         return _when(asked.question, transcript)
     return _words(asked.question, transcript, near)
+
+
+def _is_speech(text: str) -> bool:
+    """Whether a segment is words, and neither the name of a noise nor one word over and over, as noises become."""
+    content = text.encode()
+    return not _ANNOTATION.fullmatch(text) and len(content) <= _MOST_REPETITION * len(zlib.compress(content))
 
 
 def claims(segments: Sequence[Segment], source: str) -> tuple[Claim, ...]:
@@ -135,16 +144,16 @@ def claims(segments: Sequence[Segment], source: str) -> tuple[Claim, ...]:
     )
 
 
-def _digit(transcript: Transcript) -> Told | None:
+def _digit(transcript: Transcript) -> SpokenAnswer | None:
     for segment in transcript.segments:
         for word in re.findall(r"[a-z]+|\d", segment.text.lower()):
             digit = _DIGITS[int(word)] if word.isdigit() else word if word in _DIGITS else None
             if digit is not None:
-                return Told(text=digit, segments=(segment,))
+                return SpokenAnswer(text=digit, segments=(segment,))
     first = transcript.segments[0]
     words = re.findall(r"[a-z]+", first.text.lower())
     if len(words) == 1 and words[0] in _HEARD_AS:
-        return Told(text=_HEARD_AS[words[0]], segments=(first,))
+        return SpokenAnswer(text=_HEARD_AS[words[0]], segments=(first,))
     return None
 
 
@@ -161,7 +170,7 @@ def _stem(word: str) -> str:
     return re.sub(r"(?:'s|ies|es|s|ing|ed)$", "", word) if len(word) > 4 else word
 
 
-def _when(question: str, transcript: Transcript) -> Told:
+def _when(question: str, transcript: Transcript) -> SpokenAnswer:
     wanted = _targets(question)
     found = []
     for segment in transcript.segments:
@@ -170,22 +179,22 @@ def _when(question: str, transcript: Transcript) -> Told:
             found.append(segment)
     if not wanted:
         first, last = transcript.segments[0], transcript.segments[-1]
-        return Told(text=f"From {_clock(first.start_s)} to {_clock(last.end_s)}.", segments=(first, last))
+        return SpokenAnswer(text=f"From {_clock(first.start_s)} to {_clock(last.end_s)}.", segments=(first, last))
     if not found:
-        return Told(text="It is not mentioned in what is said.", segments=())
+        return SpokenAnswer(text="It is not mentioned in what is said.", segments=())
     times = ", ".join(f"{_clock(segment.start_s)} (“{segment.text}”)" for segment in found[:5])
-    return Told(text=f"At {times}.", segments=tuple(found))
+    return SpokenAnswer(text=f"At {times}.", segments=tuple(found))
 
 
-def _words(question: str, transcript: Transcript, near: Near) -> Told:
+def _words(question: str, transcript: Transcript, near: Near) -> SpokenAnswer:
     segments = transcript.segments
     if len(transcript.text.split()) <= _SHORT_WORDS:
-        return Told(text=f"“{transcript.text}”", segments=segments)
+        return SpokenAnswer(text=f"“{transcript.text}”", segments=segments)
     scores = near(question, [segment.text for segment in segments])
     best = sorted(sorted(range(len(segments)), key=lambda index: -scores[index])[:_NEAREST])
     kept = tuple(segments[index] for index in best)
     quoted = " … ".join(segment.text for segment in kept)
-    return Told(text=f"“{quoted}”", segments=kept)
+    return SpokenAnswer(text=f"“{quoted}”", segments=kept)
 
 
 def _clock(seconds: float) -> str:
