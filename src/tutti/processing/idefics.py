@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from tutti.errors import InputError, UnsupportedConfig
 from tutti.processing.images import ImageProcessor
-from tutti.processing.prompt import Decoded, Decoding, MediaInput, Prompt, Turns, View, media_digest
-from tutti.processing.text import TextProcessor, Words
+from tutti.processing.prompt import MediaInput, Prompt, Turns, View, media_digest
+from tutti.processing.text import Words
+from tutti.processing.vision import PictureProcessor
 
 Pixels = NDArray[np.uint8]
 
@@ -41,7 +42,7 @@ def image_processor(values: Mapping[str, Any]) -> ImageProcessor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IdeficsProcessor(TextProcessor):
+class IdeficsProcessor(PictureProcessor):
     """Model inputs for `idefics`.
 
     Raises:
@@ -57,17 +58,6 @@ class IdeficsProcessor(TextProcessor):
     """Token that begins a text."""
     known_tokens: int
     """How many tokens the model knows."""
-
-    @property
-    def decodings(self) -> Mapping[str, Decoding]:
-        """Pictures as they are."""
-        return {"image": Decoding()}
-
-    def prepare(self, modality: str, decoded: Decoded) -> MediaInput:
-        """A picture. Shapes: (H, W, 3) uint8."""
-        if modality == "image" and isinstance(decoded, np.ndarray):
-            return self.picture(decoded)
-        return super().prepare(modality, decoded)
 
     def __post_init__(self) -> None:
         self.images.check_side(self.image_size)

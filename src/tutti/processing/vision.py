@@ -22,11 +22,8 @@ from tutti.processing.text import TextProcessor, Words, check_turns
 
 
 @dataclass(frozen=True, kw_only=True)
-class VisionProcessor(TextProcessor):
-    """A tokenizer, a chat template and the placeholder of pictures. Families add how a picture is made ready."""
-
-    image_token: str
-    """Placeholder of one token of a picture."""
+class PictureProcessor(TextProcessor):
+    """A tokenizer and a chat template, for models that accept pictures beside text. Families make them ready."""
 
     @property
     def decodings(self) -> Mapping[str, Decoding]:
@@ -42,6 +39,14 @@ class VisionProcessor(TextProcessor):
     @abstractmethod
     def picture(self, pixels: NDArray[np.uint8]) -> MediaInput:
         """A picture. Shapes: (H, W, 3) uint8 → the trunk's arrays."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisionProcessor(PictureProcessor):
+    """A tokenizer, a chat template and the placeholder of pictures. Families add how a picture is made ready."""
+
+    image_token: str
+    """Placeholder of one token of a picture."""
 
     def written(self, medium: MediaInput) -> tuple[str, Sequence[MediaInput]]:
         """What stands for a medium in the prompt, and the media that fill its placeholders."""
