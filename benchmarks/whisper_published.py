@@ -30,8 +30,6 @@ from typing import Any
 
 import numpy as np
 
-from tutti.media.text_files import json_object, read_lines
-
 RATE_HZ = 16_000
 PRECISIONS = ("float32", "int8+trunks", "int4+trunks")
 PLAYERS = ("tutti float32", "tutti int8+trunks", "tutti int4+trunks", "transformers float32", "faster-whisper float32",
@@ -41,6 +39,8 @@ Transcribe = Callable[[np.ndarray], str]
 
 def recordings(data: Path | None, speech_set: Path | None, minutes: float) -> list[dict[str, Any]]:
     """Rows with a name, a source, a text and samples (S,) at `RATE_HZ`."""
+    from tutti.media.text_files import json_object, read_lines  # not where the peers live
+
     rows = []
     if data is not None:
         pack = data / "speech_sentences_dev"
