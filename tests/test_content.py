@@ -82,6 +82,7 @@ def test_an_answer_is_plain_values_for_json() -> None:
         "evidence": [{"text": "a dog", "supported": True, "evidence": "caption"}],
         "notes": [],
         "logprobs": [],
+        "tool_calls": [],
     }
     assert str(answer) == "a dog"
 

@@ -7,6 +7,7 @@ base class.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from tutti.content import (
@@ -16,7 +17,6 @@ from tutti.content import (
     Event,
     Image,
     Media,
-    Message,
     Modality,
     Part,
     SamplingOptions,
@@ -226,4 +226,4 @@ def admitted(guard: Guard | None, conversation: Conversation) -> Conversation:
     """A conversation as a guard lets it go on; without one, as it is."""
     if guard is None:
         return conversation
-    return [Message(message.role, tuple(guard.admit(message.parts))) for message in conversation]
+    return [replace(message, parts=tuple(guard.admit(message.parts))) for message in conversation]

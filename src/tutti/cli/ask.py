@@ -107,13 +107,15 @@ def _asked(arguments: argparse.Namespace, media: list[Media]) -> list[Any]:
 
 
 def _streamed(events: Iterator[Event], as_json: bool) -> Answer:
-    from tutti.content import TextDelta
+    from tutti.content import Finished, TextDelta
 
     for event in events:
-        if not isinstance(event, TextDelta):
+        if isinstance(event, Finished):
             if not as_json:
                 print()
             return event.answer
+        if not isinstance(event, TextDelta):  # a call of a tool, and none was offered here
+            continue
         if as_json:
             print_json({"delta": event.text})
         else:

@@ -2,6 +2,7 @@
 
 from tutti.content.messages import (
     Answer,
+    AnswerDelta,
     Citation,
     Claim,
     Conversation,
@@ -16,6 +17,7 @@ from tutti.content.messages import (
     TextLine,
     TextSize,
     TokenLogprob,
+    ToolCallDelta,
     UnknownText,
     Usage,
 )
@@ -35,9 +37,11 @@ from tutti.content.parts import (
     data_url_bytes,
 )
 from tutti.content.speech import Segment, SpeechTask, Timestamps, Transcript, TranscriptionOptions
+from tutti.content.tools import Tool, ToolCall, check_tools
 
 __all__ = [
     "Answer",
+    "AnswerDelta",
     "Audio",
     "Citation",
     "Claim",
@@ -66,10 +70,14 @@ __all__ = [
     "Thermal",
     "Timestamps",
     "TokenLogprob",
+    "Tool",
+    "ToolCall",
+    "ToolCallDelta",
     "Transcript",
     "TranscriptionOptions",
     "UnknownText",
     "Usage",
     "Video",
+    "check_tools",
     "data_url_bytes",
 ]

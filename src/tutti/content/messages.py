@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tutti.content.parts import Part, Text
+from tutti.content.tools import Tool, ToolCall
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Role = Literal["system", "user", "assistant"]
-FinishReason = Literal["stop", "length", "cancelled"]
+Role = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "cancelled", "tool_calls"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,25 @@ class Message:
 
     role: Role
     parts: tuple[Part, ...]
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Of an assistant's turn: the calls that it asked for."""
+    tool_call_id: str | None = None
+    """Of a tool's turn: which call it answers."""
 
     @classmethod
     def user(cls, *parts: Part | str) -> Message:
         """A user's turn; plain strings become `Text`."""
         return cls("user", tuple(Text(part) if isinstance(part, str) else part for part in parts))
+
+    @classmethod
+    def answered(cls, answer: Answer) -> Message:
+        """What a model said as its turn of the conversation, with the calls that it asked for."""
+        return cls("assistant", (Text(answer.text),) if answer.text else (), answer.tool_calls)
+
+    @classmethod
+    def result(cls, call: ToolCall | str, text: str) -> Message:
+        """What a tool gave, as the answer to a call or to the call of that id."""
+        return cls("tool", (Text(text),), tool_call_id=call if isinstance(call, str) else call.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +66,22 @@ class SamplingOptions:
     """How many of the likeliest tokens are told beside each token and its own probability; None tells nothing."""
     json_schema: str | None = None
     """A JSON schema, as JSON, that the answer is made to keep to; "{}" is any JSON."""
+    tools: tuple[Tool, ...] = ()
+    """What the model may ask to be run."""
+    tool_choice: str = "auto"
+    """"auto": text or calls, as the model decides; "none": text; "required": at least one call; or a tool's name."""
+    parallel_tool_calls: bool = True
+    """Whether an answer may hold more than one call."""
     tenant: str = ""
     """Whose the request is: nothing that a model remembers is shared between tenants."""
     cut_media: bool = False
     """Take the beginning of a recording that is longer than the model takes at a time, up to twice as long, and say so
     in the answer's notes; otherwise it is refused."""
+
+    @property
+    def offered(self) -> tuple[Tool, ...]:
+        """The tools that may be called: none where `tool_choice` is "none"."""
+        return () if self.tool_choice == "none" else self.tools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +161,8 @@ class Answer:
     """One for each token, where they were asked for."""
     notes: tuple[str, ...] = ()
     """Sentences on what was not done as asked, such as a recording that was cut."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Calls that the model asks for, in order; `finish_reason` is "tool_calls" then."""
 
     def __str__(self) -> str:
         return self.text
@@ -154,13 +182,28 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A stream event: more of a call."""
+
+    index: int
+    """Which call of the answer, from 0."""
+    id: str = ""
+    """In the first event of a call; empty in those behind it."""
+    name: str = ""
+    """The same."""
+    arguments: str = ""
+    """The next piece of the arguments' JSON; all pieces together are `ToolCall.arguments`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """A stream event, always the last: the whole answer."""
 
     answer: Answer
 
 
-Event: TypeAlias = TextDelta | Finished
+AnswerDelta: TypeAlias = TextDelta | ToolCallDelta
+Event: TypeAlias = AnswerDelta | Finished
 
 
 @dataclass(frozen=True, slots=True)

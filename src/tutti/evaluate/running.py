@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, cast
 
-from tutti.content import Event, Image, Media, Message, Part, SamplingOptions, Text, TextDelta, Usage
+from tutti.content import AnswerDelta, Event, Image, Media, Message, Part, SamplingOptions, Text, Usage
 from tutti.content.streams import answer_of_stream
 from tutti.errors import (
     CapacityError,
@@ -222,7 +222,7 @@ class _Work:
         begun = time.perf_counter()
         first: list[float] = []
 
-        def seen(_: TextDelta) -> None:
+        def seen(_: AnswerDelta) -> None:
             if self._stop.is_set():
                 raise InputError("The evaluation was interrupted.")
             if not first:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tutti.content import Conversation, Event, Finished, Media, SamplingOptions, TextDelta
+from tutti.content import Conversation, Event, Finished, Media, SamplingOptions
 from tutti.errors import MissingExtra, writing
 from tutti.interfaces import Responder
 
@@ -47,7 +47,7 @@ class Traced:
             first = True
             try:
                 for event in self._responder.stream(conversation, options):
-                    if first and isinstance(event, TextDelta):
+                    if first and not isinstance(event, Finished):
                         span.add_event("gen_ai.first_token")
                         first = False
                     if isinstance(event, Finished):

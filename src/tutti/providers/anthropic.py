@@ -17,7 +17,7 @@ from tutti.errors import MissingExtra
 from tutti.media import MediaDecoder
 from tutti.providers.hosted import Hosted, HostedOptions, Progress, finish_reason
 from tutti.providers.keys import Key
-from tutti.providers.outgoing import Accepts, Outgoing, Piece, outgoing, sent, split_system
+from tutti.providers.outgoing import Accepts, Outgoing, Piece, sent, split_system
 
 _BASE64_SHARE = 3 / 4
 """Of a limit on base64 text, what is left for content."""
@@ -67,13 +67,12 @@ class Anthropic(Hosted):
             max_retries=options.retries,
         )
 
-    def payload(self, conversation: Conversation, options: SamplingOptions) -> dict[str, Any]:
-        """As of all hosted models; many pictures are sent smaller, which Anthropic asks for."""
+    def _accepted(self, conversation: Conversation) -> Accepts:
+        """Many pictures are sent smaller, which Anthropic asks for."""
         accepts, pictures = self.accepts, sum(isinstance(part, Image) for turn in conversation for part in turn.parts)
-        if pictures > _MANY:
-            accepts = replace(accepts, image_side_px=min(accepts.image_side_px, _SIDE_OF_MANY_PX))
-        turns = outgoing(conversation, accepts, self.decoder, self.name, self.options.keep_metadata)
-        return self._payload(turns, options)
+        if pictures <= _MANY:
+            return accepts
+        return replace(accepts, image_side_px=min(accepts.image_side_px, _SIDE_OF_MANY_PX))
 
     def _payload(self, turns: Sequence[tuple[str, list[Piece]]], options: SamplingOptions) -> dict[str, Any]:
         self._refuse(options, "repetition_penalty", "logprobs", "json_schema", "seed")

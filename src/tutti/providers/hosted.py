@@ -27,6 +27,7 @@ from tutti.providers.answer_cache import AnswerCache
 from tutti.providers.keys import Key
 from tutti.providers.outgoing import Accepts, Piece, fingerprint, outgoing, shown
 from tutti.providers.spending import Spending
+from tutti.providers.tool_use import refuse_tools
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,8 +98,10 @@ class Hosted(ABC):
             CapacityError: A medium is over a budget of ours or the provider's.
             UnsupportedTask: The provider does not take a modality or an option.
         """
+        refuse_tools(self.name, conversation, options)
         conversation = admitted(self.options.guard, conversation)
-        turns = outgoing(conversation, self.accepts, self.decoder, self.name, self.options.keep_metadata)
+        accepts = self._accepted(conversation)
+        turns = outgoing(conversation, accepts, self.decoder, self.name, self.options.keep_metadata)
         return self._payload(turns, options)
 
     def preview(self, conversation: Conversation, options: SamplingOptions) -> dict[str, Any]:
@@ -149,6 +152,10 @@ class Hosted(ABC):
         if key and self.options.cache:
             self.options.cache.put(key, answer)
         yield Finished(answer)
+
+    def _accepted(self, conversation: Conversation) -> Accepts:
+        """What the provider takes of media in such a conversation."""
+        return self.accepts
 
     @abstractmethod
     def _payload(self, turns: Sequence[tuple[str, list[Piece]]], options: SamplingOptions) -> dict[str, Any]:

@@ -65,7 +65,8 @@ class Listening(_Answering):
 
     def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]:
         """As without ears; what is asked about spoken words is answered from the transcript, its evidence."""
-        asked = None if options.json_schema is not None else asked_about_speech(conversation)
+        shaped = options.json_schema is not None or options.offered
+        asked = None if shaped else asked_about_speech(conversation)
         found = None if asked is None else self._from_transcript(asked, options)
         if found is None:
             yield from super().stream(conversation, options)

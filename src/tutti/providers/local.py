@@ -52,6 +52,7 @@ from tutti.providers.cutting import Notes
 from tutti.providers.decoding import decode
 from tutti.providers.listening import Listening
 from tutti.providers.speech import LocalTranscriber
+from tutti.providers.tool_use import refuse_tools
 from tutti.settings import Settings
 
 if TYPE_CHECKING:
@@ -252,9 +253,10 @@ class LocalResponder(Local):
         Raises:
             InputError: A medium cannot be read, or an option is out of range.
             CapacityError: A medium or the prompt is over a budget.
-            UnsupportedTask: The model does not hear of a modality.
+            UnsupportedTask: The model does not hear of a modality, or cannot use tools.
         """
         begun = time.perf_counter()
+        refuse_tools(self.name, conversation, options)
         notes: list[str] = []
         cut = notes if options.cut_media else None
         turns = [(message.role, [self._piece(part, cut) for part in message.parts]) for message in conversation]

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from tutti.content import Audio, Image, Media, Message, Part, Role, Text, Video, data_url_bytes
 from tutti.errors import InputError
@@ -29,6 +29,8 @@ _SPEAKERS: Mapping[str, Role] = {
     "assistant": "assistant",
     "system": "system",
 }
+_ROLES: tuple[Role, ...] = ("system", "user", "assistant")
+"""Turns that can be learned from; calls of tools are none of them."""
 _KINDS: Mapping[str, type[Media]] = {"image": Image, "audio": Audio, "video": Video}
 _PLACEHOLDER = re.compile(r"\n?<(image|audio|video)>\n?")
 
@@ -127,8 +129,8 @@ def parse_messages(row: Mapping[str, Any], key: str, files: MediaFiles) -> tuple
     for entry in list_field(row, key):
         message = object_entry(entry, f"an entry of {key!r}")
         role = text_field(message, "role")
-        if role not in get_args(Role):
-            raise InputError(f"'role' is {role!r}; expected {', '.join(get_args(Role))}.")
+        if role not in _ROLES:
+            raise InputError(f"'role' is {role!r}; expected {', '.join(_ROLES)}.")
         content = message.get("content")
         if isinstance(content, str):
             parts: tuple[Part, ...] = (Text(content),)
