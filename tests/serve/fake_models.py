@@ -31,6 +31,7 @@ from tutti.content import (
 )
 from tutti.media import InProcess, Limits, decode_audio, decode_image, decode_video
 from tutti.serve.admission import ServerLimits
+from tutti.serve.applications import Application
 from tutti.serve.keys import Keys
 from tutti.serve.lifecycle import ListenOptions, Server, make_server
 from tutti.serve.media_parts import MediaOpener
@@ -137,6 +138,7 @@ def served(
     opener: MediaOpener | None = None,
     drain_seconds: float = 5.0,
     telemetry: Telemetry | None = None,
+    applications: Sequence[Application] = (),
 ) -> Iterator[Server]:
     """A server on a port of its own, on a thread; stopped at the end."""
     server = make_server(
@@ -147,6 +149,7 @@ def served(
         limits or ServerLimits(),
         opener or MediaOpener(InProcess(Limits())),
         telemetry,
+        applications,
     )
     thread = threading.Thread(target=server.run)
     thread.start()

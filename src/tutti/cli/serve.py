@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from tutti.cli.applications import check_application, open_applications
 from tutti.cli.options import add_json, add_model, note, open_named, positive, print_json
 from tutti.errors import InputError
 
@@ -58,6 +59,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes for sound and video (default: 2)",
     )
+    parser.add_argument(
+        "--app",
+        action="append",
+        default=[],
+        metavar="NAME[=WHERE]",
+        help="serve an application too, under /apps/NAME; WHERE is the file or folder it works on; may be repeated",
+    )
     parser.add_argument("--otel", action="store_true", help="send spans to OTEL_EXPORTER_OTLP_ENDPOINT")
     parser.add_argument(
         "--drain-seconds", type=positive(float), default=30.0, metavar="S", help="longest wait at the end (default: 30)"
@@ -85,6 +93,8 @@ def run(arguments: argparse.Namespace) -> None:
     from tutti.serve.lifecycle import ListenOptions, check_exposure
     from tutti.settings import read_settings
 
+    for word in arguments.app:
+        check_application(word.partition("=")[0])
     settings = read_settings()
     keys = Keys.read(arguments.keys, settings.api_keys)
     listen = ListenOptions(host=arguments.host, port=arguments.port, drain_seconds=arguments.drain_seconds)
@@ -134,7 +144,8 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
     telemetry = from_environment() if arguments.otel else None
     provider = open_named(arguments, decoder=decoder)
     name = arguments.name or provider.name.rstrip("/").rpartition("/")[2]
-    server = make_server(provider, name, listen, keys, limits, opener, telemetry)
+    applications = open_applications(arguments.app, provider)
+    server = make_server(provider, name, listen, keys, limits, opener, telemetry, applications)
     logs.configure()
 
     def ready(url: str) -> None:

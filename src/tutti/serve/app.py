@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException as FrameworkError
 from tutti import __version__
 from tutti.errors import TuttiError
 from tutti.serve import pages, schemas
+from tutti.serve.applications import Application, include
 from tutti.serve.errors import (
     Refusal,
     kind_of,
@@ -43,12 +44,16 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(service: Service, keys: Keys) -> FastAPI:
+def create_app(service: Service, keys: Keys, applications: Sequence[Application] = ()) -> FastAPI:
     """The server as an ASGI application.
 
     Args:
         service: The model and its limits.
         keys: Of tenants; without any, programs on this machine are served.
+        applications: More routes, each application's under `/apps/NAME`.
+
+    Raises:
+        InputError: Two applications have one name.
     """
 
     @asynccontextmanager
@@ -69,6 +74,7 @@ def create_app(service: Service, keys: Keys) -> FastAPI:
     app.state.service, app.state.admission = service, service.admission
     app.include_router(Routes(service).router())
     app.include_router(pages.router())
+    include(app, applications)
     app.add_middleware(Gate, keys=keys, admission=service.admission, metrics=service.metrics)
     _handle_errors(app, service)
     return app

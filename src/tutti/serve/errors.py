@@ -120,18 +120,25 @@ def respond_to_validation(error: RequestValidationError) -> JSONResponse:
     """A body that does not fit the schema: the first thing wrong, and where."""
     # A union fails in each of its ways; the way that got furthest is the one that was meant.
     first = max(error.errors(), key=lambda one: (str(one.get("type")).startswith("union_tag"), len(one.get("loc", ()))))
-    place = _place(first.get("loc", ()))
+    place = _place(first, error.body)
     return respond(ErrorStatus(400, "invalid_request_error", first.get("type")), _sentence(first, place), place or None)
 
 
-def _place(location: Sequence[Any]) -> str:
-    """Where in the body, in the form `messages[0].content[1].image_url`; tags of unions are no part of it."""
-    text = ""
-    for step in location[1:]:
-        if isinstance(step, int):
+def _place(first: Mapping[str, Any], body: Any) -> str:
+    """Where in the body, in the form `messages[0].content[1].image_url`.
+
+    The framework names the ways of unions between the fields; what is no field of the body is no part of the path.
+    """
+    text, value = "", body if isinstance(body, (Mapping, list)) else {}
+    steps = first.get("loc", ())[1:]
+    missing = len(steps) - 1 if first.get("type") == "missing" else None
+    for place, step in enumerate(steps):
+        if isinstance(value, list) and isinstance(step, int):
             text += f"[{step}]"
-        elif step not in PART_TYPES and not str(step).startswith(("list[", "constrained-str", "function-")):
+            value = value[step] if step < len(value) else None
+        elif isinstance(value, Mapping) and (step in value or place == missing):
             text += f".{step}" if text else str(step)
+            value = value.get(step)
     return text
 
 

@@ -12,14 +12,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tutti.serve import logs
 from tutti.serve.admission import Admission
+from tutti.serve.applications import PREFIX
 from tutti.serve.errors import ErrorStatus, Refusal, respond_to
 from tutti.serve.keys import Keys
 from tutti.serve.metrics import Metrics
 from tutti.serve.pages import PATHS
-from tutti.serve.responses import ClientGone
+from tutti.serve.responses import ClientGone, bounded
 
 PUBLIC = frozenset({"/health", "/openapi.json", *PATHS})
 """Paths that need no key, for reading only. All others do, those that do not exist among them."""
+_READING = ("GET", "HEAD", "OPTIONS")
+"""Methods that ask for no work, and are not limited by rate."""
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _NO_KEY = ErrorStatus(401, "invalid_request_error", "invalid_api_key")
 _FOREIGN = ErrorStatus(403, "invalid_request_error", "foreign_origin")
@@ -79,12 +82,10 @@ class Gate:
             public = request.method in ("GET", "HEAD") and request.url.path in PUBLIC
             record.tenant = "public" if public else self._tenant(request)
             scope["state"]["tenant"] = record.tenant
-            if request.method != "POST":
-                await self._app(scope, receive, send)
-                return
-            self._admission.check_rate(record.tenant)
+            if request.method not in _READING:
+                self._admission.check_rate(record.tenant)
             with self._admission.body(_content_length(request.headers)):
-                await self._app(scope, receive, send)
+                await self._app(scope, bounded(receive, self._admission), send)
         except ClientGone:
             record.status = record.status or 499
             record.fields["gone"] = True
@@ -120,7 +121,7 @@ class Gate:
 
     def _log(self, scope: Scope, record: _Record) -> None:
         seconds = time.perf_counter() - record.begun
-        route = getattr(scope.get("route"), "path", "other")
+        route = _route(scope)
         self._metrics.request(route, record.status, seconds)
         logs.log_event(
             "request",
@@ -134,6 +135,14 @@ class Gate:
         )
 
 
+def _route(scope: Scope) -> str:
+    """The route that matched, with the prefix of its application; never more names than there are routes."""
+    route: str = getattr(scope.get("route"), "path", "other")
+    if not scope["path"].startswith(f"{PREFIX}/") or route == "other" or route.startswith(f"{PREFIX}/"):
+        return route
+    return f"{PREFIX}/{scope['path'].split('/')[2]}{route}"
+
+
 _SAFE = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 
 
@@ -144,5 +153,7 @@ def note_refusal(record: _Record, error: Refusal, metrics: Metrics) -> None:
 
 
 def _content_length(headers: Mapping[str, str]) -> int | None:
+    if "content-length" not in headers and "transfer-encoding" not in headers:
+        return 0  # RFC 9112, section 6.3: there is no body
     text = headers.get("content-length", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from tutti.errors import InputError
 from tutti.interfaces import Embedder, Responder, Transcriber
 from tutti.serve.admission import ServerLimits
 from tutti.serve.app import create_app
+from tutti.serve.applications import Application
 from tutti.serve.keys import Keys
 from tutti.serve.media_parts import MediaOpener
 from tutti.serve.service import Service
@@ -96,6 +97,7 @@ def make_server(
     limits: ServerLimits,
     opener: MediaOpener,
     telemetry: Telemetry | None = None,
+    applications: Sequence[Application] = (),
 ) -> Server:
     """A server, ready to run.
 
@@ -107,6 +109,7 @@ def make_server(
         limits: What is admitted.
         opener: Opens media.
         telemetry: Makes spans; none if not given.
+        applications: More routes.
 
     Raises:
         InputError: It would be open to others without a key.
@@ -114,7 +117,7 @@ def make_server(
     check_exposure(listen, keys)
     service = Service(model, name, limits, opener, telemetry)
     config = uvicorn.Config(
-        create_app(service, keys),
+        create_app(service, keys, applications),
         host=listen.host,
         port=listen.port,
         http=_Protocol,

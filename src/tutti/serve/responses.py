@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from tutti.serve.admission import Admission
 
 T = TypeVar("T")
 
@@ -81,34 +83,37 @@ async def _gone(receive: Callable[[], Awaitable[Message]]) -> None:
         pass
 
 
-class GuardedRequest(Request):
-    """A request whose body must arrive within its size and its time."""
+def bounded(receive: Receive, admission: Admission) -> Receive:
+    """A body that must arrive within its size and its time; what comes after it, such as a disconnect, may take longer.
 
-    async def stream(self) -> AsyncIterator[bytes]:  # type: ignore[override]
-        """The body in pieces.
+    Args:
+        receive: Of the request (ASGI 3). The one returned raises a `Refusal` where the body is too large (413) or too
+            slow (408).
+        admission: Knows the limits.
+    """
+    from tutti.serve.errors import ErrorStatus, Refusal
 
-        Raises:
-            Refusal: It is too large (413) or too slow (408).
-        """
-        from tutti.serve.errors import ErrorStatus, Refusal
+    limits = admission.limits
+    deadline: float | None = None
+    size, whole = 0, False
 
-        admission = self.app.state.admission
-        limits = admission.limits
-        deadline = asyncio.get_running_loop().time() + limits.body_seconds
-        size = 0
-        pieces = super().stream()
-        while True:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    piece = await anext(pieces, None)
-            except TimeoutError:
-                raise Refusal(
-                    ErrorStatus(408, "invalid_request_error", "request_timeout"),
-                    f"The body did not arrive within {limits.body_seconds:g} s; send it faster.",
-                    cause="slow",
-                ) from None
-            if piece is None:
-                return
-            size += len(piece)
-            admission.check_size(size)
-            yield piece
+    async def received() -> Message:
+        nonlocal deadline, size, whole
+        if whole:
+            return await receive()
+        deadline = deadline or asyncio.get_running_loop().time() + limits.body_seconds
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise Refusal(
+                ErrorStatus(408, "invalid_request_error", "request_timeout"),
+                f"The body did not arrive within {limits.body_seconds:g} s; send it faster.",
+                cause="slow",
+            ) from None
+        size += len(message.get("body", b""))
+        admission.check_size(size)
+        whole = not message.get("more_body", False)
+        return message
+
+    return received

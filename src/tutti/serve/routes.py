@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from fastapi import File, Form, Request, UploadFile
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from fastapi.routing import APIRoute, APIRouter
+from fastapi.routing import APIRouter
 
 from tutti.content import Answer, Event, Finished, TranscriptionOptions
 from tutti.serve import dialect, logs, schemas
 from tutti.serve.errors import body_of, kind_of, message_of
 from tutti.serve.metrics import CONTENT_TYPE
-from tutti.serve.responses import EventStream, GuardedRequest, unless_gone
+from tutti.serve.responses import EventStream, unless_gone
 from tutti.serve.service import Service
 
 TranscriptForm = Literal["json", "verbose_json", "text", "srt", "vtt"]
-
-
-class _Route(APIRoute):
-    """A route whose body is read within limits."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, given a guarded request."""
-        handler = super().get_route_handler()
-
-        async def guarded(request: Request) -> Response:
-            return await handler(GuardedRequest(request.scope, request.receive))
-
-        return guarded
 
 
 class Routes:
@@ -46,7 +33,7 @@ class Routes:
 
     def router(self) -> APIRouter:
         """All of them."""
-        router = APIRouter(route_class=_Route)
+        router = APIRouter()
         add = router.add_api_route
         add("/v1/chat/completions", self.chat, methods=["POST"], response_model=schemas.ChatResponse)
         add("/v1/embeddings", self.embeddings, methods=["POST"], response_model=schemas.EmbeddingsResponse)
