@@ -12,8 +12,9 @@ from torch import nn
 from recipes.tutti_mini.words import NAMES, SPECIAL_TOKENS, WIDTH, word_vectors
 from tutti.models.efficientnet.config import EfficientNetConfig
 from tutti.models.llama.config import LlamaConfig
-from tutti.models.omni.config import ConnectorConfig, NamesConfig, OmniConfig, TrunkConfig, WordsConfig
+from tutti.models.omni.config import OmniConfig
 from tutti.models.omni.model import Omni
+from tutti.models.omni.parts import ConnectorConfig, NamesConfig, TrunkConfig, WordsConfig
 
 SMALL = OmniConfig(
     shared_width=256,

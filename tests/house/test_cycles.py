@@ -8,8 +8,6 @@ import grimp
 import pytest
 
 GRAPH = grimp.build_graph("tutti", exclude_type_checking_imports=False)
-STILL_CIRCULAR = {"tutti.models.omni"}
-"""Rooms with such a circle, which the import contract does not see as it leaves out imports for types."""
 ROOMS = sorted(room for room in GRAPH.modules if room != "tutti" and GRAPH.find_children(room))
 
 
@@ -28,14 +26,9 @@ def circle_in(room: str) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("room", [room for room in ROOMS if room not in STILL_CIRCULAR])
+@pytest.mark.parametrize("room", ROOMS)
 def test_no_room_imports_in_a_circle(room: str) -> None:
     assert circle_in(room) == []
-
-
-def test_what_is_resolved_is_off_the_list() -> None:
-    resolved = {room for room in STILL_CIRCULAR if not circle_in(room)}
-    assert not resolved, f"take {resolved} off STILL_CIRCULAR in this file"
 
 
 def test_circles_are_seen() -> None:

@@ -8,15 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src/tutti"
-STILL_SHARED = {
-    "Layout",
-    "Pixels",
-    "Progress",
-    "Samples",
-    "TrunkBlock",
-    "TrunkConfig",
-}
-"""Names that still mean two things. The list only gets shorter: take a name off it when it is resolved."""
 
 
 def defined(tree: ast.Module) -> Iterator[str]:
@@ -41,13 +32,8 @@ def shared() -> dict[str, list[str]]:
 
 
 def test_a_name_means_one_thing() -> None:
-    new = {name: files for name, files in shared().items() if name not in STILL_SHARED}
+    new = shared()
     assert not new, "each of these is defined in several places; give all but one the field's more exact term"
-
-
-def test_what_is_resolved_is_off_the_list() -> None:
-    resolved = STILL_SHARED - set(shared())
-    assert not resolved, f"{sorted(resolved)} mean one thing now; take them off STILL_SHARED in {Path(__file__).name}"
 
 
 def test_definitions_are_seen() -> None:

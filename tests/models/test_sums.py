@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tutti.models.layers import dispatch
-from tutti.models.layers.int4_layout import _KNOWN, Layout, aten_layout, packed_by_aten
+from tutti.models.layers.int4_layout import _KNOWN, Int4Layout, aten_layout, packed_by_aten
 from tutti.models.layers.sums import FloatSums, PackedSums, PlainSums, Sums, UnpackedSums, fault
 
 
@@ -79,7 +79,7 @@ def test_what_packed_products_keep_is_read_back() -> None:
 
 
 @pytest.mark.parametrize("layout", _KNOWN, ids=str)
-def test_int4_layouts(layout: Layout) -> None:
+def test_int4_layouts(layout: Int4Layout) -> None:
     values = torch.randint(0, 16, (192, 32), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     packed, half = layout.pack(values), layout.block // 2
     assert torch.equal(layout.unpack(packed), values)

@@ -15,8 +15,8 @@ from recipes.tutti_mini.build import CONFIG
 from recipes.tutti_mini.evidence import merge
 from recipes.tutti_mini.features import Seen
 from tutti.models.efficientnet.config import EfficientNetConfig
-from tutti.models.omni.config import TrunkConfig
 from tutti.models.omni.model import Omni
+from tutti.models.omni.parts import TrunkConfig
 from tutti.models.omni.published import NameBank, PublishedHead
 
 NETWORK = EfficientNetConfig(classes=6, width=16)

@@ -70,14 +70,11 @@ def test_overload_is_told_at_once_and_nothing_accepted_is_lost(gated: tuple[Serv
     for thread in threads:
         thread.start()
     wait_for(lambda: server.service.admission.answers == 3)
-    refused = []
     for _ in range(5):
-        begun = time.perf_counter()
         status, headers, told = post(server, chat("hi"))
-        refused.append(time.perf_counter() - begun)
+        assert not answers, "refused while what was accepted is still at work, not after it"
         assert (status, told["error"]["code"]) == (503, "overloaded")
         assert int(headers["retry-after"]) >= 1
-    assert min(refused) < 0.1
     assert (metric(server, "tutti_queue_depth"), metric(server, "tutti_running")) == (1, 2)
     assert asked(server, "GET", "/health")[0] == 200
     assert parrot.gate is not None
@@ -183,10 +180,8 @@ def test_bombs_go_off_without_the_guard_and_not_with_it() -> None:
         assert len(content) < 100_000
     with served(Parrot(limits=small), opener=MediaOpener(InProcess(small))) as server:
         for content in (bomb, thin, lying_png(65_000, 65_000), lying_png(2**31 - 1, 2**31 - 1)):
-            begun = time.perf_counter()
             status, _, told = post(server, picture(content))
             assert (status, told["error"]["code"]) == (413, "over_limit"), told
-            assert time.perf_counter() - begun < 5
         assert post(server, picture(png(30, 20)))[0] == 200
 
 

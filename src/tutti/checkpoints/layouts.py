@@ -9,11 +9,11 @@ from typing import Literal
 from tutti.checkpoints.headers import INDEX, SINGLE, read_json
 from tutti.errors import CheckpointError
 
-Layout = Literal["imagebind", "ctranslate2", "llava"]
+ForeignLayout = Literal["imagebind", "ctranslate2", "llava"]
 """ImageBind's official file, a folder of CTranslate2's, or one of LLaVA's authors."""
 
 CTRANSLATE2_MODEL = "model.bin"
-OWNERS: Mapping[Layout, str] = {
+OWNERS: Mapping[ForeignLayout, str] = {
     "imagebind": "ImageBind's authors",
     "ctranslate2": "CTranslate2",
     "llava": "LLaVA's authors",
@@ -21,7 +21,7 @@ OWNERS: Mapping[Layout, str] = {
 """Whose layout it is."""
 
 
-def foreign_layout(path: Path) -> Layout | None:
+def foreign_layout(path: Path) -> ForeignLayout | None:
     """The layout of what `convert` reads; None of a folder in the Hugging Face layout, or of nothing."""
     if path.is_file():
         return "imagebind"

@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.errors import InputError, UnsupportedConfig
-from tutti.processing.images import ImageProcessor
+from tutti.processing.images import ImageProcessor, Pixels
 from tutti.processing.prompt import Decoded, Decoding, MediaInput, Processor, media_digest
 from tutti.processing.text_meter import TextMeter
 from tutti.processing.tokenizer import Tokenizer
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tutti.errors import InputError, UnsupportedConfig
-from tutti.processing.images import ImageProcessor
+from tutti.processing.images import ImageProcessor, Pixels
 from tutti.processing.prompt import MediaInput, Prompt, Turns, View, media_digest
 from tutti.processing.text import Words
 from tutti.processing.vision import PictureProcessor
-
-Pixels = NDArray[np.uint8]
 
 IMAGE, AROUND, END = "<image>", "<fake_token_around_image>", "<end_of_utterance>"
 """A picture, what stands on both its sides, and what ends a turn in checkpoints that were tuned on dialogues."""

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tutti.errors import UnsupportedConfig
-from tutti.processing.images import ImageProcessor, cut, resize
+from tutti.processing.images import ImageProcessor, Pixels, cut, resize
 from tutti.processing.prompt import MediaInput, media_digest
 from tutti.processing.vision import VisionProcessor
 
-Pixels = NDArray[np.uint8]
 FAKE, GLOBAL = "<fake_token_around_image>", "<global-img>"
 """Tokens around the tokens of each tile, and before those of a whole picture."""
 _MAX_SIDE = 4096

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tutti.processing.images import ImageProcessor
+from tutti.processing.images import ImageProcessor, Pixels
 from tutti.processing.prompt import MediaInput, media_digest
 from tutti.processing.vision import VisionProcessor
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.errors import UnsupportedConfig
-from tutti.processing.images import ImageProcessor, cut, resize
+from tutti.processing.images import ImageProcessor, Pixels, cut, resize
 from tutti.processing.prompt import MediaInput, media_digest
 from tutti.processing.vision import VisionProcessor
-
-Pixels = NDArray[np.uint8]
 
 
 class Tiling(Protocol):

@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.errors import UnsupportedConfig
-from tutti.processing.images import ImageProcessor, resize
+from tutti.processing.images import ImageProcessor, Pixels, resize
 from tutti.processing.prompt import MediaInput, Prompt, Turns, View, media_digest
 from tutti.processing.text import Words
 from tutti.processing.vision import VisionProcessor
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,17 +14,14 @@ from tutti.errors import CapacityError, InputError, UnsupportedConfig, Unsupport
 from tutti.media.frame_sampling import UniformFrames
 from tutti.media.limits import PADDING_S
 from tutti.media.video import Clip
-from tutti.processing.audio import LogMel
-from tutti.processing.images import ImageProcessor
+from tutti.processing.audio import LogMel, Samples
+from tutti.processing.images import ImageProcessor, Pixels
 from tutti.processing.prompt import Decoded, Decoding, MediaInput, Processor, Prompt, Turns, media_digest
 from tutti.processing.text_meter import TextMeter
 from tutti.processing.tokenizer import Tokenizer
 
-Pixels = NDArray[np.uint8]
-Samples = NDArray[np.float32]
 
-
-class Layout(Protocol):
+class OmniLayout(Protocol):
     """What the model's configuration tells: how many tokens a medium takes, and which tokens mark structure."""
 
     @property
@@ -72,7 +69,7 @@ class OmniProcessor(Processor):
     tokenizer: Tokenizer
     images: ImageProcessor
     sounds: LogMel
-    layout: Layout
+    layout: OmniLayout
     frames: int
     """F: pictures taken from a video."""
 
@@ -114,7 +111,7 @@ class OmniProcessor(Processor):
         return self.tokenizer
 
     @classmethod
-    def from_config(cls, tokenizer: Tokenizer, values: Mapping[str, Any], layout: Layout) -> OmniProcessor:
+    def from_config(cls, tokenizer: Tokenizer, values: Mapping[str, Any], layout: OmniLayout) -> OmniProcessor:
         """Read `preprocessor_config.json`: settings of `image` and `audio`, and `video: {"frames": F}`.
 
         Raises:

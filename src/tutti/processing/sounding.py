@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Samples = NDArray[np.float32]
+from tutti.processing.audio import Samples
 
 _FRAME_S, _HOP_S = 0.032, 0.02
 _EDGES_HZ = (80, 300, 700, 1500, 3000, 7000)

@@ -15,7 +15,7 @@ from typing import Any
 from tutti.content import Conversation, Image, SamplingOptions, Usage
 from tutti.errors import MissingExtra
 from tutti.media import MediaDecoder
-from tutti.providers.hosted import Hosted, HostedOptions, Progress, finish_reason
+from tutti.providers.hosted import Hosted, HostedOptions, PartialReply, finish_reason
 from tutti.providers.keys import Key
 from tutti.providers.outgoing import Accepts, Outgoing, Piece, sent, split_system
 
@@ -93,7 +93,7 @@ class Anthropic(Hosted):
             payload["stop_sequences"] = list(options.stop)
         return payload
 
-    def _events(self, payload: dict[str, Any], progress: Progress) -> Iterator[str]:
+    def _events(self, payload: dict[str, Any], progress: PartialReply) -> Iterator[str]:
         with self._client.messages.create(**sent(payload, lambda medium: medium.base64)) as stream:
             for event in stream:
                 if event.type == "message_start":

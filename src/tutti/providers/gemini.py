@@ -13,7 +13,7 @@ from tutti.content import Embeddings, Part, SamplingOptions, Usage
 from tutti.errors import MissingExtra
 from tutti.media import MediaDecoder
 from tutti.media.sniff import HEIC, HEIF, JPEG, PNG, WEBP
-from tutti.providers.hosted import Hosted, HostedOptions, Progress, finish_reason, unit_rows
+from tutti.providers.hosted import Hosted, HostedOptions, PartialReply, finish_reason, unit_rows
 from tutti.providers.keys import Key
 from tutti.providers.outgoing import Accepts, Outgoing, Piece, split_system, texts_only
 
@@ -102,7 +102,7 @@ class Gemini(Hosted):
         ]
         return {"model": self.model, "contents": contents, "config": settings}
 
-    def _events(self, payload: dict[str, Any], progress: Progress) -> Iterator[str]:
+    def _events(self, payload: dict[str, Any], progress: PartialReply) -> Iterator[str]:
         from google.genai import types
 
         contents: Any = [

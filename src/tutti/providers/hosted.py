@@ -61,7 +61,7 @@ class HostedOptions:
 
 
 @dataclass(slots=True)
-class Progress:
+class PartialReply:
     """What a stream has told so far."""
 
     pieces: list[str] = field(default_factory=list)
@@ -131,7 +131,7 @@ class Hosted(ABC):
             yield Finished(replace(kept, seconds=time.perf_counter() - begun, cost_usd=0.0))
             return
         with self._reserved(conversation, options) as spent:
-            progress = Progress()
+            progress = PartialReply()
             with self._errors():
                 for piece in self._events(payload, progress):
                     progress.pieces.append(piece)
@@ -162,7 +162,7 @@ class Hosted(ABC):
         """The provider's request."""
 
     @abstractmethod
-    def _events(self, payload: dict[str, Any], progress: Progress) -> Iterator[str]:
+    def _events(self, payload: dict[str, Any], progress: PartialReply) -> Iterator[str]:
         """Send, and yield the answer's pieces; note in `progress` what else the stream tells."""
 
     @abstractmethod

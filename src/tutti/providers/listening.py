@@ -30,7 +30,7 @@ from tutti.providers.ears import Ears
 from tutti.providers.spoken import Asked, asked_about_speech, claims, told
 
 if TYPE_CHECKING:
-    from tutti.providers.speech import Progress
+    from tutti.providers.speech import ProgressCallback
 
     class _Answering:
         """What the class that this is mixed into has."""
@@ -58,7 +58,7 @@ class Listening(_Answering):
         return Ears(self.decoder)
 
     def transcribe(
-        self, medium: Media, options: TranscriptionOptions | None = None, progress: Progress | None = None
+        self, medium: Media, options: TranscriptionOptions | None = None, progress: ProgressCallback | None = None
     ) -> Transcript:
         """The speech of a recording or of a video's sound. Errors as for `LocalTranscriber.transcribe`."""
         return self.ears.transcribe(medium, options, progress)

@@ -16,7 +16,7 @@ from tutti.content import Embeddings, Part, SamplingOptions, Text, Usage
 from tutti.content.messages import TokenLogprob
 from tutti.errors import MissingExtra
 from tutti.media import MediaDecoder
-from tutti.providers.hosted import Hosted, HostedOptions, Progress, finish_reason, unit_rows
+from tutti.providers.hosted import Hosted, HostedOptions, PartialReply, finish_reason, unit_rows
 from tutti.providers.keys import Key
 from tutti.providers.outgoing import Accepts, Outgoing, Piece, outgoing, sent, texts_only
 
@@ -131,7 +131,7 @@ class OpenAI(Hosted):
             self._refuse(options, "top_k", "repetition_penalty")
         return payload
 
-    def _events(self, payload: dict[str, Any], progress: Progress) -> Iterator[str]:
+    def _events(self, payload: dict[str, Any], progress: PartialReply) -> Iterator[str]:
         wire = sent(payload, lambda medium: medium.base64 if medium.modality == "audio" else medium.data_url)
         with self._client.chat.completions.create(**wire) as stream:
             for chunk in stream:

@@ -22,7 +22,7 @@ from tutti.processing.sounding import LEAST_RECORDING_S, Packed, Stretch, packed
 from tutti.processing.wav2vec2 import Wav2Vec2Processor
 from tutti.processing.whisper import WhisperProcessor
 
-Progress = Callable[[float], None]
+ProgressCallback = Callable[[float], None]
 
 _PAUSE_S = 0.5
 """A silence of so many seconds between words ends a segment,"""
@@ -59,7 +59,7 @@ class Heard:
 class Listener(Protocol):
     """Writes down samples. Implementations: `WhisperListener`, `CTCListener`."""
 
-    def listen(self, samples: Samples, options: TranscriptionOptions, progress: Progress | None) -> Heard:
+    def listen(self, samples: Samples, options: TranscriptionOptions, progress: ProgressCallback | None) -> Heard:
         """Shapes: samples (S,) float32 mono at the model's rate."""
         ...
 
@@ -76,7 +76,7 @@ class WhisperListener:
         self.device = next(loaded.model.parameters()).device
         self.writer = SpeechWriter(cast("SpeechDecoder", loaded.model), self.processor.tokens, self.processor.frame_s)
 
-    def listen(self, samples: Samples, options: TranscriptionOptions, progress: Progress | None) -> Heard:
+    def listen(self, samples: Samples, options: TranscriptionOptions, progress: ProgressCallback | None) -> Heard:
         """Write down samples.
 
         Raises:
@@ -139,7 +139,7 @@ class CTCListener:
         self.device = next(loaded.model.parameters()).device
         self.model = cast("Speller", loaded.model)
 
-    def listen(self, samples: Samples, options: TranscriptionOptions, progress: Progress | None) -> Heard:
+    def listen(self, samples: Samples, options: TranscriptionOptions, progress: ProgressCallback | None) -> Heard:
         """Write down samples.
 
         Raises:

@@ -17,11 +17,11 @@ TASKS = ("embed", "classify")
 IGNORED_KEYS = frozenset({"model_type", "architectures", "dtype", "torch_dtype", "source"})
 """Keys that do not change what is computed; `source` is where the weights come from (`tutti convert`)."""
 
-_TrunkT = TypeVar("_TrunkT", bound="TrunkConfig")
+_TrunkT = TypeVar("_TrunkT", bound="ImageBindTrunkConfig")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrunkConfig:
+class ImageBindTrunkConfig:
     """Sizes of the blocks of a trunk."""
 
     hidden_size: int
@@ -65,7 +65,7 @@ class TrunkConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextConfig(TrunkConfig):
+class TextConfig(ImageBindTrunkConfig):
     """The text trunk: that of CLIP ViT-H/14, as OpenCLIP trained it."""
 
     vocab_size: int = 49408
@@ -85,7 +85,7 @@ class TextConfig(TrunkConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VisionConfig(TrunkConfig):
+class VisionConfig(ImageBindTrunkConfig):
     """The trunk of pictures and clips: that of CLIP ViT-H/14, its patches two frames deep."""
 
     image_size: int = 224
@@ -108,7 +108,7 @@ class VisionConfig(TrunkConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GridConfig(TrunkConfig):
+class GridConfig(ImageBindTrunkConfig):
     """The trunk of depth or of heat: one channel."""
 
     image_size: int = 224
@@ -127,7 +127,7 @@ class GridConfig(TrunkConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AudioConfig(TrunkConfig):
+class AudioConfig(ImageBindTrunkConfig):
     """The trunk of sound: patches of a mel spectrogram that overlap."""
 
     num_mel_bins: int = 128
@@ -151,7 +151,7 @@ class AudioConfig(TrunkConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MotionConfig(TrunkConfig):
+class MotionConfig(ImageBindTrunkConfig):
     """The trunk of inertial readings ("imu" in the official names)."""
 
     num_steps: int = 2000
@@ -207,7 +207,7 @@ class ImageBindConfig:
         read: dict[str, Any] = {name: _read_trunk(kind, values, f"{name}_config") for name, kind in TRUNKS.items()}
         return cls(**read, **{key: values[key] for key in ("projection_dim",) if key in values})
 
-    def trunks(self) -> dict[str, TrunkConfig]:
+    def trunks(self) -> dict[str, ImageBindTrunkConfig]:
         """Name of a trunk → its sizes."""
         return {name: getattr(self, name) for name in TRUNKS}
 
@@ -216,7 +216,7 @@ class ImageBindConfig:
         return sum(trunk.parameters(self.projection_dim) for trunk in self.trunks().values()) + 5
 
 
-TRUNKS: Mapping[str, type[TrunkConfig]] = {
+TRUNKS: Mapping[str, type[ImageBindTrunkConfig]] = {
     "vision": VisionConfig,
     "text": TextConfig,
     "audio": AudioConfig,
@@ -252,7 +252,7 @@ def _read_trunk(kind: type[_TrunkT], values: Mapping[str, Any], name: str) -> _T
     return kind(**found)
 
 
-def _check_numbers(config: TrunkConfig | ImageBindConfig) -> None:
+def _check_numbers(config: ImageBindTrunkConfig | ImageBindConfig) -> None:
     for field in fields(config):
         value = getattr(config, field.name)
         if field.type == "int" and (type(value) is not int or value < 1):

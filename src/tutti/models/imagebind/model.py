@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tutti.errors import UnsupportedTask
-from tutti.models.imagebind.config import ImageBindConfig, TextConfig, TrunkConfig, VisionConfig
+from tutti.models.imagebind.config import ImageBindConfig, ImageBindTrunkConfig, TextConfig, VisionConfig
 from tutti.models.imagebind.stems import MotionStem, TextStem, audio_stem, map_stem, vision_stem
 from tutti.models.layers.attention import attention
 
@@ -60,7 +60,7 @@ class ImageBindOutput(NamedTuple):
 class TrunkAttention(nn.Module):
     """Attention among all tokens, or causal, with one learned key and value more where the trunk has them."""
 
-    def __init__(self, config: TrunkConfig) -> None:
+    def __init__(self, config: ImageBindTrunkConfig) -> None:
         super().__init__()
         width, self.heads = config.hidden_size, config.num_attention_heads
         self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
@@ -96,10 +96,10 @@ class TrunkMLP(nn.Module):
         return out
 
 
-class TrunkBlock(nn.Module):
+class ImageBindBlock(nn.Module):
     """Pre-norm attention, then pre-norm MLP."""
 
-    def __init__(self, config: TrunkConfig) -> None:
+    def __init__(self, config: ImageBindTrunkConfig) -> None:
         super().__init__()
         self.attn = TrunkAttention(config)
         self.norm_1 = nn.LayerNorm(config.hidden_size, _EPS)
@@ -116,14 +116,14 @@ class TrunkBlock(nn.Module):
 class Trunk(nn.Module):
     """The blocks of a trunk; vision has a norm before the first."""
 
-    def __init__(self, config: TrunkConfig) -> None:
+    def __init__(self, config: ImageBindTrunkConfig) -> None:
         super().__init__()
         self.causal = isinstance(config, TextConfig)
         if isinstance(config, VisionConfig):
             self.pre_transformer_layer = nn.Sequential(nn.LayerNorm(config.hidden_size, _EPS))
         else:
             self.pre_transformer_layer = nn.Sequential()
-        self.blocks = nn.ModuleList(TrunkBlock(config) for _ in range(config.num_hidden_layers))
+        self.blocks = nn.ModuleList(ImageBindBlock(config) for _ in range(config.num_hidden_layers))
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: (B, T, D) → (B, T, D)."""

@@ -11,7 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from tutti.errors import InputError
-from tutti.models.imagebind.config import AudioConfig, GridConfig, MotionConfig, TextConfig, TrunkConfig, VisionConfig
+from tutti.models.imagebind.config import (
+    AudioConfig,
+    GridConfig,
+    ImageBindTrunkConfig,
+    MotionConfig,
+    TextConfig,
+    VisionConfig,
+)
 
 
 class TextStem(nn.Module):
@@ -83,7 +90,7 @@ class GridStem(nn.Module):
         shape: Shape of one input; a picture may come without its axis of frames.
     """
 
-    def __init__(self, config: TrunkConfig, patches: Patches, name: str, shape: tuple[int, ...]) -> None:
+    def __init__(self, config: ImageBindTrunkConfig, patches: Patches, name: str, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.name, self.shape = name, shape
         self.cls_token = nn.Parameter(torch.randn(1, 1, config.hidden_size) * config.hidden_size**-0.5)

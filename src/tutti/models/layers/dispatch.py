@@ -55,7 +55,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from tutti.models.layers.int4_layout import OURS, Layout, aten_layout
+from tutti.models.layers.int4_layout import OURS, Int4Layout, aten_layout
 from tutti.models.layers.sums import FloatSums, PackedSums, PlainSums, Sums, UnpackedSums, fault
 
 _FULL = PackedSums(127, 128)
@@ -99,7 +99,7 @@ class Int4Choice:
     """How int4 weights are kept, and when they are multiplied by as they are."""
 
     rows: Int4Rows
-    layout: Layout
+    layout: Int4Layout
     reason: str
     """Why the int4 kernel is not used; empty if it is."""
 
@@ -197,7 +197,7 @@ def _least_seconds(sums: Sums) -> float:
     return min(taken)
 
 
-def _int4_fault(layout: Layout) -> str | None:
+def _int4_fault(layout: Int4Layout) -> str | None:
     """What is wrong with the int4 kernel: held against sums that its bfloat16 and float32 hold exactly."""
     rows, width, group = layout.block * 2 if layout.block < OURS.block else OURS.block, 256, 128
     generator = torch.Generator(device="cpu").manual_seed(0)

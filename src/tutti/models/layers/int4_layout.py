@@ -18,7 +18,7 @@ from tutti.models.schemes import ROW_BLOCK
 
 
 @dataclass(frozen=True)
-class Layout:
+class Int4Layout:
     """An order of codes."""
 
     block: int
@@ -65,14 +65,14 @@ def _swap(blocks: Tensor, columns: Tensor) -> Tensor:
     return blocks.transpose(1, 2).reshape(columns.shape)
 
 
-OURS = Layout(ROW_BLOCK, neighbours=False)
+OURS = Int4Layout(ROW_BLOCK, neighbours=False)
 """The order in which codes are kept where no kernel asks for one."""
 
-_KNOWN = (OURS, Layout(32, neighbours=False), Layout(32, neighbours=True), Layout(16, neighbours=True))
+_KNOWN = (OURS, Int4Layout(32, neighbours=False), Int4Layout(32, neighbours=True), Int4Layout(16, neighbours=True))
 
 
 @cache
-def aten_layout() -> Layout | None:
+def aten_layout() -> Int4Layout | None:
     """The order that ATen's kernel has here; None if it is not known."""
     values = torch.randint(0, 16, (ROW_BLOCK, 32), generator=torch.Generator("cpu").manual_seed(0), device="cpu")
     try:

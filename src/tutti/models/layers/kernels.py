@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tutti.models.layers.codes import Codes
 from tutti.models.layers.dispatch import int4_choice, int4_product, int8_sums, single_use_sums
-from tutti.models.layers.int4_layout import Layout
+from tutti.models.layers.int4_layout import Int4Layout
 from tutti.models.schemes import ROW_BLOCK, group_size
 
 _TINY = 1e-30
@@ -174,7 +174,7 @@ class Int4Kernel:
         return out
 
     @property
-    def _layout(self) -> Layout:
+    def _layout(self) -> Int4Layout:
         return self._choice.layout
 
     def _whole_grid(self) -> tuple[Tensor, Tensor]:

@@ -5,10 +5,9 @@ Operations are those of convolutions and matrix products; norms, activations and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-if TYPE_CHECKING:
-    from tutti.models.omni.config import ConnectorConfig, TrunkConfig, WordsConfig
+from tutti.models.omni.parts import ConnectorConfig, TrunkConfig, WordsConfig
 
 CLASSES = 10
 """Likeliest classes of a published network that make a picture's point."""

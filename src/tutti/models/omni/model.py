@@ -25,7 +25,8 @@ from tutti.models.layers.placing import place
 from tutti.models.layers.stems import AttentionPool
 from tutti.models.llama.model import LlamaLayers
 from tutti.models.omni import cost
-from tutti.models.omni.config import OmniConfig, TrunkConfig
+from tutti.models.omni.config import OmniConfig
+from tutti.models.omni.parts import TrunkConfig
 from tutti.models.omni.published import NameBank, PublishedHead
 from tutti.models.omni.trunks import PictureTrunk, SoundTrunk, TextTrunk, WordTable
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from tutti.models.efficientnet.model import EfficientNet
 from tutti.models.layers.stems import AttentionPool
-from tutti.models.omni.config import NamesConfig, TrunkConfig
 from tutti.models.omni.cost import CLASSES
+from tutti.models.omni.parts import NamesConfig, TrunkConfig
 
 
 class PublishedHead(nn.Module):

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tutti.errors import InputError
 from tutti.models.efficientnet.model import EfficientNet
 from tutti.models.layers.stems import AttentionPool, ConvStages, TrunkBlock, sinusoids
-from tutti.models.omni.config import TrunkConfig, WordsConfig
+from tutti.models.omni.parts import TrunkConfig, WordsConfig
 
 
 class PictureTrunk(nn.Module):
