@@ -2,7 +2,7 @@
 
 Held beside public copies of the files: LLaVA-1.5 7B, LLaVA-1.6 Mistral, SmolVLM and SmolVLM2 of all sizes, Idefics3 (as
 of August 2024, to its middle), TinyLlama and Llama-3.2 1B. Beside the scripts that wrote them: the other LLaVA-1.6.
-Of LLaVA-1.5 13B, BakLLaVA and Mistral no copy was at hand.
+Of LLaVA-1.5 13B, BakLLaVA, Mistral and Qwen2.5 no copy was at hand.
 """
 
 from __future__ import annotations
@@ -150,6 +150,14 @@ _DECODER = {
     "initializer_range": 0.02, "pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_scaling": None, "use_cache": True,
     "tie_word_embeddings": False, "torch_dtype": "bfloat16", "transformers_version": "4.35.0",
 }  # fmt: skip
+_QWEN = {
+    "architectures": ["Qwen2ForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 151643, "eos_token_id": 151645,
+    "hidden_act": "silu", "hidden_size": 896, "initializer_range": 0.02, "intermediate_size": 4864,
+    "max_position_embeddings": 32768, "model_type": "qwen2", "num_attention_heads": 14, "num_hidden_layers": 24,
+    "num_key_value_heads": 2, "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "sliding_window": 32768,
+    "tie_word_embeddings": True, "torch_dtype": "bfloat16", "transformers_version": "4.43.1", "use_cache": True,
+    "use_sliding_window": False, "vocab_size": 151936,
+}  # fmt: skip
 DECODERS: dict[str, tuple[dict[str, Any], float, int]] = {
     "TinyLlama/TinyLlama-1.1B-Chat-v1.0": (
         {
@@ -178,6 +186,15 @@ DECODERS: dict[str, tuple[dict[str, Any], float, int]] = {
             "num_hidden_layers": 32, "num_key_value_heads": 8, "rope_theta": 1000000.0, "sliding_window": None,
             "vocab_size": 32000,
         }, 7.242, 32768,
+    ),
+    "Qwen/Qwen2.5-0.5B-Instruct": ({**_QWEN, "max_window_layers": 21}, 0.494, 32768),
+    "Qwen/Qwen2.5-Coder-0.5B-Instruct": ({**_QWEN, "max_window_layers": 24}, 0.494, 32768),
+    "Qwen/Qwen2.5-7B-Instruct": (
+        {
+            **_QWEN, "hidden_size": 3584, "intermediate_size": 18944, "max_window_layers": 28,
+            "num_attention_heads": 28, "num_hidden_layers": 28, "num_key_value_heads": 4, "sliding_window": 131072,
+            "tie_word_embeddings": False, "vocab_size": 152064,
+        }, 7.616, 32768,
     ),
 }  # fmt: skip
 """The same of decoders without a tower: configuration, parameters in thousand millions, context length."""

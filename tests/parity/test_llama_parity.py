@@ -1,4 +1,4 @@
-"""LLaMA and Mistral against `transformers`, on the same tiny random weights: logits, and greedy answers."""
+"""LLaMA, Mistral and Qwen2 against `transformers`, on the same tiny random weights: logits, and greedy answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import LlamaConfig as HFConfig
 from transformers import LlamaForCausalLM as HFModel
-from transformers import MistralConfig, MistralForCausalLM
+from transformers import MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from tests.engine.toy_models import Prompt, finish_all
 from tutti.content import SamplingOptions
@@ -31,6 +31,7 @@ SIZES: dict[str, Any] = {
     "eos_token_id": None,
 }
 MISTRAL = {"model_type": "mistral", "num_key_value_heads": 2, "head_dim": 16, "rope_theta": 1e6}
+QWEN = {"model_type": "qwen2", "num_key_value_heads": 2, "rope_theta": 1e6, "rms_norm_eps": 1e-6}
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "grouped heads": {"num_key_value_heads": 2},
@@ -51,6 +52,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "mistralai/Mistral-7B-v0.1, a window": {**MISTRAL, "sliding_window": 30},
     "mistralai/Mistral-7B-Instruct-v0.2, none": {**MISTRAL, "sliding_window": None},
+    "Qwen/Qwen2.5-0.5B-Instruct, tied": {**QWEN, "tie_word_embeddings": True},
+    "Qwen/Qwen2.5-7B-Instruct": {**QWEN, "sliding_window": 30},
+    "Qwen2 with windows behind the first block": {
+        **QWEN, "use_sliding_window": True, "sliding_window": 30, "max_window_layers": 1,
+    },
+}  # fmt: skip
+CLASSES: dict[str, Any] = {
+    "llama": (HFConfig, HFModel),
+    "mistral": (MistralConfig, MistralForCausalLM),
+    "qwen2": (Qwen2Config, Qwen2ForCausalLM),
 }
 Pair = tuple[HFModel, LlamaForCausalLM]
 
@@ -59,13 +70,12 @@ Pair = tuple[HFModel, LlamaForCausalLM]
 def pair(request: pytest.FixtureRequest) -> Pair:
     """The same weights in both implementations, ours configured by what theirs writes to `config.json`."""
     torch.manual_seed(0)
-    mistral = request.param.get("model_type") == "mistral"
-    config = (MistralConfig if mistral else HFConfig)(**{**SIZES, **request.param})
-    theirs = (MistralForCausalLM if mistral else HFModel)(config).eval()
+    configuration, model = CLASSES[request.param.get("model_type", "llama")]
+    theirs = model(configuration(**{**SIZES, **request.param})).eval()
     for name, parameter in theirs.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter)
-    ours = LlamaForCausalLM(LlamaConfig.from_hf(config.to_dict())).eval()
+    ours = LlamaForCausalLM(LlamaConfig.from_hf(theirs.config.to_dict())).eval()
     ours.load_state_dict(theirs.state_dict())
     return theirs, ours
 

@@ -35,6 +35,7 @@ FAMILIES: dict[str, Family] = {
     "llava_next": llava_next.FAMILY,
     "mllama": mllama.FAMILY,
     "mistral": llama.FAMILY,
+    "qwen2": llama.FAMILY,
     "smolvlm": idefics3.FAMILY,
     "tutti_omni": tutti_omni.FAMILY,
     "wav2vec2": wav2vec2.FAMILY,

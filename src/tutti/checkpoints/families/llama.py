@@ -1,4 +1,4 @@
-"""LLaMA and Mistral: answer, from text alone."""
+"""LLaMA, Mistral and Qwen2: answer, from text alone."""
 
 from __future__ import annotations
 

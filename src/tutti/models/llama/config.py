@@ -1,4 +1,4 @@
-"""Configuration of LLaMA-type decoders, as `config.json` of `model_type` "llama" or "mistral" has it."""
+"""Configuration of LLaMA-type decoders, as `config.json` of `model_type` "llama", "mistral" or "qwen2" has it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,21 @@ LEFT_OUT: Mapping[str, Mapping[str, Any]] = {
         "sliding_window": 4096,
         "tie_word_embeddings": False,
     },
+    "qwen2": {
+        "vocab_size": 151936,
+        "hidden_size": 4096,
+        "intermediate_size": 22016,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 32,
+        "max_position_embeddings": 32768,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 10000.0,
+        "tie_word_embeddings": False,
+    },
 }
 """`model_type` → what the reference's class of that name fills in where a file leaves it out."""
-_FIXED: Mapping[str, Any] = {"hidden_act": "silu", "rope_interleaved": False}
+_FIXED: Mapping[str, Any] = {"hidden_act": "silu", "rope_interleaved": False, "use_mrope": False}
 """Keys that may hold this value only."""
 
 
@@ -85,13 +97,18 @@ class LlamaConfig(ReadConfig):
     rope_scaling: RopeScaling | None = None
     """How rotary positions are stretched, if they are."""
     attention_bias: bool = False
-    """Whether q, k, v and o have biases."""
+    """Whether q, k and v have biases."""
+    output_bias: bool | None = None
+    """Whether o has a bias; None is as q, k and v. No key of a file: Qwen2's o has none, whatever the others have."""
     mlp_bias: bool = False
     """Whether gate, up and down have biases."""
     tie_word_embeddings: bool = False
     """Whether the output projection is the embedding table."""
     sliding_window: int | None = None
     """How many tokens a token looks back at, itself included; None is all."""
+    full_layers: int | None = None
+    """Number of first blocks to which `sliding_window` does not apply; None is none. No key of a file: Qwen2 says it
+    in `max_window_layers` or `layer_types`."""
 
     @classmethod
     def from_hf(
@@ -111,8 +128,11 @@ class LlamaConfig(ReadConfig):
         kind = values.get("model_type", "llama")
         if left_out is None:
             left_out = LEFT_OUT.get(kind, LEFT_OUT["llama"])
-        own = own_fields(cls)
-        if kind != "mistral" and values.get("sliding_window") is not None:
+        own = own_fields(cls) - {"output_bias", "full_layers"}
+        if kind == "qwen2":
+            own -= {"attention_bias", "mlp_bias"}
+            values, left_out = _without_windows(values, left_out)
+        elif kind != "mistral" and values.get("sliding_window") is not None:
             own -= {"sliding_window"}
         unread = check_keys(values, own | _FIXED.keys() | {"rope_parameters"}, "The llama configuration", part)
         for key, expected in _FIXED.items():
@@ -131,6 +151,10 @@ class LlamaConfig(ReadConfig):
         _check_complete(cls, given, "The llama configuration")
         return cls(**given, unread=unread)
 
+    def window(self, layer: int) -> int | None:
+        """How many tokens a token looks back at in a block; None is all."""
+        return None if layer < (self.full_layers or 0) else self.sliding_window
+
     @classmethod
     def from_text_config(cls, values: object) -> LlamaConfig:
         """Read the `text_config` of a family that borrows the decoder.
@@ -140,7 +164,7 @@ class LlamaConfig(ReadConfig):
         """
         kind = values.get("model_type", "llama") if isinstance(values, Mapping) else None
         if not isinstance(values, Mapping) or not isinstance(kind, str) or kind not in LEFT_OUT:
-            raise UnsupportedConfig(f"text_config is of model_type {kind!r}; known are {' and '.join(LEFT_OUT)}.")
+            raise UnsupportedConfig(f"text_config is of model_type {kind!r}; known are {', '.join(LEFT_OUT)}.")
         return cls.from_hf(values, part="text_config")
 
     def __post_init__(self) -> None:
@@ -161,7 +185,9 @@ class LlamaConfig(ReadConfig):
         """Parameters of one block."""
         d, e = self.hidden_size, self.head_dim
         heads, kv = self.num_attention_heads, self.num_key_value_heads
-        attention = d * e * (2 * heads + 2 * kv) + self.attention_bias * (e * (heads + 2 * kv) + d)
+        output_bias = self.attention_bias if self.output_bias is None else self.output_bias
+        biases = self.attention_bias * e * (heads + 2 * kv) + output_bias * d
+        attention = d * e * (2 * heads + 2 * kv) + biases
         mlp = 3 * d * self.intermediate_size + self.mlp_bias * (2 * self.intermediate_size + d)
         return attention + mlp + 2 * d
 
@@ -192,6 +218,28 @@ def _check_sizes(sizes: Mapping[str, Any]) -> None:
     for name, value in sizes.items():
         if type(value) is not int or value < 1:
             raise UnsupportedConfig(f"{name} is {value!r}; expected a whole number from 1 on.")
+
+
+def _without_windows(values: Mapping[str, Any], left_out: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Qwen2's file without what it says of windows and biases in keys of its own, and that as what it leaves out.
+
+    Windows are for the blocks behind the first `max_window_layers`, where `use_sliding_window` is set; `layer_types` of
+    newer files names them one by one and counts before it.
+    """
+    values = dict(values)
+    windows, first = values.pop("use_sliding_window", False), values.pop("max_window_layers", 28)
+    size, kinds = values.pop("sliding_window", 4096), values.pop("layer_types", None)
+    layers = values.get("num_hidden_layers", left_out["num_hidden_layers"])
+    if kinds is not None:
+        first = kinds.index("sliding_attention") if "sliding_attention" in kinds else layers
+        windows = windows and first < layers
+        expected = ["full_attention"] * first + ["sliding_attention"] * (layers - first)
+        if kinds != expected:
+            raise UnsupportedConfig(f"layer_types is {str(kinds)[:80]}; expected full attention first, then windows.")
+    own = {"attention_bias": True, "output_bias": False}
+    if windows and size is not None:
+        own |= {"sliding_window": size, "full_layers": first}
+    return values, {**left_out, **own}
 
 
 def _rope_scaling(values: Mapping[str, Any]) -> RopeScaling | None:

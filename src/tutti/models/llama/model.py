@@ -2,8 +2,10 @@
 
 Paper: Touvron et al. 2023 (LLaMA), section 2.2; grouped heads: Touvron et al. 2023 (Llama 2), section 2.2; rotary
 positions stretched evenly: Chen et al. 2023 (position interpolation), section 2.3; by their wavelength: Llama 3.1's own
-code (Grattafiori et al. 2024, section 3.4.2, tell what for); sliding window: Jiang et al. 2023 (Mistral), section 2.
-Reference implementation: `transformers`, `LlamaForCausalLM` and `MistralForCausalLM`; parameters carry its names.
+code (Grattafiori et al. 2024, section 3.4.2, tell what for); sliding window: Jiang et al. 2023 (Mistral), section 2;
+biases in q, k and v alone: Yang et al. 2024 (Qwen2), section 2.1.
+Reference implementation: `transformers`, `LlamaForCausalLM`, `MistralForCausalLM` and `Qwen2ForCausalLM`; parameters
+carry its names.
 We differ in: attention goes through an explicit `Attend`; nothing is cached on the module.
 """
 
@@ -43,12 +45,13 @@ class LlamaAttention(nn.Module):
         super().__init__()
         self.layer = layer
         self.head_width = config.head_dim
-        self.window = config.sliding_window
+        self.window = config.window(layer)
         d, e, bias = config.hidden_size, config.head_dim, config.attention_bias
         self.q_proj = nn.Linear(d, config.num_attention_heads * e, bias=bias)
         self.k_proj = nn.Linear(d, config.num_key_value_heads * e, bias=bias)
         self.v_proj = nn.Linear(d, config.num_key_value_heads * e, bias=bias)
-        self.o_proj = nn.Linear(config.num_attention_heads * e, d, bias=bias)
+        output_bias = bias if config.output_bias is None else config.output_bias
+        self.o_proj = nn.Linear(config.num_attention_heads * e, d, bias=output_bias)
 
     def forward(self, x: Tensor, angles: Angles, attend: Attend, rows: Tensor | None = None) -> Tensor:
         """Shapes: x (B, T, D), rows (R,) of the tokens to go on with or None → (B, R or T, D)."""
