@@ -8,10 +8,12 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 from packaging.requirements import Requirement
 
 from tests.house.test_start import ENVIRONMENT
+from tests.media.dicom_files import make_dicom
 from tests.search.synthetic_media import film, picture, recording, tone
 
 RUN = """
@@ -62,6 +64,7 @@ NEEDING = {
         [*"cost --model openai:gpt-4o --per-month 1000 --like suite.jsonl --queries-per-s 1 --plot cost.svg".split()],
     ],
     "track": [["evaluate", "suite.jsonl", "--track", to] for to in ("wandb", "mlflow", "langsmith")],
+    "privacy": [["ask", "What is this?", "scan.dcm"]],
     "otel": [["evaluate", "suite.jsonl", "--spans", "spans.jsonl"], ["serve", "--otel", "--port", "0"]],
     "hosted": [
         ["ask", "What is this?", "--model", name]
@@ -120,6 +123,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
     recording(place / "media" / "low.wav", "low")
     film(place / "film.mp4", [("red", 65.0)], tone("low", 1.0), rate=1)
     (place / "feed.parquet").write_bytes(b"PAR1")
+    (place / "scan.dcm").write_bytes(make_dicom(np.zeros((8, 8), np.uint8)))
     case = {"id": "a", "question": "What is said?", "expected": ["a"]}
     (place / "suite.jsonl").write_text(json.dumps({**case, "metric": "contains"}))
     (place / "spoken.jsonl").write_text(json.dumps({**case, "metric": "wer"}))

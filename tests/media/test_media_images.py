@@ -16,7 +16,7 @@ from tutti.errors import CapacityError, InputError
 from tutti.media import Limits, decode_depth, decode_image, decode_motion, decode_thermal
 
 LIMITS = Limits()
-FORMATS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
+FORMATS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC or DICOM"
 
 
 def saved(image: pillow.Image, form: str = "PNG", **options: object) -> bytes:

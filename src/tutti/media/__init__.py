@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from tutti.media.audio import decode_audio as decode_audio
     from tutti.media.decoder import InProcess as InProcess
     from tutti.media.decoder import MediaDecoder as MediaDecoder
+    from tutti.media.dicom import DicomHeader as DicomHeader
+    from tutti.media.dicom import read_dicom_header as read_dicom_header
+    from tutti.media.dicom_pixels import DicomPicture as DicomPicture
+    from tutti.media.dicom_pixels import decode_dicom as decode_dicom
     from tutti.media.fetch import Fetcher as Fetcher
     from tutti.media.frame_sampling import FrameChoice as FrameChoice
     from tutti.media.frame_sampling import SceneChanges as SceneChanges
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
 
 _DOORS = {
     "Clip": "tutti.media.video:Clip",
+    "DicomHeader": "tutti.media.dicom:DicomHeader",
+    "DicomPicture": "tutti.media.dicom_pixels:DicomPicture",
     "MediaDecoder": "tutti.media.decoder:MediaDecoder",
     "Fetcher": "tutti.media.fetch:Fetcher",
     "FrameChoice": "tutti.media.frame_sampling:FrameChoice",
@@ -47,10 +53,12 @@ _DOORS = {
     "Workers": "tutti.media.sandbox:Workers",
     "decode_audio": "tutti.media.audio:decode_audio",
     "decode_depth": "tutti.media.sensors:decode_depth",
+    "decode_dicom": "tutti.media.dicom_pixels:decode_dicom",
     "decode_image": "tutti.media.images:decode_image",
     "decode_motion": "tutti.media.sensors:decode_motion",
     "decode_thermal": "tutti.media.sensors:decode_thermal",
     "decode_video": "tutti.media.video:decode_video",
+    "read_dicom_header": "tutti.media.dicom:read_dicom_header",
     "measure": "tutti.media.probing:measure",
     "wrap": "tutti.media.modality:wrap",
 }

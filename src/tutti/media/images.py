@@ -1,4 +1,4 @@
-"""Pictures: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC to uint8 RGB, each by the one reader of its format."""
+"""Pictures: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC, DICOM to uint8 RGB, each by the one reader of its format."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _quiet_lock = threading.Lock()
 
 
 def decode_image(part: Image, limits: Limits, at_least: int | None = None) -> NDArray[np.uint8]:
-    """Decode a picture; of an animation, its first frame.
+    """Decode a picture; of an animation or a DICOM file, its first frame.
 
     Orientation is applied, 16-bit grey scaled to 8 bits, and what is transparent laid on white, or on black or grey
     where what is visible would vanish on white.
@@ -81,8 +81,17 @@ def decode_image(part: Image, limits: Limits, at_least: int | None = None) -> ND
     array = array_of(part)
     if array is not None:
         return _from_array(array, limits)
+    with opened(part, limits) as file:
+        if sniff.sniff(file) is sniff.DICOM:
+            from tutti.media.dicom_pixels import decode_dicom
+
+            frame: NDArray[np.uint8] = decode_dicom(part, limits, first=True).shown[0]
+            return frame
+        return _decoded(file, part, limits, at_least)
+
+
+def _decoded(file: BinaryIO, part: Image, limits: Limits, at_least: int | None) -> NDArray[np.uint8]:
     with (
-        opened(part, limits) as file,
         picture(file, part, limits) as (image, found),
         decoding(part.name, f"a readable {found.name} picture"),
     ):
@@ -103,7 +112,7 @@ def picture(file: BinaryIO, part: Media, limits: Limits) -> Iterator[tuple[Image
         CapacityError: The header claims more pixels than allowed.
     """
     found = sniff.sniff(file)
-    if found is None or found.modality != "image":
+    if found is None or found.modality != "image" or found is sniff.DICOM:
         raise InputError(f"{part.name} is not a picture that Tutti reads: {describe(file)}; expected {PICTURES}.")
     if found is sniff.WEBP:
         limits.check_pixels(part.name, *webp_size(file))

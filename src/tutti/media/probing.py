@@ -46,6 +46,8 @@ def measure(part: Media, limits: Limits) -> Size:
         found = sniff.sniff(file)
         if found is None:
             raise InputError(f"{part.name} is not a medium that Tutti reads: {describe(file)}.")
+        if found is sniff.DICOM:
+            return _of_dicom(part, limits, size)
         if isinstance(part, Image) or found.modality == "image":
             with picture(file, part, limits) as (image, _):
                 return Size(bytes=size, pixels=image.width * image.height)
@@ -55,6 +57,13 @@ def measure(part: Media, limits: Limits) -> Size:
             seconds = sound.frames / sound.samplerate
         limits.check_seconds(part.name, seconds)
         return Size(bytes=size, seconds=seconds)
+
+
+def _of_dicom(part: Media, limits: Limits, size: int) -> Size:
+    from tutti.media.dicom import read_dicom_header
+
+    header = read_dicom_header(Image(part.source), limits)
+    return Size(bytes=size, pixels=header.rows * header.columns)
 
 
 def _of_container(file: BinaryIO, found: sniff.Format, part: Media, limits: Limits, size: int) -> Size:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from tutti.content import Modality
 
-PICTURES = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
+PICTURES = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC or DICOM"
 SOUNDS = "WAV, FLAC, OGG, AIFF, AU, CAF, MP3, M4A or AAC"
 FILMS = "MP4, MOV, WebM, MKV, or animated GIF, WebP or AVIF"
 
@@ -25,6 +25,7 @@ class Format:
 JPEG, PNG, WEBP = Format("JPEG", "image"), Format("PNG", "image"), Format("WebP", "image")
 GIF, BMP, TIFF = Format("GIF", "image"), Format("BMP", "image"), Format("TIFF", "image")
 AVIF, HEIC, HEIF = Format("AVIF", "image"), Format("HEIC", "image"), Format("HEIF", "image")
+DICOM = Format("DICOM", "image")
 ANIMATIONS = (GIF, WEBP, AVIF)
 """Pictures that may hold several frames, each with its time."""
 WAV, FLAC, OGG = Format("WAV", "audio"), Format("FLAC", "audio"), Format("OGG", "audio")
@@ -102,7 +103,15 @@ def sniff(file: BinaryIO) -> Format | None:
         return None if _unread(head) else _iso_media(file, head)
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
         return BMP
-    return _mpeg_audio(head)
+    return DICOM if _is_dicom(file) else _mpeg_audio(head)
+
+
+def _is_dicom(file: BinaryIO) -> bool:
+    """Whether DICM follows 128 bytes that may be anything (PS3.10, section 7.1)."""
+    file.seek(128)
+    found = file.read(4) == b"DICM"
+    file.seek(0)
+    return found
 
 
 def _iso_media(file: BinaryIO, head: bytes) -> Format:
