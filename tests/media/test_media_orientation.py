@@ -14,9 +14,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as pillow
 
-from tutti.content import Message, Video
+from tutti.content import Image, Message, Video
 from tutti.errors import CapacityError
-from tutti.media import InProcess, Limits, UniformFrames, decode_video, measure
+from tutti.media import InProcess, Limits, UniformFrames, decode_image, decode_video, measure
 from tutti.media.key_frames import frame_at, plan_frames, sampled_frames
 from tutti.providers.outgoing import Accepts, outgoing
 
@@ -139,3 +139,13 @@ def test_ffmpeg_shows_the_same(form: str, matrix: tuple[int, ...], aspect: Fract
     for frame in frames_by_every_way(path.read_bytes()):
         assert frame.shape == expected.shape
         assert np.abs(frame - expected).mean() < 3
+
+
+def test_a_header_says_the_sides_that_decoding_gives(tmp_path: Path) -> None:
+    for orientation in range(1, 9):
+        path = tmp_path / f"{orientation}.jpg"
+        exif = pillow.Exif()
+        exif[274] = orientation
+        pillow.new("RGB", (48, 32)).save(path, exif=exif)
+        size, shape = measure(Image(path), LIMITS), decode_image(Image(path), LIMITS).shape
+        assert (size.height, size.width) == shape[:2], orientation

@@ -173,6 +173,12 @@ def _room_for(size: tuple[int, int], at_least: int) -> tuple[int, int]:
     return math.ceil(size[0] * scale), math.ceil(size[1] * scale)
 
 
+def upright_size(image: ImageFile) -> tuple[int, int]:
+    """Width and height of a picture by its header, once it is upright."""
+    transposed, _, _ = _EXIF_TURNS.get(_orientation(image), UPRIGHT)
+    return (image.height, image.width) if transposed else (image.width, image.height)
+
+
 def _orientation(image: ImageFile) -> int:
     try:
         with quiet():

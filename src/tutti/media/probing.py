@@ -10,12 +10,12 @@ from tutti.content import Image, Media
 from tutti.errors import InputError
 from tutti.media import sniff
 from tutti.media.containers import container, is_container, picture_stream
-from tutti.media.images import picture
+from tutti.media.images import decode_image, picture, upright_size
 from tutti.media.limits import Limits
 from tutti.media.orientation import shown_size
 from tutti.media.sndfile import sound_file
 from tutti.media.sniff import describe
-from tutti.media.sources import opened
+from tutti.media.sources import array_of, opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,23 +24,33 @@ class Size:
 
     bytes: int
     """Encoded."""
-    pixels: int = 0
-    """Of a picture, or of one frame."""
+    width: int = 0
+    """Of a picture or of one frame, in pixels: upright, and once pixels are square."""
+    height: int = 0
     seconds: float = 0.0
     """Of a recording or video; 0 where the header does not say."""
+
+    @property
+    def pixels(self) -> int:
+        """Of a picture, or of one frame."""
+        return self.width * self.height
 
 
 def measure(part: Media, limits: Limits) -> Size:
     """Read a medium's header.
 
     Args:
-        part: Encoded: a path, bytes or a `data:` URL.
+        part: Encoded: a path, bytes or a `data:` URL; or a picture as an array.
         limits: Budgets of bytes, pixels and seconds that the header is held to.
 
     Raises:
         InputError: It is missing, damaged, or of a format that is not read.
         CapacityError: The header says more than allowed.
     """
+    array = array_of(part)
+    if array is not None and isinstance(part, Image):
+        height, width = decode_image(part, limits).shape[:2]
+        return Size(bytes=array.nbytes, width=width, height=height)
     with opened(part, limits) as file:
         size = file.seek(0, io.SEEK_END)
         found = sniff.sniff(file)
@@ -50,7 +60,8 @@ def measure(part: Media, limits: Limits) -> Size:
             return _of_dicom(part, limits, size)
         if isinstance(part, Image) or found.modality == "image":
             with picture(file, part, limits) as (image, _):
-                return Size(bytes=size, pixels=image.width * image.height)
+                width, height = upright_size(image)
+                return Size(bytes=size, width=width, height=height)
         if is_container(found):
             return _of_container(file, found, part, limits, size)
         with sound_file(file, found, part.name) as sound:
@@ -76,4 +87,4 @@ def _of_container(file: BinaryIO, found: sniff.Format, part: Media, limits: Limi
             return Size(bytes=size, seconds=seconds)
         width, height = shown_size(stream, stream.codec_context.width, stream.codec_context.height)
         limits.check_pixels(part.name, width, height)
-        return Size(bytes=size, pixels=width * height, seconds=seconds)
+        return Size(bytes=size, width=width, height=height, seconds=seconds)

@@ -163,8 +163,8 @@ class Sandboxed:
     def size(self, part: Media) -> Size:
         """As `measure`."""
         reply = self.workers.run(self.limits, "size", part)
-        whole = int(_number(reply, "bytes")), int(_number(reply, "pixels"))
-        return Size(bytes=whole[0], pixels=whole[1], seconds=_number(reply, "seconds"))
+        size, width, height = (int(_number(reply, name)) for name in ("bytes", "width", "height"))
+        return Size(bytes=size, width=width, height=height, seconds=_number(reply, "seconds"))
 
     def modality(self, value: str | os.PathLike[str] | bytes) -> Modality:
         """As `modality_of`."""

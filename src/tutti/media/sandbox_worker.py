@@ -9,6 +9,7 @@ import pickle
 import resource
 import sys
 import traceback
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -85,7 +86,7 @@ _REPLIES: dict[str, Any] = {
     "image": lambda pixels: ({}, [pixels]),
     "sound": lambda sound: ({"sample_rate_hz": sound.sample_rate_hz}, [sound.samples]),
     "clip": _of_clip,
-    "size": lambda size: ({"bytes": size.bytes, "pixels": size.pixels, "seconds": size.seconds}, []),
+    "size": lambda size: (asdict(size), []),
     "modality": lambda found: ({"modality": found}, []),
 }
 

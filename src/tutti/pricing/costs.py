@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from tutti.content import Audio, Image, Media, Usage, Video
 from tutti.errors import InputError
-from tutti.media import Limits, UniformFrames, decode_audio, decode_image, decode_video
+from tutti.media import Limits, UniformFrames, decode_audio, decode_video
+from tutti.media.probing import measure
 from tutti.pricing.prices import Price
 from tutti.pricing.tokens import image_tokens, text_tokens
 
@@ -57,8 +58,8 @@ def query_cost(
 
 def _tokens(price: Price, medium: Media, frames: int, limits: Limits) -> int:
     if isinstance(medium, Image) and price.image:
-        height, width = decode_image(medium, limits).shape[:2]
-        return image_tokens(price.image, width, height)
+        size = measure(medium, limits)
+        return image_tokens(price.image, size.width, size.height)
     if isinstance(medium, Audio) and price.audio_per_s:
         return math.ceil(decode_audio(medium, limits).duration_s * price.audio_per_s)
     if isinstance(medium, Video) and (price.video_per_s or price.image):
