@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import math
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +18,7 @@ from tutti.errors import CapacityError, InputError, MissingExtra
 from tutti.media import sniff
 from tutti.media.limits import Limits
 from tutti.media.sniff import describe
-from tutti.media.sources import array_of, decoding, opened
+from tutti.media.sources import array_of, decoding, opened, quiet
 
 MOST_FRAMES = 10_000
 """Frames of one file; a long angiogram has a few hundred, a tomogram a few thousand."""
@@ -55,7 +53,6 @@ _OTHER_SYNTAXES = {
 _MOST_META = 100
 """Elements of the file's meta information that are looked at; the standard knows 17."""
 _LONGEST_UID = 64
-_quiet_lock = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +146,7 @@ def dicom_dataset(part: Image, limits: Limits, *, pixels: bool = True) -> Iterat
             raise InputError(
                 f"{part.name} is not a DICOM file: {describe(file)}; expected one with DICM at byte 128 (PS3.10)."
             )
-        with decoding(part.name, "a readable DICOM file"), as_written():
+        with decoding(part.name, "a readable DICOM file"), quiet():
             yield _read(file, part.name, pixels)
 
 
@@ -196,14 +193,6 @@ def pydicom_or_refuse() -> Any:
     except ImportError:
         raise MissingExtra("Reading DICOM files", "privacy") from None
     return pydicom
-
-
-@contextmanager
-def as_written() -> Iterator[None]:
-    """Keep pydicom's warnings about odd values off the user's terminal; under a lock, because filters are global."""
-    with _quiet_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def header_of(dataset: Any, name: str, limits: Limits) -> DicomHeader:

@@ -19,6 +19,7 @@ from tutti.content import Image
 from tutti.errors import InputError, TuttiError
 from tutti.media.dicom import READ_SYNTAXES, DicomHeader, dicom_dataset, header_of, pydicom_or_refuse
 from tutti.media.limits import Limits
+from tutti.media.sources import quiet
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
@@ -137,8 +138,6 @@ def _whole_pixels(name: str) -> Iterator[None]:
 def _check_frames(pydicom: Any, dataset: Any, header: DicomHeader, count: int, name: str) -> None:
     """Hold each compressed frame's own header to the size that the file announces, before it is decoded."""
     from PIL import Jpeg2KImagePlugin, JpegImagePlugin
-
-    from tutti.media.images import quiet
 
     frames = pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=header.frames)
     found = 0

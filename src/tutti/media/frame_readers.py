@@ -14,11 +14,11 @@ from tutti.content import Video
 from tutti.errors import InputError
 from tutti.media.containers import container
 from tutti.media.frame_sampling import TimedFrame
-from tutti.media.images import picture, quiet
+from tutti.media.images import picture
 from tutti.media.limits import Limits
 from tutti.media.orientation import upright
 from tutti.media.sniff import Format
-from tutti.media.sources import decoding
+from tutti.media.sources import decoding, quiet
 from tutti.media.transparency import WHITE, ground_for, rgb
 from tutti.media.video_stream import no_frames, pictures_of, size_of, timed_packets
 

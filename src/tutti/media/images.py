@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
@@ -30,7 +28,7 @@ from tutti.media.limits import Limits
 from tutti.media.orientation import UPRIGHT, Turn, turned
 from tutti.media.png_chunks import without_large_texts
 from tutti.media.sniff import PICTURES, Format, describe
-from tutti.media.sources import array_of, decoding, opened
+from tutti.media.sources import array_of, decoding, opened, quiet
 from tutti.media.transparency import rgb, scale_transparent_colour
 from tutti.media.truncation import check_whole, webp_size
 
@@ -56,7 +54,6 @@ _EXIF_TURNS: dict[int, Turn] = {
     8: (True, False, True),
 }
 """Values of that tag (Exif 2.32)."""
-_quiet_lock = threading.Lock()
 
 
 def decode_image(part: Image, limits: Limits, at_least: int | None = None) -> NDArray[np.uint8]:
@@ -154,17 +151,6 @@ def is_animated(file: BinaryIO, found: Format, name: str) -> bool:
         return head[12:16] == b"VP8X" and len(head) == 21 and bool(head[20] & 2)
     with decoding(name, f"a readable {found.name} picture"), quiet(), _READERS[found](file) as image:
         return bool(getattr(image, "is_animated", False))
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Pillow's warnings about odd metadata off the user's terminal.
-
-    Under a lock, because the filters are global: two threads leaving in the wrong order would lose the user's own.
-    """
-    with _quiet_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _room_for(size: tuple[int, int], at_least: int) -> tuple[int, int]:

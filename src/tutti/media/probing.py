@@ -74,7 +74,7 @@ def _of_dicom(part: Media, limits: Limits, size: int) -> Size:
     from tutti.media.dicom import read_dicom_header
 
     header = read_dicom_header(Image(part.source), limits)
-    return Size(bytes=size, pixels=header.rows * header.columns)
+    return Size(bytes=size, width=header.columns, height=header.rows)
 
 
 def _of_container(file: BinaryIO, found: sniff.Format, part: Media, limits: Limits, size: int) -> Size:

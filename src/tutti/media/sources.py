@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import stat
+import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,8 @@ from numpy.typing import NDArray
 from tutti.content import Media, ReadFile, data_url_bytes
 from tutti.errors import CapacityError, InputError, TuttiError
 from tutti.media.limits import Limits
+
+_quiet_lock = threading.RLock()
 
 
 def array_of(part: Media) -> NDArray[np.generic] | None:
@@ -103,3 +107,14 @@ def decoding(name: str, what: str) -> Iterator[None]:
         raise CapacityError(f"{name} needs more memory than there is: use a smaller file.") from None
     except Exception as error:  # decoders raise anything, from SyntaxError to struct.error
         raise InputError(f"{name} is not {what}: it is damaged or cut off; get a whole copy.") from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep readers' warnings about odd metadata off the user's terminal.
+
+    Under a lock, because the filters are global: two threads leaving in the wrong order would lose the user's own.
+    """
+    with _quiet_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
