@@ -66,6 +66,7 @@ NEEDING = {
     "track": [["evaluate", "suite.jsonl", "--track", to] for to in ("wandb", "mlflow", "langsmith")],
     "privacy": [["ask", "What is this?", "scan.dcm"]],
     "otel": [["evaluate", "suite.jsonl", "--spans", "spans.jsonl"], ["serve", "--otel", "--port", "0"]],
+    "gguf": [["convert", "model.gguf", "--into", "made"]],
     "hosted": [
         ["ask", "What is this?", "--model", name]
         for name in ("openai:gpt-4o", "anthropic:claude", "gemini:gemini-pro", "http://localhost:9/v1#m")
@@ -123,6 +124,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
     recording(place / "media" / "low.wav", "low")
     film(place / "film.mp4", [("red", 65.0)], tone("low", 1.0), rate=1)
     (place / "feed.parquet").write_bytes(b"PAR1")
+    (place / "model.gguf").write_bytes(b"GGUF")
     (place / "scan.dcm").write_bytes(make_dicom(np.zeros((8, 8), np.uint8)))
     case = {"id": "a", "question": "What is said?", "expected": ["a"]}
     (place / "suite.jsonl").write_text(json.dumps({**case, "metric": "contains"}))

@@ -9,14 +9,16 @@ from typing import Literal
 from tutti.checkpoints.headers import INDEX, SINGLE, read_json
 from tutti.errors import CheckpointError
 
-ForeignLayout = Literal["imagebind", "ctranslate2", "llava"]
-"""ImageBind's official file, a folder of CTranslate2's, or one of LLaVA's authors."""
+ForeignLayout = Literal["imagebind", "ctranslate2", "llava", "gguf"]
+"""ImageBind's official file, a folder of CTranslate2's, one of LLaVA's authors, or a file of llama.cpp's."""
 
 CTRANSLATE2_MODEL = "model.bin"
+GGUF_MAGIC = b"GGUF"
 OWNERS: Mapping[ForeignLayout, str] = {
     "imagebind": "ImageBind's authors",
     "ctranslate2": "CTranslate2",
     "llava": "LLaVA's authors",
+    "gguf": "llama.cpp",
 }
 """Whose layout it is."""
 
@@ -24,12 +26,23 @@ OWNERS: Mapping[ForeignLayout, str] = {
 def foreign_layout(path: Path) -> ForeignLayout | None:
     """The layout of what `convert` reads; None of a folder in the Hugging Face layout, or of nothing."""
     if path.is_file():
-        return "imagebind"
+        return "gguf" if is_gguf(path) else "imagebind"
     if not path.is_dir():
         return None
     if (path / CTRANSLATE2_MODEL).is_file() and not (path / SINGLE).is_file() and not (path / INDEX).is_file():
         return "ctranslate2"
     return "llava" if _is_authors_llava(path / "config.json") else None
+
+
+def is_gguf(file: Path) -> bool:
+    """Whether a file begins, or is called, as those of llama.cpp's are."""
+    if file.suffix.lower() == ".gguf":
+        return True
+    try:
+        with file.open("rb") as stream:
+            return stream.read(len(GGUF_MAGIC)) == GGUF_MAGIC
+    except OSError:
+        return False
 
 
 def _is_authors_llava(config: Path) -> bool:

@@ -7,6 +7,7 @@ from importlib.resources import files
 from os import PathLike, fspath
 from pathlib import Path
 
+from tutti.checkpoints.layouts import is_gguf
 from tutti.errors import CheckpointError
 
 BUILT_IN = ("tutti-mini", "whisper-base")
@@ -25,6 +26,8 @@ def find_folder(name: str | PathLike[str]) -> Path:
     path = Path(text).expanduser()
     if text and path.is_dir():
         return path
+    if path.is_file() and is_gguf(path):
+        raise CheckpointError(f"{text} is a file of llama.cpp's; convert it once: tutti convert {text} --into FOLDER.")
     if path.is_file():
         raise CheckpointError(f"{text} is a file; expected the folder of a checkpoint, with config.json in it.")
     if text in BUILT_IN:

@@ -18,11 +18,13 @@ _EPILOG = """examples:
   tutti convert faster-whisper-base --quantize int8+trunks --into whisper
   tutti transcribe talk.mp3 --model whisper
   tutti convert llava-v1.5-7b --vision-tower clip-vit-large-patch14-336 --into llava
+  tutti convert qwen2.5-0.5b-instruct-q4_k_m.gguf --quantize int8 --into qwen
 
 A quantized folder is a quarter (int4) or half (int8) of its 16 bits and opens without being quantized anew; a LoRA
 adapter goes beside it (--adapter). Other layouts are read too: the official imagebind_huge.pth, folders of Whisper
-that CTranslate2 wrote (model.bin), and LLaVA-1.5 as its authors publish it. Of a .pth or .bin only tensors are read; a
-file that asks to run code is refused, and the digest of what was read is kept in the folder.
+that CTranslate2 wrote (model.bin), LLaVA-1.5 as its authors publish it, and GGUF files of llama.cpp's (the
+architectures llama, mistral and qwen2; extra gguf), whose values are multiplied out. Of a .pth or .bin only tensors are
+read; a file that asks to run code is refused, and the digest of what was read is kept in the folder.
 """
 
 
@@ -32,8 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="a checkpoint (built-in name, folder or hub id), imagebind_huge.pth, or a folder of CTranslate2's Whisper "
-        "or of LLaVA's authors",
+        help="a checkpoint (built-in name, folder or hub id), imagebind_huge.pth, a .gguf, or a folder of "
+        "CTranslate2's Whisper or of LLaVA's authors",
     )
     parser.add_argument("--into", required=True, metavar="FOLDER", help="where to; a checkpoint there is replaced")
     add_quantize(parser)
@@ -105,8 +107,8 @@ def _convert(arguments: argparse.Namespace) -> None:
     layout = checkpoints.foreign_layout(Path(arguments.source).expanduser())
     if layout is None and not arguments.source.endswith(".pth"):
         raise InputError(
-            f"{arguments.source} is no .pth and no folder of another layout than a checkpoint's; give --quantize int8 "
-            "or int4 to write a smaller folder of a checkpoint."
+            f"{arguments.source} is no .pth, no .gguf and no folder of another layout than a checkpoint's; give "
+            "--quantize int8 or int4 to write a smaller folder of a checkpoint."
         )
     done = _converted(arguments, arguments.into)
     if arguments.json:
@@ -134,4 +136,5 @@ def _converted(arguments: argparse.Namespace, into: str) -> dict[str, Any]:
         vocabulary=arguments.vocabulary,
         config=arguments.config,
         vision_tower=arguments.vision_tower,
+        told=told_of_loading(),
     )

@@ -24,7 +24,7 @@ _MAX_PIECE_BYTES = 4096
 
 
 @dataclass
-class _Model:
+class SentencePiece:
     """What is read of the file. A setting that it leaves out has the value of the format."""
 
     pieces: list[tuple[str, float, int]] = field(default_factory=list)
@@ -52,6 +52,20 @@ def tokenizer_from_sentencepiece(content: bytes, name: str = "tokenizer.model") 
             f"{name} is of a kind of SentencePiece that is not read here (only byte-pair encoding that leaves text as "
             "it is, like Llama's); give the model's tokenizer.json instead."
         )
+    return tokenizer_of_pieces(model, name)
+
+
+def tokenizer_of_pieces(model: SentencePiece, name: str, *, begins: bool = True) -> tokenizers.Tokenizer:
+    """The tokenizer of pieces with their scores and kinds.
+
+    Args:
+        model: The pieces, and whether a text has a space put before it.
+        name: What errors call their source.
+        begins: Whether "<s>" goes before a text, where there is such a piece.
+
+    Raises:
+        InputError: A piece is there twice.
+    """
     vocabulary: dict[str, int] = {}
     for piece, _, _ in model.pieces:
         if vocabulary.setdefault(piece, len(vocabulary)) != len(vocabulary) - 1:
@@ -61,20 +75,20 @@ def tokenizer_from_sentencepiece(content: bytes, name: str = "tokenizer.model") 
     made = tokenizers.Tokenizer(
         models.BPE(vocabulary, _merges(model, vocabulary), unk_token=unknown, fuse_unk=True, byte_fallback=True)
     )
-    made.normalizer = normalizers.Sequence([normalizers.Prepend(_SPACE), normalizers.Replace(" ", _SPACE)])
-    made.decoder = decoders.Sequence(
-        [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-    )
+    spaces, first = normalizers.Replace(" ", _SPACE), model.space_before
+    made.normalizer = normalizers.Sequence([normalizers.Prepend(_SPACE), spaces] if first else [spaces])
+    read = [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
+    made.decoder = decoders.Sequence([*read, decoders.Strip(" ", 1, 0)] if first else read)
     made.add_special_tokens([AddedToken(piece, normalized=False, special=True) for piece in special])
     made.add_tokens([AddedToken(piece, normalized=False) for piece, _, kind in model.pieces if kind == _USER])
-    if "<s>" in vocabulary:
+    if begins and "<s>" in vocabulary:
         made.post_processor = processors.TemplateProcessing(
             single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", vocabulary["<s>"])]
         )
     return made
 
 
-def _merges(model: _Model, vocabulary: dict[str, int]) -> list[tuple[str, str]]:
+def _merges(model: SentencePiece, vocabulary: dict[str, int]) -> list[tuple[str, str]]:
     """Pairs of pieces whose union is a piece, that with the highest score first."""
     pairs = [
         (-score, vocabulary[piece[:cut]], vocabulary[piece[cut:]], piece[:cut], piece[cut:])
@@ -85,8 +99,8 @@ def _merges(model: _Model, vocabulary: dict[str, int]) -> list[tuple[str, str]]:
     return [(left, right) for *_, left, right in sorted(pairs)]
 
 
-def _parse(content: bytes, name: str) -> _Model:
-    model = _Model()
+def _parse(content: bytes, name: str) -> SentencePiece:
+    model = SentencePiece()
     try:
         for number, value in _fields(content):
             if number == 1 and isinstance(value, bytes):
