@@ -153,18 +153,41 @@ class Guard(Protocol):
 
 @runtime_checkable
 class Sealer(Protocol):
-    """Encrypts what is kept on disk."""
+    """Encrypts what is kept on disk, for one tenant. Implementation: `tutti.trust.vault`."""
 
-    def seal(self, content: bytes) -> bytes:
-        """Content as it may lie on a disk."""
+    def seal(self, content: bytes, context: str) -> bytes:
+        """Content as it may lie on a disk.
+
+        Args:
+            content: What is encrypted.
+            context: What it is and where it belongs, as in "answer 4f2…"; `unseal` takes the same, so that a blob
+                cannot be put in another's place.
+        """
         ...
 
-    def unseal(self, sealed: bytes) -> bytes:
-        """The content again.
+    def unseal(self, sealed: bytes, context: str) -> bytes:
+        """The content again, all of it or none.
 
         Raises:
-            InputError: It was not sealed with this key, or was changed.
+            InputError: It was not sealed with this key, or as something else, or was changed or cut.
         """
+        ...
+
+    def digest(self, text: str) -> str:
+        """64 hexadecimal digits that stand for a text: always the same, and without the key they say nothing of it."""
+        ...
+
+
+SealerOf: TypeAlias = Callable[[str], Sealer]
+"""Tenant → its sealer."""
+
+
+@runtime_checkable
+class MediaSealer(Protocol):
+    """Encrypts media to the one who may read them, before they go out. Implementation: `tutti.trust.vault.wire`."""
+
+    def sealed(self, media: Sequence[bytes]) -> Sequence[str]:
+        """All media of one request as `data:` URLs that only the recipient opens, once, in this order."""
         ...
 
 

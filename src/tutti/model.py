@@ -33,6 +33,7 @@ from tutti.interfaces import (
     Guard,
     Provider,
     Responder,
+    Sealer,
     TextBounded,
     TextReader,
     Transcriber,
@@ -56,6 +57,7 @@ class Model:
         reader: Reads the text in pictures.
         verifier: Holds each answer to the evidence, before it is handed out.
         guard: Sees whatever is asked, embedded or transcribed before the provider does.
+        sealer: Encrypts what an `Index` over this model keeps.
     """
 
     def __init__(
@@ -65,9 +67,10 @@ class Model:
         reader: TextReader | None = None,
         verifier: Verifier | None = None,
         guard: Guard | None = None,
+        sealer: Sealer | None = None,
     ) -> None:
         self.provider = provider
-        self.reader, self.verifier, self.guard = reader, verifier, guard
+        self.reader, self.verifier, self.guard, self.sealer = reader, verifier, guard, sealer
 
     @property
     def name(self) -> str:
@@ -242,6 +245,7 @@ def load(
     reader: TextReader | None = None,
     verifier: Verifier | None = None,
     guard: Guard | None = None,
+    sealer: Sealer | None = None,
     **options: Any,
 ) -> Model:
     """Load a model: `Model(open_provider(name, …), …)`.
@@ -251,12 +255,15 @@ def load(
         reader: As for `Model`.
         verifier: As for `Model`.
         guard: As for `Model`.
+        sealer: As for `Model`; it encrypts embeddings of media that outlive the process, too.
         options: Further arguments of `open_provider`: quantize, adapter, hosted, limits, told.
 
     Raises:
         TuttiError: As `open_provider`.
     """
-    return Model(open_provider(name, **options), reader=reader, verifier=verifier, guard=guard)
+    if sealer is not None:
+        options = {"sealer_of": lambda tenant: sealer, **options}
+    return Model(open_provider(name, **options), reader=reader, verifier=verifier, guard=guard, sealer=sealer)
 
 
 def _verified(events: Iterator[Event], conversation: Sequence[Message], verifier: Verifier) -> Iterator[Event]:

@@ -32,6 +32,8 @@ class Settings:
     models and embeddings of media."""
     api_keys: str | None = None
     """`TUTTI_API_KEYS`: keys that `tutti serve` takes beside those of its file, as TENANT:KEY,TENANT:KEY."""
+    vault_key: str = "file:~/.config/tutti/vault.key"
+    """`TUTTI_VAULT_KEY`: where the root key of vaults comes from: file:PATH, env:NAME, age:IDENTITY, command:WORDS."""
     embedding_bytes: int | None = None
     """`TUTTI_EMBEDDING_BYTES`: most bytes of embeddings of media that outlive the process; None keeps none."""
     second_form_bytes: int = 1_000_000_000
@@ -63,6 +65,7 @@ def read_settings() -> Settings:
         keys_file=os.environ.get("TUTTI_KEYS_FILE") or default.keys_file,
         cache_folder=os.environ.get("TUTTI_CACHE_FOLDER") or default.cache_folder,
         api_keys=os.environ.get("TUTTI_API_KEYS") or None,
+        vault_key=os.environ.get("TUTTI_VAULT_KEY") or default.vault_key,
         embedding_bytes=_whole("TUTTI_EMBEDDING_BYTES", 1) if os.environ.get("TUTTI_EMBEDDING_BYTES") else None,
         second_form_bytes=_whole("TUTTI_SECOND_FORM_BYTES", default.second_form_bytes),
         max_pixels=_whole("TUTTI_MAX_PIXELS", default.max_pixels),
@@ -70,6 +73,11 @@ def read_settings() -> Settings:
         max_stream_seconds=_number("TUTTI_MAX_STREAM_SECONDS", default.max_stream_seconds),
         max_bytes=_whole("TUTTI_MAX_BYTES", default.max_bytes),
     )
+
+
+def secret_of(name: str) -> str | None:
+    """A secret that the user keeps in a variable of a name of their own; None where it is not set."""
+    return os.environ.get(name) or None
 
 
 def _whole(name: str, default: int) -> int:

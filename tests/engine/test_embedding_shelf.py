@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from pathlib import Path
@@ -233,3 +234,59 @@ def test_frames_and_sample_rates_are_part_of_what_is_compared() -> None:
     assert Audio(samples, sample_rate_hz=8000).digest != Audio(samples, sample_rate_hz=16000).digest
     clip = frames.reshape(4, 6, 6, 3)
     assert Video(clip, frames_per_s=1).digest != Video(clip, frames_per_s=2).digest
+
+
+class Keyed:
+    """A sealer of a tenant that stands for one with a key: what it seals is told apart by tenant and place."""
+
+    def __init__(self, tenant: str) -> None:
+        self.tenant, self.gone = tenant, False
+
+    def seal(self, content: bytes, context: str) -> bytes:
+        if self.gone:
+            raise InputError("The key was destroyed.")
+        return f"{self.tenant} {context} ".encode() + content[::-1]
+
+    def unseal(self, sealed: bytes, context: str) -> bytes:
+        head = f"{self.tenant} {context} ".encode()
+        if self.gone or not sealed.startswith(head):
+            raise InputError("Not sealed with this key.")
+        return sealed.removeprefix(head)[::-1]
+
+    def digest(self, text: str) -> str:
+        return hashlib.sha256(f"{self.tenant} {text}".encode()).hexdigest()
+
+
+def test_with_sealers_neither_what_was_seen_nor_that_it_was_is_on_the_disk(tmp_path: Path) -> None:
+    value = torch.randn(4, 8)
+    held = value.numpy().tobytes()[:64]
+    DiskShelf(tmp_path).put(key("a"), value, 0.5, "anna")
+    assert any(held in file.read_bytes() and file.name.startswith(key("a").hex()) for file in tmp_path.iterdir())
+    sealers = {name: Keyed(name) for name in ("anna", "ben", "default")}
+    shelf = DiskShelf(tmp_path, sealer_of=sealers.__getitem__)
+    assert not list(tmp_path.iterdir())  # what lay there in the clear
+    shelf.put(key("a"), value, 0.5, "anna")
+    shelf.put(key("b"), value, 0.5)
+    for file in tmp_path.iterdir():
+        assert held not in file.read_bytes() and key("a").hex() not in file.name and file.suffix == ".sealed"
+    again = DiskShelf(tmp_path, sealer_of=sealers.__getitem__)
+    found = again.get(key("a"), "anna")
+    assert found is not None and torch.equal(found[0], value) and found[1] == 0.5
+    assert again.get(key("b")) is not None and again.get(key("a"), "ben") is None
+    assert len(DiskShelf(tmp_path)) == 0  # without sealers, they are not for it
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_an_embedding_that_was_put_in_anothers_place_or_lost_its_key_is_not_believed(tmp_path: Path) -> None:
+    sealers = {name: Keyed(name) for name in ("anna",)}
+    shelf = DiskShelf(tmp_path, sealer_of=sealers.__getitem__)
+    shelf.put(key("a"), torch.zeros(2, 2), 1.0, "anna")
+    (a,) = tmp_path.iterdir()
+    shelf.put(key("b"), torch.ones(2, 2), 1.0, "anna")
+    (b,) = (file for file in tmp_path.iterdir() if file != a)
+    a.write_bytes(b.read_bytes())
+    assert shelf.get(key("a"), "anna") is None and not a.exists()
+    sealers["anna"].gone = True
+    assert shelf.get(key("b"), "anna") is None and not b.exists()
+    shelf.put(key("c"), torch.ones(2, 2), 1.0, "anna")  # its tenant was erased: nothing is kept, nothing breaks
+    assert not list(tmp_path.iterdir())

@@ -67,6 +67,7 @@ NEEDING = {
     "privacy": [["ask", "What is this?", "scan.dcm"]],
     "otel": [["evaluate", "suite.jsonl", "--spans", "spans.jsonl"], ["serve", "--otel", "--port", "0"]],
     "gguf": [["convert", "model.gguf", "--into", "made"]],
+    "vault": [["vault", "init", "keys.vault"]],
     "hosted": [
         ["ask", "What is this?", "--model", name]
         for name in ("openai:gpt-4o", "anthropic:claude", "gemini:gemini-pro", "http://localhost:9/v1#m")

@@ -16,7 +16,14 @@ from tutti.media import Limits, wrap
 from tutti.settings import Settings, read_settings
 
 NAMES = sorted(set(re.findall(r"TUTTI_[A-Z_]+", Path(settings.__file__).read_text(encoding="utf-8"))))
-TEXTS = ("TUTTI_MODEL", "TUTTI_API_KEYS", "TUTTI_KEYS_FILE", "TUTTI_CACHE_FOLDER", "TUTTI_SERVER_API_KEY")
+TEXTS = (
+    "TUTTI_MODEL",
+    "TUTTI_API_KEYS",
+    "TUTTI_KEYS_FILE",
+    "TUTTI_CACHE_FOLDER",
+    "TUTTI_SERVER_API_KEY",
+    "TUTTI_VAULT_KEY",
+)
 NUMBERS = [name for name in NAMES if name not in TEXTS]
 
 
@@ -32,6 +39,7 @@ def test_every_variable_has_its_field(monkeypatch: pytest.MonkeyPatch) -> None:
         "api_keys": "a:b",
         "keys_file": "some/keys.toml",
         "cache_folder": "some/cache",
+        "vault_key": "env:SOME",
         "embedding_bytes": 7,
         "second_form_bytes": 8,
         "max_pixels": 100,

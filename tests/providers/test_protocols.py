@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -49,13 +50,16 @@ class Lines:
 class Reversed:
     """A sealer that anyone could open."""
 
-    def seal(self, content: bytes) -> bytes:
-        return b"sealed" + content[::-1]
+    def seal(self, content: bytes, context: str) -> bytes:
+        return b"sealed" + context.encode() + content[::-1]
 
-    def unseal(self, sealed: bytes) -> bytes:
-        if not sealed.startswith(b"sealed"):
+    def unseal(self, sealed: bytes, context: str) -> bytes:
+        if not sealed.startswith(b"sealed" + context.encode()):
             raise InputError("Not sealed with this key.")
-        return sealed.removeprefix(b"sealed")[::-1]
+        return sealed.removeprefix(b"sealed" + context.encode())[::-1]
+
+    def digest(self, text: str) -> str:
+        return sha256(text.encode()).hexdigest()
 
 
 def test_doubles_are_what_they_stand_for() -> None:

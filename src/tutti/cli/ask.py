@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tutti.cli.hosted import add_hosted, load_with_fallback
 from tutti.cli.options import add_json, add_model, note, positive, print_json
 from tutti.cli.piped import given
+from tutti.cli.vault import add_vault
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tenant", default="default", metavar="NAME", help="whose collection, with --in")
     parser.add_argument("--where", metavar="SQL", help="a condition on columns, with --in")
+    add_vault(parser, "read an encrypted database of --in, and encrypt what --cache keeps,")
     parser.add_argument(
         "--top", type=positive(int), default=4, metavar="K", help="most sources that the model is shown (4)"
     )

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from tutti.cli.options import load_model, note, positive
+from tutti.cli.vault import sealer_of
 
 if TYPE_CHECKING:
     from tutti.interfaces import Prices
@@ -47,7 +48,8 @@ def hosted_options(arguments: argparse.Namespace) -> HostedOptions:
     if arguments.retries is not None:
         options = replace(options, retries=max(0, arguments.retries))
     if arguments.cache:
-        options = replace(options, cache=AnswerCache(Path(read_settings().cache_folder).expanduser() / "answers"))
+        folder = Path(read_settings().cache_folder).expanduser() / "answers"
+        options = replace(options, cache=AnswerCache(folder, sealer_of(arguments, str(folder))))
     return options
 
 

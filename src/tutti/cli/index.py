@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tutti.cli.options import add_json, add_model, check_output, note, open_named, print_json
+from tutti.cli.vault import add_vault, sealer_of
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _EPILOG = """examples:
   tutti index photos/ --into photos.db --read-text      also reads the text in pictures and films (extra: ocr)
   tutti index letters/ --into team.db --tenant anna --subject case-17
   tutti index --into team.db --tenant anna --forget case-17
+  tutti index letters/ --into team.db --tenant anna --vault keys.vault    encrypted; see: tutti vault --help
   tutti index /mnt/photos --into /mnt/photos.db --on ray    (extra: ray) many machines decode and embed, this one writes
   tutti index photos/ --into s3://bucket/photos.db      an object store, by AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
                                                         AWS_REGION, AWS_ENDPOINT_URL; let one process write at a time
@@ -72,6 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=int, metavar="N", help="with --on: how many (default: one a processor)")
     parser.add_argument("--verbose", "-v", action="store_true", help="print each item on stderr once it is safe")
+    add_vault(parser, "encrypt the database")
     add_model(parser)
     add_json(parser)
 
@@ -110,12 +113,8 @@ def run(arguments: argparse.Namespace) -> None:
 def _open(arguments: argparse.Namespace, **tools: Any) -> Index:
     from tutti.search import Index
 
-    return Index(
-        arguments.into,
-        open_named(arguments),
-        tenant=arguments.tenant,
-        **tools,
-    )
+    sealer = sealer_of(arguments, arguments.into)  # before the seconds that a model takes to load
+    return Index(arguments.into, open_named(arguments), tenant=arguments.tenant, sealer=sealer, **tools)
 
 
 def _with_tools(arguments: argparse.Namespace) -> Index:

@@ -49,6 +49,7 @@ COMMANDS = {
     ),
     "inspect": ("tutti.cli.inspect", "Read a checkpoint's headers: family, parameters, memory; loads nothing."),
     "transcribe": ("tutti.cli.transcribe", "Write down the speech of a recording or a video, with its times."),
+    "vault": ("tutti.cli.vault", "Make, rotate and destroy the keys that encrypt indexes and caches."),
     "train": ("tutti.cli.train", "Run the training phases of a recipe."),
 }
 
@@ -63,6 +64,7 @@ settings of the environment:
   TUTTI_SERVER_API_KEY   key for servers in OpenAI's dialect
   TUTTI_CACHE_FOLDER what --cache keeps, and what was found in long videos (~/.cache/tutti)
   TUTTI_API_KEYS     keys that `tutti serve` accepts, as TENANT:KEY,TENANT:KEY
+  TUTTI_VAULT_KEY    root key of --vault: file:PATH, env:NAME, age:IDENTITY, command:WORDS (~/.config/tutti/vault.key)
   TUTTI_EMBEDDING_BYTES  of embeddings of media kept there beyond the process (none)
   TUTTI_SECOND_FORM_BYTES  of int8 weights beside int4 ones, for speed (1 billion)
   TUTTI_MAX_PIXELS   of one picture, or of all frames kept from a video (128 million)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tutti.cli.options import add_json, add_model, check_output, note, open_named, positive, print_json
 from tutti.cli.piped import given, is_pipe
+from tutti.cli.vault import add_vault, sealer_of
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-words", action="store_true", help="by the shared space only, without full text")
     parser.add_argument("--rerank", action="store_true", help="let the model look at each result and say if it fits")
     parser.add_argument("--html", metavar="FILE", help="write a page with thumbnails")
+    add_vault(parser, "read what is encrypted")
     add_model(parser)
     add_json(parser, "one JSON object a line, one for each result,")
 
@@ -99,11 +101,14 @@ def open_within(arguments: argparse.Namespace) -> tuple[Index, bool]:
         )
     from tutti.cli.index import teller
     from tutti.search import Index, index_of
+    from tutti.settings import read_settings
 
+    cache = Path(read_settings().cache_folder).expanduser()
+    sealer = sealer_of(arguments, str(cache) if path.is_file() else arguments.within)
     model = open_named(arguments)
     if path.is_file():
-        return index_of(path, model, teller(verbose=False)), True
-    return Index(arguments.within, model, tenant=arguments.tenant), False
+        return index_of(path, model, teller(verbose=False), sealer), True
+    return Index(arguments.within, model, tenant=arguments.tenant, sealer=sealer), False
 
 
 def write_page(file: str, title: str, hits: list[Hit], index: Index) -> None:

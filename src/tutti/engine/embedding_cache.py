@@ -93,12 +93,12 @@ class Worth:
 class Shelf(Protocol):
     """A second place, larger and slower, that outlives the process. Implementation: `tutti.engine.embedding_shelf`."""
 
-    def get(self, key: bytes) -> tuple[Tensor, float] | None:
-        """The embedding kept under this key and the seconds it took to compute, or None."""
+    def get(self, key: bytes, tenant: str = "") -> tuple[Tensor, float] | None:
+        """The embedding kept for a tenant under this key and the seconds it took to compute, or None."""
         ...
 
-    def put(self, key: bytes, embedding: Tensor, seconds: float) -> None:
-        """Keep an embedding."""
+    def put(self, key: bytes, embedding: Tensor, seconds: float, tenant: str = "") -> None:
+        """Keep an embedding for a tenant."""
         ...
 
 
@@ -134,15 +134,15 @@ class EmbeddingCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: bytes) -> Tensor | None:
-        """The embedding (N, D) kept under this key, or None."""
+    def get(self, key: bytes, tenant: str = "") -> Tensor | None:
+        """The embedding (N, D) kept under this key, which holds the tenant already, or None."""
         with self._lock:
             found = self._entries.get(key)
             if found is not None:
                 self.hits += 1
                 self._worth.use(key)
                 return found
-        shelved = self._shelf.get(key) if self._shelf is not None else None
+        shelved = self._shelf.get(key, tenant) if self._shelf is not None else None
         with self._lock:
             if shelved is None:
                 self.misses += 1
@@ -151,14 +151,14 @@ class EmbeddingCache:
             self._keep(key, *shelved)
             return shelved[0]
 
-    def put(self, key: bytes, embedding: Tensor, seconds: float = 0.0) -> None:
+    def put(self, key: bytes, embedding: Tensor, seconds: float = 0.0, tenant: str = "") -> None:
         """Keep an embedding (N, D) that took `seconds` to compute; others give way until all fit."""
         # A view would keep alive the whole tensor that it looks into, which the budget does not count.
         embedding = embedding.detach().clone()
         with self._lock:
             self._keep(key, embedding, seconds)
         if self._shelf is not None:
-            self._shelf.put(key, embedding, seconds)
+            self._shelf.put(key, embedding, seconds, tenant)
 
     def _keep(self, key: bytes, embedding: Tensor, seconds: float) -> None:
         self._entries[key] = embedding

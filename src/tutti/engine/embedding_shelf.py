@@ -2,6 +2,8 @@
 
 A file an embedding, as safetensors, so that what lies in the folder is data and never code. Its name is the key and the
 time that computing it took; the key holds the tenant and the digest of the weights, so that folders can be shared.
+With sealers, files are encrypted, each with its tenant's key, and so are their names: neither what was seen nor that it
+was seen can be told from the folder.
 """
 
 from __future__ import annotations
@@ -21,9 +23,12 @@ from torch import Tensor
 
 from tutti.engine.embedding_cache import Worth
 from tutti.errors import InputError
+from tutti.interfaces import SealerOf
 
-_NAME = re.compile(r"([0-9a-f]{64})-(\d{1,15})us\.safetensors")
+_NAME = re.compile(r"([0-9a-f]{64})-(\d{1,15})us\.(safetensors|sealed)")
 _DIGEST = "sha256"
+_NOBODY = "default"
+"""The tenant of whoever names none."""
 
 
 class DiskShelf:
@@ -32,13 +37,15 @@ class DiskShelf:
     Args:
         folder: Made if it is missing, for its owner only.
         max_bytes: Most bytes of files.
+        sealer_of: Encrypts the files of a tenant. What lies there in the clear from before is removed then.
 
     Raises:
         InputError: The folder cannot be made or written to.
     """
 
-    def __init__(self, folder: Path, max_bytes: int = 2**30) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, max_bytes: int = 2**30, sealer_of: SealerOf | None = None) -> None:
+        self._folder, self._sealer_of = folder, sealer_of
+        self._kind = "safetensors" if sealer_of is None else "sealed"
         self._names: dict[bytes, str] = {}
         self._worth = Worth(max_bytes)
         self._lock = threading.Lock()
@@ -50,7 +57,10 @@ class DiskShelf:
         for _, name, size in sorted(found):
             if name.endswith(".part"):
                 self._unlink(name)  # a process ended while it wrote
-            elif match := _NAME.fullmatch(name):
+            elif (match := _NAME.fullmatch(name)) and match[3] != self._kind:
+                if sealer_of is not None:
+                    self._unlink(name)
+            elif match:
                 self._enter(bytes.fromhex(match[1]), name, size, int(match[2]) / 1e6)
 
     @property
@@ -61,32 +71,45 @@ class DiskShelf:
     def __len__(self) -> int:
         return len(self._names)
 
-    def get(self, key: bytes) -> tuple[Tensor, float] | None:
+    def get(self, key: bytes, tenant: str = "") -> tuple[Tensor, float] | None:
         """The embedding kept under this key and the seconds it took to compute, or None.
 
-        A file that is damaged, or was put there under another's name, is removed and not believed.
+        A file that is damaged, was put there under another's name, or was sealed with a key that is destroyed, is
+        removed and not believed.
         """
+        try:
+            place = self._place(key, tenant)
+        except InputError:
+            return None
         with self._lock:
-            name = self._names.get(key)
+            name = self._names.get(place)
             if name is None:
                 return None
-            self._worth.use(key)
+            self._worth.use(place)
         try:
             content = (self._folder / name).read_bytes()
+            if self._sealer_of is not None:
+                content = self._sealer_of(tenant or _NOBODY).unseal(content, f"embedding {place.hex()}")
             embedding = _unpacked(key, content)
-        except (OSError, ValueError, KeyError, safetensors.SafetensorError):
-            self._forget(key)
+        except (OSError, ValueError, KeyError, safetensors.SafetensorError, InputError):
+            self._forget(place)
             return None
         with contextlib.suppress(OSError):
             os.utime(self._folder / name)
         match = _NAME.fullmatch(name)
         return embedding, int(match[2]) / 1e6 if match else 0.0
 
-    def put(self, key: bytes, embedding: Tensor, seconds: float) -> None:
-        """Keep an embedding. A full disk loses it and nothing else."""
+    def put(self, key: bytes, embedding: Tensor, seconds: float, tenant: str = "") -> None:
+        """Keep an embedding. A full disk loses it and nothing else; so does the end of a tenant's key."""
         content = _packed(key, embedding)
-        name = f"{key.hex()}-{min(10**15 - 1, round(seconds * 1e6))}us.safetensors"
-        part = self._folder / f"{key.hex()}.{os.getpid()}.{threading.get_ident()}.part"
+        try:
+            place = self._place(key, tenant)
+            if self._sealer_of is not None:
+                content = self._sealer_of(tenant or _NOBODY).seal(content, f"embedding {place.hex()}")
+        except InputError:
+            return
+        name = f"{place.hex()}-{min(10**15 - 1, round(seconds * 1e6))}us.{self._kind}"
+        part = self._folder / f"{place.hex()}.{os.getpid()}.{threading.get_ident()}.part"
         try:
             part.write_bytes(content)
             part.replace(self._folder / name)
@@ -94,10 +117,14 @@ class DiskShelf:
             self._unlink(part.name)
             return
         with self._lock:
-            old = self._names.get(key)
-            self._enter(key, name, len(content), seconds)
+            old = self._names.get(place)
+            self._enter(place, name, len(content), seconds)
         if old is not None and old != name:
             self._unlink(old)
+
+    def _place(self, key: bytes, tenant: str) -> bytes:
+        """What a file is named by: the key, or what stands for it."""
+        return key if self._sealer_of is None else bytes.fromhex(self._sealer_of(tenant or _NOBODY).digest(key.hex()))
 
     def _enter(self, key: bytes, name: str, size: int, seconds: float) -> None:
         self._names[key] = name

@@ -256,13 +256,13 @@ class Runner:
         """What the trunk makes of a medium, found or made. Shape (N, D)."""
         medium = sequence.media[number]
         key = self._key(sequence, number)
-        found = self.embeddings.get(key)
+        found = self.embeddings.get(key, sequence.tenant)
         if found is not None:
             return found
         begun = time.perf_counter()
         arrays = {name: torch.tensor(array, device=self._device) for name, array in medium.arrays.items()}
         encoded = self.model.encode_media(medium.modality, arrays)
-        self.embeddings.put(key, encoded, time.perf_counter() - begun)
+        self.embeddings.put(key, encoded, time.perf_counter() - begun, sequence.tenant)
         return encoded
 
     def _key(self, sequence: Sequence, number: int) -> bytes:

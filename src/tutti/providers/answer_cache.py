@@ -33,7 +33,9 @@ class AnswerCache:
         """The answer kept under a fingerprint; None where there is none or its file is damaged."""
         try:
             content = (self.folder / f"{key}.json").read_bytes()
-            values: dict[str, Any] = json.loads(self._sealer.unseal(content) if self._sealer else content)
+            values: dict[str, Any] = json.loads(
+                self._sealer.unseal(content, _context(key)) if self._sealer else content
+            )
             usage = Usage(**values.pop("usage"))
             answer = Answer(usage=usage, **{name: values[name] for name in _KEPT})
         except (OSError, ValueError, TypeError, KeyError, AttributeError, InputError):
@@ -50,7 +52,11 @@ class AnswerCache:
             try:
                 content = json.dumps(asdict(answer)).encode()
                 with os.fdopen(handle, "wb") as file:
-                    file.write(self._sealer.seal(content) if self._sealer else content)
+                    file.write(self._sealer.seal(content, _context(key)) if self._sealer else content)
                 Path(name).replace(self.folder / f"{key}.json")
             finally:
                 Path(name).unlink(missing_ok=True)
+
+
+def _context(key: str) -> str:
+    return f"answer {key}"

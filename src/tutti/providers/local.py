@@ -42,6 +42,7 @@ from tutti.engine.passes import run_passes
 from tutti.engine.runner import Decoder
 from tutti.engine.sampling import Constraint
 from tutti.errors import UnsupportedTask
+from tutti.interfaces import SealerOf
 from tutti.media import InProcess, Limits, MediaDecoder
 from tutti.models.layers.linear import QuantizedLinear, attending_dtype
 from tutti.models.layers.lora import LoRALinear
@@ -191,7 +192,7 @@ class LocalEmbedder(Local):
         ready = prepared(lambda part: self._medium(part, "embed", side), given, torch.get_num_threads())
         kept = {} if tenant is None else {index: (f"space {one.modality}", one.digest) for index, one in ready.items()}
         keys = {index: embedding_key(tenant or "", *what, self._weights_digest) for index, what in kept.items()}
-        known = {index: self.embedding_cache.get(key) for index, key in keys.items()}
+        known = {index: self.embedding_cache.get(key, tenant or "") for index, key in keys.items()}
         rows = {index: found.numpy() for index, found in known.items() if found is not None}
         text_tokens, cached_tokens = 0, sum(ready[index].tokens for index in rows)
         with torch.inference_mode():
@@ -201,7 +202,7 @@ class LocalEmbedder(Local):
                 points = _shared_space(self.model).embed_text(**_tensors(arrays))
                 rows.update(zip(some, points.numpy(), strict=True))
             for some in batches({index: medium for index, medium in ready.items() if index not in rows}):
-                rows.update(zip(some, self._encoded(some, ready, keys), strict=True))
+                rows.update(zip(some, self._encoded(some, ready, keys, tenant or ""), strict=True))
         usage = _usage([*ready.values()], text_tokens, cached_tokens)
         vectors = np.stack([rows[i] for i in range(len(parts))])
         return Embeddings(vectors=vectors, model=self.name, usage=usage, notes=self._unknown(parts))
@@ -215,7 +216,9 @@ class LocalEmbedder(Local):
             UnknownText(index=index, text=first_words(text), size=size) for index, text, size in sizes if size.unknown
         )
 
-    def _encoded(self, some: Sequence[int], ready: dict[int, MediaInput], keys: dict[int, bytes]) -> NDArray[Any]:
+    def _encoded(
+        self, some: Sequence[int], ready: dict[int, MediaInput], keys: dict[int, bytes], tenant: str
+    ) -> NDArray[Any]:
         """Where some media of one shape stand in the space, kept under their keys if they have any. (N, D)."""
         begun = time.perf_counter()
         stacked = {key: np.stack([ready[i].arrays[key] for i in some]) for key in ready[some[0]].arrays}
@@ -223,7 +226,7 @@ class LocalEmbedder(Local):
         seconds = (time.perf_counter() - begun) / len(some)
         for index, point in zip(some, points, strict=True):
             if index in keys:
-                self.embedding_cache.put(keys[index], point, seconds)
+                self.embedding_cache.put(keys[index], point, seconds, tenant)
         return points.numpy()
 
 
@@ -338,6 +341,7 @@ def load_local(
     adapter: str | PathLike[str] | None = None,
     decoder: MediaDecoder | None = None,
     told: Callable[[int, int], None] | None = None,
+    sealer_of: SealerOf | None = None,
 ) -> LocalResponder | LocalEmbedder | LocalTranscriber:
     """Load a checkpoint by built-in name, folder or hub id.
 
@@ -348,6 +352,7 @@ def load_local(
         adapter: A LoRA adapter in the PEFT layout.
         decoder: Decodes the media; in this process, within the limits of the settings, if None.
         told: Called with the bytes of weights that were read and of all.
+        sealer_of: Encrypts embeddings that outlive the process.
 
     Raises:
         CheckpointError: There is none, or it is not what it claims to be.
@@ -359,16 +364,16 @@ def load_local(
     run_passes(loaded.model, settings.second_form_bytes)
     for tasks, kind in _KINDS:
         if tasks <= set(loaded.info.tasks):
-            return kind(name, loaded, decoder or InProcess(Limits.from_settings(settings)), _shelf(settings))
+            return kind(name, loaded, decoder or InProcess(Limits.from_settings(settings)), _shelf(settings, sealer_of))
     raise UnsupportedTask(
         f"{name} is of family {loaded.info.family}, which is read but not yet served; use tutti-mini."
     )
 
 
-def _shelf(settings: Settings) -> DiskShelf | None:
+def _shelf(settings: Settings, sealer_of: SealerOf | None) -> DiskShelf | None:
     if settings.embedding_bytes is None:
         return None
-    return DiskShelf(Path(settings.cache_folder).expanduser() / "embeddings", settings.embedding_bytes)
+    return DiskShelf(Path(settings.cache_folder).expanduser() / "embeddings", settings.embedding_bytes, sealer_of)
 
 
 def _shared_space(model: torch.nn.Module) -> SharedSpace:

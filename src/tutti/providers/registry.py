@@ -7,7 +7,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 from tutti.errors import InputError
-from tutti.interfaces import Embedder, Provider, Responder
+from tutti.interfaces import Embedder, Provider, Responder, SealerOf
 from tutti.settings import HOSTED, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def open_provider(
     hosted: HostedOptions | None = None,
     decoder: MediaDecoder | None = None,
     told: Callable[[int, int], None] | None = None,
+    sealer_of: SealerOf | None = None,
 ) -> Provider:
     """Open what computes: a model on this machine, or the way to one elsewhere.
 
@@ -38,6 +39,7 @@ def open_provider(
         hosted: How hosted models are called.
         decoder: Decodes the media; in this process, within the limits of the environment, if None.
         told: Called, as the weights of a model on this machine come in, with the bytes that were read and those of all.
+        sealer_of: Encrypts what a model on this machine keeps of a tenant's media beyond the process.
 
     Raises:
         CheckpointError: There is no such model, or its folder is not what it claims to be.
@@ -57,7 +59,9 @@ def open_provider(
         return _hosted(wanted, provider, model, settings, hosted, decoder)
     from tutti.providers.local import load_local
 
-    return load_local(wanted, settings, quantize=quantize, adapter=adapter, decoder=decoder, told=told)
+    return load_local(
+        wanted, settings, quantize=quantize, adapter=adapter, decoder=decoder, told=told, sealer_of=sealer_of
+    )
 
 
 def is_hosted(name: str) -> bool:

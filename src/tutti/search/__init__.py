@@ -7,8 +7,8 @@ from tutti._lazy import doors
 if TYPE_CHECKING:
     from tutti.search.answer.answers import SourcedAnswer as SourcedAnswer
     from tutti.search.index import Index as Index
-    from tutti.search.index import index_of as index_of
     from tutti.search.ingest.run import IndexReport as IndexReport
+    from tutti.search.long_media import index_of as index_of
     from tutti.search.query.hits import Hit as Hit
 
 _DOORS = {
@@ -16,7 +16,7 @@ _DOORS = {
     "Index": "tutti.search.index:Index",
     "IndexReport": "tutti.search.ingest.run:IndexReport",
     "SourcedAnswer": "tutti.search.answer.answers:SourcedAnswer",
-    "index_of": "tutti.search.index:index_of",
+    "index_of": "tutti.search.long_media:index_of",
 }
 
 __getattr__, __dir__ = doors(__name__, _DOORS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
@@ -13,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.content import Audio, Image, Media, Part, Source, Text, Video
+from tutti.content import Media, Part, Source, Text
 from tutti.errors import InputError, UnsupportedTask
-from tutti.interfaces import Embedder, Fingerprinted, Responder, Sighted, TextBounded, TextReader, Transcriber
+from tutti.interfaces import Embedder, Fingerprinted, Responder, Sealer, Sighted, TextBounded, TextReader, Transcriber
 from tutti.media import Limits, wrap
 from tutti.search.answer.answers import (
     RELEVANT,
@@ -28,7 +27,7 @@ from tutti.search.answer.answers import (
 )
 from tutti.search.answer.evidence import evidence_of
 from tutti.search.answer.moments import joined, times_answer
-from tutti.search.ingest.facets import DECODED_SIDE, LEAST_SIDE, VERSION, Tools, facets
+from tutti.search.ingest.facets import DECODED_SIDE, LEAST_SIDE, Tools, facets
 from tutti.search.ingest.feed import is_feed, read_feed
 from tutti.search.ingest.ray_cluster import Cluster, SpreadRun, WorkerSetup
 from tutti.search.ingest.run import IndexReport, Run
@@ -41,7 +40,8 @@ from tutti.search.table.erasure import Forgotten, forget
 from tutti.search.table.indexes import tune
 from tutti.search.table.location import Location
 from tutti.search.table.schema import KINDS, FacetKind, Identity
-from tutti.search.table.store import Store, holds_table, quoted
+from tutti.search.table.sealed_store import SealedStore
+from tutti.search.table.store import Store, holds_table
 from tutti.settings import read_settings
 
 DEFAULT_TENANT = "default"
@@ -56,6 +56,7 @@ class Index:
         tenant: Whose collection; tenants lie in folders of their own and never see one another.
         reader: Reads text in pictures while indexing.
         transcriber: Writes down speech while indexing.
+        sealer: Encrypts the database: the tenant's, of a `tutti.trust.vault.Vault`; that of the model if None.
     """
 
     def __init__(
@@ -66,7 +67,9 @@ class Index:
         tenant: str = DEFAULT_TENANT,
         reader: TextReader | None = None,
         transcriber: Transcriber | None = None,
+        sealer: Sealer | None = None,
     ) -> None:
+        self.sealer: Sealer | None = sealer if sealer is not None else getattr(model, "sealer", None)
         provider = getattr(model, "provider", model)
         if not isinstance(provider, Embedder):
             raise UnsupportedTask(f"{getattr(provider, 'name', provider)} does not embed", "embed")
@@ -158,9 +161,11 @@ class Index:
         """As `add`, for items that the caller lists."""
         items = iter(items)
         first = next(items, None)
-        if first is None and not self._exists():
+        if first is None and not self.exists():
             raise InputError(f"{name} holds no files; expected media: pictures, recordings, videos or texts.")
-        store = Store.create(self.place, self.tenant, self.identity())
+        if cluster is not None and self.sealer is not None:
+            raise InputError("A cluster's workers would write rows unencrypted; index with a vault on this machine.")
+        store = self._made()
         with store.folder.writing():
             if cluster is not None:
                 run: Run = SpreadRun(cluster, self.worker_setup(), store, told)
@@ -260,11 +265,7 @@ class Index:
 
     def thumbnails(self, hits: Sequence[Hit]) -> dict[str, bytes]:
         """The small pictures of results, as JPEG by id; sounds and words have none."""
-        ids = ", ".join(quoted(hit.id) for hit in hits)
-        if not hits:
-            return {}
-        rows = self.store.table.search().where(f"id IN ({ids})").select(["id", "thumbnail"]).to_arrow().to_pylist()
-        return {row["id"]: row["thumbnail"] for row in rows if row["thumbnail"]}
+        return self.store.thumbnails([hit.id for hit in hits]) if hits else {}
 
     def forget(self, subject: str) -> Forgotten:
         """Remove all of a subject: rows, vectors, thumbnails, what was cached of its media. And check that it is gone.
@@ -272,7 +273,7 @@ class Index:
         Raises:
             InputError: There is nothing of the subject.
         """
-        store = Store.open(self.place, self.tenant)
+        store = self._found()
         with store.folder.writing():
             done = forget(store, subject, Path(read_settings().cache_folder).expanduser())
         self._searcher = None
@@ -340,12 +341,23 @@ class Index:
 
     def _opened(self) -> Searcher:
         if self._searcher is None:
-            store = Store.open(self.place, self.tenant)
+            store = self._found()
             store.check(self.identity())
             self._searcher = Searcher(store, self.embedder)
         return self._searcher
 
-    def _exists(self) -> bool:
+    def _found(self) -> Store:
+        if self.sealer is None:
+            return Store.open(self.place, self.tenant)
+        return SealedStore.open_sealed(self.place, self.tenant, self.sealer)
+
+    def _made(self) -> Store:
+        if self.sealer is None:
+            return Store.create(self.place, self.tenant, self.identity())
+        return SealedStore.create_sealed(self.place, self.tenant, self.identity(), self.sealer)
+
+    def exists(self) -> bool:
+        """Whether there is a database of the tenant."""
         return holds_table(self.place / self.tenant)
 
     def worker_setup(self) -> WorkerSetup:
@@ -368,32 +380,3 @@ def bounds_of(embedder: Embedder) -> TextBounded | None:
         return embedder if embedder.max_text_tokens else None
     except UnsupportedTask:  # it reads no text at all
         return None
-
-
-def index_of(
-    path: str | PathLike[str], model: Any, told: Callable[[IndexReport, list[str]], None] | None = None
-) -> Index:
-    """An index of one long medium, made once and kept by the digest of its content and of the model.
-
-    Args:
-        path: A video or a recording.
-        model: As for `Index`.
-        told: As for `Index.add`.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    part = wrap(Path(path), limits=Limits.for_streaming(read_settings()))
-    if not isinstance(part, (Video, Audio, Image)):
-        raise InputError(f"{path} is not a video or a recording; expected one, or the folder of a database.")
-    index = Index(Path(read_settings().cache_folder).expanduser() / "moments" / part.digest[:32], model)
-    weights = index.identity().weights
-    index.place = index.place / f"{weights[:16]}-{VERSION}"
-    if not index._exists():  # noqa: SLF001
-        try:
-            item = str(Path(path).resolve())
-            index.add_items([ItemSource(item=item, path=item, stamp=stamp_of(item))], told=told, name=str(path))
-        except BaseException:
-            shutil.rmtree(index.place.name, ignore_errors=True)
-            raise
-    return index

@@ -16,11 +16,17 @@ _IN_MEMORY = 512
 
 
 class RowBuffer:
-    """Rows in order, which can be iterated more than once."""
+    """Rows in order, which can be iterated more than once.
 
-    __slots__ = ("__weakref__", "_count", "_file", "_last")
+    Args:
+        rows: The first ones.
+        spilling: Whether they may lie in a file; those of an encrypted database may not.
+    """
 
-    def __init__(self, rows: Iterable[dict[str, Any]] = ()) -> None:
+    __slots__ = ("__weakref__", "_count", "_file", "_last", "spilling")
+
+    def __init__(self, rows: Iterable[dict[str, Any]] = (), *, spilling: bool = True) -> None:
+        self.spilling = spilling
         self._last: list[dict[str, Any]] = []
         self._file: IO[bytes] | None = None
         self._count = 0
@@ -45,7 +51,7 @@ class RowBuffer:
         """
         self._last.append(row)
         self._count += 1
-        if len(self._last) == _IN_MEMORY:
+        if self.spilling and len(self._last) == _IN_MEMORY:
             self._spill()
 
     def _spill(self) -> None:

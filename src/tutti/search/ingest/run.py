@@ -98,6 +98,7 @@ class Run:
         threads: int | None = None,
     ) -> None:
         self.store, self.embedder, self.tools, self.told = store, embedder, tools, told
+        self._sealed = bool(getattr(store, "sealed", False))
         self.threads = threads or min(8, os.cpu_count() or 1)
         self.report = IndexReport()
         self._known: Mapping[str, Known] = {}
@@ -183,6 +184,7 @@ class Run:
             self.store.touch(source.item, source.stamp)
             self.report.unchanged += 1
             return
+        item.rows.spilling = not self._sealed
         yield item
 
     def _digest_of(self, source: ItemSource) -> str | None:
@@ -280,8 +282,9 @@ class Run:
             return
         fresh = [item for item in ready if item.source.item not in self._known]
         changed = [item for item in ready if item.source.item in self._known]
-        self.store.add(RowBuffer(row for item in fresh for row in item.rows))
-        self.store.add(RowBuffer(row for item in changed for row in item.rows), [item.source.item for item in changed])
+        self.store.add(RowBuffer((row for item in fresh for row in item.rows), spilling=not self._sealed))
+        rows = RowBuffer((row for item in changed for row in item.rows), spilling=not self._sealed)
+        self.store.add(rows, [item.source.item for item in changed])
         self.report.added += len(fresh)
         self.report.replaced += len(changed)
         self.report.rows += sum(len(item.rows) for item in ready)

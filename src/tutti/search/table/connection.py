@@ -34,6 +34,13 @@ def connected(folder: Location) -> Any:
     return lancedb.connect(folder.name, session=session)
 
 
+def in_memory(name: str, schema: Any) -> Any:
+    """An empty table that lies in memory alone; its indexes do, too."""
+    import lancedb
+
+    return lancedb.connect("memory://").create_table(name, schema=schema)
+
+
 def bound_reading() -> None:
     """Limit what Lance reads at once; a process that only searches keeps the default, which is a little faster.
 

@@ -46,8 +46,10 @@ def forget(store: Store, subject: str, cache: Path) -> Forgotten:
         raise InputError(f"There is nothing of the subject {subject!r} in the database; check the name.")
     digests = set(table["digest"].to_pylist())
     others = store.table.search().where(f"NOT ({mine}) OR subject IS NULL").select(["digest", "vector"]).to_arrow()
-    traces = _traces(table, set(others["digest"].to_pylist()), {row.tobytes() for row in vectors_of(others)})
-    caches = [folder for digest in digests if (folder := cache / "moments" / digest[:32]).is_dir()]
+    traces = store.traces(mine) | _traces(
+        table, set(others["digest"].to_pylist()), {row.tobytes() for row in vectors_of(others)}
+    )
+    caches = [folder for digest in digests if (folder := cache / "moments" / store.name_of(digest)[:32]).is_dir()]
     for folder in caches:
         shutil.rmtree(folder)
     store.delete(mine)

@@ -126,7 +126,12 @@ def schema_of(identity: Identity) -> pa.Schema:
     types = {name: column.type for name, column in COLUMNS.items()}
     vectors = pa.list_(pa.float32(), identity.dimension)
     columns = [(name, vectors if kind == _VECTOR else arrow_type(kind)) for name, kind in types.items()]
-    return pa.schema(columns, metadata={METADATA: json.dumps({"format": FORMAT, **identity._asdict()})})
+    return pa.schema(columns, metadata={METADATA: metadata_of(identity)})
+
+
+def metadata_of(identity: Identity) -> str:
+    """What a table's metadata state, as JSON."""
+    return json.dumps({"format": FORMAT, **identity._asdict()})
 
 
 def arrow_type(name: str) -> pa.DataType:

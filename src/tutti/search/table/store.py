@@ -11,7 +11,7 @@ import errno
 import json
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE = 512
 _TABLE = "items"
+SEALED_TABLE = "sealed"
+"""Of a database that is encrypted: `tutti.search.table.sealed_store`."""
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _READ_ONLY = ("Permission denied", "os error 13", "Read-only file system", "os error 30")
 
@@ -50,6 +52,9 @@ class Store:
         identity: From the table's metadata.
     """
 
+    sealed = False
+    """Whether it is encrypted on the disk."""
+
     def __init__(self, table: Any, folder: Location, identity: Identity) -> None:
         self.table, self.folder, self.identity = table, folder, identity
 
@@ -63,23 +68,14 @@ class Store:
         """
         place = Location.of(named)
         folder = tenant_folder(place, tenant)
-        if not holds_table(folder):
-            others = tenants(place)
-            hint = f"; its tenants are: {', '.join(others)}" if others else ""
-            what = f"{place} holds no database of tenant {tenant!r}{hint}" if others else f"{place} holds no database"
-            raise InputError(f"{what}; make one with: tutti index FOLDER --into {place}")
-        try:
+        if holds_sealed_table(folder):
+            raise InputError(f"{place} is encrypted; name the vault that it was sealed with, as in: --vault DIR")
+        if not holds_plain_table(folder):
+            raise missing(place, tenant)
+        with checked_metadata(place) as check:
             table = connected(folder).open_table(_TABLE)
-            metadata = json.loads((table.schema.metadata or {})[METADATA])
-        except (ValueError, KeyError, RuntimeError, OSError) as error:
-            raise InputError(
-                f"{place} is not a database that Tutti wrote: {_first_line(error)}; index it anew."
-            ) from None
-        if metadata.get("format") != FORMAT:
-            raise InputError(
-                f"{place} has format {metadata.get('format')}; this version reads format {FORMAT}: index it anew."
-            )
-        return cls(table, folder, Identity(*(metadata[name] for name in Identity._fields)))
+            identity = check(table)
+        return cls(table, folder, identity)
 
     @classmethod
     def create(cls, named: str | PathLike[str] | Location, tenant: str, identity: Identity) -> Store:
@@ -96,7 +92,7 @@ class Store:
             schema = schema_of(identity)
             try:
                 folder.make()
-                with folder.writing(), _plainly(folder):
+                with folder.writing(), plainly(folder):
                     connected(folder).create_table(_TABLE, schema=schema, exist_ok=True)
             except OSError as error:
                 raise InputError(f"Cannot make a database in {place}: {error.strerror or error}.") from None
@@ -149,18 +145,18 @@ class Store:
         """
         if not rows:
             return
-        with _plainly(self.folder):
+        with plainly(self.folder):
             self._add_columns(rows)
             batches = self._batches(rows)
             before = self.table.version
             if not replacing:
                 self.table.add(batches, on_bad_vectors="null")
-                self._check_alone(before)
+                self._check_alone(self.table, before)
                 return
             old = " , ".join(map(quoted, replacing))
             merge = self.table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
             merge.when_not_matched_by_source_delete(f"item IN ({old})").execute(batches, on_bad_vectors="null")
-            self._check_alone(before)
+            self._check_alone(self.table, before)
 
     def _batches(self, rows: Rows) -> pa.RecordBatchReader:
         """Rows as Arrow's, a few hundred at a time."""
@@ -168,9 +164,9 @@ class Store:
         pieces = iter(lambda: list(islice(left, _ROWS_AT_ONCE)), [])
         return pa.RecordBatchReader.from_batches(schema, (pa.RecordBatch.from_pylist(p, schema) for p in pieces))
 
-    def _check_alone(self, before: int) -> None:
+    def _check_alone(self, table: Any, before: int) -> None:
         """Report another writer: a folder has a lock, an object store only a version that has moved on."""
-        if self.folder.remote and self.table.version != before + 1:
+        if self.folder.remote and table.version != before + 1:
             raise InputError(
                 f"Another process is writing to {self.folder}, too, which an object store cannot keep out; wait until "
                 "it has ended, then run the command again."
@@ -190,17 +186,17 @@ class Store:
         """Mark items as gone, or as there again."""
         for start in range(0, len(items), 500):
             some = ", ".join(map(quoted, items[start : start + 500]))
-            with _plainly(self.folder):
+            with plainly(self.folder):
                 self.table.update(where=f"item IN ({some})", values={"deleted": deleted})
 
     def touch(self, item: str, stamp: str) -> None:
         """Note that an item with a new time of change has its old content."""
-        with _plainly(self.folder):
+        with plainly(self.folder):
             self.table.update(where=f"item = {quoted(item)}", values={"stamp": stamp, "deleted": False})
 
     def delete(self, condition: str) -> None:
         """Take rows out, and every trace of them: old versions and the files that hold them go, too."""
-        with _plainly(self.folder):
+        with plainly(self.folder):
             self.table.delete(condition)
             self.compact(keep=datetime.timedelta(microseconds=1))
 
@@ -208,7 +204,27 @@ class Store:
         """Join small files, bring indexes up to date, and drop versions older than a time."""
         with warnings.catch_warnings(), freed_at_once():
             warnings.simplefilter("ignore", UserWarning)  # it warns of readers of old versions; ours read the latest
-            self.table.optimize(cleanup_older_than=keep, delete_unverified=keep < datetime.timedelta(minutes=1))
+            for table in self.tables():
+                table.optimize(cleanup_older_than=keep, delete_unverified=keep < datetime.timedelta(minutes=1))
+
+    def tables(self) -> Sequence[Any]:
+        """LanceDB's tables that hold the rows."""
+        return (self.table,)
+
+    def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Thumbnails of rows, as JPEG by id, where there are any."""
+        if not ids:
+            return {}
+        query = self.table.search().where(f"id IN ({', '.join(map(quoted, ids))})").select(["id", "thumbnail"])
+        return {row["id"]: row["thumbnail"] for row in query.to_arrow().to_pylist() if row["thumbnail"]}
+
+    def name_of(self, digest: str) -> str:
+        """What folders of cached indexes of a medium are named by: its digest."""
+        return digest
+
+    def traces(self, condition: str) -> set[bytes]:
+        """Bytes whose presence on the disk shows that rows are left, beside digests and vectors."""
+        return set()
 
 
 def tenant_folder(place: Location, tenant: str) -> Location:
@@ -225,8 +241,48 @@ def tenant_folder(place: Location, tenant: str) -> Location:
 
 
 def holds_table(folder: Location) -> bool:
-    """Whether a tenant's folder has a table."""
+    """Whether a tenant's folder has a table, encrypted or not."""
+    return holds_plain_table(folder) or holds_sealed_table(folder)
+
+
+def holds_plain_table(folder: Location) -> bool:
+    """Whether a tenant's folder has a table that is not encrypted."""
     return (folder / f"{_TABLE}.lance").is_folder()
+
+
+def holds_sealed_table(folder: Location) -> bool:
+    """Whether a tenant's folder has a table that is encrypted."""
+    return (folder / f"{SEALED_TABLE}.lance").is_folder()
+
+
+def missing(place: Location, tenant: str) -> InputError:
+    """What to raise where a tenant has no table."""
+    others = tenants(place)
+    hint = f"; its tenants are: {', '.join(others)}" if others else ""
+    what = f"{place} holds no database of tenant {tenant!r}{hint}" if others else f"{place} holds no database"
+    return InputError(f"{what}; make one with: tutti index FOLDER --into {place}")
+
+
+@contextmanager
+def checked_metadata(place: Location) -> Iterator[Callable[[Any], Identity]]:
+    """Read which model made a table's vectors, with damage as a sentence.
+
+    Raises:
+        InputError: It is damaged or of another version.
+    """
+
+    def check(table: Any) -> Identity:
+        metadata = json.loads((table.schema.metadata or {})[METADATA])
+        if metadata.get("format") != FORMAT:
+            raise InputError(
+                f"{place} has format {metadata.get('format')}; this version reads format {FORMAT}: index it anew."
+            )
+        return Identity(*(metadata[name] for name in Identity._fields))
+
+    try:
+        yield check
+    except (ValueError, KeyError, RuntimeError, OSError) as error:
+        raise InputError(f"{place} is not a database that Tutti wrote: {_first_line(error)}; index it anew.") from None
 
 
 def tenants(place: Location) -> list[str]:
@@ -240,7 +296,7 @@ def quoted(text: str) -> str:
 
 
 @contextmanager
-def _plainly(folder: Location) -> Iterator[None]:
+def plainly(folder: Location) -> Iterator[None]:
     """Turn the database's errors into sentences."""
     pa = arrow()
     try:
