@@ -200,9 +200,10 @@ def _in_process(words: list[str]) -> tuple[int, str]:
 @contextlib.contextmanager
 def reader(page: str, folder: Path, write: bool = False) -> Iterator[Run]:
     """A reader of a page in a folder with copies of the example media; servers are ended behind it."""
-    for place in ("media", "examples/media"):  # of the guides, and of the README
-        if not (folder / place).exists():
-            shutil.copytree(ROOT / "examples/media", folder / place)
+    for place in ("media", "documents"):
+        for copy in (place, f"examples/{place}"):  # of the guides, and of the README
+            if not (folder / copy).exists():
+                shutil.copytree(ROOT / "examples" / place, folder / copy)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     run = Run(page, folder, port, write)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from tutti.content import Answer as Answer
     from tutti.content import Audio as Audio
     from tutti.content import Depth as Depth
+    from tutti.content import Document as Document
     from tutti.content import Image as Image
     from tutti.content import Message as Message
     from tutti.content import Motion as Motion
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_CONTENT = ("Answer", "Audio", "Depth", "Image", "Message", "Motion", "SamplingOptions", "Text", "Thermal", "Video")
+_CONTENT = tuple("Answer Audio Depth Document Image Message Motion SamplingOptions Text Thermal Video".split())
 _DOORS = {
     **{name: f"tutti.content:{name}" for name in _CONTENT},
     "Model": "tutti.model:Model",

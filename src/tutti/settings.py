@@ -47,6 +47,8 @@ class Settings:
     max_stream_seconds: float = 86_400.0
     """`TUTTI_MAX_STREAM_SECONDS`: longest recording or video that is read piece by piece, or of which a model takes
     frames only, in seconds."""
+    max_pages: int = 50
+    """`TUTTI_MAX_PAGES`: most pages of a document that a model is given at once."""
     max_bytes: int = 512_000_000
     """`TUTTI_MAX_BYTES`: largest file that is read, in bytes."""
 
@@ -71,6 +73,7 @@ def read_settings() -> Settings:
         max_pixels=_whole("TUTTI_MAX_PIXELS", default.max_pixels),
         max_seconds=_number("TUTTI_MAX_SECONDS", default.max_seconds),
         max_stream_seconds=_number("TUTTI_MAX_STREAM_SECONDS", default.max_stream_seconds),
+        max_pages=_whole("TUTTI_MAX_PAGES", default.max_pages),
         max_bytes=_whole("TUTTI_MAX_BYTES", default.max_bytes),
     )
 

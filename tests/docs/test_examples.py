@@ -34,6 +34,6 @@ def test_example_runs(example: Path, tmp_path: Path) -> None:
 
 def test_every_medium_has_its_licence() -> None:
     table = (ROOT / "examples/LICENSES.md").read_text()
-    for file in (ROOT / "examples/media").iterdir():
+    for file in (file for place in ("media", "documents") for file in (ROOT / "examples" / place).iterdir()):
         assert f"`{file.name}`" in table
         assert file.stat().st_size < 150_000

@@ -64,6 +64,7 @@ NEEDING = {
         [*"cost --model openai:gpt-4o --per-month 1000 --like suite.jsonl --queries-per-s 1 --plot cost.svg".split()],
     ],
     "track": [["evaluate", "suite.jsonl", "--track", to] for to in ("wandb", "mlflow", "langsmith")],
+    "documents": [["ask", "What is this?", "lease.pdf"]],
     "privacy": [["ask", "What is this?", "scan.dcm"]],
     "otel": [["evaluate", "suite.jsonl", "--spans", "spans.jsonl"], ["serve", "--otel", "--port", "0"]],
     "gguf": [["convert", "model.gguf", "--into", "made"]],
@@ -126,6 +127,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
     film(place / "film.mp4", [("red", 65.0)], tone("low", 1.0), rate=1)
     (place / "feed.parquet").write_bytes(b"PAR1")
     (place / "model.gguf").write_bytes(b"GGUF")
+    (place / "lease.pdf").write_bytes(b"%PDF-1.4")
     (place / "scan.dcm").write_bytes(make_dicom(np.zeros((8, 8), np.uint8)))
     case = {"id": "a", "question": "What is said?", "expected": ["a"]}
     (place / "suite.jsonl").write_text(json.dumps({**case, "metric": "contains"}))

@@ -45,6 +45,7 @@ def test_every_variable_has_its_field(monkeypatch: pytest.MonkeyPatch) -> None:
         "max_pixels": 100,
         "max_seconds": 2.5,
         "max_stream_seconds": 3.5,
+        "max_pages": 5,
         "max_bytes": 300,
     }
     assert {field.name for field in fields(Settings)} == {*given, "hosted_keys"}

@@ -210,9 +210,9 @@ def test_a_database_of_another_version_is_refused(
     folder: Path, tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index.add(folder)
-    monkeypatch.setattr("tutti.search.table.store.FORMAT", 2)
+    monkeypatch.setattr("tutti.search.table.store.FORMAT", 3)
     for attempt in (lambda later: later.search("red"), lambda later: later.add(folder)):
-        with pytest.raises(InputError, match="db has format 1; this version reads format 2: index it anew"):
+        with pytest.raises(InputError, match="db has format 2; this version reads format 3: index it anew"):
             attempt(Index(tmp_path / "db", Speaker()))
 
 

@@ -69,6 +69,7 @@ settings of the environment:
   TUTTI_SECOND_FORM_BYTES  of int8 weights beside int4 ones, for speed (1 billion)
   TUTTI_MAX_PIXELS   of one picture, or of all frames kept from a video (128 million)
   TUTTI_MAX_SECONDS  of a recording or video (1,800)
+  TUTTI_MAX_PAGES    of a document that a model is given at once (50)
   TUTTI_MAX_BYTES    of a file (512 million)
   TUTTI_MAX_STREAM_SECONDS  of one read piece by piece, as by `tutti index`, or seen in frames only (86,400)
 

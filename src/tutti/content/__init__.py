@@ -24,6 +24,7 @@ from tutti.content.messages import (
 from tutti.content.parts import (
     Audio,
     Depth,
+    Document,
     Image,
     Media,
     Modality,
@@ -47,6 +48,7 @@ __all__ = [
     "Claim",
     "Conversation",
     "Depth",
+    "Document",
     "Embeddings",
     "Event",
     "FinishReason",

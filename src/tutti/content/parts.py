@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = NDArray[object]  # type: ignore[type-var]
 
-Modality = Literal["text", "image", "audio", "video", "depth", "thermal", "motion"]
+Modality = Literal["text", "image", "audio", "video", "depth", "thermal", "motion", "document"]
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Array"
 """A path, a `data:` URL, encoded bytes, or a numpy array of decoded values."""
 
@@ -156,6 +156,13 @@ class Motion(Media):
 
     def _rate(self) -> str:
         return str(self.sample_rate_hz)
+
+
+@dataclass(frozen=True, eq=False)
+class Document(Media):
+    """A PDF. Models are given its pages, as pictures with their text."""
+
+    modality: ClassVar[Modality] = "document"
 
 
 Part: TypeAlias = Text | Media

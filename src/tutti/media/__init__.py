@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from tutti.media.dicom import read_dicom_header as read_dicom_header
     from tutti.media.dicom_pixels import DicomPicture as DicomPicture
     from tutti.media.dicom_pixels import decode_dicom as decode_dicom
+    from tutti.media.document_process import document_decoder as document_decoder
+    from tutti.media.documents import Page as Page
+    from tutti.media.documents import decode_document as decode_document
     from tutti.media.fetch import Fetcher as Fetcher
     from tutti.media.frame_sampling import FrameChoice as FrameChoice
     from tutti.media.frame_sampling import SceneChanges as SceneChanges
@@ -43,6 +46,7 @@ _DOORS = {
     "InProcess": "tutti.media.decoder:InProcess",
     "Limits": "tutti.media.limits:Limits",
     "PADDING_S": "tutti.media.limits:PADDING_S",
+    "Page": "tutti.media.documents:Page",
     "MediaRoot": "tutti.media.media_root:MediaRoot",
     "Sandboxed": "tutti.media.sandbox:Sandboxed",
     "SceneChanges": "tutti.media.frame_sampling:SceneChanges",
@@ -54,6 +58,8 @@ _DOORS = {
     "decode_audio": "tutti.media.audio:decode_audio",
     "decode_depth": "tutti.media.sensors:decode_depth",
     "decode_dicom": "tutti.media.dicom_pixels:decode_dicom",
+    "decode_document": "tutti.media.documents:decode_document",
+    "document_decoder": "tutti.media.document_process:document_decoder",
     "decode_image": "tutti.media.images:decode_image",
     "decode_motion": "tutti.media.sensors:decode_motion",
     "decode_thermal": "tutti.media.sensors:decode_thermal",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from tutti.content import Audio, Image, Media, Modality, Video
+from tutti.content import Audio, Document, Image, Media, Modality, Video
 from tutti.media.limits import Limits
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tutti.media.audio import Sound
+    from tutti.media.documents import Page
     from tutti.media.frame_sampling import FrameChoice
     from tutti.media.probing import Size
     from tutti.media.video import Clip, Scale
@@ -43,6 +45,10 @@ class MediaDecoder(Protocol):
         self, part: Video, choice: FrameChoice | None = None, *, scale: Scale | None = None, sound: bool = True
     ) -> Clip:
         """As `decode_video`."""
+        ...
+
+    def document(self, part: Document, numbers: Sequence[int] | None = None, *, side: int | None) -> list[Page]:
+        """As `decode_document`."""
         ...
 
     def size(self, part: Media) -> Size:
@@ -85,6 +91,12 @@ class InProcess:
         from tutti.media.video import decode_video
 
         return decode_video(part, self.limits, choice, scale=scale, sound=sound)
+
+    def document(self, part: Document, numbers: Sequence[int] | None = None, *, side: int | None) -> list[Page]:
+        """As `decode_document`; see `document_decoder`."""
+        from tutti.media.documents import decode_document
+
+        return decode_document(part, self.limits, numbers, side=side)
 
     def size(self, part: Media) -> Size:
         """As `measure`."""

@@ -22,6 +22,8 @@ class Limits:
     """Longest recording or video, in seconds."""
     max_stream_seconds: float = Settings.max_stream_seconds
     """Longest one of which no more than pieces or chosen frames are held, in seconds."""
+    max_pages: int = Settings.max_pages
+    """Most pages of one document."""
     max_bytes: int = Settings.max_bytes
     """Largest file that is read, and largest sound once decoded, in bytes."""
 
@@ -32,6 +34,7 @@ class Limits:
             max_pixels=settings.max_pixels,
             max_seconds=settings.max_seconds,
             max_stream_seconds=settings.max_stream_seconds,
+            max_pages=settings.max_pages,
             max_bytes=settings.max_bytes,
         )
 
@@ -67,6 +70,17 @@ class Limits:
             advice = "keep fewer frames" if frames > 1 else "make it smaller"
             raise CapacityError(
                 f"{name} has {what}; the limit is {self.max_pixels:,} in all: {advice} or raise TUTTI_MAX_PIXELS."
+            )
+
+    def check_pages(self, name: str, pages: int) -> None:
+        """Refuse a document of more pages than allowed.
+
+        Raises:
+            CapacityError: `pages` is over `max_pages`.
+        """
+        if pages > self.max_pages:
+            raise CapacityError(
+                f"{name} has {pages:,} pages; the limit is {self.max_pages:,}: use fewer, or raise TUTTI_MAX_PAGES."
             )
 
     def check_seconds(self, name: str, seconds: float) -> None:

@@ -8,17 +8,22 @@ from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
-from tutti.content import Audio, Image, Media, Modality, Part, ReadFile, Text, Video
+from tutti.content import Audio, Document, Image, Media, Modality, Part, ReadFile, Text, Video
 from tutti.errors import InputError
 from tutti.media.containers import container, picture_stream
 from tutti.media.images import is_animated
 from tutti.media.limits import Limits
-from tutti.media.sniff import ANIMATIONS, FILMS, MATROSKA, MP4, PICTURES, SOUNDS, Format, describe, sniff
+from tutti.media.sniff import ANIMATIONS, DOCUMENTS, FILMS, MATROSKA, MP4, PICTURES, SOUNDS, Format, describe, sniff
 from tutti.media.sources import opened
 from tutti.settings import read_settings
 
 _MOST_KEPT_BYTES = 8_000_000
 """Larger files are opened again when they are decoded."""
+
+
+_PARTS: dict[Modality, type[Image | Audio | Video | Document]] = {
+    "image": Image, "audio": Audio, "video": Video, "document": Document,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +76,12 @@ def wrap(
         if keep and path and modality != "video" and file.seek(0, os.SEEK_END) <= _MOST_KEPT_BYTES:
             file.seek(0)
             value = ReadFile(str(os.fspath(value)), file.read())
-    parts: dict[str, Part] = {"image": Image(value), "audio": Audio(value), "video": Video(value)}
+    parts: dict[str, Part] = {
+        "image": Image(value),
+        "audio": Audio(value),
+        "video": Video(value),
+        "document": Document(value),
+    }
     return parts[modality]
 
 
@@ -89,7 +99,7 @@ def _modality_of(file: BinaryIO, probe: _Medium, limits: Limits) -> Modality:
     if found is None:
         raise InputError(
             f"{probe.name} is not a medium that Tutti reads: {describe(file)}; "
-            f"expected {PICTURES}; {SOUNDS}; or {FILMS}."
+            f"expected {PICTURES}; {SOUNDS}; {FILMS}; or {DOCUMENTS}."
         )
     return _modality(file, found, probe.name)
 

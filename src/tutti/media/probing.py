@@ -6,10 +6,11 @@ import io
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from tutti.content import Image, Media
+from tutti.content import Document, Image, Media
 from tutti.errors import InputError
 from tutti.media import sniff
 from tutti.media.containers import container, is_container, picture_stream
+from tutti.media.documents import measure_document
 from tutti.media.images import decode_image, picture, upright_size
 from tutti.media.limits import Limits
 from tutti.media.orientation import shown_size
@@ -25,15 +26,17 @@ class Size:
     bytes: int
     """Encoded."""
     width: int = 0
-    """Of a picture or of one frame, in pixels: upright, and once pixels are square."""
+    """Of a picture, of one frame or of one page, in pixels: upright, and once pixels are square."""
     height: int = 0
+    pages: int = 1
+    """Of a document."""
     seconds: float = 0.0
     """Of a recording or video; 0 where the header does not say."""
 
     @property
     def pixels(self) -> int:
-        """Of a picture, or of one frame."""
-        return self.width * self.height
+        """Of a picture, of one frame, or of all pages."""
+        return self.width * self.height * self.pages
 
 
 def measure(part: Media, limits: Limits) -> Size:
@@ -62,6 +65,9 @@ def measure(part: Media, limits: Limits) -> Size:
             with picture(file, part, limits) as (image, _):
                 width, height = upright_size(image)
                 return Size(bytes=size, width=width, height=height)
+        if isinstance(part, Document) or found == sniff.PDF:
+            pages, width, height = measure_document(Document(part.source), limits)
+            return Size(bytes=size, width=width, height=height, pages=pages)
         if is_container(found):
             return _of_container(file, found, part, limits, size)
         with sound_file(file, found, part.name) as sound:

@@ -24,10 +24,11 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.content import Audio, Image, Media, Modality, Video
+from tutti.content import Audio, Document, Image, Media, Modality, Video
 from tutti.errors import CapacityError, InputError, TuttiError
 from tutti.media.audio import Sound
 from tutti.media.decoder import InProcess
+from tutti.media.documents import Page
 from tutti.media.frame_sampling import FrameChoice
 from tutti.media.limits import Limits
 from tutti.media.probing import Size
@@ -160,16 +161,32 @@ class Sandboxed:
         frames, times_s = _array(reply, 0, np.uint8, 4), _array(reply, 1, np.float64, 1)
         return Clip(frames, times_s, _number(reply, "duration_s"), _sound(reply, 2) if len(reply[1]) > 2 else None)
 
+    def document(self, part: Document, numbers: Sequence[int] | None = None, *, side: int | None) -> list[Page]:
+        """As `decode_document`."""
+        reply = self.workers.run(self.limits, "document", part, numbers, side=side)
+        found = reply[0].get("numbers")
+        if not isinstance(found, list) or not all(isinstance(number, int) for number in found):
+            _refuse()
+        each = 1 if side is None else 2
+        return [
+            Page(
+                number=number,
+                text=_array(reply, each * place, np.uint8, 1).tobytes().decode("utf-8", "replace"),
+                picture=None if side is None else _array(reply, each * place + 1, np.uint8, 3),
+            )
+            for place, number in enumerate(found)
+        ]
+
     def size(self, part: Media) -> Size:
         """As `measure`."""
         reply = self.workers.run(self.limits, "size", part)
-        size, width, height = (int(_number(reply, name)) for name in ("bytes", "width", "height"))
-        return Size(bytes=size, width=width, height=height, seconds=_number(reply, "seconds"))
+        size, width, height, pages = (int(_number(reply, name)) for name in ("bytes", "width", "height", "pages"))
+        return Size(bytes=size, width=width, height=height, pages=pages, seconds=_number(reply, "seconds"))
 
     def modality(self, value: str | os.PathLike[str] | bytes) -> Modality:
         """As `modality_of`."""
         found = self.workers.run(self.limits, "modality", value)[0].get("modality")
-        known: tuple[Modality, ...] = ("image", "audio", "video")
+        known: tuple[Modality, ...] = ("image", "audio", "video", "document")
         return next((one for one in known if one == found), None) or _refuse()
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.errors import CapacityError, TuttiError
-from tutti.media import audio, containers, images, modality, probing, video  # noqa: F401 - see `main`
+from tutti.media import audio, containers, documents, images, modality, probing, video  # noqa: F401 - see `main`
 from tutti.media.decoder import InProcess
 
 _Reply: TypeAlias = tuple[dict[str, Any], list[NDArray[Any]]]
@@ -35,6 +35,8 @@ def main(cpu_seconds: int, memory_bytes: int) -> None:
     # Every reader is loaded by now, by the imports above and this one: once memory is limited, no library can be.
     with contextlib.suppress(ImportError):
         import pillow_heif  # noqa: F401
+    with contextlib.suppress(ImportError):
+        import pypdfium2  # noqa: F401
     limit_memory(memory_bytes)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -82,10 +84,20 @@ def _of_clip(clip: Any) -> _Reply:
     return fields, [clip.frames, clip.times_s, *([clip.sound.samples] if clip.sound else [])]
 
 
+def _of_document(pages: Any) -> _Reply:
+    arrays = []
+    for page in pages:
+        arrays.append(np.frombuffer(page.text.encode(), np.uint8))
+        if page.picture is not None:
+            arrays.append(page.picture)
+    return {"numbers": [page.number for page in pages]}, arrays
+
+
 _REPLIES: dict[str, Any] = {
     "image": lambda pixels: ({}, [pixels]),
     "sound": lambda sound: ({"sample_rate_hz": sound.sample_rate_hz}, [sound.samples]),
     "clip": _of_clip,
+    "document": _of_document,
     "size": lambda size: (asdict(size), []),
     "modality": lambda found: ({"modality": found}, []),
 }

@@ -10,6 +10,7 @@ from tutti.content import Modality
 
 PICTURES = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC or DICOM"
 SOUNDS = "WAV, FLAC, OGG, AIFF, AU, CAF, MP3, M4A or AAC"
+DOCUMENTS = "PDF"
 FILMS = "MP4, MOV, WebM, MKV, or animated GIF, WebP or AVIF"
 
 
@@ -26,6 +27,7 @@ JPEG, PNG, WEBP = Format("JPEG", "image"), Format("PNG", "image"), Format("WebP"
 GIF, BMP, TIFF = Format("GIF", "image"), Format("BMP", "image"), Format("TIFF", "image")
 AVIF, HEIC, HEIF = Format("AVIF", "image"), Format("HEIC", "image"), Format("HEIF", "image")
 DICOM = Format("DICOM", "image")
+PDF = Format("PDF", "document")
 ANIMATIONS = (GIF, WEBP, AVIF)
 """Pictures that may hold several frames, each with its time."""
 WAV, FLAC, OGG = Format("WAV", "audio"), Format("FLAC", "audio"), Format("OGG", "audio")
@@ -50,6 +52,7 @@ _PREFIXES = (
     (b"riff\x2e\x91\xcf\x11", W64),
     (b".snd", AU),
     (b"\x1aE\xdf\xa3", MATROSKA),
+    (b"%PDF-", PDF),
 )
 _IFF_SOUNDS = {
     (b"RIFF", b"WAVE"): WAV,
@@ -76,7 +79,6 @@ _UNREAD = {
     b"\0\0\0\x0cjP  \r\n": "JPEG 2000",
     b"\xff\x4f\xff\x51": "JPEG 2000",
     b"8BPS": "a Photoshop document",
-    b"%PDF-": "PDF",
 }
 """Beginnings of well-known formats that are not read, for error messages."""
 _MOST_BOXES = 10_000

@@ -24,6 +24,7 @@ from tutti.errors import (
 from tutti.interfaces import Guard, Prices, admitted
 from tutti.media import MediaDecoder
 from tutti.providers.answer_cache import AnswerCache
+from tutti.providers.documents import with_pages
 from tutti.providers.keys import Key
 from tutti.providers.outgoing import Accepts, Piece, fingerprint, outgoing, shown
 from tutti.providers.spending import Spending
@@ -99,7 +100,7 @@ class Hosted(ABC):
             UnsupportedTask: The provider does not take a modality or an option.
         """
         refuse_tools(self.name, conversation, options)
-        conversation = admitted(self.options.guard, conversation)
+        conversation = admitted(self.options.guard, self._with_pages(conversation))
         accepts = self._accepted(conversation)
         turns = outgoing(conversation, accepts, self.decoder, self.name, self.options.keep_metadata)
         return self._payload(turns, options)
@@ -124,6 +125,7 @@ class Hosted(ABC):
         if self.options.preview_only:
             raise InputError(f"{self.name} was loaded for previews only; load it without preview_only to ask it.")
         begun = time.perf_counter()
+        conversation = self._with_pages(conversation)
         payload = self.payload(conversation, options)
         key = self._cache_key(payload, options)
         if key and self.options.cache and (kept := self.options.cache.get(key)):
@@ -152,6 +154,9 @@ class Hosted(ABC):
         if key and self.options.cache:
             self.options.cache.put(key, answer)
         yield Finished(answer)
+
+    def _with_pages(self, conversation: Conversation) -> Conversation:
+        return with_pages(conversation, self.decoder, pictures=self.accepts.takes("image"))
 
     def _accepted(self, conversation: Conversation) -> Accepts:
         """What the provider takes of media in such a conversation."""

@@ -26,6 +26,7 @@ from tutti.content import (
 )
 from tutti.errors import CapacityError, InputError
 from tutti.media import MediaDecoder
+from tutti.providers.documents import has_documents, quoted
 from tutti.providers.ears import Ears
 from tutti.providers.spoken import Asked, asked_about_speech, claims, told
 
@@ -64,10 +65,15 @@ class Listening(_Answering):
         return self.ears.transcribe(medium, options, progress)
 
     def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]:
-        """As without ears; what is asked about spoken words is answered from the transcript, its evidence."""
+        """As without ears; what is asked about spoken words is answered from the transcript, its evidence.
+
+        Of a document, whose pages its context does not hold, the passages nearest to the question are the answer.
+        """
         shaped = options.json_schema is not None or options.offered
         asked = None if shaped else asked_about_speech(conversation)
         found = None if asked is None else self._from_transcript(asked, options)
+        if found is None and not shaped and has_documents(conversation):
+            found = self._from_document(conversation)
         if found is None:
             yield from super().stream(conversation, options)
         else:
@@ -92,6 +98,22 @@ class Listening(_Answering):
             usage=Usage(),
             seconds=time.perf_counter() - begun,
             evidence=claims(found.segments, transcript.model),
+        )
+
+    def _from_document(self, conversation: Conversation) -> Answer | None:
+        """What the text of a document's pages answers; None if they have none."""
+        begun = time.perf_counter()
+        found = quoted(conversation, self.decoder, self._nearness)
+        if found is None:
+            return None
+        return Answer(
+            text=found.text,
+            model=self.name,
+            finish_reason="stop",
+            usage=Usage(),
+            seconds=time.perf_counter() - begun,
+            evidence=found.claims,
+            notes=(f"{self.name} does not read whole pages; the answer quotes the passages nearest to the question.",),
         )
 
     def _nearness(self, question: str, texts: Sequence[str]) -> list[float]:

@@ -51,6 +51,7 @@ from tutti.processing.text_meter import TextMeter, first_words
 from tutti.providers.batches import batches, chunks, prepared
 from tutti.providers.cutting import Notes
 from tutti.providers.decoding import decode
+from tutti.providers.documents import with_pages
 from tutti.providers.listening import Listening
 from tutti.providers.speech import LocalTranscriber
 from tutti.providers.tool_use import refuse_tools
@@ -260,6 +261,7 @@ class LocalResponder(Local):
         """
         begun = time.perf_counter()
         refuse_tools(self.name, conversation, options)
+        conversation = self._with_pages(conversation)
         notes: list[str] = []
         cut = notes if options.cut_media else None
         turns = [(message.role, [self._piece(part, cut) for part in message.parts]) for message in conversation]
@@ -311,8 +313,12 @@ class LocalResponder(Local):
 
     def count_tokens(self, conversation: Conversation) -> int:
         """Tokens of the prompt that a conversation makes. Errors as for `stream`."""
+        conversation = self._with_pages(conversation)
         turns = [(message.role, [self._piece(part) for part in message.parts]) for message in conversation]
         return len(self.processor.prompt(turns).input_ids)
+
+    def _with_pages(self, conversation: Conversation) -> Conversation:
+        return with_pages(conversation, self.decoder, pictures="image" in self.processor.decodings)
 
     def _piece(self, part: Part, notes: Notes = None) -> str | MediaInput:
         return part.text if isinstance(part, Text) else self._medium(part, "ask", notes=notes)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tutti.content import Audio, Image, Media, Modality, Part, Text, Video, data_url_bytes
+from tutti.content import Audio, Document, Image, Media, Modality, Part, Text, Video, data_url_bytes
 from tutti.errors import InputError
 from tutti.media import Fetcher, MediaDecoder, MediaRoot
 from tutti.serve.admission import Cost
 
-_KINDS = {"image": Image, "audio": Audio, "video": Video}
+_KINDS = {"image": Image, "audio": Audio, "video": Video, "document": Document}
 
 
 class MediaOpener:

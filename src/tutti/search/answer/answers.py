@@ -174,13 +174,15 @@ def _sourced(answer: Answer, hits: Sequence[Hit], found: int) -> SourcedAnswer:
 
 
 def name_of(hit: Hit) -> str:
-    """A result in words: its file, and when."""
+    """A result in words: its file, and when or where in it."""
     place = (hit.path or hit.item).rsplit("/", 1)[-1]
     return f"{place} {span(hit)}".rstrip()
 
 
 def span(hit: Hit) -> str:
-    """When, as in 0:12:05–0:12:09; empty without times."""
+    """When or where, as in 0:12:05–0:12:09 or page 3; empty of what is all of its item."""
+    if hit.page is not None:
+        return f"page {hit.page}"
     if hit.start_s is None:
         return ""
     return f"{clock(hit.start_s)}–{clock(hit.end_s if hit.end_s is not None else hit.start_s)}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tutti.content import Audio, Image, Part, Text, Video
-from tutti.media import SceneChanges, decode_video
+from tutti.content import Audio, Document, Image, Part, Text, Video
+from tutti.media import InProcess, SceneChanges, decode_video, document_decoder
+from tutti.media.documents import PAGE_SIDE
 from tutti.media.key_frames import frame_at
 from tutti.media.sound_windows import sound_between
 from tutti.search.ingest.facets import RATE_HZ, Tools, is_animation
@@ -32,4 +33,7 @@ def evidence_of(hit: Hit, tools: Tools) -> list[Part]:
             return [Image(frame_at(film, tools.streaming, hit.start_s or 0.0))]
         clip = decode_video(film, tools.limits, SceneChanges(8))
         return [Image(clip.frames[max(0, int(np.searchsorted(clip.times_s, hit.start_s or 0.0, "right")) - 1)])]
+    if hit.page is not None:
+        (page,) = document_decoder(InProcess(tools.limits)).document(Document(hit.path), [hit.page], side=PAGE_SIDE)
+        return [Image(page.picture)] if page.picture is not None else []
     return [Image(hit.path)]

@@ -49,8 +49,9 @@ def _item(number: int, hit: Hit, thumbnail: bytes | None) -> str:
         picture = f"<span aria-hidden=true>{_SIGNS[hit.kind]}</span>"
     if hit.path is not None:
         start = "" if hit.start_s is None else f"#t={hit.start_s:g}"  # a media fragment: players begin there
+        start = start if hit.page is None else f"#page={hit.page}"  # and readers of PDF there
         picture = f'<a href="{html.escape(Path(hit.path).as_uri())}{start}">{picture}</a>'
-    when = f"<p>{span(hit)}</p>" if hit.start_s is not None else ""
+    when = f"<p>{span(hit)}</p>" if span(hit) else ""
     words = f"<blockquote>{html.escape(hit.words[:240])}</blockquote>" if hit.words else ""
     boxes = "".join(f"<p class=dim>“{html.escape(box['text'])}” at {_box(box['box'])}</p>" for box in hit.boxes)
     rows = "".join(

@@ -15,15 +15,17 @@ from dataclasses import dataclass, field, replace
 from heapq import merge
 from itertools import accumulate
 from queue import Full, Queue
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as pillow
 
-from tutti.content import Audio, Image, Part, Text, TextLine, Video
+from tutti.content import Audio, Document, Image, Part, Text, TextLine, Video
 from tutti.errors import InputError
 from tutti.interfaces import TextBounded, TextReader, Transcriber
-from tutti.media import Limits, SceneChanges, decode_image, decode_video
+from tutti.media import InProcess, Limits, SceneChanges, decode_image, decode_video, document_decoder
+from tutti.media.documents import PAGE_SIDE
 from tutti.media.key_frames import FramePlan, plan_frames, sampled_frames
 from tutti.media.sniff import ANIMATIONS, sniff
 from tutti.media.sound_windows import sound_windows
@@ -47,6 +49,7 @@ _WIDE = 1.5
 VERSION = 5
 """Of what is taken from a medium; kept indexes of long media that another one made are made anew."""
 _THUMBNAIL = 160
+_PAGES_AT_ONCE = 8
 _LONGEST_TEXT = 20_000_000
 
 
@@ -61,6 +64,8 @@ class Facet:
     end_s: float | None = None
     shot: int | None = None
     """Number of the shot in a film."""
+    page: int | None = None
+    """Number of the page in a document, from 1."""
     words: str = ""
     """What full-text search reads."""
     origin: str = ""
@@ -100,15 +105,17 @@ def facets(part: Part, tools: Tools) -> Iterator[Facet]:
         yield from _of_film(part, tools)
     elif isinstance(part, Audio):
         yield from heard(part, tools, zero_s=None)
+    elif isinstance(part, Document):
+        yield from _of_document(part, tools)
     else:
-        raise InputError(f"{part.modality} cannot be indexed; expected text, image, audio or video.")
+        raise InputError(f"{part.modality} cannot be indexed; expected text, image, audio, video or a document.")
 
 
-def passages(text: str, origin: str, tools: Tools, **place: float) -> Iterator[Facet]:
+def passages(text: str, origin: str, tools: Tools, **place: Any) -> Iterator[Facet]:
     """A text in passages that one vector holds, each with the end of the one before."""
     for start, end in passages_of(text, tools.bounds):
         passage = " ".join(text[start:end].split())
-        yield Facet(kind="words", part=Text(passage), words=passage, origin=origin, **place)  # type: ignore[arg-type]
+        yield Facet(kind="words", part=Text(passage), words=passage, origin=origin, **place)
 
 
 def text_of(path: str) -> Text:
@@ -150,6 +157,24 @@ def _of_picture(part: Image, tools: Tools) -> Iterator[Facet]:
     pixels = decode_image(part, tools.limits, at_least=None if reading else tools.picture_side)
     yield picture_facet(pixels)
     yield from _read(pixels, tools)
+
+
+def _of_document(part: Document, tools: Tools) -> Iterator[Facet]:
+    """Each page: what it shows, and its text; where it has none and there is a reader, what is read in its picture.
+
+    Pages are decoded a few at a time, so that a long document takes no more memory than a short one.
+    """
+    decoder = document_decoder(InProcess(tools.limits))
+    total = decoder.size(part).pages
+    for first in range(1, total + 1, _PAGES_AT_ONCE):
+        numbers = range(first, min(first + _PAGES_AT_ONCE, total + 1))
+        for page in decoder.document(part, numbers, side=PAGE_SIDE):
+            if page.picture is not None:
+                yield replace(picture_facet(page.picture), page=page.number)
+            if page.text:
+                yield from passages(page.text, "text", tools, page=page.number)
+            elif page.picture is not None:
+                yield from (replace(facet, page=page.number) for facet in _read(page.picture, tools))
 
 
 def _read(pixels: NDArray[np.uint8], tools: Tools, start_s: float | None = None) -> Iterator[Facet]:

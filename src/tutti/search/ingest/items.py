@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tutti.content import Media, Part, Text, Video
+from tutti.content import Document, Media, Part, Text, Video
 from tutti.errors import InputError
 from tutti.media import wrap
 from tutti.media.sniff import sniff
@@ -20,7 +20,7 @@ _TEXTS = frozenset({".txt", ".md", ".rst", ".text"})
 _MEDIA = frozenset(
     (
         ".jpg .jpeg .png .webp .gif .bmp .tif .tiff .avif .heic .heif .hif .wav .rf64 .bw64 .w64 .aif .aiff .aifc .au "
-        ".snd .caf .flac .ogg .oga .opus .mp3 .m4a .aac .mp4 .m4v .mov .webm .mkv"
+        ".snd .caf .flac .ogg .oga .opus .mp3 .m4a .aac .mp4 .m4v .mov .webm .mkv .pdf"
     ).split()
 )
 
@@ -63,10 +63,16 @@ def read_item(source: ItemSource, tools: Tools, unless: str | None = None) -> It
         return None
     found = _both(facets(part, tools), described)
     size, digest = _size(source.path), part.digest
-    if digest != unless and size <= _SMALL and (not isinstance(part, Video) or is_animation(part, tools.streaming)):
+    if digest != unless and size <= _SMALL and not _is_long(part, tools):
         found = iter(list(found))
         part = replace(part, source=source.path) if isinstance(part, Media) else part  # its content is used up
     return Item(source=source, part=part, digest=digest, size=size, facets=found)
+
+
+def _is_long(part: Part, tools: Tools) -> bool:
+    if isinstance(part, Video):
+        return not is_animation(part, tools.streaming)
+    return isinstance(part, Document)
 
 
 def _part(path: str) -> Part | None:

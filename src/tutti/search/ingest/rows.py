@@ -40,6 +40,7 @@ def row_of(
         start_s=facet.start_s,
         end_s=facet.end_s,
         shot=facet.shot,
+        page=facet.page,
         words=facet.words or None,
         origin=facet.origin or None,
         lines=json.dumps([asdict(line) for line in facet.lines], ensure_ascii=False) if facet.lines else None,

@@ -70,6 +70,8 @@ class Hit:
     """Probability that it fits the words of the query rather than others; None without words."""
     start_s: float | None = None
     end_s: float | None = None
+    page: int | None = None
+    """Of a document, from 1."""
     words: str | None = None
     boxes: tuple[dict[str, Any], ...] = ()
     """Lines of text read in the picture that hold a word of the query: text, box in pixels, confidence."""

@@ -22,7 +22,7 @@ from tutti.search.table.indexes import nearest
 from tutti.search.table.schema import HOP_S, KINDS, QUERIED, WINDOW_S, FacetKind, vectors_of
 from tutti.search.table.store import Store, quoted
 
-MODALITIES = ("text", "image", "audio", "video")
+MODALITIES = ("text", "image", "audio", "video", "document")
 _SAMPLE = 1024
 _MODALITY: dict[FacetKind, Modality] = {"picture": "image", "sound": "audio", "words": "text"}
 _BESIDES = {"vector": "_distance", "fts": "_score"}

@@ -15,7 +15,7 @@ from tutti.search.table.location import arrow
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout; another one is refused."""
 METADATA = b"tutti"
 """Key of the schema's metadata."""
@@ -53,12 +53,14 @@ class Row:
     path: Annotated[str | None, Column("string", queried=True)]
     """The medium's file; None for words of a feed."""
     modality: Annotated[str, Column("string", queried=True)]
-    """The item's: text, image, audio or video."""
+    """The item's: text, image, audio, video or document."""
     kind: Annotated[FacetKind, Column("string", queried=True)]
     start_s: Annotated[float | None, Column("float64", queried=True)]
     end_s: Annotated[float | None, Column("float64", queried=True)]
     shot: Annotated[int | None, Column("int32", queried=True)]
     """Number of the shot in a film."""
+    page: Annotated[int | None, Column("int32", queried=True)]
+    """Number of the page in a document, from 1."""
     words: Annotated[str | None, Column("string", queried=True)]
     """What full-text search reads."""
     origin: Annotated[str | None, Column("string", queried=True)]
