@@ -22,6 +22,7 @@ from tutti.content import (
     SamplingOptions,
     TextLine,
     TextSize,
+    Tool,
     Transcript,
     TranscriptionOptions,
     Usage,
@@ -240,8 +241,8 @@ class Sighted(Protocol):
 class TokenCounter(Protocol):
     """Tells what a conversation would take before it is asked."""
 
-    def count_tokens(self, conversation: Conversation) -> int:
-        """Tokens of the prompt."""
+    def count_tokens(self, conversation: Conversation, tools: Sequence[Tool] = ()) -> int:
+        """Tokens of the prompt, with the tools that are offered."""
         ...
 
 

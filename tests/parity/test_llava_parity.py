@@ -272,7 +272,7 @@ def test_a_template_without_places_is_refused(plain: Saved, tmp_path: Path) -> N
         ({"projector_hidden_act": "mish"}, UnsupportedConfig, "projector_hidden_act is 'mish'; computed are gelu"),
         ({"image_token_index": None}, UnsupportedConfig, "image_token_index is None; expected a token id"),
         ({"image_token_index": 9999}, InputError, "The tokenizer has no token of id 9999"),
-        ({"text_config": {"model_type": "qwen2"}}, UnsupportedConfig, "text_config is of model_type 'qwen2'; known"),
+        ({"text_config": {"model_type": "gemma"}}, UnsupportedConfig, "text_config is of model_type 'gemma'; known"),
         ({"text_config": {"qkv": 1}}, UnsupportedConfig, "The llama configuration has the unknown key 'qkv'"),
         ({"vision_config": {"model_type": "pixtral"}}, UnsupportedConfig, "sees through 'clip_vision_model' only"),
         ({"vision_config": {**VISION, "eyes": 2}}, UnsupportedConfig, "vision_config has the unknown key 'eyes'"),

@@ -41,6 +41,7 @@ class ChatTemplate:
     """
 
     def __init__(self, source: str, special_tokens: Mapping[str, str] | None = None) -> None:
+        self.source = source
         self.special_tokens = dict(special_tokens or {})
         self._environment = _Environment()
         try:
@@ -69,11 +70,18 @@ class ChatTemplate:
             raise UnsupportedConfig(f"The chat template in {path} is {type(source).__name__}; expected text.")
         return cls(source, {key: token for key, token in special.items() if isinstance(token, str)})
 
-    def render(self, messages: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = True) -> str:
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        tools: Sequence[Mapping[str, Any]] = (),
+        add_generation_prompt: bool = True,
+    ) -> str:
         """The conversation as text, to be encoded with `parse_special`.
 
         Args:
             messages: `{"role": …, "content": …}` each, the content as the template expects it.
+            tools: Functions that may be called, as `Tool.to_function` writes them.
             add_generation_prompt: Open the model's turn at the end.
 
         Raises:
@@ -81,11 +89,12 @@ class ChatTemplate:
             UnsafeCheckpoint: The template exceeds its budgets or reaches out of its sandbox.
         """
         self._environment.start()
+        given = {"tools": list(tools)} if tools else {}
         pieces: list[str] = []
         characters = 0
         try:
             for piece in self._template.generate(
-                messages=messages, add_generation_prompt=add_generation_prompt, **self.special_tokens
+                messages=messages, add_generation_prompt=add_generation_prompt, **given, **self.special_tokens
             ):
                 characters += len(piece)
                 self._environment.check(characters)

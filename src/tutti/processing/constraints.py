@@ -21,7 +21,7 @@ _FOLLOWED = frozenset(",:;")
 """Marks behind which a word has a space before it."""
 _RESERVED = re.compile(r"\[unused\d+\]")
 """Places that a vocabulary keeps free; they are no text."""
-_LARGEST_SCHEMA = 32_768
+LARGEST_SCHEMA = 32_768
 """Characters; a larger schema takes seconds to compile."""
 
 
@@ -63,8 +63,8 @@ class JsonVocabulary:
         Raises:
             InputError: It is no schema, or one that is too large or not understood.
         """
-        if len(schema) > _LARGEST_SCHEMA:
-            raise InputError(f"The JSON schema has {len(schema):,} characters; expected at most {_LARGEST_SCHEMA:,}.")
+        if len(schema) > LARGEST_SCHEMA:
+            raise InputError(f"The JSON schema has {len(schema):,} characters; expected at most {LARGEST_SCHEMA:,}.")
         try:
             values = json.loads(schema)
             if not isinstance(values, (dict, bool)):
@@ -72,10 +72,23 @@ class JsonVocabulary:
             grammar = _grammar(values)
         except (ValueError, RecursionError) as error:
             raise InputError(f"The JSON schema is not one: {error}.") from None
-        matcher = llguidance.LLMatcher(self._vocabulary, grammar, log_level=0)
+        return JsonConstraint(self, self.matcher(grammar))
+
+    def matcher(self, grammar: str, subject: str = "") -> llguidance.LLMatcher:
+        """A grammar in `llguidance`'s form of Lark's, at its beginning. Text that leaves no choice is still drawn.
+
+        Args:
+            grammar: Its rules.
+            subject: Whose schema it is, for the error.
+
+        Raises:
+            InputError: It cannot be kept to.
+        """
+        matcher = llguidance.LLMatcher(self._vocabulary, f'%llguidance {{"no_forcing": true}}\n{grammar}', log_level=0)
         if matcher.is_error():
-            raise InputError(f"The JSON schema cannot be kept to: {matcher.get_error().splitlines()[0]}.")
-        return JsonConstraint(self, matcher)
+            whose = f" of the {subject}" if subject else ""
+            raise InputError(f"The JSON schema{whose} cannot be kept to: {matcher.get_error().splitlines()[0]}.")
+        return matcher
 
     def _of_bytes(self) -> llguidance.LLTokenizer:
         return llguidance.LLTokenizer(self.tokenizer.to_json(), n_vocab=self.size, eos_token=list(self.eos_ids))
@@ -114,7 +127,7 @@ def _grammar(schema: dict[str, Any] | bool) -> str:
     """
     options = {"whitespace_pattern": "[ ]?"}
     values = {**schema, "x-guidance": options} if isinstance(schema, dict) else schema
-    return f'%llguidance {{"no_forcing": true}}\nstart: %json {json.dumps(values)}'
+    return f"start: %json {json.dumps(values)}"
 
 
 class JsonConstraint:

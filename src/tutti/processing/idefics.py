@@ -74,6 +74,11 @@ class IdeficsProcessor(PictureProcessor):
         arrays = {"pixel_values": self.images(pixels)}
         return MediaInput("image", arrays, 3, media_digest(arrays))
 
+    @property
+    def call_form(self) -> None:
+        """Conversations are written without a template, and so without tools."""
+        return None
+
     def prompt(self, turns: Turns) -> Prompt:
         """A conversation as token ids, ready for the model's turn: examples are turns like others.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tutti.errors import UnsupportedConfig
 from tutti.processing.images import ImageProcessor, Pixels, resize
-from tutti.processing.prompt import MediaInput, Prompt, Turns, View, media_digest
+from tutti.processing.prompt import MediaInput, Prompt, ToolUse, Turns, View, media_digest
 from tutti.processing.text import Words
 from tutti.processing.vision import VisionProcessor
 
@@ -141,7 +141,7 @@ class MllamaProcessor(VisionProcessor):
             words = words.removeprefix(self.image_token)
         return text[: len(text) - len(words)] + self.bos_token + words
 
-    def prompt(self, turns: Turns) -> Prompt:
+    def written_prompt(self, turns: Turns, use: ToolUse) -> Prompt:
         """A conversation as token ids, ready for the model's turn, and who looks at which tiles.
 
         Each token looks at the last picture before it, or, where several stand side by side, at all of those. Tokens
@@ -151,7 +151,7 @@ class MllamaProcessor(VisionProcessor):
             InputError: The conversation is empty, or the template has no place for its media.
             UnsupportedTask: There are several turns and no template that says how to write them.
         """
-        prompt = super().prompt(turns)
+        prompt = super().written_prompt(turns, use)
         views: list[View] = []
         stop = len(prompt.input_ids)
         for number in reversed(range(len(prompt.media))):

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from tutti.errors import InputError, UnsupportedTask
 
 if TYPE_CHECKING:
+    from tutti.content import Tool, ToolCall
     from tutti.media.frame_sampling import FrameChoice
     from tutti.media.video import Clip, Scale
     from tutti.processing.text_meter import TextMeter
     from tutti.processing.tokenizer import Tokenizer
+    from tutti.processing.tool_forms import CallForm
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +77,17 @@ class Prompt:
             end = start + medium.tokens
 
 
+class ToolUse(NamedTuple):
+    """What a conversation has of tools, beside its turns."""
+
+    tools: tuple[Tool, ...] = ()
+    """What is offered."""
+    calls: Mapping[int, tuple[ToolCall, ...]] = {}
+    """Number of a turn of the model → the calls that it asked for."""
+    answers: Mapping[int, str] = {}
+    """Number of a tool's turn → id of the call that it answers."""
+
+
 Turns = Sequence[tuple[str, Sequence[str | MediaInput]]]
 """Role, and texts and media of each turn, in order."""
 
@@ -116,8 +129,9 @@ class Decoding:
 class Processor(Protocol):
     """What makes a model's inputs, of every family. A family derives from this and adds what its tasks need.
 
-    Media of any task: `decodings` and `prepare`. Answering: `prompt`, `decode`, `eos_ids`, and `json_tokenizer` for
-    answers in JSON. Embedding: `texts` and `text_meter`. What a family leaves out is refused here, in one place.
+    Media of any task: `decodings` and `prepare`. Answering: `prompt`, `decode`, `eos_ids`, `json_tokenizer` for answers
+    in JSON, and `tool_prompt` with `call_form` for tools. Embedding: `texts` and `text_meter`. What a family leaves out
+    is refused here, in one place.
     """
 
     @property
@@ -153,6 +167,20 @@ class Processor(Protocol):
             UnsupportedTask: The model holds no conversation.
         """
         raise UnsupportedTask("This model answers no questions; ask one with a decoder, such as tutti-mini.")
+
+    @property
+    def call_form(self) -> CallForm | None:
+        """How the model writes calls of tools; None if it uses none."""
+        return None
+
+    def tool_prompt(self, turns: Turns, use: ToolUse) -> Prompt:
+        """As `prompt`, of a conversation with tools.
+
+        Raises:
+            InputError: The conversation does not suit the model.
+            UnsupportedTask: The model uses no tools.
+        """
+        raise UnsupportedTask("This model cannot use tools; ask one whose chat template takes them, such as Qwen2.5.")
 
     def texts(self, texts: Sequence[str]) -> dict[str, NDArray[np.int64]]:
         """Texts to embed.

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from tutti.content import ToolCall
 from tutti.errors import InputError, UnsupportedTask
 from tutti.processing.chat import ChatTemplate
-from tutti.processing.prompt import MediaInput, Processor, Prompt, Turns
+from tutti.processing.prompt import MediaInput, Processor, Prompt, ToolUse, Turns
 from tutti.processing.tokenizer import Tokenizer
+from tutti.processing.tool_forms import CallForm, form_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,11 @@ class TextProcessor(Processor):
         """The tokenizer."""
         return self.tokenizer
 
+    @cached_property
+    def call_form(self) -> CallForm | None:
+        """How the chat template writes calls."""
+        return form_of(self.chat.source, self.tokenizer) if self.chat is not None else None
+
     def prompt(self, turns: Turns) -> Prompt:
         """A conversation as token ids, ready for the model's turn.
 
@@ -41,6 +50,16 @@ class TextProcessor(Processor):
             InputError: The conversation is empty, or does not suit the model.
             UnsupportedTask: It holds media, or several turns and no template says how to write them.
         """
+        return self.written_prompt(turns, ToolUse())
+
+    def tool_prompt(self, turns: Turns, use: ToolUse) -> Prompt:
+        """The same with tools, their calls and their answers. Errors as for `prompt`, or the template takes none."""
+        if self.call_form is None:
+            return super().tool_prompt(turns, use)
+        return self.written_prompt(turns, use)
+
+    def written_prompt(self, turns: Turns, use: ToolUse) -> Prompt:
+        """What `prompt` and `tool_prompt` share."""
         for _, pieces in turns:
             if media := [piece.modality for piece in pieces if not isinstance(piece, str)]:
                 raise UnsupportedTask(f"This model reads text only, and was given {media[0]}", "ask", media[0])
@@ -48,22 +67,56 @@ class TextProcessor(Processor):
         texts = [
             (role, "\n".join(words.hide(piece) for piece in pieces if isinstance(piece, str))) for role, pieces in turns
         ]
-        check_turns(self.chat, [text for _, text in texts])
+        check_turns(self.chat, texts)
         if self.chat is None:
             ids = words.encode(texts[0][1], add_special=True)
         else:
-            ids = words.encode(self.chat.render([{"role": role, "content": text} for role, text in texts]))
+            ids = words.encode(self.render(texts, use, words))
         return Prompt(np.array([token for piece, _ in ids for token in piece], np.int64))
 
+    def render(self, turns: Sequence[tuple[str, Any]], use: ToolUse, words: Words) -> str:
+        """The conversation through the template.
 
-def check_turns(chat: ChatTemplate | None, texts: Sequence[str]) -> None:
+        Args:
+            turns: Role, and content as the template expects it.
+            use: Tools, calls and answers of tools.
+            words: Hides special tokens that are spelled out in them.
+
+        Raises:
+            InputError: The template refuses the conversation, or the arguments of a call are no JSON object.
+        """
+        if self.chat is None:
+            raise InputError("This checkpoint has no chat template; ask one question alone.")
+        form, names = self.call_form or CallForm(), {one.id: one.name for some in use.calls.values() for one in some}
+        messages: list[dict[str, Any]] = []
+        for number, (role, content) in enumerate(turns):
+            message = {"role": role, "content": content}
+            if calls := use.calls.get(number):
+                message["tool_calls"] = [_call(call, form, words) for call in calls]
+            if (answered := use.answers.get(number)) is not None:
+                message |= {"tool_call_id": form.call_id(answered), "name": names.get(answered, "")}
+            messages.append(message)
+        return self.chat.render(messages, tools=[words.hide_in(tool.to_function()) for tool in use.tools])
+
+
+def _call(call: ToolCall, form: CallForm, words: Words) -> dict[str, Any]:
+    """A call as templates expect it, its arguments as values."""
+    function = {"name": call.name, "arguments": words.hide_in(call.values())}
+    return {"type": "function", "id": form.call_id(call.id), "function": function}
+
+
+def check_turns(chat: ChatTemplate | None, texts: Sequence[tuple[str, str]]) -> None:
     """Refuse a conversation that cannot be written down.
+
+    Args:
+        chat: The template, if there is one.
+        texts: Role and words of each turn.
 
     Raises:
         InputError: There is no question.
         UnsupportedTask: There are several turns and no template that says how to write them.
     """
-    if not texts or not texts[-1].strip():
+    if not texts or (texts[-1][0] != "tool" and not texts[-1][1].strip()):
         raise InputError("The question is empty; expected some text.")
     if chat is None and len(texts) > 1:
         raise UnsupportedTask(
@@ -102,6 +155,16 @@ class Words:
             return f"{self._nonce}x{len(self._spelled) - 1}x"
 
         return self._special.sub(mark, piece)
+
+    def hide_in(self, values: Any) -> Any:
+        """Plain values, the texts in them hidden as `hide` does."""
+        if isinstance(values, str):
+            return self.hide(values)
+        if isinstance(values, Mapping):
+            return {self.hide(str(key)): self.hide_in(value) for key, value in values.items()}
+        if isinstance(values, (list, tuple)):
+            return [self.hide_in(value) for value in values]
+        return values
 
     @property
     def places(self) -> str:

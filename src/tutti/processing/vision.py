@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.errors import InputError
-from tutti.processing.prompt import Decoded, Decoding, MediaInput, Prompt, Turns
+from tutti.processing.prompt import Decoded, Decoding, MediaInput, Prompt, ToolUse, Turns
 from tutti.processing.text import TextProcessor, Words, check_turns
 
 
@@ -62,7 +62,7 @@ class VisionProcessor(PictureProcessor):
         """A single turn without a template."""
         return "\n".join(piece if isinstance(piece, str) else self.image_token for piece in pieces)
 
-    def prompt(self, turns: Turns) -> Prompt:
+    def written_prompt(self, turns: Turns, use: ToolUse) -> Prompt:
         """A conversation as token ids, ready for the model's turn.
 
         Without a chat template the model continues the only turn, a line a piece.
@@ -71,12 +71,13 @@ class VisionProcessor(PictureProcessor):
             InputError: The conversation is empty, or the template has no place for its media.
             UnsupportedTask: There are several turns and no template that says how to write them.
         """
-        check_turns(self.chat, ["\n".join(piece for piece in pieces if isinstance(piece, str)) for _, pieces in turns])
+        said = [(role, "\n".join(piece for piece in pieces if isinstance(piece, str))) for role, pieces in turns]
+        check_turns(self.chat, said)
         words = Words(self.tokenizer, (self.image_token,))
         if self.chat is None:
             text = self.continued([item if _is_image(item) else words.hide(item) for item in turns[0][1]])
         else:
-            text = self.chat.render([{"role": role, "content": self.content(pieces, words)} for role, pieces in turns])
+            text = self.render([(role, self.content(pieces, words)) for role, pieces in turns], use, words)
         images = [
             piece for _, pieces in turns for piece in pieces if isinstance(piece, MediaInput) and _is_image(piece)
         ]

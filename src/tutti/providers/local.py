@@ -29,9 +29,8 @@ from tutti.content import (
     Part,
     SamplingOptions,
     Text,
-    TextDelta,
     TextSize,
-    TokenLogprob,
+    Tool,
     UnknownText,
     Usage,
 )
@@ -46,7 +45,7 @@ from tutti.interfaces import SealerOf
 from tutti.media import InProcess, Limits, MediaDecoder
 from tutti.models.layers.linear import QuantizedLinear, attending_dtype
 from tutti.models.layers.lora import LoRALinear
-from tutti.processing.prompt import MediaInput
+from tutti.processing.prompt import MediaInput, Prompt
 from tutti.processing.text_meter import TextMeter, first_words
 from tutti.providers.batches import batches, chunks, prepared
 from tutti.providers.cutting import Notes
@@ -54,11 +53,12 @@ from tutti.providers.decoding import decode
 from tutti.providers.documents import with_pages
 from tutti.providers.listening import Listening
 from tutti.providers.speech import LocalTranscriber
-from tutti.providers.tool_use import refuse_tools
+from tutti.providers.tool_use import CallStream, needs_tools, refuse_tools, tool_constraint, use_of
 from tutti.settings import Settings
 
 if TYPE_CHECKING:
     from tutti.processing.constraints import JsonVocabulary
+    from tutti.processing.tool_forms import CallForm
 
 
 @runtime_checkable
@@ -260,31 +260,29 @@ class LocalResponder(Local):
             UnsupportedTask: The model does not hear of a modality, or cannot use tools.
         """
         begun = time.perf_counter()
-        refuse_tools(self.name, conversation, options)
+        form = self._call_form(conversation, options)
         conversation = self._with_pages(conversation)
         notes: list[str] = []
-        cut = notes if options.cut_media else None
-        turns = [(message.role, [self._piece(part, cut) for part in message.parts]) for message in conversation]
-        request = self.engine.submit(
-            self.processor.prompt(turns), options, options.tenant, self._constraint(options.json_schema)
-        )
-        logprobs: list[TokenLogprob] = []
+        prompt = self._prompt(conversation, options.offered, notes if options.cut_media else None)
+        request = self.engine.submit(prompt, options, options.tenant, self._constraint(options, form))
+        told = CallStream(form, options)
         try:
             for event in self.engine.stream(request):
-                logprobs += event.logprobs
-                if event.text or event.logprobs:
-                    yield TextDelta(event.text, event.logprobs)
+                yield from told.push(event.text, event.logprobs)
         finally:
             self.engine.cancel(request)
+        yield from told.finish()
+        ended = request.finish_reason or "cancelled"
         yield Finished(
             Answer(
-                text=request.text,
+                text=told.text,
                 model=self.name,
-                finish_reason=request.finish_reason or "cancelled",
+                finish_reason="tool_calls" if told.calls and ended == "stop" else ended,
                 usage=request.usage,
                 seconds=time.perf_counter() - begun,
-                logprobs=tuple(logprobs),
+                logprobs=tuple(told.logprobs),
                 notes=tuple(notes),
+                tool_calls=told.calls,
             )
         )
 
@@ -299,9 +297,29 @@ class LocalResponder(Local):
             "engine_preemptions_total": engine.scheduler.preemptions,
         }
 
-    def _constraint(self, schema: str | None) -> Constraint | None:
-        if schema is None:
+    def _call_form(self, conversation: Conversation, options: SamplingOptions) -> CallForm | None:
+        """How the model writes calls; None where the request needs no tools.
+
+        Raises:
+            UnsupportedTask: It does, and the model uses none.
+        """
+        if not needs_tools(conversation, options):
             return None
+        if self.processor.call_form is None:
+            refuse_tools(self.name, conversation, options)
+        return self.processor.call_form
+
+    def _prompt(self, conversation: Conversation, tools: Sequence[Tool], notes: Notes = None) -> Prompt:
+        turns = [(message.role, [self._piece(part, notes) for part in message.parts]) for message in conversation]
+        use = use_of(conversation, tools)
+        return self.processor.tool_prompt(turns, use) if any(use) else self.processor.prompt(turns)
+
+    def _constraint(self, options: SamplingOptions, form: CallForm | None) -> Constraint | None:
+        if form is not None and options.offered:
+            return tool_constraint(form, self._json_vocabulary(), options)
+        return None if options.json_schema is None else self._json_vocabulary().constraint(options.json_schema)
+
+    def _json_vocabulary(self) -> JsonVocabulary:
         tokenizer = self.processor.json_tokenizer()
         if tokenizer is None:
             raise UnsupportedTask(f"{self.name} has no tokenizer that JSON could be constrained by; tutti-mini has.")
@@ -309,13 +327,12 @@ class LocalResponder(Local):
             from tutti.processing.constraints import JsonVocabulary
 
             self._json = JsonVocabulary(tokenizer, self.processor.eos_ids)
-        return self._json.constraint(schema)
+        return self._json
 
-    def count_tokens(self, conversation: Conversation) -> int:
-        """Tokens of the prompt that a conversation makes. Errors as for `stream`."""
-        conversation = self._with_pages(conversation)
-        turns = [(message.role, [self._piece(part) for part in message.parts]) for message in conversation]
-        return len(self.processor.prompt(turns).input_ids)
+    def count_tokens(self, conversation: Conversation, tools: Sequence[Tool] = ()) -> int:
+        """Tokens of the prompt that a conversation makes with the tools that are offered. Errors as for `stream`."""
+        self._call_form(conversation, SamplingOptions(tools=tuple(tools)))
+        return len(self._prompt(self._with_pages(conversation), tools).input_ids)
 
     def _with_pages(self, conversation: Conversation) -> Conversation:
         return with_pages(conversation, self.decoder, pictures="image" in self.processor.decodings)
