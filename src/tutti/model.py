@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tutti.providers.hosted import HostedOptions
+
 Medium: TypeAlias = "Media | Source"
 
 
@@ -246,6 +248,7 @@ def load(
     verifier: Verifier | None = None,
     guard: Guard | None = None,
     sealer: Sealer | None = None,
+    encrypt: bool | str = False,
     **options: Any,
 ) -> Model:
     """Load a model: `Model(open_provider(name, …), …)`.
@@ -256,14 +259,31 @@ def load(
         verifier: As for `Model`.
         guard: As for `Model`.
         sealer: As for `Model`; it encrypts embeddings of media that outlive the process, too.
+        encrypt: Encrypt media to the `tutti serve` that is named, so that nobody between can see them; as a text, the
+            fingerprint that its key must have.
         options: Further arguments of `open_provider`: quantize, adapter, hosted, limits, told.
 
     Raises:
         TuttiError: As `open_provider`.
     """
+    if encrypt:
+        options = {**options, "hosted": encrypting(name, options.get("hosted"), encrypt)}
     if sealer is not None:
         options = {"sealer_of": lambda tenant: sealer, **options}
     return Model(open_provider(name, **options), reader=reader, verifier=verifier, guard=guard, sealer=sealer)
+
+
+def encrypting(name: str | os.PathLike[str] | None, hosted: HostedOptions | None, encrypt: bool | str) -> HostedOptions:
+    """Options of hosted models with encryption of media to the server of a name. Errors: `sender_to`."""
+    from dataclasses import replace
+
+    from tutti.providers.hosted import HostedOptions
+    from tutti.settings import read_settings
+    from tutti.trust.vault.key_exchange import sender_to
+
+    wanted = os.fspath(name) if name is not None else read_settings().model
+    sender = sender_to(wanted, encrypt if isinstance(encrypt, str) else None)
+    return replace(hosted or HostedOptions(), media_sealer=sender)
 
 
 def _verified(events: Iterator[Event], conversation: Sequence[Message], verifier: Verifier) -> Iterator[Event]:

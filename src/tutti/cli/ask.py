@@ -24,6 +24,7 @@ _EPILOG = """examples:
   tutti ask "What happens?" clip.mp4 --stream --max-tokens 60
   tutti ask "What is this?" photo.jpg --model openai:gpt-4o --dry-run
   tutti ask "What is this?" photo.jpg --model openai:gpt-4o --fallback tutti-mini
+  tutti ask "What is this?" photo.jpg --model http://HOST/v1#NAME --encrypt
   tutti ask "When does the red car appear?" hour.mp4
   tutti ask "Which dog barks?" --in photos.db
   curl -s https://example.com/photo.jpg | tutti ask "What is this?" -

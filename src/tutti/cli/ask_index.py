@@ -16,7 +16,19 @@ if TYPE_CHECKING:
 LONG_S = 60.0
 """A single video or recording of more seconds is searched for moments instead of shown as a whole."""
 
-UNSUPPORTED = ("system", "stream", "dry_run", "spend_limit", "fallback", "timeout", "retries", "cache", "keep_metadata")
+UNSUPPORTED = (
+    "system",
+    "stream",
+    "dry_run",
+    "spend_limit",
+    "fallback",
+    "timeout",
+    "retries",
+    "cache",
+    "keep_metadata",
+    "encrypt",
+    "encrypt_to",
+)
 """Options of `tutti ask` that a search does not support; a limit that was silently ignored would be worse than none."""
 
 

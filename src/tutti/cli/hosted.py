@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tutti.cli.options import load_model, note, positive
 from tutti.cli.vault import sealer_of
+from tutti.errors import InputError
 
 if TYPE_CHECKING:
     from tutti.interfaces import Prices
@@ -20,6 +21,12 @@ def add_hosted(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
     group.add_argument("--fallback", action="append", default=[], metavar="NAME", help="ask it next; may be repeated")
     group.add_argument("--keep-metadata", action="store_true", help="send files with their metadata")
+    group.add_argument(
+        "--encrypt", action="store_true", help="encrypt media to the `tutti serve` that --model names (extra: vault)"
+    )
+    group.add_argument(
+        "--encrypt-to", metavar="FINGERPRINT", help="as --encrypt, if its key has this fingerprint and no other"
+    )
     group.add_argument("--cache", action="store_true", help="keep answers, and pay only once for the same question")
     group.add_argument(
         "--spend-limit", type=positive(float), metavar="USD", help="refuse what may cost more, before it is sent"
@@ -70,10 +77,16 @@ def _known(arguments: argparse.Namespace) -> Prices | None:
 def load_with_fallback(arguments: argparse.Namespace) -> Model:
     """The model that was named, with those behind it that are asked if it fails."""
     import tutti
+    from tutti.model import encrypting
     from tutti.providers.registry import is_hosted
 
     anywhere = any(is_hosted(name) for name in [arguments.model or "", *arguments.fallback])
+    encrypt = arguments.encrypt_to or arguments.encrypt
+    if encrypt and arguments.fallback:
+        raise InputError("--encrypt was given with --fallback, which would be sent media unencrypted; leave one out.")
     options = hosted_options(arguments) if anywhere else None
+    if encrypt:
+        options = encrypting(arguments.model, options, encrypt)
     model = load_model(arguments, hosted=options)
     if not arguments.fallback:
         return model

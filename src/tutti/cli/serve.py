@@ -11,6 +11,7 @@ from typing import Any
 
 from tutti.cli.applications import check_application, open_applications
 from tutti.cli.options import add_json, add_model, note, open_named, positive, print_json
+from tutti.cli.serve_security import EPILOG, add_security, keep_uploads_in_memory, sealed_opener, sealers, tls_of
 from tutti.errors import InputError
 
 _M_ARENA_MAX = -8
@@ -31,7 +32,7 @@ requests and finishes those in progress.
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.epilog = _EPILOG
+    parser.epilog = _EPILOG + EPILOG
     add_model(parser)
     add_json(parser, "one JSON object when the server is ready")
     parser.add_argument("--name", help="what clients call the model (default: the last word of its name)")
@@ -66,6 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[=WHERE]",
         help="serve an application too, under /apps/NAME; WHERE is the file or folder it works on; may be repeated",
     )
+    add_security(parser)
     parser.add_argument("--otel", action="store_true", help="send spans to OTEL_EXPORTER_OTLP_ENDPOINT")
     parser.add_argument(
         "--drain-seconds", type=positive(float), default=30.0, metavar="S", help="longest wait at the end (default: 30)"
@@ -97,7 +99,9 @@ def run(arguments: argparse.Namespace) -> None:
         check_application(word.partition("=")[0])
     settings = read_settings()
     keys = Keys.read(arguments.keys, settings.api_keys)
-    listen = ListenOptions(host=arguments.host, port=arguments.port, drain_seconds=arguments.drain_seconds)
+    listen = ListenOptions(
+        host=arguments.host, port=arguments.port, drain_seconds=arguments.drain_seconds, tls=tls_of(arguments)
+    )
     check_exposure(listen, keys)  # before the seconds that a model takes to load
     _serve(arguments, listen, keys, ServerLimits(**_limits(arguments)))
 
@@ -127,7 +131,6 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
     from tutti.media import Fetcher, Limits, MediaRoot, Workers
     from tutti.serve import logs
     from tutti.serve.lifecycle import make_server, run_announced
-    from tutti.serve.media_parts import MediaOpener
     from tutti.serve.telemetry import from_environment
     from tutti.settings import read_settings
 
@@ -136,15 +139,18 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
     decoder = workers.decoder(sizes)
     fetched = replace(sizes, max_bytes=limits.request.bytes)
     domains, folder = arguments.allow_media_domain, arguments.media_root
-    opener = MediaOpener(
-        decoder,
-        Fetcher(domains, fetched) if domains else None,
-        MediaRoot(folder, fetched) if folder is not None else None,
-    )
+    fetcher = Fetcher(domains, fetched) if domains else None
+    root = MediaRoot(folder, fetched) if folder is not None else None
+    opener, published = sealed_opener(arguments, decoder, fetcher, root)
+    sealer_of = sealers(arguments)
+    if sealer_of is not None or published:
+        keep_uploads_in_memory(limits.max_body_bytes)
     telemetry = from_environment() if arguments.otel else None
-    provider = open_named(arguments, decoder=decoder)
+    if telemetry is not None and published:
+        telemetry.tells_digests = False  # of media that only this server is to know
+    provider = open_named(arguments, decoder=decoder, sealer_of=sealer_of)
     name = arguments.name or provider.name.rstrip("/").rpartition("/")[2]
-    applications = open_applications(arguments.app, provider)
+    applications = [*open_applications(arguments.app, provider), *published]
     server = make_server(provider, name, listen, keys, limits, opener, telemetry, applications)
     logs.configure()
 
@@ -152,6 +158,8 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
         if arguments.json:
             print_json({"url": f"{url}/v1", "model": name, "pid": os.getpid(), "keys": len(keys)})
         else:
+            for one in published:
+                note(f"Media may be encrypted to the key {one.fingerprint}, published at {url}/apps/{one.name}.")
             who = f"for holders of {len(keys)} keys" if len(keys) else "for this machine only"
             note(f"{name} answers at {url}/v1, {who}; the pages are at {url}/docs. Ctrl-C stops it.")
 

@@ -21,7 +21,7 @@ from tutti.errors import (
     Unavailable,
     UnsupportedTask,
 )
-from tutti.interfaces import Guard, Prices, admitted
+from tutti.interfaces import Guard, MediaSealer, Prices, admitted
 from tutti.media import MediaDecoder
 from tutti.providers.answer_cache import AnswerCache
 from tutti.providers.documents import with_pages
@@ -57,6 +57,8 @@ class HostedOptions:
     """Where deterministic answers are kept."""
     guard: Guard | None = None
     """Sees what is asked before it is decoded, priced or sent."""
+    media_sealer: MediaSealer | None = None
+    """Encrypts media to a server of one's own before they go out."""
     preview_only: bool = False
     """Only say what would be sent: no key is looked for, and asking is refused."""
 

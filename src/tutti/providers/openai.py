@@ -9,7 +9,8 @@ picture's pixels where no `detail` is asked for, and charge for them; they are s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tutti.content import Embeddings, Part, SamplingOptions, Text, Usage
@@ -94,13 +95,13 @@ class OpenAI(Hosted):
         if isinstance(part, Text):
             return {"input": [part.text]}
         turns = outgoing([Message("user", (part,))], self.accepts, self.decoder, self.name, self.options.keep_metadata)
-        return {"messages": sent(_messages(turns), lambda medium: medium.data_url)}
+        return self._wire({"messages": _messages(turns)}, lambda medium: medium.data_url)
 
     def _embed(self, body: dict[str, Any]) -> Any:
         import openai
 
         with self._errors():
-            return self._client.post(
+            return self._sending().post(
                 "/embeddings",
                 body={"model": self.model, "encoding_format": "float", **body},
                 cast_to=openai.types.CreateEmbeddingResponse,
@@ -132,8 +133,7 @@ class OpenAI(Hosted):
         return payload
 
     def _events(self, payload: dict[str, Any], progress: PartialReply) -> Iterator[str]:
-        wire = sent(payload, lambda medium: medium.base64 if medium.modality == "audio" else medium.data_url)
-        with self._client.chat.completions.create(**wire) as stream:
+        with self._opened(payload) as stream:
             for chunk in stream:
                 if chunk.usage:
                     progress.usage = _usage(chunk.usage)
@@ -144,6 +144,37 @@ class OpenAI(Hosted):
                         progress.logprobs += [_logprob(token) for token in choice.logprobs.content]
                     if choice.delta.content:
                         yield choice.delta.content
+
+    def _opened(self, payload: dict[str, Any]) -> Any:
+        """The stream of an answer. What is encrypted is accepted once, so that each attempt is encrypted anew."""
+        import openai
+
+        def as_text(medium: Outgoing) -> str:
+            return medium.base64 if medium.modality == "audio" else medium.data_url
+
+        attempts = 1 if self.options.media_sealer is None else 1 + self.options.retries
+        for attempt in range(attempts):
+            try:
+                return self._sending().chat.completions.create(**self._wire(payload, as_text))
+            except (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError):
+                if attempt + 1 == attempts:
+                    raise
+                time.sleep(min(8.0, 0.5 * 2**attempt))
+        raise AssertionError  # the last attempt returns or raises
+
+    def _sending(self) -> openai.OpenAI:
+        """The client; it sends nothing twice where media are encrypted."""
+        return self._client if self.options.media_sealer is None else self._client.with_options(max_retries=0)
+
+    def _wire(self, payload: dict[str, Any], as_text: Callable[[Outgoing], str]) -> dict[str, Any]:
+        """A payload with its media as text, or encrypted."""
+        sealer = self.options.media_sealer
+        if sealer is None:
+            return sent(payload, as_text)  # type: ignore[no-any-return]
+        media: list[bytes] = []
+        sent(payload, lambda medium: media.append(medium.data))
+        urls = iter(sealer.sealed(media))
+        return sent(payload, lambda medium: next(urls))  # type: ignore[no-any-return]
 
     def _failed(self, error: Exception) -> tuple[int | None, str] | None:
         import openai

@@ -23,6 +23,7 @@ from tutti.serve.keys import Keys
 from tutti.serve.media_parts import MediaOpener
 from tutti.serve.service import Service
 from tutti.serve.telemetry import Telemetry
+from tutti.serve.tls import TlsFiles, listening
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _HEAD_SECONDS = 10.0
@@ -38,6 +39,8 @@ class ListenOptions:
     """0 chooses a free one."""
     drain_seconds: float = 30.0
     """Longest that a stopping server waits for admitted requests."""
+    tls: TlsFiles | None = None
+    """Certificate files; None listens without TLS."""
 
 
 class _Protocol(H11Protocol):
@@ -86,7 +89,8 @@ class Server(uvicorn.Server):
     def url(self) -> str:
         """Where it listens, once it does."""
         host, port = self.servers[0].sockets[0].getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "https" if self.config.is_ssl else "http"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def make_server(
@@ -127,6 +131,7 @@ def make_server(
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=max(1, round(listen.drain_seconds)),
+        **listening(listen.tls),
     )
     return Server(config, service)
 

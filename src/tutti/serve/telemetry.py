@@ -23,6 +23,8 @@ class Telemetry:
 
     def __init__(self, tracer: Any = None) -> None:
         self._tracer = tracer
+        self.tells_digests = True
+        """Whether spans tell digests of media, by which who has a medium sees that it was sent."""
 
     @contextmanager
     def span(
@@ -36,7 +38,7 @@ class Telemetry:
             "gen_ai.operation.name": operation,
             "gen_ai.provider.name": "tutti",
             "gen_ai.request.model": model,
-            **_media(parts),
+            **_media(parts, self.tells_digests),
         }
         if options is not None:
             given |= {
@@ -96,11 +98,9 @@ def from_environment() -> Telemetry:
     return Telemetry(provider.get_tracer("tutti.serve"))
 
 
-def _media(parts: Sequence[Part]) -> dict[str, Any]:
+def _media(parts: Sequence[Part], digests: bool) -> dict[str, Any]:
     media = [part for part in parts if isinstance(part, Media)]
     if not media:
         return {}
-    return {
-        "tutti.media.modalities": [medium.modality for medium in media],
-        "tutti.media.digests": [medium.digest for medium in media],
-    }
+    told = {"tutti.media.modalities": [medium.modality for medium in media]}
+    return told | {"tutti.media.digests": [medium.digest for medium in media]} if digests else told

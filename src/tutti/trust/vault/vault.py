@@ -11,6 +11,7 @@ from os import PathLike
 from pathlib import Path
 
 from tutti.errors import InputError, writing
+from tutti.interfaces import SealerOf
 from tutti.settings import read_settings
 from tutti.trust.vault import aead, records
 from tutti.trust.vault.records import KeyRecord, RootRecord, TenantRecord, VaultRecord
@@ -125,6 +126,18 @@ class Vault:
             record = TenantRecord.read(self.folder, tenant)
             if record.at(place) is not record:
                 record.at(place).write(self.folder)
+
+    def sealers_for(self, place: str) -> SealerOf:
+        """From a tenant to its sealer, noting for each that things sealed for it lie in a place."""
+        noted: set[str] = set()
+
+        def sealer(tenant: str) -> TenantSealer:
+            if tenant not in noted:
+                self.remember(tenant, place)
+                noted.add(tenant)
+            return self.sealer(tenant)
+
+        return sealer
 
     def renew(self, tenant: str) -> str:
         """A fresh key for what is sealed for a tenant from now on; its older ones go on opening what they sealed.
