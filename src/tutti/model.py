@@ -82,12 +82,14 @@ class Model:
     def __repr__(self) -> str:
         return f"Model({self.name!r})"
 
-    def ask(self, question: str | Sequence[Message], *media: Medium, **sampling: Any) -> Answer:
+    def ask(self, question: str | Sequence[Message], *media: Medium, verify: bool = False, **sampling: Any) -> Answer:
         """Answer a question about media.
 
         Args:
             question: Words, or a whole conversation that ends with the user's turn.
             media: Paths, `data:` URLs, bytes, numpy pictures, or parts such as `tutti.Audio`.
+            verify: Check what the answer claims, by others than the model, also where the model has no verifier of its
+                own; the verdicts are the answer's evidence.
             sampling: Fields of `SamplingOptions`; a recording that is a little too long is cut, and the answer's notes
                 say so, unless `cut_media` is false.
 
@@ -96,17 +98,21 @@ class Model:
             CapacityError: The media are larger or longer than the budget or the model allows.
             UnsupportedTask: The model does not answer questions, or not about such media.
             ProviderError: The provider ended without an answer.
+            MissingExtra: A picture is to be verified, and no reader of text is installed.
         """
-        return answer_of_stream(self.stream(question, *media, **sampling), self.name)
+        return answer_of_stream(self.stream(question, *media, verify=verify, **sampling), self.name)
 
-    def stream(self, question: str | Sequence[Message], *media: Medium, **sampling: Any) -> Iterator[Event]:
+    def stream(
+        self, question: str | Sequence[Message], *media: Medium, verify: bool = False, **sampling: Any
+    ) -> Iterator[Event]:
         """Answer piece by piece: `TextDelta` events, then one `Finished`. Arguments and errors as for `ask`.
 
         Closing the iterator cancels the request.
         """
-        conversation = admitted(self.guard, _conversation(question, media))
+        conversation = admitted(self.guard, conversation_of(question, *media))
         events = self.responder().stream(conversation, _options(sampling))
-        return events if self.verifier is None else _verified(events, conversation, self.verifier)
+        verifier = self._standard_verifier() if verify and self.verifier is None else self.verifier
+        return events if verifier is None else _verified(events, conversation, verifier)
 
     def preview(self, question: str | Sequence[Message], *media: Medium, **sampling: Any) -> dict[str, Any]:
         """What `ask` would send to a hosted model, media described by type, size and digest; nothing is sent.
@@ -118,7 +124,7 @@ class Model:
 
         if not isinstance(self.provider, Hosted):
             raise InputError(f"{self.name} is on this machine; nothing would be sent anywhere.")
-        return self.provider.preview(admitted(self.guard, _conversation(question, media)), _options(sampling))
+        return self.provider.preview(admitted(self.guard, conversation_of(question, *media)), _options(sampling))
 
     def embed(self, items: Sequence[Part | Source], *, truncate: bool = False) -> NDArray[np.float32]:
         """Place items in the shared space. A plain string is text; a `Path`, bytes or an array is a medium.
@@ -222,6 +228,11 @@ class Model:
             part = _medium_of(admitted_part)
         return self.provider.transcribe(part, _transcription_options(options), progress)
 
+    def _standard_verifier(self) -> Verifier:
+        from tutti.trust.verification.standard import standard_verifier
+
+        return standard_verifier(open_provider, reader=self.reader)
+
     def _embedder(self, task: Literal["embed", "classify"] = "embed") -> Embedder:
         if not isinstance(self.provider, Embedder):
             raise UnsupportedTask(f"{self.name} does not {task}", task)
@@ -311,7 +322,12 @@ def _medium_of(part: Part) -> Media:
     return part
 
 
-def _conversation(question: str | Sequence[Message], media: Sequence[Medium]) -> Sequence[Message]:
+def conversation_of(question: str | Sequence[Message], *media: Medium) -> Sequence[Message]:
+    """A question with its media as a conversation; one that is a conversation stays as it is.
+
+    Raises:
+        InputError: The question is empty, media were given beside a conversation, or one cannot be read.
+    """
     if not isinstance(question, str):
         if media:
             raise InputError("Media were given beside a conversation; put them into its messages.")

@@ -10,6 +10,7 @@ from tutti.cli.hosted import add_hosted, load_with_fallback
 from tutti.cli.options import add_json, add_model, note, positive, print_json
 from tutti.cli.piped import given
 from tutti.cli.vault import add_vault
+from tutti.cli.verifying import add_verifying, check_page, show
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _EPILOG = """examples:
   tutti ask "What is this?" photo.jpg --model http://HOST/v1#NAME --encrypt
   tutti ask "When does the red car appear?" hour.mp4
   tutti ask "Which dog barks?" --in photos.db
+  tutti ask "What is the total?" receipt.jpg --verify --strict --html checked.html
   curl -s https://example.com/photo.jpg | tutti ask "What is this?" -
 """
 _SAMPLING = ("max_tokens", "temperature", "top_k", "top_p", "repetition_penalty", "seed")
@@ -59,6 +61,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-p", type=float, metavar="P", help="draw among the likeliest that together reach P")
     parser.add_argument("--repetition-penalty", type=positive(float), metavar="R", help="above 1 discourages repeating")
     parser.add_argument("--stop", action="append", metavar="TEXT", help="end the answer before TEXT; may be repeated")
+    parser.add_argument("--verify", action="store_true", help="check what the answer claims, by others than the model")
+    add_verifying(parser)
     add_hosted(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the draw")
 
@@ -73,8 +77,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError('The question is empty; expected words, for example: tutti ask "What is this?" photo.jpg')
     # Media are looked at before the model is loaded: a wrong path should not cost the seconds of loading.
     from tutti.cli import ask_index
-    from tutti.model import as_medium
+    from tutti.model import as_medium, conversation_of
 
+    _check_verifying(arguments)
     if arguments.within is not None or ask_index.long_medium(arguments.media):
         ask_index.ask(arguments)
         return
@@ -88,6 +93,10 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         print_json(model.preview(*asked, **options))
         return
+    if arguments.verify:
+        conversation = conversation_of(*asked)
+        show(arguments, conversation, model.ask(conversation, verify=True, **options))
+        return
     if arguments.stream:
         answer = _streamed(model.stream(*asked, **options), arguments.json)
     else:
@@ -98,6 +107,19 @@ def run(arguments: argparse.Namespace) -> None:
         print_json(answer.to_dict())
     for sentence in answer.notes:
         note(sentence)
+
+
+def _check_verifying(arguments: argparse.Namespace) -> None:
+    """Look at the options that go with `--verify` before a model is loaded.
+
+    Raises:
+        InputError: One is given without it, or the answer is to be streamed before it is verified.
+    """
+    if not arguments.verify and (arguments.strict or arguments.html is not None):
+        raise InputError("--strict and --html show what was verified; give --verify, too.")
+    if arguments.verify and arguments.stream:
+        raise InputError("An answer is verified when it is whole; leave out --stream or --verify.")
+    check_page(arguments)
 
 
 def _asked(arguments: argparse.Namespace, media: list[Media]) -> list[Any]:

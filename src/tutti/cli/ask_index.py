@@ -28,6 +28,7 @@ UNSUPPORTED = (
     "keep_metadata",
     "encrypt",
     "encrypt_to",
+    "verify",
 )
 """Options of `tutti ask` that a search does not support; a limit that was silently ignored would be worse than none."""
 

@@ -48,6 +48,10 @@ COMMANDS = {
         "Measure models on examples of your own: quality with intervals, inventions, latency, cost.",
     ),
     "inspect": ("tutti.cli.inspect", "Read a checkpoint's headers: family, parameters, memory; loads nothing."),
+    "verify": (
+        "tutti.cli.verify",
+        "Check what an answer claims about media, by others than the model that made it.",
+    ),
     "transcribe": ("tutti.cli.transcribe", "Write down the speech of a recording or a video, with its times."),
     "vault": ("tutti.cli.vault", "Make, rotate and destroy the keys that encrypt indexes and caches."),
     "train": ("tutti.cli.train", "Run the training phases of a recipe."),

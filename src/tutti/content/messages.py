@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "cancelled", "tool_calls"]
+ClaimVerdict = Literal["supported", "contradicted", "unreadable", "not_checkable"]
+"""What the evidence says of a claim; `unreadable`: what would decide it cannot be made out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +118,57 @@ class TokenLogprob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a specialist found in a medium, by which a claim was judged."""
+
+    source: str
+    """Who found it: the reader of text, a transcriber, an embedder, a measurement."""
+    text: str
+    """What it found, in words."""
+    medium: int = 0
+    """Place of the medium among those of the conversation, from 0."""
+    box: tuple[float, float, float, float] | None = None
+    """Left, top, right, bottom in pixels of the picture."""
+    start_s: float | None = None
+    """Where it begins in a recording, in seconds."""
+    end_s: float | None = None
+    confidence: float | None = None
+    """From 0 to 1, as the source tells it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """Something that an answer asserts, and whether the evidence supports it."""
 
     text: str
     supported: bool | None = None
-    """None means that it was not checked."""
+    """None means that it was not checked, or could not be."""
     evidence: str = ""
+    kind: str = ""
+    """Such as text, number, object, colour, count, place, time, spoken; empty where nobody told."""
+    verdict: ClaimVerdict | None = None
+    """What a verifier found; None where none looked."""
+    span: tuple[int, int] | None = None
+    """Start and end of it in the answer's text, in characters."""
+    contradicted_by: str = ""
+    """What there is instead."""
+    found: tuple[Evidence, ...] = ()
+    """What was found, with places and times."""
+
+    def __post_init__(self) -> None:
+        if self.verdict is not None:
+            decided = {"supported": True, "contradicted": False}.get(self.verdict)
+            object.__setattr__(self, "supported", decided)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The claim as plain values, without what is empty."""
+        kept = ("text", "supported", "evidence")
+        values = {name: value for name, value in asdict(self).items() if name in kept or value not in ("", None, ())}
+        if self.found:
+            values["found"] = [
+                {name: value for name, value in one.items() if value is not None} for one in values["found"]
+            ]
+        return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +215,7 @@ class Answer:
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain values, ready for JSON."""
-        return asdict(self)
+        return asdict(self) | {"evidence": [claim.to_dict() for claim in self.evidence]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,14 +78,17 @@ def in_digits(words: Sequence[str]) -> list[str]:
 
 def spelled_together(tokens: Sequence[str]) -> list[str]:
     """The tokens with those that together are one number joined by spaces: "two", "hundred" → "two hundred"."""
-    joined: list[str] = []
+    return [" ".join(tokens[start:end]) for start, end in number_runs(tokens)]
+
+
+def number_runs(tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where each token starts and ends, of which those that together are one number are one: the end is excluded."""
     place = 0
     while place < len(tokens):
         run = _run(tokens, place, collectives=False)
         end = run.end if run is not None else place + 1
-        joined.append(" ".join(tokens[place:end]))
+        yield place, end
         place = end
-    return joined
 
 
 def _of_digits(text: str) -> float | None:

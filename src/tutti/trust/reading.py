@@ -62,33 +62,40 @@ class RapidReader:
             InputError: The picture cannot be read, or the reader fails on it.
             CapacityError: It is over a budget.
         """
+        return self._read(image, _LEAST_CONFIDENCE)
+
+    def examine(self, image: Image) -> Sequence[TextLine]:
+        """As `read`, with the lines that were found and could hardly be read, whatever their confidence."""
+        return self._read(image, 0.0)
+
+    def _read(self, image: Image, least: float) -> Sequence[TextLine]:
         pixels = decode_image(image, self._limits)
         if min(pixels.shape[:2]) < _LEAST_SIDE:
             return []
         with self._lock, _failing(image.name):
             scale = scale_for(pixels.shape[1], pixels.shape[0])
-            lines = self._lines(pixels if scale == 1 else _resized(pixels, scale))
+            lines = self._lines(pixels if scale == 1 else _resized(pixels, scale), least)
         return _in_order([_scaled(line, 1 / scale) for line in lines])
 
-    def _lines(self, pixels: NDArray[np.uint8]) -> list[TextLine]:
+    def _lines(self, pixels: NDArray[np.uint8], least: float) -> list[TextLine]:
         height, width = pixels.shape[:2]
         boxes = pieces_of(width, height)
-        whole = self._of_piece(pixels)
+        whole = self._of_piece(pixels, least)
         if len(boxes) == 1:
             return whole
         found = []
         for left, top, right, bottom in boxes:
-            lines = self._of_piece(pixels[top:bottom, left:right])
+            lines = self._of_piece(pixels[top:bottom, left:right], least)
             found.append([moved(line, left, top) for line in lines])
         kept, crossing = gathered(whole, found)
         return kept + [line for box in crossing for line in self._of_line(pixels, box)]
 
-    def _of_piece(self, pixels: NDArray[np.uint8]) -> list[TextLine]:
+    def _of_piece(self, pixels: NDArray[np.uint8], least: float) -> list[TextLine]:
         """The lines of a picture that is made small enough and padded."""
         scale = min(1.0, _READ_SIDE / max(pixels.shape[:2]))
         small = _padded(pixels if scale == 1 else _resized(pixels, scale))
         # It expects blue, green, red; and what it was asked last time holds until it is asked otherwise.
-        found = self._engine(small[..., ::-1].copy(), use_det=True, use_cls=True, use_rec=True)
+        found = self._engine(small[..., ::-1].copy(), use_det=True, use_cls=True, use_rec=True, text_score=least)
         if found.boxes is None or found.txts is None:
             return []
         return [

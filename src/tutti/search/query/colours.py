@@ -209,6 +209,14 @@ def names_of(palette: Palette, least: float = 0.2) -> list[str]:
     return list(dict.fromkeys(_TERMS[n] for n, share in zip(nearest, palette.shares, strict=True) if share >= least))
 
 
+def share_of_term(picture: NDArray[np.uint8], term: str) -> float:
+    """The share of a picture's pixels whose nearest basic colour term is this one. Shapes: (H, W, 3) uint8."""
+    step = max(1, max(picture.shape[:2]) // 96)
+    colours = to_lab(picture[::step, ::step]).reshape(-1, 3)
+    nearest = difference(colours[:, None], _FOCAL).argmin(1)
+    return float(np.mean([_TERMS[place] == term for place in nearest]))
+
+
 def wishes(text: str) -> list[ColourWish]:
     """The colours that a text names, in order: that of "a cream jacket" and "in orange", none of "sour cream"."""
     found = []

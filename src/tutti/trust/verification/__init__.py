@@ -1,0 +1,1 @@
+"""Cross-verification: what an answer claims, checked by specialists that did not make it."""
