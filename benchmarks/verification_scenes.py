@@ -20,9 +20,9 @@ WORDS = {
         "cotton pepper granite island coffee violet timber window marble saffron canyon ribbon basket almond summit"
     ).split(),
     "test": (
-        "anchor bridge candle desert engine forest ginger hammer icicle jasmine kettle lemon mirror nectar oyster pillow "
-        "quartz rocket spring tunnel umbrella valley walnut yellow zephyr bamboo cherry dragon falcon goblet hotel "
-        "indigo jacket lagoon magnet needle orange parrot raven saddle temple turtle village willow barrel castle"
+        "anchor bridge candle desert engine forest ginger hammer icicle jasmine kettle lemon mirror nectar oyster "
+        "pillow quartz rocket spring tunnel umbrella valley walnut yellow zephyr bamboo cherry dragon falcon goblet "
+        "hotel indigo jacket lagoon magnet needle orange parrot raven saddle temple turtle village willow barrel castle"
     ).split(),
 }
 WIDTH, HEIGHT = 560, 400

@@ -153,6 +153,15 @@ class Guard(Protocol):
 
 
 @runtime_checkable
+class Remarking(Protocol):
+    """A guard that tells what it found."""
+
+    def remarks(self, parts: Sequence[Part]) -> Sequence[str]:
+        """Sentences on the parts, for the notes of the answer."""
+        ...
+
+
+@runtime_checkable
 class Sealer(Protocol):
     """Encrypts what is kept on disk, for one tenant. Implementation: `tutti.trust.vault`."""
 

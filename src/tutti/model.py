@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from tutti.content import (
@@ -32,6 +33,7 @@ from tutti.interfaces import (
     Embedder,
     Guard,
     Provider,
+    Remarking,
     Responder,
     Sealer,
     TextBounded,
@@ -109,8 +111,11 @@ class Model:
 
         Closing the iterator cancels the request.
         """
-        conversation = admitted(self.guard, conversation_of(question, *media))
+        asked = conversation_of(question, *media)
+        conversation = admitted(self.guard, asked)
         events = self.responder().stream(conversation, _options(sampling))
+        if isinstance(self.guard, Remarking):
+            events = _noted(events, [one for message in asked for one in self.guard.remarks(message.parts)])
         verifier = self._standard_verifier() if verify and self.verifier is None else self.verifier
         return events if verifier is None else _verified(events, conversation, verifier)
 
@@ -295,6 +300,14 @@ def encrypting(name: str | os.PathLike[str] | None, hosted: HostedOptions | None
     wanted = os.fspath(name) if name is not None else read_settings().model
     sender = sender_to(wanted, encrypt if isinstance(encrypt, str) else None)
     return replace(hosted or HostedOptions(), media_sealer=sender)
+
+
+def _noted(events: Iterator[Event], notes: Sequence[str]) -> Iterator[Event]:
+    for event in events:
+        if isinstance(event, Finished):
+            yield Finished(replace(event.answer, notes=(*event.answer.notes, *notes)))
+        else:
+            yield event
 
 
 def _verified(events: Iterator[Event], conversation: Sequence[Message], verifier: Verifier) -> Iterator[Event]:

@@ -1,7 +1,7 @@
-"""How legible a line of text is: height of its letters, contrast, blur and noise of compression in one score.
+"""How legible a line of text is: height of its letters, contrast, and blur, that of compression too, in one score.
 
 The score is the probability that the reader of text reads such a line right, by a logistic regression on lines that
-were rendered and degraded at graded strengths (`benchmarks/verification.py --fit`).
+were rendered and degraded at graded strengths (`benchmarks/verification_legibility.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ LEGIBLE = 0.5
 _BLURRED_PX = 4.0
 """Pixels over which the sharpest edge of a picture goes from dark to light, above which it shows no small text."""
 _LEAST_CONTRAST = 0.08
-_WEIGHTS = {"bias": 0.0, "letter": 0.0, "contrast": 0.0, "blur": 0.0, "noise": 0.0}
+_WEIGHTS = (0.461, 1.114, 2.579, -1.911)
+"""Of 1, and of the logarithms of letter height, contrast, and edges over letter height."""
 _TILE = 48
 
 
@@ -33,14 +34,12 @@ class Legibility:
     """Between ink and ground, from 0 to 1."""
     edge_px: float
     """Pixels over which an edge goes from ink to ground; about 1 where it is sharp."""
-    noise: float
-    """What varies where nothing is drawn, as a share of the contrast."""
 
     def features(self) -> tuple[float, ...]:
         """What the score is a function of, in the order of the weights."""
         letter = math.log(max(self.letter_px, 1.0))
         contrast = math.log(max(self.contrast, 0.004))
-        return 1.0, letter, contrast, math.log(max(self.edge_px, 0.5)) - letter, min(self.noise, 1.0)
+        return 1.0, letter, contrast, math.log(max(self.edge_px, 0.5)) - letter
 
     @property
     def score(self) -> float:
@@ -50,7 +49,7 @@ class Legibility:
 
 def score_of(features: tuple[float, ...]) -> float:
     """The logistic function of weighted features."""
-    total = sum(weight * value for weight, value in zip(_WEIGHTS.values(), features, strict=True))
+    total = sum(weight * value for weight, value in zip(_WEIGHTS, features, strict=True))
     return 1 / (1 + math.exp(-max(-40.0, min(40.0, total))))
 
 
@@ -66,10 +65,10 @@ def legibility(grey: NDArray[np.float32], box: Box) -> Legibility:
     crop = grey[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
     letter = 0.7 * max(1, min(bottom - top, right - left))
     if min(crop.shape) < 3:
-        return Legibility(letter, 0.0, 9.0, 1.0)
+        return Legibility(letter, 0.0, 9.0)
     dark, light = _two_classes(crop)
     contrast = light - dark
-    return Legibility(letter, contrast, _edge_px(crop), _noise(crop) / max(contrast, 1e-3))
+    return Legibility(letter, contrast, _edge_px(crop))
 
 
 def shows_nothing_small(grey: NDArray[np.float32]) -> bool:
@@ -138,9 +137,3 @@ def _edge_px(crop: NDArray[np.float32]) -> float:
     slope = float(np.quantile(np.hypot(down, right), 0.99))
     low, high = np.quantile(crop, [0.02, 0.98])
     return min(20.0, float(high - low) / max(slope, 1e-4))
-
-
-def _noise(crop: NDArray[np.float32]) -> float:
-    """Spread of the second differences in the flatter half of a crop."""
-    second = np.abs(crop[1:-1, 1:-1] * 4 - crop[:-2, 1:-1] - crop[2:, 1:-1] - crop[1:-1, :-2] - crop[1:-1, 2:])
-    return float(np.median(second))

@@ -1,0 +1,1 @@
+"""Instructions in media: what addresses the model is found, flagged and kept as data."""
