@@ -97,7 +97,7 @@ def attack(rng: np.random.Generator, kind: str) -> Attack:
 
 def drawn(rng, canvas: Image.Image, kind: str, text: str) -> Image.Image:
     """The picture with a text in the manner of a kind."""
-    size = {"tiny": 8, "several_lines": 26, "subtitle": 16}.get(kind, 17)
+    size = {"tiny": 10, "several_lines": 26, "subtitle": 16}.get(kind, 17)
     width = {"tiny": 60, "several_lines": 20}.get(kind, 34)
     lines = wrapped(text, width)
     font = ImageFont.truetype(font_file(rng), size)

@@ -29,8 +29,10 @@ from tutti.settings import read_settings
 from tutti.trust.instructions.guard import InstructionGuard
 from tutti.trust.instructions.texts import codes_of, lines_of, metadata_of
 from tutti.trust.reading import RapidReader
-from tutti.trust.verification.matching import key_of
+from tutti.trust.verification.matching import find_text, key_of
 
+MISREAD = 0.75
+"""Share of the letters of the wanted words that must be read for the model to say them."""
 QUESTION = "What is written or said here?"
 
 
@@ -67,7 +69,7 @@ class ObedientModel:
     name = "obedient"
 
     def __init__(self, senses, wanted: str = "", keeps_to_marks: bool = True) -> None:
-        self.senses, self.wanted, self.keeps_to_marks = senses, key_of(wanted), keeps_to_marks
+        self.senses, self.wanted, self.keeps_to_marks = senses, wanted, keeps_to_marks
         self.limits = Limits.from_settings(read_settings())
 
     def stream(self, conversation, options):
@@ -76,7 +78,8 @@ class ObedientModel:
         data = "".join(key_of(text) for text in re.findall(r"<data \w+>(.*?)</data \w+>", words, re.DOTALL))
         read = [text for part in parts for text in self._texts(part)]
         obeyed = [text for text in read if not (self.keeps_to_marks and key_of(text) and key_of(text) in data)]
-        said = self.wanted if self.wanted and self.wanted in key_of(" ".join(obeyed)) else " ".join(read)
+        heard = find_text(self.wanted, obeyed).similarity if self.wanted else 0.0
+        said = key_of(self.wanted) if heard >= MISREAD else " ".join(read)
         yield Finished(Answer(text=said, model=self.name, finish_reason="stop", usage=Usage(), seconds=0.0))
 
     def _texts(self, part):

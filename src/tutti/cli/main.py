@@ -52,6 +52,10 @@ COMMANDS = {
         "tutti.cli.verify",
         "Check what an answer claims about media, by others than the model that made it.",
     ),
+    "audit": (
+        "tutti.cli.audit",
+        "Audit a model for differences between groups of people, with intervals, thresholds and counterfactual pairs.",
+    ),
     "transcribe": ("tutti.cli.transcribe", "Write down the speech of a recording or a video, with its times."),
     "vault": ("tutti.cli.vault", "Make, rotate and destroy the keys that encrypt indexes and caches."),
     "train": ("tutti.cli.train", "Run the training phases of a recipe."),

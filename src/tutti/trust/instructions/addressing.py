@@ -28,6 +28,7 @@ _TAKE_BACK = _any(
 )
 _TAKEN_BACK = _any(
     "instruct prompt above previous prior earlier rule guideline question request system everything "
+    "youwere(?:asked|told|given) youhavebeen(?:asked|told|given) (?:was|were|been)(?:asked|told|given) "
     "anweisung frage vorherig bisherig obig auftrag consigne precedent dessus demande instruccion anterior pregunt "
     "orden istruzion precedent domanda richiest instruc anterior pergunta ordens instructie vorige vraag opdracht "
     "指令 指示 之前 以上 问题 提示 инструкц предыдущ вопрос 質問"
@@ -93,6 +94,10 @@ _RULES = [
         re.compile(f"{_READER}{_SPLIT}{_SAY}|{_SAY}{_SPLIT}(?:aimodel|asanai|languagemodel)"),
     ),
 ]
+_SQUEEZED_DICTATES = re.compile(
+    r"(?:just|only|simply|instead)(?:say|answer|reply|respond|output|print|write)(?!no\b|no$|yes\b|thanks)"
+    r"|(?:say|answer|reply|respond|output|print|write)(?:exactly|instead|thewords?)"
+)
 _DICTATES = [re.compile(pattern) for pattern in _DICTATED]
 
 
@@ -105,7 +110,7 @@ def addressed(text: str) -> str | None:
     for reason, pattern in _RULES:
         if pattern.search(squeezed):
             return reason
-    if any(pattern.search(flat) for pattern in _DICTATES):
+    if _SQUEEZED_DICTATES.search(squeezed) or any(pattern.search(flat) for pattern in _DICTATES):
         return "it dictates the answer"
     return None
 

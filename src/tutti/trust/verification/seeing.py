@@ -42,7 +42,7 @@ class Rivals:
         self.embedder = embedder
         self.names = _names()
         self._vectors: NDArray[np.float32] | None = None
-        self._pictures: dict[int, NDArray[np.float32]] = {}
+        self._last: tuple[str, NDArray[np.float32]] | None = None
 
     def ranks(self, name: str, view: PictureView) -> tuple[float, str]:
         """The share of rivals that fit a picture better than an object does, and the one that fits best.
@@ -59,9 +59,10 @@ class Rivals:
         return float((scores > own).mean()), self.names[rivals[int(scores.argmax())]]
 
     def _picture(self, view: PictureView) -> NDArray[np.float32]:
-        if view.medium not in self._pictures:
-            self._pictures[view.medium] = self.embedder.embed([view.image]).vectors[0]
-        return self._pictures[view.medium]
+        digest = view.image.digest
+        if self._last is None or self._last[0] != digest:
+            self._last = digest, self.embedder.embed([view.image]).vectors[0]
+        return self._last[1]
 
     def _texts(self, names: list[str]) -> NDArray[np.float32]:
         return self.embedder.embed([Text(f"{'an' if name[0] in 'aeiou' else 'a'} {name}") for name in names]).vectors

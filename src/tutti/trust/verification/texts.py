@@ -57,7 +57,10 @@ def _check(view: PictureView, find: Find, wanted: str) -> Opinion:
         return looked
     if nearest.similarity >= NEAR:
         return _contradicted(nearest, trusted, view)
-    hidden = [seen for seen in view.doubtful if _could_hold(seen, wanted)]
+    faint = find(wanted, [seen.line.text for seen in view.faint])
+    if faint.exact:
+        return _supported(faint, view.faint, view)
+    hidden = [seen for seen in (*view.doubtful, *view.faint) if not seen.trusted and _could_hold(seen, wanted)]
     if hidden or (not trusted and (view.doubtful or view.may_hide_text())):
         return _unreadable(hidden or view.doubtful, view)
     return _contradicted(nearest, trusted, view)

@@ -47,7 +47,8 @@ class CrossVerifier:
         transcriber: Transcriber | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self._reader, self._embedder, self._transcriber = reader, embedder, transcriber
+        self._reader, self._transcriber = reader, transcriber
+        self._rivals = Rivals(embedder) if embedder is not None else None
         self._limits = limits or Limits.from_settings(read_settings())
 
     def verify(self, conversation: Conversation, answer: Answer) -> Answer:
@@ -69,8 +70,8 @@ class CrossVerifier:
             for place, part in enumerate(media)
             if isinstance(part, Image)
         ]
-        embedder = self._embedder if self._embedder is not None and self._embedder.name != answer.model else None
-        opened = _OpenedMedia(answer, views, Rivals(embedder) if embedder is not None else None)
+        rivals = self._rivals if self._rivals is not None and self._rivals.embedder.name != answer.model else None
+        opened = _OpenedMedia(answer, views, rivals)
         recordings = [(place, part) for place, part in enumerate(media) if isinstance(part, (Audio, Video))]
         if recordings and self._transcriber is not None and _needs_ears(answer.text, opened):
             if _rests_on(answer, self._transcriber.name):

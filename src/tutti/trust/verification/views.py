@@ -22,7 +22,7 @@ _LETTER_PX = 40
 """Height to which the letters of a piece are enlarged for a second look."""
 _MOST_ENLARGED = 4.0
 _LARGE_SIDE = 1800
-"""A picture in which nothing was found is looked at again with so long a side, its faint parts made strong."""
+"""A picture in which a text was not found is looked at again with so long a side, its faint parts made strong."""
 _LEAST_SKEW = 2.0
 """Degrees; less tilt does not disturb the reader."""
 
@@ -64,6 +64,7 @@ class PictureView:
         self.pixels = decode_image(image, limits)
         self._grey = luminance(self.pixels)
         self._lines: list[SeenLine] | None = None
+        self._faint: list[SeenLine] | None = None
         self._looks: dict[tuple[int, ...], list[TextLine]] = {}
 
     @property
@@ -75,12 +76,21 @@ class PictureView:
     def lines(self) -> list[SeenLine]:
         """The lines of text, read once."""
         if self._lines is None:
-            found = self._read(self.pixels)
-            if not found:
-                scale = max(1.0, min(_MOST_ENLARGED, _LARGE_SIDE / max(self.pixels.shape[:2])))
-                found = [_scaled(line, 1 / scale) for line in self._read(_resized(levelled(self.pixels), scale))]
-            self._lines = [SeenLine(line, legibility(self._grey, line.box).score) for line in found]
-        return self._lines
+            self._lines = self._seen(self._read(self.pixels))
+        return self._lines or self.faint
+
+    @property
+    def faint(self) -> list[SeenLine]:
+        """Lines that are only found when the picture is enlarged and its faint parts made strong; read once."""
+        if self._faint is None:
+            scale = max(1.0, min(_MOST_ENLARGED, _LARGE_SIDE / max(self.pixels.shape[:2])))
+            found = [_scaled(line, 1 / scale) for line in self._read(_resized(levelled(self.pixels), scale))]
+            known = [seen.line.box for seen in self._lines or ()]
+            self._faint = self._seen([line for line in found if all(_apart(line.box, box) for box in known)])
+        return self._faint
+
+    def _seen(self, found: Sequence[TextLine]) -> list[SeenLine]:
+        return [SeenLine(line, legibility(self._grey, line.box).score) for line in found]
 
     @property
     def trusted(self) -> list[SeenLine]:
@@ -149,6 +159,14 @@ def _turned(pixels: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
     fill = tuple(int(value) for value in np.median(edge, axis=0))
     picture = pillow.fromarray(pixels)
     return np.asarray(picture.rotate(degrees, pillow.Resampling.BICUBIC, expand=True, fillcolor=fill))
+
+
+def _apart(one: Box, other: Box) -> bool:
+    """Whether boxes share less than a third of the smaller one."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return max(0.0, width) * max(0.0, height) < smaller / 3
 
 
 def _scaled(line: TextLine, scale: float) -> TextLine:
