@@ -117,7 +117,7 @@ class Model:
         if isinstance(self.guard, Remarking):
             events = _noted(events, [one for message in asked for one in self.guard.remarks(message.parts)])
         verifier = self._standard_verifier() if verify and self.verifier is None else self.verifier
-        return events if verifier is None else _verified(events, conversation, verifier)
+        return events if verifier is None else verified_events(events, conversation, verifier)
 
     def preview(self, question: str | Sequence[Message], *media: Medium, **sampling: Any) -> dict[str, Any]:
         """What `ask` would send to a hosted model, media described by type, size and digest; nothing is sent.
@@ -310,7 +310,8 @@ def _noted(events: Iterator[Event], notes: Sequence[str]) -> Iterator[Event]:
             yield event
 
 
-def _verified(events: Iterator[Event], conversation: Sequence[Message], verifier: Verifier) -> Iterator[Event]:
+def verified_events(events: Iterator[Event], conversation: Sequence[Message], verifier: Verifier) -> Iterator[Event]:
+    """The events of a stream, the whole answer at its end verified."""
     for event in events:
         yield Finished(verifier.verify(conversation, event.answer)) if isinstance(event, Finished) else event
 

@@ -57,7 +57,11 @@ NEEDING = {
         ["ask", "What is seen?", "--in", "there"],
         ["ask", "When is red seen?", "film.mp4"],
     ],
-    "ocr": [["index", "media", "--into", "db", "--read-text"], ["evaluate", "suite.jsonl", "--ocr"]],
+    "ocr": [
+        ["index", "media", "--into", "db", "--read-text"],
+        ["evaluate", "suite.jsonl", "--ocr"],
+        ["verify", "It says 'a'.", "media/red.png"],
+    ],
     "evaluate": [
         ["evaluate", "suite.jsonl", "--out", "report"],
         ["evaluate", "spoken.jsonl", "--out", "report"],

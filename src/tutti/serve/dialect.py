@@ -104,6 +104,8 @@ def options_of(body: schemas.ChatRequest, tenant: str) -> SamplingOptions:
         raise InputError("top_logprobs is given without logprobs; set logprobs to true.")
     if body.stream_options is not None and not body.stream:
         raise InputError("stream_options is given without stream; set stream to true.")
+    if body.verify and body.stream:
+        raise InputError("An answer is verified when it is whole; leave out stream or verify.")
     options = SamplingOptions(
         temperature=body.temperature or 0.0,
         top_p=1.0 if body.top_p is None else body.top_p,
@@ -153,6 +155,13 @@ def embedding_parts(body: schemas.EmbeddingsRequest, open_address: Open) -> list
     return parts
 
 
+def _message(answer: Answer) -> schemas.AnswerMessage:
+    if not any(claim.verdict for claim in answer.evidence):
+        return schemas.AnswerMessage(content=answer.text)
+    evidence = [claim.to_dict() for claim in answer.evidence]
+    return schemas.VerifiedMessage(content=answer.text, evidence=evidence, warnings=list(answer.notes))
+
+
 class Envelope:
     """What all pieces of one response share.
 
@@ -172,7 +181,7 @@ class Envelope:
         choices = [
             schemas.ChatChoice(
                 index=index,
-                message=schemas.AnswerMessage(content=answer.text),
+                message=_message(answer),
                 logprobs=None if options.logprobs is None else logprobs_of(answer.logprobs),
                 finish_reason=finish_reason(answer),
             )

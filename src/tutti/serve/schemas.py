@@ -164,6 +164,8 @@ class ChatRequest(_Named):
     n: int | None = Field(default=None, ge=1, le=MOST_CHOICES)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
+    verify: bool | None = None
+    """Check what the answer claims, by others than the model; not in the dialect of OpenAI."""
     response_format: Annotated[PlainFormat | SchemaFormat, Field(discriminator="type")] | None = None
     # What clients send by habit: neutral values only, or what concerns bookkeeping and not the answer.
     presence_penalty: Literal[0] | None = None
@@ -257,11 +259,18 @@ class AnswerMessage(BaseModel):
     refusal: None = None
 
 
+class VerifiedMessage(AnswerMessage):
+    """The model's message, with what it claims and whether that is so, where this was asked for."""
+
+    evidence: list[dict[str, Any]]
+    warnings: list[str] = []
+
+
 class ChatChoice(BaseModel):
     """One answer."""
 
     index: int
-    message: AnswerMessage
+    message: VerifiedMessage | AnswerMessage
     logprobs: ChoiceLogprobs | None = None
     finish_reason: Literal["stop", "length"]
 

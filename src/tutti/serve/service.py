@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from functools import partial
@@ -23,8 +23,9 @@ from tutti.content import (
     TranscriptionOptions,
 )
 from tutti.errors import UnsupportedTask
-from tutti.interfaces import Embedder, Observable, Responder, Transcriber
-from tutti.model import shortened_parts
+from tutti.interfaces import Embedder, Observable, Responder, Transcriber, Verifier
+from tutti.model import shortened_parts, verified_events
+from tutti.providers.registry import open_provider
 from tutti.serve import dialect, schemas
 from tutti.serve.admission import Admission, Cost, ServerLimits
 from tutti.serve.async_stream import Stream
@@ -32,6 +33,7 @@ from tutti.serve.errors import ErrorStatus, Refusal
 from tutti.serve.media_parts import MediaOpener, texts
 from tutti.serve.metrics import Metrics
 from tutti.serve.telemetry import Telemetry
+from tutti.trust.verification.standard import standard_verifier
 
 T = TypeVar("T")
 _PREPARERS = 4
@@ -58,6 +60,7 @@ class Service:
         telemetry: Telemetry | None = None,
     ) -> None:
         self.model, self.name, self.opener = model, name, opener
+        self.verifier: Verifier | None = None
         self.created = int(time.time())
         self._telemetry = telemetry or Telemetry()
         self.admission = Admission(limits)
@@ -107,7 +110,8 @@ class Service:
         ):
             answers: list[Answer] = []
             self.metrics.admitted(cost)
-            stream = Stream(self._answerers, [partial(responder.stream, turns, choice) for choice in choices])
+            asked = partial(self._verified, responder, turns) if body.verify else partial(responder.stream, turns)
+            stream = Stream(self._answerers, [partial(asked, choice) for choice in choices])
             firsts: dict[int, float] = {}
             async with aclosing(stream.events()) as arriving:
                 async for index, event in arriving:
@@ -120,6 +124,12 @@ class Service:
                         answers.append(event.answer)
                         span.answered(answers)
                     yield index, event
+
+    def _verified(self, responder: Responder, turns: list[Message], options: SamplingOptions) -> Iterator[Event]:
+        """Events of an answer that is verified; the specialists are opened by the first request that needs them."""
+        if self.verifier is None:
+            self.verifier = standard_verifier(open_provider)
+        return verified_events(responder.stream(turns, options), turns, self.verifier)
 
     async def answers(self, body: schemas.ChatRequest, options: SamplingOptions) -> list[Answer]:
         """All choices, whole. Errors as for `chat`."""

@@ -20,7 +20,7 @@ from tutti.trust.fairness.baseline import changes_since
 from tutti.trust.fairness.counterfactual import change_of, pairs_of, prompts_for
 from tutti.trust.fairness.policy import AuditPolicy, read_policy
 from tutti.trust.fairness.table import read_table
-from tutti.trust.fairness.tasks import Judged, classify
+from tutti.trust.fairness.tasks import GivenLabels, classify
 from tutti.trust.fairness.writing import as_html, as_markdown, write_audit
 
 LABELS = ("cook", "pilot", "judge", "nurse", "farmer")
@@ -99,7 +99,7 @@ def test_counterfactual_pairs_differ_in_one_attribute(tmp_path: Path) -> None:
     for one, other in pairs:
         assert rows[one].label == rows[other].label
         assert rows[one].groups["skin_tone"] == rows[other].groups["skin_tone"]
-    said = Judged([row.label if row.groups["gender"] == "man" else "nurse" for row in rows], [])
+    said = GivenLabels([row.label if row.groups["gender"] == "man" else "nurse" for row in rows], [])
     change = change_of(rows, said, "gender")
     assert change is not None
     assert (change.changed, change.favoured, change.favour) == (pytest.approx(0.8), "man", 1.0)

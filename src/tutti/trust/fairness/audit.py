@@ -16,7 +16,7 @@ from tutti.trust.fairness.policy import AuditFinding, AuditPolicy, judged
 from tutti.trust.fairness.ranking import RankingSkew, skew_of
 from tutti.trust.fairness.rates import Gap, calibration_error, gap_of, odds_gaps, rows_needed
 from tutti.trust.fairness.table import AuditRow
-from tutti.trust.fairness.tasks import Judged
+from tutti.trust.fairness.tasks import GivenLabels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def crossed(rows: Sequence[AuditRow], by: Sequence[str]) -> dict[str, list[str]]
 
 
 def audit(
-    model: str, table: str, rows: Sequence[AuditRow], by: Sequence[str], said: Judged, policy: AuditPolicy,
+    model: str, table: str, rows: Sequence[AuditRow], by: Sequence[str], said: GivenLabels, policy: AuditPolicy,
     *, task: str = "classify", positive: str | None = None,
 ) -> AuditReport:  # fmt: skip
     """The figures of labels that a model gave.
@@ -99,7 +99,7 @@ def _how(policy: AuditPolicy) -> dict[str, int]:
     return {"least": policy.least_rows}
 
 
-def _calibrations(said: Judged, right: Sequence[bool], of: Sequence[str], policy: AuditPolicy) -> dict[str, float]:
+def _calibrations(said: GivenLabels, right: Sequence[bool], of: Sequence[str], policy: AuditPolicy) -> dict[str, float]:
     found = {}
     for group in sorted(set(of)):
         there = [place for place, name in enumerate(of) if name == group]
@@ -109,7 +109,7 @@ def _calibrations(said: Judged, right: Sequence[bool], of: Sequence[str], policy
 
 
 def add_searches(
-    report: AuditReport, rows: Sequence[AuditRow], by: Sequence[str], said: Judged, model: Embedder,
+    report: AuditReport, rows: Sequence[AuditRow], by: Sequence[str], said: GivenLabels, model: Embedder,
     queries: Sequence[str], policy: AuditPolicy, *, top: int = 20,
 ) -> AuditReport:  # fmt: skip
     """The report with rankings of the pictures for each query, and associations of the queries with two groups."""
@@ -131,7 +131,7 @@ def add_searches(
 
 
 def _associations(
-    rows: Sequence[AuditRow], by: Sequence[str], said: Judged, words: Any, queries: Sequence[str], policy: AuditPolicy,
+    rows: Sequence[AuditRow], by: Sequence[str], said: GivenLabels, words: Any, queries: Sequence[str], policy: AuditPolicy,
 ) -> list[Association]:  # fmt: skip
     """Each query against the others, for the two largest groups of each attribute."""
     found: list[Association] = []

@@ -17,7 +17,7 @@ import numpy as np
 
 from tutti.trust.fairness.rates import wilson
 from tutti.trust.fairness.table import AuditRow
-from tutti.trust.fairness.tasks import Judged
+from tutti.trust.fairness.tasks import GivenLabels
 
 _MOST_PAIRS = 20_000
 
@@ -53,7 +53,7 @@ def pairs_of(rows: Sequence[AuditRow], attribute: str) -> Iterator[tuple[int, in
 
 
 def change_of(
-    rows: Sequence[AuditRow], judged: Judged, attribute: str, *, seed: int = 0
+    rows: Sequence[AuditRow], judged: GivenLabels, attribute: str, *, seed: int = 0
 ) -> CounterfactualChange | None:
     """How often labels change over the pairs of an attribute; None where there are no pairs."""
     pairs = list(pairs_of(rows, attribute))
@@ -72,7 +72,7 @@ def change_of(
 
 
 def _favoured(
-    rows: Sequence[AuditRow], judged: Judged, pairs: Sequence[tuple[int, int]], attribute: str, seed: int
+    rows: Sequence[AuditRow], judged: GivenLabels, pairs: Sequence[tuple[int, int]], attribute: str, seed: int
 ) -> tuple[str, float, float]:
     """The group that is right where its counterpart is wrong, most often; p by flipping signs of whole labels."""
     from tutti.evaluate.statistics import sign_flip_p

@@ -100,7 +100,7 @@ def _records(table: Path) -> Iterator[dict[str, Any]]:
         if index.suffix == ".json":
             yield from _coco(json.loads(text), index)
         elif index.suffix == ".jsonl":
-            yield from (json.loads(line) for line in text.splitlines() if line.strip())
+            yield from (json.loads(line) for line in text.split("\n") if line.strip())
         else:
             delimiter = "\t" if index.suffix == ".tsv" else ","
             yield from csv.DictReader(io.StringIO(text), delimiter=delimiter)

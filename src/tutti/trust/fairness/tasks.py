@@ -24,7 +24,7 @@ _MOST_TOKENS = 48
 
 
 @dataclass(frozen=True)
-class Judged:
+class GivenLabels:
     """What a model said of each row."""
 
     said: list[str]
@@ -39,7 +39,7 @@ class Judged:
 
 def classify(
     model: Provider, rows: Sequence[AuditRow], labels: Sequence[str], prompt: str, told: Told | None = None
-) -> Judged:
+) -> GivenLabels:
     """The likeliest of the labels per row, by their prompts in the shared space.
 
     Raises:
@@ -52,7 +52,7 @@ def classify(
     scores = model.sharpness("image") * pictures @ words.T
     weights = np.exp(scores - scores.max(1, keepdims=True))
     shares = weights / weights.sum(1, keepdims=True)
-    return Judged([labels[place] for place in shares.argmax(1)], [float(row.max()) for row in shares], pictures)
+    return GivenLabels([labels[place] for place in shares.argmax(1)], [float(row.max()) for row in shares], pictures)
 
 
 def embedded(model: Embedder, rows: Sequence[AuditRow], told: Told | None = None) -> NDArray[np.float32]:
@@ -67,7 +67,7 @@ def embedded(model: Embedder, rows: Sequence[AuditRow], told: Told | None = None
 
 def answer(
     model: Provider, rows: Sequence[AuditRow], labels: Sequence[str], question: str, told: Told | None = None
-) -> Judged:
+) -> GivenLabels:
     """What free answers assert: the first label that the answer asserts, or "none of them".
 
     Raises:
@@ -83,7 +83,7 @@ def answer(
         said.append(next((label for label in labels if asserts(text, label)), "none of them"))
         if told is not None:
             told(place, len(rows))
-    return Judged(said, [], None, texts)
+    return GivenLabels(said, [], None, texts)
 
 
 def _with_article(label: str) -> str:

@@ -19,7 +19,7 @@ _PHRASE_WORDS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class HeardWords:
     """The words of a recording, each with its times."""
 
     words: tuple[Segment, ...]
@@ -31,7 +31,7 @@ class Heard:
         return find_text(text, [word.text for word in self.words])
 
 
-def listen(medium: Audio | Video, place: int, transcriber: Transcriber) -> Heard | None:
+def listen(medium: Audio | Video, place: int, transcriber: Transcriber) -> HeardWords | None:
     """The words of a recording; None where nothing can be heard in it.
 
     A transcriber that does not time words is asked for segments.
@@ -41,11 +41,11 @@ def listen(medium: Audio | Video, place: int, transcriber: Transcriber) -> Heard
             found = transcriber.transcribe(medium, TranscriptionOptions(timestamps=times))  # type: ignore[arg-type]
         except TuttiError:
             continue
-        return Heard(tuple(word for word in found.segments if word.text.strip()), place, found.model)
+        return HeardWords(tuple(word for word in found.segments if word.text.strip()), place, found.model)
     return None
 
 
-def check_spoken(assertion: Assertion, heard: Heard) -> Opinion:
+def check_spoken(assertion: Assertion, heard: HeardWords) -> Opinion:
     """Whether words are said in a recording."""
     match = heard.find(assertion.text)
     found = _evidence(heard, match)
@@ -59,7 +59,7 @@ def check_spoken(assertion: Assertion, heard: Heard) -> Opinion:
     return Opinion("contradicted", "not among the words that were heard", said, found)
 
 
-def check_time(assertion: Assertion, heard: Heard) -> Opinion:
+def check_time(assertion: Assertion, heard: HeardWords) -> Opinion:
     """Whether what a time is asserted of is said at that time."""
     if assertion.subject is None or assertion.value is None:
         return Opinion("not_checkable", "it is not told what happens at this time")
@@ -75,7 +75,7 @@ def check_time(assertion: Assertion, heard: Heard) -> Opinion:
     return Opinion("contradicted", f"heard at {start:.1f} s", f"{start:.1f} s", _evidence(heard, match))
 
 
-def _others(heard: Heard, text: str, first: Match) -> list[Match]:
+def _others(heard: HeardWords, text: str, first: Match) -> list[Match]:
     """Further places where the words are said."""
     found, done = [], first.lines[-1] + 1
     while done < len(heard.words):
@@ -88,7 +88,7 @@ def _others(heard: Heard, text: str, first: Match) -> list[Match]:
     return found
 
 
-def _evidence(heard: Heard, match: Match) -> tuple[Evidence, ...]:
+def _evidence(heard: HeardWords, match: Match) -> tuple[Evidence, ...]:
     if not match.lines:
         return ()
     words: Sequence[Segment] = heard.words

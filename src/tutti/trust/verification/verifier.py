@@ -12,7 +12,7 @@ from tutti.interfaces import Embedder, TextReader, Transcriber
 from tutti.media import Limits
 from tutti.settings import read_settings
 from tutti.trust.verification.finding import Opinion, joined
-from tutti.trust.verification.hearing import Heard, check_spoken, check_time, listen
+from tutti.trust.verification.hearing import HeardWords, check_spoken, check_time, listen
 from tutti.trust.verification.matching import find_text
 from tutti.trust.verification.seeing import Rivals, check_colour, check_count, check_object, check_place
 from tutti.trust.verification.sentences import sentence_at
@@ -90,7 +90,7 @@ class _OpenedMedia:
     answer: Answer
     views: list[PictureView]
     rivals: Rivals | None
-    heard: list[Heard] = field(default_factory=list)
+    heard: list[HeardWords] = field(default_factory=list)
     has_sound: bool = False
     same_ears: bool = False
 
@@ -129,7 +129,7 @@ class _OpenedMedia:
             case "place":
                 return [check_place(assertion, view) for view in self.views]
 
-    def _number_heard(self, assertion: Assertion, heard: Heard) -> Opinion:
+    def _number_heard(self, assertion: Assertion, heard: HeardWords) -> Opinion:
         if find_text(assertion.text, [word.text for word in heard.words]).exact:
             return check_spoken(assertion, heard)
         return Opinion("not_checkable", "this number is not heard, and may have been said in another form")
