@@ -131,7 +131,8 @@ def add_searches(
 
 
 def _associations(
-    rows: Sequence[AuditRow], by: Sequence[str], said: GivenLabels, words: Any, queries: Sequence[str], policy: AuditPolicy,
+    rows: Sequence[AuditRow], by: Sequence[str], said: GivenLabels, words: Any, queries: Sequence[str],
+    policy: AuditPolicy,
 ) -> list[Association]:  # fmt: skip
     """Each query against the others, for the two largest groups of each attribute."""
     found: list[Association] = []

@@ -15,7 +15,7 @@ from tutti.content import Evidence, Text
 from tutti.evaluate.claims import Assertion
 from tutti.evaluate.objects import lexicon
 from tutti.interfaces import Embedder
-from tutti.search.query.colours import closeness, dominant, names_of, share_of_term, wishes
+from tutti.search.query.colours import dominant, names_of, share_of_term, wishes
 from tutti.trust.pieces import Box
 from tutti.trust.verification.blobs import Blob, alike, blobs_of
 from tutti.trust.verification.finding import Opinion
@@ -26,7 +26,10 @@ SURE_RANK = 0.005
 """An object among this share of the likeliest rivals is supported."""
 LOST_RANK = 0.75
 """One behind this share of them is contradicted."""
-COLOUR_SHOWN, COLOUR_ABSENT = 0.25, 0.004
+COLOUR_SHOWN = 0.3
+"""Share of what is seen, the ground left out, from which a colour is supported."""
+COLOUR_ABSENT = 0.004
+"""Share of the picture up to which a colour is contradicted."""
 _LARGE = 0.10
 _MOST_COUNTED = 12
 
@@ -93,15 +96,15 @@ def check_colour(assertion: Assertion, view: PictureView) -> Opinion:
     if wish is None:
         return Opinion("not_checkable", f"{assertion.text} is not among the colours that are measured")
     palette = dominant(view.pixels)
-    shown, present = closeness(palette, wish), share_of_term(view.pixels, wish.term)
-    named = ", ".join(names_of(palette, _LARGE)) or "none that is large"
+    present = share_of_term(view.pixels, wish.term)
+    large, named = names_of(palette, COLOUR_SHOWN), ", ".join(names_of(palette, _LARGE)) or "none that is large"
     found = (Evidence(source="measured colours", text=named, medium=view.medium, confidence=min(1.0, present)),)
-    if shown >= COLOUR_SHOWN:
-        return Opinion("supported", f"{shown:.0%} of what is seen is of this colour", found=found)
+    if wish.term in large:
+        return Opinion("supported", f"among the colours that are seen most: {', '.join(large)}", found=found)
     if present <= COLOUR_ABSENT:
         return Opinion("contradicted", f"{present:.1%} of the picture is of this colour", named, found)
     return Opinion(
-        "not_checkable", f"{present:.1%} of the picture is of this colour; of what, cannot be told", found=found
+        "not_checkable", f"{present:.1%} of the picture is of this colour; of what, is not told", found=found
     )
 
 
