@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tutti.content import Answer, Usage
+from tutti.content import Answer, ToolCall, Usage
 from tutti.errors import InputError
 from tutti.interfaces import Sealer
 
@@ -37,7 +37,8 @@ class AnswerCache:
                 self._sealer.unseal(content, _context(key)) if self._sealer else content
             )
             usage = Usage(**values.pop("usage"))
-            answer = Answer(usage=usage, **{name: values[name] for name in _KEPT})
+            calls = tuple(ToolCall(**call) for call in values.get("tool_calls", ()))
+            answer = Answer(usage=usage, tool_calls=calls, **{name: values[name] for name in _KEPT})
         except (OSError, ValueError, TypeError, KeyError, AttributeError, InputError):
             self.misses += 1
             return None

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tutti.content import Conversation, Image, SamplingOptions, Usage
+from tutti.content import Conversation, Image, SamplingOptions, ToolCallDelta, Usage
 from tutti.errors import MissingExtra
 from tutti.media import MediaDecoder
 from tutti.providers.hosted import Hosted, HostedOptions, PartialReply, finish_reason
 from tutti.providers.keys import Key
-from tutti.providers.outgoing import Accepts, Outgoing, Piece, sent, split_system
+from tutti.providers.outgoing import Accepts, Outgoing, OutgoingTurn, Piece, sent, split_system
 
 _BASE64_SHARE = 3 / 4
 """Of a limit on base64 text, what is left for content."""
@@ -74,13 +74,13 @@ class Anthropic(Hosted):
             return accepts
         return replace(accepts, image_side_px=min(accepts.image_side_px, _SIDE_OF_MANY_PX))
 
-    def _payload(self, turns: Sequence[tuple[str, list[Piece]]], options: SamplingOptions) -> dict[str, Any]:
+    def _payload(self, turns: Sequence[OutgoingTurn], options: SamplingOptions) -> dict[str, Any]:
         self._refuse(options, "repetition_penalty", "logprobs", "json_schema", "seed")
-        system, others = split_system(list(turns))
+        system, others = split_system(turns)
         payload: dict[str, Any] = {
             "model": self.model,
             "max_tokens": options.max_tokens,
-            "messages": [{"role": role, "content": [_block(piece) for piece in pieces]} for role, pieces in others],
+            "messages": _messages(others),
             "stream": True,
         }
         if system:
@@ -89,17 +89,23 @@ class Anthropic(Hosted):
         drawn = {"temperature": options.temperature, "top_k": options.top_k, "top_p": options.top_p % 1}
         if chosen := {name: value for name, value in drawn.items() if value}:
             payload["extra_body"] = chosen
+        if options.offered:
+            payload |= _tools(options)
         if options.stop:
             payload["stop_sequences"] = list(options.stop)
         return payload
 
-    def _events(self, payload: dict[str, Any], progress: PartialReply) -> Iterator[str]:
+    def _events(self, payload: dict[str, Any], progress: PartialReply) -> Iterator[str | ToolCallDelta]:
         with self._client.messages.create(**sent(payload, lambda medium: medium.base64)) as stream:
             for event in stream:
                 if event.type == "message_start":
                     progress.usage = _prompt_usage(event.message.usage)
                 elif event.type == "content_block_delta" and event.delta.type == "text_delta":
                     yield event.delta.text
+                elif event.type == "content_block_start" and event.content_block.type == "tool_use":
+                    yield progress.calls.piece(event.index, event.content_block.id, event.content_block.name)
+                elif event.type == "content_block_delta" and event.delta.type == "input_json_delta":
+                    yield progress.calls.piece(event.index, arguments=event.delta.partial_json)
                 elif event.type == "message_delta":
                     progress.finish_reason = finish_reason(event.delta.stop_reason, ("max_tokens",))
                     progress.usage = replace(progress.usage, completion_tokens=event.usage.output_tokens)
@@ -112,6 +118,45 @@ class Anthropic(Hosted):
         if isinstance(error, anthropic.APIError):
             return None, type(error).__name__
         return None
+
+
+def _messages(turns: Sequence[OutgoingTurn]) -> list[dict[str, Any]]:
+    """Turns in the dialect; what tools gave is a user's turn, all results of one answer together."""
+    messages: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] | None = None
+    for turn in turns:
+        blocks = [_block(piece) for piece in turn.pieces]
+        if turn.role == "tool":
+            block = {"type": "tool_result", "tool_use_id": turn.tool_call_id, "content": blocks}
+            if results is None:
+                results = []
+                messages.append({"role": "user", "content": results})
+            results.append(block)
+            continue
+        results = None
+        calls = [
+            {"type": "tool_use", "id": call.id, "name": call.name, "input": call.values()} for call in turn.tool_calls
+        ]
+        messages.append({"role": turn.role, "content": [*blocks, *calls]})
+    return messages
+
+
+def _tools(options: SamplingOptions) -> dict[str, Any]:
+    """The tools that are offered, and how they may be used."""
+    named = {"type": "tool", "name": options.tool_choice}
+    choice: dict[str, Any] = {"auto": {"type": "auto"}, "required": {"type": "any"}}.get(options.tool_choice, named)
+    if not options.parallel_tool_calls:
+        choice = {**choice, "disable_parallel_tool_use": True}
+    functions = [tool.to_function()["function"] for tool in options.offered]
+    tools = [
+        {
+            "name": one["name"],
+            "description": one["description"],
+            "input_schema": {"type": "object", **one["parameters"]},
+        }
+        for one in functions
+    ]
+    return {"tools": tools, "tool_choice": choice}
 
 
 def _block(piece: Piece) -> dict[str, Any]:

@@ -6,19 +6,25 @@ understanding", section on inline data); longer videos would need its file store
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import base64
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tutti.content import Embeddings, Part, SamplingOptions, Usage
+from tutti.content import Embeddings, Part, SamplingOptions, ToolCallDelta, Usage
+from tutti.content.tools import TOOL_CHOICES
 from tutti.errors import MissingExtra
 from tutti.media import MediaDecoder
 from tutti.media.sniff import HEIC, HEIF, JPEG, PNG, WEBP
 from tutti.providers.hosted import Hosted, HostedOptions, PartialReply, finish_reason, unit_rows
 from tutti.providers.keys import Key
-from tutti.providers.outgoing import Accepts, Outgoing, Piece, split_system, texts_only
+from tutti.providers.outgoing import Accepts, Outgoing, OutgoingTurn, split_system, texts_only
 
 _FIRST_PAUSE_S = 1.0
 _MOST_PAUSE_S = 30.0
+_SIGNATURES = 1024
+"""Calls whose signatures are kept, the latest."""
 
 
 class Gemini(Hosted):
@@ -58,6 +64,7 @@ class Gemini(Hosted):
         retry = genai.types.HttpRetryOptions(
             attempts=options.retries + 1, initial_delay=_FIRST_PAUSE_S, max_delay=_MOST_PAUSE_S
         )
+        self._signatures: dict[str, str] = {}
         self._client = genai.Client(
             api_key=key.reveal(),
             http_options=genai.types.HttpOptions(
@@ -80,9 +87,9 @@ class Gemini(Hosted):
         rows = [row.values for row in answer.embeddings or () if row.values]
         return Embeddings(vectors=unit_rows(rows), model=self.name, usage=Usage())
 
-    def _payload(self, turns: Sequence[tuple[str, list[Piece]]], options: SamplingOptions) -> dict[str, Any]:
+    def _payload(self, turns: Sequence[OutgoingTurn], options: SamplingOptions) -> dict[str, Any]:
         self._refuse(options, "repetition_penalty", "logprobs")
-        system, others = split_system(list(turns))
+        system, others = split_system(turns)
         settings: dict[str, Any] = {
             "max_output_tokens": options.max_tokens,
             "temperature": options.temperature,
@@ -97,12 +104,14 @@ class Gemini(Hosted):
             settings["system_instruction"] = system
         if options.json_schema is not None:
             settings |= _json(options.json_schema)
-        contents = [
-            {"role": "model" if role == "assistant" else "user", "parts": list(pieces)} for role, pieces in others
-        ]
+        if options.offered:
+            self._refuse(options, "parallel_tool_calls")
+            settings |= _tools(options)
+        names = {call.id: call.name for turn in others for call in turn.tool_calls}
+        contents = [self._content(turn, names) for turn in others]
         return {"model": self.model, "contents": contents, "config": settings}
 
-    def _events(self, payload: dict[str, Any], progress: PartialReply) -> Iterator[str]:
+    def _events(self, payload: dict[str, Any], progress: PartialReply) -> Iterator[str | ToolCallDelta]:
         from google.genai import types
 
         contents: Any = [
@@ -120,6 +129,35 @@ class Gemini(Hosted):
                 for part in (candidate.content and candidate.content.parts) or ():
                     if part.text and not part.thought:
                         yield part.text
+                    if part.function_call is not None:
+                        yield self._called(part, progress)
+
+    def _content(self, turn: OutgoingTurn, names: Mapping[str, str]) -> dict[str, Any]:
+        """A turn, with calls and what tools gave as parts of their own."""
+        parts: list[Any] = list(turn.pieces)
+        if turn.tool_call_id is not None:
+            result = {
+                "id": turn.tool_call_id,
+                "name": names.get(turn.tool_call_id, ""),
+                "response": {"result": turn.words},
+            }
+            parts = [{"function_response": result}, *(piece for piece in turn.pieces if not isinstance(piece, str))]
+        for call in turn.tool_calls:
+            part: dict[str, Any] = {"function_call": {"id": call.id, "name": call.name, "args": call.values()}}
+            if (signature := self._signatures.get(call.id)) is not None:
+                part["thought_signature"] = signature
+            parts.append(part)
+        return {"role": "model" if turn.role == "assistant" else "user", "parts": parts}
+
+    def _called(self, part: Any, progress: PartialReply) -> ToolCallDelta:
+        """A call, which comes whole; what signs the thoughts that led to it is wanted back with it."""
+        call, number = part.function_call, len(progress.calls.calls)
+        call_id = call.id or f"call_{secrets.token_hex(8)}"
+        if part.thought_signature:
+            self._signatures[call_id] = base64.b64encode(part.thought_signature).decode()
+            while len(self._signatures) > _SIGNATURES:
+                del self._signatures[next(iter(self._signatures))]
+        return progress.calls.piece(number, call_id, call.name or "", json.dumps(call.args or {}))
 
     def _failed(self, error: Exception) -> tuple[int | None, str] | None:
         from google.genai import errors
@@ -129,15 +167,30 @@ class Gemini(Hosted):
         return None
 
 
-def _part(types: Any, piece: Piece) -> Any:
+def _tools(options: SamplingOptions) -> dict[str, Any]:
+    """The tools that are offered, and how they may be used."""
+    functions = [tool.to_function()["function"] for tool in options.offered]
+    declared = [
+        {"name": one["name"], "description": one["description"], "parameters_json_schema": one["parameters"]}
+        for one in functions
+    ]
+    calling: dict[str, Any] = {"mode": "AUTO" if options.tool_choice == "auto" else "ANY"}
+    if options.tool_choice not in TOOL_CHOICES:
+        calling["allowed_function_names"] = [options.tool_choice]
+    return {"tools": [{"function_declarations": declared}], "tool_config": {"function_calling_config": calling}}
+
+
+def _part(types: Any, piece: Any) -> Any:
+    if isinstance(piece, dict):
+        signature = piece.get("thought_signature")
+        signed = {"thought_signature": base64.b64decode(signature)} if signature is not None else {}
+        return types.Part.model_validate({**piece, **signed})
     if not isinstance(piece, Outgoing):
         return types.Part(text=piece)
     return types.Part.from_bytes(data=piece.data, mime_type=piece.mime)
 
 
 def _json(schema: str) -> dict[str, Any]:
-    import json
-
     parsed = json.loads(schema)
     return {"response_mime_type": "application/json", **({"response_json_schema": parsed} if parsed else {})}
 

@@ -9,7 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from tutti.content import Answer, Conversation, Event, Finished, FinishReason, SamplingOptions, TextDelta, Usage
+from tutti.content import (
+    Answer,
+    Conversation,
+    Event,
+    Finished,
+    FinishReason,
+    SamplingOptions,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
 from tutti.content.messages import TokenLogprob
 from tutti.errors import (
     InputError,
@@ -25,10 +35,11 @@ from tutti.interfaces import Guard, MediaSealer, Prices, admitted
 from tutti.media import MediaDecoder
 from tutti.providers.answer_cache import AnswerCache
 from tutti.providers.documents import with_pages
+from tutti.providers.hosted_tools import PartialCalls, with_tools
 from tutti.providers.keys import Key
-from tutti.providers.outgoing import Accepts, Piece, fingerprint, outgoing, shown
+from tutti.providers.outgoing import Accepts, OutgoingTurn, fingerprint, outgoing, shown
 from tutti.providers.spending import Spending
-from tutti.providers.tool_use import refuse_tools
+from tutti.providers.tool_use import needs_tools
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,6 +82,7 @@ class PartialReply:
     finish_reason: FinishReason | None = None
     usage: Usage = field(default_factory=Usage)
     logprobs: list[TokenLogprob] = field(default_factory=list)
+    calls: PartialCalls = field(default_factory=PartialCalls)
 
 
 class Hosted(ABC):
@@ -101,7 +113,7 @@ class Hosted(ABC):
             CapacityError: A medium is over a budget of ours or the provider's.
             UnsupportedTask: The provider does not take a modality or an option.
         """
-        refuse_tools(self.name, conversation, options)
+        needs_tools(conversation, options)
         conversation = admitted(self.options.guard, self._with_pages(conversation))
         accepts = self._accepted(conversation)
         turns = outgoing(conversation, accepts, self.decoder, self.name, self.options.keep_metadata)
@@ -131,15 +143,21 @@ class Hosted(ABC):
         payload = self.payload(conversation, options)
         key = self._cache_key(payload, options)
         if key and self.options.cache and (kept := self.options.cache.get(key)):
-            yield TextDelta(kept.text)
+            if kept.text or not kept.tool_calls:
+                yield TextDelta(kept.text)
+            for number, call in enumerate(kept.tool_calls):
+                yield ToolCallDelta(number, call.id, call.name, call.arguments)
             yield Finished(replace(kept, seconds=time.perf_counter() - begun, cost_usd=0.0))
             return
         with self._reserved(conversation, options) as spent:
             progress = PartialReply()
             with self._errors():
                 for piece in self._events(payload, progress):
-                    progress.pieces.append(piece)
-                    yield TextDelta(piece)
+                    if isinstance(piece, str):
+                        progress.pieces.append(piece)
+                    yield TextDelta(piece) if isinstance(piece, str) else piece
+            yield from progress.calls.completed()
+            calls = tuple(progress.calls.calls)
             if progress.finish_reason is None:
                 raise ProviderError(f"{self.name} broke off before the end of its answer; ask again.")
             cost = self.options.prices.cost(self.name, progress.usage) if self.options.prices else 0.0
@@ -147,11 +165,12 @@ class Hosted(ABC):
         answer = Answer(
             text="".join(progress.pieces),
             model=self.name,
-            finish_reason=progress.finish_reason,
+            finish_reason="tool_calls" if calls and progress.finish_reason == "stop" else progress.finish_reason,
             usage=progress.usage,
             seconds=time.perf_counter() - begun,
             cost_usd=cost,
             logprobs=tuple(progress.logprobs),
+            tool_calls=calls,
         )
         if key and self.options.cache:
             self.options.cache.put(key, answer)
@@ -165,12 +184,12 @@ class Hosted(ABC):
         return self.accepts
 
     @abstractmethod
-    def _payload(self, turns: Sequence[tuple[str, list[Piece]]], options: SamplingOptions) -> dict[str, Any]:
+    def _payload(self, turns: Sequence[OutgoingTurn], options: SamplingOptions) -> dict[str, Any]:
         """The provider's request."""
 
     @abstractmethod
-    def _events(self, payload: dict[str, Any], progress: PartialReply) -> Iterator[str]:
-        """Send, and yield the answer's pieces; note in `progress` what else the stream tells."""
+    def _events(self, payload: dict[str, Any], progress: PartialReply) -> Iterator[str | ToolCallDelta]:
+        """Send, and yield the answer's pieces, of text and of calls; note in `progress` what else the stream tells."""
 
     @abstractmethod
     def _failed(self, error: Exception) -> tuple[int | None, str] | None:
@@ -197,7 +216,9 @@ class Hosted(ABC):
             return
         if prices is None:
             raise UnsupportedTask(f"A spending limit was set, but no price is known for {self.name}; add one.")
-        with spending.reserved(self.name, prices.estimate(self.name, conversation, options.max_tokens)) as spent:
+        with spending.reserved(
+            self.name, prices.estimate(self.name, with_tools(conversation, options), options.max_tokens)
+        ) as spent:
             yield spent
 
     @contextmanager

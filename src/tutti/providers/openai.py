@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tutti.content import Embeddings, Part, SamplingOptions, Text, Usage
+from tutti.content import Embeddings, Part, SamplingOptions, Text, ToolCall, ToolCallDelta, Usage
 from tutti.content.messages import TokenLogprob
+from tutti.content.tools import TOOL_CHOICES
 from tutti.errors import MissingExtra
 from tutti.media import MediaDecoder
 from tutti.providers.hosted import Hosted, HostedOptions, PartialReply, finish_reason, unit_rows
 from tutti.providers.keys import Key
-from tutti.providers.outgoing import Accepts, Outgoing, Piece, outgoing, sent, texts_only
+from tutti.providers.outgoing import Accepts, Outgoing, OutgoingTurn, Piece, outgoing, sent, texts_only
 
 if TYPE_CHECKING:
     import openai
@@ -107,7 +108,7 @@ class OpenAI(Hosted):
                 cast_to=openai.types.CreateEmbeddingResponse,
             )
 
-    def _payload(self, turns: Sequence[tuple[str, list[Piece]]], options: SamplingOptions) -> dict[str, Any]:
+    def _payload(self, turns: Sequence[OutgoingTurn], options: SamplingOptions) -> dict[str, Any]:
         payload: dict[str, Any] = {
             "model": self.model,
             "messages": _messages(turns),
@@ -125,6 +126,8 @@ class OpenAI(Hosted):
             payload |= {"logprobs": True, "top_logprobs": options.logprobs}
         if options.json_schema is not None:
             payload["response_format"] = _response_format(options.json_schema)
+        if options.offered:
+            payload |= _tools(options)
         if self.own_server:
             own = {"top_k": options.top_k or -1, "repetition_penalty": options.repetition_penalty}
             payload["extra_body"] = {name: value for name, value in own.items() if value not in (-1, 1.0)}
@@ -132,7 +135,7 @@ class OpenAI(Hosted):
             self._refuse(options, "top_k", "repetition_penalty")
         return payload
 
-    def _events(self, payload: dict[str, Any], progress: PartialReply) -> Iterator[str]:
+    def _events(self, payload: dict[str, Any], progress: PartialReply) -> Iterator[str | ToolCallDelta]:
         with self._opened(payload) as stream:
             for chunk in stream:
                 if chunk.usage:
@@ -144,6 +147,10 @@ class OpenAI(Hosted):
                         progress.logprobs += [_logprob(token) for token in choice.logprobs.content]
                     if choice.delta.content:
                         yield choice.delta.content
+                    for piece in choice.delta.tool_calls or ():
+                        function = piece.function
+                        name, arguments = (function.name, function.arguments) if function else (None, None)
+                        yield progress.calls.piece(piece.index, piece.id or "", name or "", arguments or "")
 
     def _opened(self, payload: dict[str, Any]) -> Any:
         """The stream of an answer. What is encrypted is accepted once, so that each attempt is encrypted anew."""
@@ -201,14 +208,32 @@ def _client(key: Key, options: HostedOptions, base_url: str | None) -> openai.Op
     )
 
 
-def _messages(turns: Sequence[tuple[str, list[Piece]]]) -> list[dict[str, Any]]:
+def _messages(turns: Sequence[OutgoingTurn]) -> list[dict[str, Any]]:
     """Turns in the dialect; a turn of words only stays a string, which every server reads."""
     messages = []
-    for role, pieces in turns:
-        words = [piece for piece in pieces if isinstance(piece, str)]
-        content: Any = [_part(piece) for piece in pieces]
-        messages.append({"role": role, "content": "\n".join(words) if len(words) == len(pieces) else content})
+    for turn in turns:
+        plain = all(isinstance(piece, str) for piece in turn.pieces)
+        content: Any = turn.words if plain else [_part(piece) for piece in turn.pieces]
+        message: dict[str, Any] = {"role": turn.role, "content": content}
+        if turn.tool_calls:
+            message |= {"content": content or None, "tool_calls": [_call(call) for call in turn.tool_calls]}
+        if turn.tool_call_id is not None:
+            message["tool_call_id"] = turn.tool_call_id
+        messages.append(message)
     return messages
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+
+
+def _tools(options: SamplingOptions) -> dict[str, Any]:
+    """The tools that are offered, and how they may be used."""
+    choice: Any = options.tool_choice
+    if choice not in TOOL_CHOICES:
+        choice = {"type": "function", "function": {"name": choice}}
+    body = {"tools": [tool.to_function() for tool in options.offered], "tool_choice": choice}
+    return body if options.parallel_tool_calls else {**body, "parallel_tool_calls": False}
 
 
 def _part(piece: Piece) -> dict[str, Any]:

@@ -13,9 +13,9 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from tutti.content import Audio, Conversation, Image, Media, Modality, Part, Text
+from tutti.content import Audio, Conversation, Image, Media, Modality, Part, Text, ToolCall
 from tutti.errors import CapacityError, InputError, UnsupportedTask
 from tutti.media import MediaDecoder
 from tutti.media.sniff import AVIF, FLAC, GIF, HEIC, HEIF, JPEG, MATROSKA, MP3, MP4, OGG, PNG, WAV, WEBP, Format, sniff
@@ -106,10 +106,24 @@ class Outgoing:
 Piece = str | Outgoing
 
 
+class OutgoingTurn(NamedTuple):
+    """A turn as it will be sent."""
+
+    role: str
+    pieces: list[Piece]
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+    @property
+    def words(self) -> str:
+        """Its texts, a line each."""
+        return "\n".join(piece for piece in self.pieces if isinstance(piece, str))
+
+
 def outgoing(
     conversation: Conversation, accepts: Accepts, decoder: MediaDecoder, name: str, keep_metadata: bool = False
-) -> list[tuple[str, list[Piece]]]:
-    """A conversation as it will be sent: role, and texts and media in their order.
+) -> list[OutgoingTurn]:
+    """A conversation as it will be sent: role, texts and media in their order, calls of tools.
 
     Args:
         conversation: What is asked.
@@ -123,11 +137,11 @@ def outgoing(
         CapacityError: A medium is over a budget, or there is more than the provider takes.
         UnsupportedTask: The provider does not take a modality.
     """
-    turns: list[tuple[str, list[Piece]]] = []
+    turns: list[OutgoingTurn] = []
     for message in conversation:
         pieces = [_piece(part, accepts, decoder, name, keep_metadata) for part in message.parts]
-        turns.append((message.role, pieces))
-    media = [piece for _, pieces in turns for piece in pieces if isinstance(piece, Outgoing)]
+        turns.append(OutgoingTurn(message.role, pieces, message.tool_calls, message.tool_call_id))
+    media = [piece for turn in turns for piece in turn.pieces if isinstance(piece, Outgoing)]
     if len(media) > accepts.media:
         raise CapacityError(f"There are {len(media)} media; {name} takes at most {accepts.media} in a request.")
     total = sum(len(medium.data) for medium in media)
@@ -271,10 +285,10 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(json.dumps(sent(value, spelled), sort_keys=True).encode()).hexdigest()
 
 
-def split_system(turns: list[tuple[str, list[Piece]]]) -> tuple[str, list[tuple[str, list[Piece]]]]:
+def split_system(turns: Sequence[OutgoingTurn]) -> tuple[str, list[OutgoingTurn]]:
     """The system's words, and the other turns, for providers that take them apart."""
-    words = [piece for role, pieces in turns if role == "system" for piece in pieces if isinstance(piece, str)]
-    return "\n".join(words), [turn for turn in turns if turn[0] != "system"]
+    words = [piece for turn in turns if turn.role == "system" for piece in turn.pieces if isinstance(piece, str)]
+    return "\n".join(words), [turn for turn in turns if turn.role != "system"]
 
 
 def texts_only(parts: Sequence[Part], name: str) -> list[str]:
