@@ -30,7 +30,7 @@ ELSEWHERE = {
     "src/tutti/assets/tutti-mini/README.md": "card.md",
     "recipes/tutti_mini/LOG.md": "log.md",
     "CONTRIBUTING.md": "contributing.md",
-    "SECURITY.md": "security.md",
+    "SECURITY.md": "security_policy.md",
     "CHANGELOG.md": "changelog.md",
 }
 """Files outside docs/ that are on the site, and where."""

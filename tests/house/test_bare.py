@@ -72,6 +72,7 @@ NEEDING = {
     "privacy": [["ask", "What is this?", "scan.dcm"]],
     "otel": [["evaluate", "suite.jsonl", "--spans", "spans.jsonl"], ["serve", "--otel", "--port", "0"]],
     "gguf": [["convert", "model.gguf", "--into", "made"]],
+    "provenance": [["provenance", "media/red.png"]],
     "vault": [["vault", "init", "keys.vault"]],
     "hosted": [
         ["ask", "What is this?", "--model", name]

@@ -85,7 +85,7 @@ def load_with_fallback(arguments: argparse.Namespace) -> Model:
     if encrypt and arguments.fallback:
         raise InputError("--encrypt was given with --fallback, which would be sent media unencrypted; leave one out.")
     options = hosted_options(arguments) if anywhere else None
-    if encrypt:
+    if encrypt and not arguments.dry_run:
         options = encrypting(arguments.model, options, encrypt)
     model = load_model(arguments, hosted=options)
     if not arguments.fallback:

@@ -57,6 +57,14 @@ COMMANDS = {
         "Audit a model for differences between groups of people, with intervals, thresholds and counterfactual pairs.",
     ),
     "transcribe": ("tutti.cli.transcribe", "Write down the speech of a recording or a video, with its times."),
+    "provenance": (
+        "tutti.cli.provenance",
+        "Say where media come from, as far as they say so themselves and are signed (C2PA).",
+    ),
+    "sign": (
+        "tutti.cli.sign",
+        "Sign a medium with your certificate, with what was done to it, so that others can check it (C2PA).",
+    ),
     "vault": ("tutti.cli.vault", "Make, rotate and destroy the keys that encrypt indexes and caches."),
     "train": ("tutti.cli.train", "Run the training phases of a recipe."),
 }

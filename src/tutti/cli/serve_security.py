@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tutti.cli.vault import add_vault, opened
+from tutti.cli.vault import add_vault, leave_no_core, opened
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def sealed_opener(arguments: argparse.Namespace, *given: Any) -> tuple[MediaOpen
         if arguments.media_key is not None:
             raise InputError("--media-key was given without --encrypted-media; give both.")
         return MediaOpener(*given), []
+    leave_no_core()
     from tutti.serve.sealed_media import MediaKey, SealedMediaOpener
     from tutti.trust.vault.wire import MediaRecipient
 

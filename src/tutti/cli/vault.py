@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -48,7 +49,14 @@ def opened(arguments: argparse.Namespace) -> Vault | None:
         return None
     from tutti.trust.vault import Vault
 
+    leave_no_core()
     return Vault.open(arguments.vault, arguments.vault_key)
+
+
+def leave_no_core() -> None:
+    """Have the system write no core file of this process, which would hold keys and what they encrypt."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 def sealer_of(arguments: argparse.Namespace, place: str) -> TenantSealer | None:

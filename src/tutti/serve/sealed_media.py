@@ -20,7 +20,7 @@ from tutti.serve.applications import TenantOf
 from tutti.serve.media_parts import MediaOpener
 from tutti.trust.vault import wire
 
-_KEPT_S = 120.0
+_KEPT_S = 30.0
 """How long a medium waits for the rest of its request to be read, at most."""
 
 

@@ -10,6 +10,7 @@ import base64
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -147,6 +148,8 @@ def test_what_a_server_leaves(keys: bool, tmp_path: Path, monkeypatch: pytest.Mo
         try:
             assert server.stdout is not None
             url = json.loads(server.stdout.readline())["url"]
+            cores = re.search(r"Max core file size +(\d+|unlimited)", Path(f"/proc/{server.pid}/limits").read_text())
+            assert cores is not None and (cores[1] == "0" or not keys)
             model = tutti.load(f"{url}#tutti-mini", encrypt=keys)
             model.ask(f"What is this {PROMPT}?", content, max_tokens=3)
             model.embed([tutti.Image(content)])

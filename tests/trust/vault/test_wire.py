@@ -54,6 +54,8 @@ def test_every_cut_and_every_changed_byte_is_refused(recipient: MediaRecipient, 
     for place in range(len(blob)):
         with pytest.raises(InputError):
             recipient.open(blob[:place] + bytes([blob[place] ^ 1]) + blob[place + 1 :])
+    with pytest.raises(InputError, match="was changed or cut"):
+        recipient.open(blob[:45] + bytes(32) + blob[77:])  # a public key with which all secrets are zero
     assert recipient.open(blob)[1] == b"content"  # what was refused has not used it up
 
 

@@ -44,7 +44,6 @@ class SealedHead(NamedTuple):
     count: int
 
 
-@dataclass(frozen=True)
 class MediaRecipient:
     """A server's key for media, and what it has accepted. Threads may share it.
 
@@ -53,13 +52,12 @@ class MediaRecipient:
         clock: Seconds since 1970.
     """
 
-    private: bytes
-    clock: Callable[[], float] = time.time
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_seen", {})
-        object.__setattr__(self, "_lock", threading.Lock())
-        object.__setattr__(self, "_started", self.clock())
+    def __init__(self, private: bytes, clock: Callable[[], float] = time.time) -> None:
+        self.private, self.clock = private, clock
+        self._started = clock()
+        self._lock = threading.Lock()
+        self._seen: dict[bytes, float] = {}
+        """Media that were accepted → until when that is remembered; the oldest first."""
 
     def __repr__(self) -> str:
         return f"MediaRecipient({self.fingerprint})"
@@ -117,7 +115,7 @@ class MediaRecipient:
             )
         try:
             content: bytes = suite.decrypt(sealed[_HEAD.size :], self._key(), head)
-        except invalid:
+        except (invalid, ValueError):  # the latter of a public key that is none
             raise InputError("An encrypted medium was changed or cut on its way; send the request again.") from None
         self._accept(request + place.to_bytes(2, "big"), made_ms / 1000)
         return SealedHead(request, place, count), content
@@ -125,20 +123,19 @@ class MediaRecipient:
     def _accept(self, name: bytes, made_s: float) -> None:
         """Remember a medium that was authenticated, unless it was here before."""
         now = self.clock()
-        if abs(now - made_s) > WINDOW_S or made_s < self._started - 1.0:  # type: ignore[attr-defined]
+        if abs(now - made_s) > WINDOW_S or made_s < self._started - 1.0:
             raise InputError(
                 f"An encrypted medium was made {now - made_s:.0f} s ago by its clock, or before this server started; "
                 f"within {WINDOW_S:.0f} s is accepted: set the clocks, and send the request again."
             )
-        seen: dict[bytes, float] = self._seen  # type: ignore[attr-defined]
-        with self._lock:  # type: ignore[attr-defined]
-            for old in [one for one, until in seen.items() if until < now] if len(seen) > 1000 else ():
-                del seen[old]
-            if name in seen:
+        with self._lock:
+            while self._seen and self._seen[oldest := next(iter(self._seen))] < now:
+                del self._seen[oldest]
+            if name in self._seen:
                 raise InputError("An encrypted medium was sent before; a request is accepted once: encrypt it anew.")
-            if len(seen) >= MOST_REMEMBERED:
+            if len(self._seen) >= MOST_REMEMBERED:
                 raise CapacityError("Too many encrypted media came within minutes; send this request again later.")
-            seen[name] = now + 2 * WINDOW_S
+            self._seen[name] = now + 2 * WINDOW_S
 
     def _key(self) -> Any:
         _, keys, _ = _library()
