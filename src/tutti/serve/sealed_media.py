@@ -5,6 +5,7 @@ What a client encrypted is plain only in this process's memory: not in a proxy b
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from tutti.content import Media, Part, data_url_bytes
+from tutti.content import Media, Modality, Part, data_url_bytes
 from tutti.errors import InputError
 from tutti.media import Fetcher, MediaDecoder, MediaRoot
 from tutti.serve.admission import Cost
@@ -50,14 +51,14 @@ class SealedMediaOpener(MediaOpener):
         self._heads: dict[int, tuple[Part, wire.SealedHead, float]] = {}
         self._lock = threading.Lock()
 
-    def open(self, address: str, modality: object) -> Part:
+    def open(self, address: str, modality: Modality | None) -> Part:
         """As `MediaOpener.open`.
 
         Raises:
             InputError: An encrypted medium was changed, cut or sent before; or a plain one is not accepted here.
         """
         self._here.head = None
-        part = super().open(address, modality)  # type: ignore[arg-type]
+        part = super().open(address, modality)
         head: wire.SealedHead | None = self._here.head
         if head is not None:
             now = time.monotonic()
@@ -112,8 +113,6 @@ class MediaKey:
 
     def router(self, tenant_of: TenantOf) -> APIRouter:
         """Its one route; the key is the same for every tenant."""
-        import base64
-
         router = APIRouter()
         values = {
             "object": "media_key",

@@ -24,6 +24,10 @@ class Authority:
         self.file = folder / f"{name}.pem"
         self.file.write_bytes(self.pem)
 
+    @property
+    def key_pem(self) -> bytes:
+        return self.key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
     def signer(self, name: str, kind: str = "p256", seconds: float = 86_400) -> tuple[Path, Path]:
         """A certificate chain that is valid for so long, and its key, as files."""
         key: Any = {

@@ -252,6 +252,9 @@ def test_what_cannot_be_signed_is_said(
     text = folder / "a.txt"
     text.write_text("words")
     other, _ = authority.signer("other-cert")
+    ca_key = folder / "ca.key"  # a CA's certificate may not sign media
+    ca_key.touch(mode=0o600)
+    ca_key.write_bytes(authority.key_pem)
     loose = folder / "loose.key"
     shutil.copy(key, loose)
     loose.chmod(0o644)
@@ -261,7 +264,8 @@ def test_what_cannot_be_signed_is_said(
         ({"cert": text}, "holds no certificate in PEM"),
         ({"key": cert}, r"by others|holds no private key"),
         ({"key": loose}, r"by others \(mode 0644\)"),
-        ({"cert": other}, "cannot be signed with"),
+        ({"cert": other}, "is not the key of the first certificate"),
+        ({"cert": authority.file, "key": ca_key}, "cannot be signed with"),
         ({"source": folder / "none.jpg"}, "cannot be read"),
     ]
     for change, expected in cases:

@@ -60,7 +60,7 @@ class SealedStore(Store):
         self.disk, self._sealer = disk, sealer
         super().__init__(in_memory("items", schema_of(identity)), folder, identity)
         for rows in self._read():
-            super().add(rows)
+            self._load(rows)
         tune_words(self)
 
     @classmethod
@@ -207,6 +207,19 @@ class SealedStore(Store):
     def _read(self) -> Iterator[list[dict[str, Any]]]:
         for batch in self.disk.search().select(list(_KEPT)).to_batches():
             yield [self._unsealed(row) for row in batch.to_pylist()]
+
+    def _load(self, rows: Rows) -> None:
+        """Rows into the table in memory; vectors as one array, which is several times as fast as lists of numbers."""
+        pa = arrow()
+        self._add_columns(rows)
+        schema, width = self.table.schema, self.identity.dimension
+        place = schema.get_field_index("vector")
+        zeros = np.zeros(width, np.float32)
+        found = np.stack([zeros if row["vector"] is None else row["vector"] for row in rows])
+        none = pa.array([row["vector"] is None for row in rows])
+        vectors = pa.FixedSizeListArray.from_arrays(pa.array(found.reshape(-1)), width, mask=none)
+        plain = pa.RecordBatch.from_pylist([{**row, "vector": None} for row in rows], schema)
+        self.table.add(pa.Table.from_batches([plain.set_column(place, schema.field("vector"), vectors)]))
 
     def _context(self, token: str, item: str) -> str:
         """A row belongs to its place in an index of the model that made its vector."""

@@ -108,7 +108,7 @@ def sign(
         "format": kind,
         "chain": chain,
         "key": secret.decode(errors="replace"),
-        "algorithm": _algorithm(secret, key),
+        "algorithm": _algorithm(secret, key, chain, cert),
         "source": "TRAINED_ALGORITHMIC_MEDIA" if by_model else None,
         "manifest": _manifest(actions),
     }
@@ -141,18 +141,25 @@ def _chain(path: Path) -> str:
     return text
 
 
-def _algorithm(secret: bytes, named: str | PathLike[str]) -> str:
-    """The algorithm that a private key signs by."""
+def _algorithm(secret: bytes, named: str | PathLike[str], chain: str, cert: str | PathLike[str]) -> str:
+    """The algorithm that a private key signs by, once it is sure that it is that of the certificate."""
     try:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        from cryptography.x509 import load_pem_x509_certificates
     except ImportError:
         raise MissingExtra("Signing", "provenance") from None
     try:
         key = load_pem_private_key(secret, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise InputError(f"{fspath(named)} holds no private key in PEM without a password; expected one.") from None
+    try:
+        certified = load_pem_x509_certificates(chain.encode())[0].public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise InputError(f"{fspath(cert)} holds no certificate that can be read; expected some in PEM.") from None
+    if certified != key.public_key():  # the library would sign with the one and name the other
+        raise InputError(f"{fspath(named)} is not the key of the first certificate in {fspath(cert)}; name its own.")
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
         return _CURVES[key.curve.name]
     if isinstance(key, ed25519.Ed25519PrivateKey):
