@@ -14,8 +14,10 @@ from typing import Any
 
 import torch
 
+from tests.checkpoints.test_convert_gguf import reference, written
 from tests.providers.loopback import loopback, openai_stream
 from tests.providers.test_local_speech import save_whisper
+from tests.providers.tool_models import made
 from tutti import checkpoints
 from tutti.checkpoints.adapters import AdapterConfig, new_adapter, save_adapter
 from tutti.checkpoints.families import FAMILIES
@@ -78,9 +80,25 @@ def openai(folder: Path) -> Iterator[None]:
             del os.environ["OPENAI_API_KEY"]
 
 
+@contextmanager
+def qwen(folder: Path) -> Iterator[None]:
+    """A tiny Qwen2.5 in the place of Qwen/Qwen2.5-0.5B-Instruct."""
+    made(folder / "Qwen/Qwen2.5-0.5B-Instruct", "qwen2")
+    yield
+
+
+@contextmanager
+def gguf(folder: Path) -> Iterator[None]:
+    """A tiny GGUF file of random weights in the place of a published one."""
+    written(folder / "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", reference("qwen2"))
+    yield
+
+
 STAND_INS: dict[str, Callable[[Path], AbstractContextManager[None]]] = {
     "whisper": whisper,
     "llava": llava,
     "adapter": adapter,
     "openai": openai,
+    "qwen": qwen,
+    "gguf": gguf,
 }
