@@ -11,6 +11,7 @@ from typing import Any
 
 from tutti.cli.applications import check_application, open_applications
 from tutti.cli.options import add_json, add_model, note, open_named, positive, print_json
+from tutti.cli.serve_replicas import add_replicas, serve_replicas
 from tutti.cli.serve_security import EPILOG, add_security, keep_uploads_in_memory, sealed_opener, sealers, tls_of
 from tutti.errors import InputError
 
@@ -20,6 +21,7 @@ _EPILOG = """examples:
   tutti serve                                     tutti-mini at http://127.0.0.1:8000/v1, for this machine only
   tutti serve --model path/to/checkpoint --port 9000
   tutti serve --new-key alice                     make a key; put the line printed into a file
+  tutti serve --replicas 2                        two processes behind one door
   tutti serve --host 0.0.0.0 --keys keys.txt      for others, who need a key
 
 then, with any OpenAI client:
@@ -67,6 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[=WHERE]",
         help="serve an application too, under /apps/NAME; WHERE is the file or folder it works on; may be repeated",
     )
+    add_replicas(parser)
     add_security(parser)
     parser.add_argument("--otel", action="store_true", help="send spans to OTEL_EXPORTER_OTLP_ENDPOINT")
     parser.add_argument(
@@ -103,6 +106,9 @@ def run(arguments: argparse.Namespace) -> None:
         host=arguments.host, port=arguments.port, drain_seconds=arguments.drain_seconds, tls=tls_of(arguments)
     )
     check_exposure(listen, keys)  # before the seconds that a model takes to load
+    if arguments.replicas:
+        serve_replicas(arguments, listen, keys, ServerLimits(**_limits(arguments)))
+        return
     _serve(arguments, listen, keys, ServerLimits(**_limits(arguments)))
 
 

@@ -9,14 +9,15 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tutti.errors import InputError
 from tutti.interfaces import Embedder, Responder, Transcriber
-from tutti.serve.admission import ServerLimits
+from tutti.serve.admission import Admission, ServerLimits
 from tutti.serve.app import create_app
 from tutti.serve.applications import Application
 from tutti.serve.keys import Keys
@@ -73,10 +74,19 @@ class _Protocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
 
+class Draining(Protocol):
+    """What a server tells that it is stopping."""
+
+    @property
+    def admission(self) -> Admission:
+        """What refuses new requests then."""
+        ...
+
+
 class Server(uvicorn.Server):
     """A server that refuses new requests as soon as it is stopping."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Draining) -> None:
         super().__init__(config)
         self.service = service
 
@@ -120,8 +130,13 @@ def make_server(
     """
     check_exposure(listen, keys)
     service = Service(model, name, limits, opener, telemetry)
-    config = uvicorn.Config(
-        create_app(service, keys, applications),
+    return Server(config_of(create_app(service, keys, applications), listen), service)
+
+
+def config_of(app: ASGIApp, listen: ListenOptions) -> uvicorn.Config:
+    """How an application is served."""
+    return uvicorn.Config(
+        app,
         host=listen.host,
         port=listen.port,
         http=_Protocol,
@@ -133,7 +148,6 @@ def make_server(
         timeout_graceful_shutdown=max(1, round(listen.drain_seconds)),
         **listening(listen.tls),
     )
-    return Server(config, service)
 
 
 def check_exposure(listen: ListenOptions, keys: Keys) -> None:
