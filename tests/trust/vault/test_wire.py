@@ -40,7 +40,7 @@ def test_what_is_sealed_opens_once(recipient: MediaRecipient, clock: Clock) -> N
     one, two = sealed(recipient, clock, b"first", b"second")
     assert b"first" not in one
     (head, content), (other, _) = recipient.open(one), recipient.open(two)
-    assert (content, head.place, head.count, other.place) == (b"first", 0, 2, 1)
+    assert (content, head.place, head.total, other.place) == (b"first", 0, 2, 1)
     assert head.request == other.request
     with pytest.raises(InputError, match="was sent before; a request is accepted once"):
         recipient.open(one)

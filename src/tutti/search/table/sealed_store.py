@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from os import PathLike
 from typing import Any
@@ -29,6 +30,7 @@ from tutti.search.table.location import Location, arrow
 from tutti.search.table.schema import COLUMNS, METADATA, Identity, Rows, metadata_of, schema_of
 from tutti.search.table.store import (
     SEALED_TABLE,
+    Known,
     Store,
     checked_metadata,
     holds_plain_table,
@@ -40,7 +42,10 @@ from tutti.search.table.store import (
 )
 
 _AT_ONCE = 512
-_KEPT = ("content", "stamp", "id", "item", "deleted")
+"""Rows that are written, or named in a condition, together."""
+_LOADED = 8192
+"""Rows that are added to the table in memory together."""
+_KEPT = ("content", "id", "item", "deleted")
 _APART = ("vector", "thumbnail", "stamp", "deleted")
 
 
@@ -124,6 +129,17 @@ class SealedStore(Store):
             self._check_alone(self.disk, before)
         super().add([{**row, "thumbnail": None} for row in rows], replacing)
 
+    def known(self) -> dict[str, Known]:
+        """As `Store.known`; stamps are opened here, since only indexing asks for them."""
+        stamps: dict[str, str] = {}
+        for batch in self.disk.search().select(["item", "stamp"]).to_batches():
+            stamps.update(zip(batch["item"].to_pylist(), batch["stamp"].to_pylist(), strict=True))
+        return {
+            item: replace(one, stamp=self._stamp_of(token, stamps[token]))
+            for item, one in super().known().items()
+            if (token := self._token("item", item)) in stamps
+        }
+
     def mark(self, items: Sequence[str], *, deleted: bool) -> None:
         """As `Store.mark`."""
         for start in range(0, len(items), _AT_ONCE):
@@ -200,13 +216,19 @@ class SealedStore(Store):
         size = 4 + int.from_bytes(content[:4], "little")
         plain: dict[str, Any] = json.loads(content[4:size])
         vector = np.frombuffer(content[size:], np.float32) if len(content) > size else None
-        stamp = self._sealer.unseal(base64.b64decode(row["stamp"]), f"index stamp {row['item']}").decode()
         whole = {**dict.fromkeys(COLUMNS), **plain}
-        return {**whole, "vector": vector, "stamp": stamp, "deleted": row["deleted"]}
+        return {**whole, "vector": vector, "stamp": "", "deleted": row["deleted"]}
 
     def _read(self) -> Iterator[list[dict[str, Any]]]:
+        """The rows, many at once: each addition to the table in memory costs a commit."""
+        gathered: list[dict[str, Any]] = []
         for batch in self.disk.search().select(list(_KEPT)).to_batches():
-            yield [self._unsealed(row) for row in batch.to_pylist()]
+            gathered += [self._unsealed(row) for row in batch.to_pylist()]
+            if len(gathered) >= _LOADED:
+                yield gathered
+                gathered = []
+        if gathered:
+            yield gathered
 
     def _load(self, rows: Rows) -> None:
         """Rows into the table in memory; vectors as one array, which is several times as fast as lists of numbers."""
@@ -227,6 +249,9 @@ class SealedStore(Store):
 
     def _stamp(self, item: str, stamp: str) -> str:
         return base64.b64encode(self._sealer.seal(stamp.encode(), f"index stamp {item}")).decode()
+
+    def _stamp_of(self, item: str, sealed: str) -> str:
+        return self._sealer.unseal(base64.b64decode(sealed), f"index stamp {item}").decode()
 
     def _token(self, kind: str, name: str) -> str:
         return self._sealer.digest(f"{kind} {name}")[:32]

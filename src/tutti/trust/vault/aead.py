@@ -9,6 +9,7 @@ key stay below a chance of 2^-32 that a nonce comes twice. Source: C2SP, "XAES-2
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any
 
 from tutti.errors import MissingExtra
@@ -85,6 +86,7 @@ def check_installed() -> None:
     _library()
 
 
+@cache
 def _library() -> tuple[Any, tuple[Any, Any]]:
     try:
         from cryptography import exceptions

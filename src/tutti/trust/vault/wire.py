@@ -41,7 +41,8 @@ class SealedHead(NamedTuple):
     request: bytes
     """16 random bytes that all media of a request share."""
     place: int
-    count: int
+    total: int
+    """How many media the request has."""
 
 
 class MediaRecipient:
@@ -176,8 +177,8 @@ def fingerprint(public: bytes) -> str:
 def missing(heads: Sequence[SealedHead]) -> bool:
     """Whether of the media that were sealed for one request some are left out, or come from another."""
     return bool(heads) and (
-        len({(head.request, head.count) for head in heads}) != 1
-        or [head.place for head in heads] != list(range(heads[0].count))
+        len({(head.request, head.total) for head in heads}) != 1
+        or [head.place for head in heads] != list(range(heads[0].total))
     )
 
 
