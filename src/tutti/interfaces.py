@@ -109,6 +109,23 @@ class TextReader(Protocol):
 
 
 @runtime_checkable
+class TextFinder(Protocol):
+    """A reader that tells sooner whether there is anything to read."""
+
+    def finds(self, image: Image) -> bool:
+        """Whether there is text in a picture."""
+        ...
+
+
+@runtime_checkable
+class Quoting(Protocol):
+    """A responder that leaves what is written in pictures to a reader, if it has one."""
+
+    reader: TextReader | None
+    """Set by whoever puts the two together."""
+
+
+@runtime_checkable
 class TextBounded(Protocol):
     """An embedder that states how much text one vector holds, and measures texts by it."""
 

@@ -33,6 +33,7 @@ from tutti.interfaces import (
     Embedder,
     Guard,
     Provider,
+    Quoting,
     Remarking,
     Responder,
     Sealer,
@@ -58,7 +59,7 @@ class Model:
 
     Args:
         provider: What computes: a `Responder`, an `Embedder`, a `Transcriber`, or several of them.
-        reader: Reads the text in pictures.
+        reader: Reads the text in pictures; a provider that quotes what is written gets it, too.
         verifier: Holds each answer to the evidence, before it is handed out.
         guard: Sees whatever is asked, embedded or transcribed before the provider does.
         sealer: Encrypts what an `Index` over this model keeps.
@@ -75,6 +76,8 @@ class Model:
     ) -> None:
         self.provider = provider
         self.reader, self.verifier, self.guard, self.sealer = reader, verifier, guard, sealer
+        if reader is not None and isinstance(provider, Quoting):
+            provider.reader = reader
 
     @property
     def name(self) -> str:
@@ -260,7 +263,7 @@ def shortened_parts(embedder: Embedder, parts: Sequence[Part]) -> list[Part]:
 def load(
     name: str | os.PathLike[str] | None = None,
     *,
-    reader: TextReader | None = None,
+    reader: TextReader | Literal[False] | None = None,
     verifier: Verifier | None = None,
     guard: Guard | None = None,
     sealer: Sealer | None = None,
@@ -271,7 +274,8 @@ def load(
 
     Args:
         name: As for `open_provider`.
-        reader: As for `Model`.
+        reader: As for `Model`. A model that quotes what is written gets by default the one of the extra `ocr`, if that
+            is installed; False leaves text to the model itself.
         verifier: As for `Model`.
         guard: As for `Model`.
         sealer: As for `Model`; it encrypts embeddings of media that outlive the process, too.
@@ -286,7 +290,18 @@ def load(
         options = {**options, "hosted": encrypting(name, options.get("hosted"), encrypt)}
     if sealer is not None:
         options = {"sealer_of": lambda tenant: sealer, **options}
-    return Model(open_provider(name, **options), reader=reader, verifier=verifier, guard=guard, sealer=sealer)
+    provider = open_provider(name, **options)
+    read_by = default_reader(provider) if reader is None else reader or None
+    return Model(provider, reader=read_by, verifier=verifier, guard=guard, sealer=sealer)
+
+
+def default_reader(provider: Provider) -> TextReader | None:
+    """What reads text for a provider that quotes it: the reader of the extra `ocr`, if installed; None for others."""
+    if not isinstance(provider, Quoting):
+        return None
+    from tutti.trust.reading import shipped_reader
+
+    return shipped_reader()
 
 
 def encrypting(name: str | os.PathLike[str] | None, hosted: HostedOptions | None, encrypt: bool | str) -> HostedOptions:

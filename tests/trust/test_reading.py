@@ -13,7 +13,7 @@ from tests.search.synthetic_media import Speaker
 from tutti.content import Image
 from tutti.errors import CapacityError, InputError, TuttiError
 from tutti.search import Index
-from tutti.trust.reading import RapidReader
+from tutti.trust.reading import RapidReader, shipped_reader
 
 
 def test_reads_lines_in_order(tmp_path: Path) -> None:
@@ -124,3 +124,16 @@ def test_a_picture_that_cannot_be_read_is_counted_and_passed_over(
     assert report.added == 2
     assert [Path(one.item).name for one in report.broken] == ["b.png"]
     assert "Reading the text of" in report.broken[0].reason
+
+
+def test_text_is_found_sooner_than_it_is_read(tmp_path: Path) -> None:
+    picture = pillow.new("RGB", (480, 160), "white")
+    picture.save(tmp_path / "blank.png")
+    ImageDraw.Draw(picture).text((20, 20), "NO PARKING", fill="black", font=ImageFont.load_default(32))
+    picture.save(tmp_path / "sign.png")
+    reader = shipped_reader()
+    assert reader is not None
+    assert reader.finds(Image(str(tmp_path / "sign.png")))
+    assert not reader.finds(Image(str(tmp_path / "blank.png")))
+    assert not reader.finds(Image(np.full((4, 4, 3), 255, np.uint8)))
+    assert [line.text for line in reader.read(Image(str(tmp_path / "sign.png")))] == ["NO PARKING"]

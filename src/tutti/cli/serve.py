@@ -134,7 +134,9 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
 
     _keep_little_memory()
 
+    from tutti.interfaces import Quoting
     from tutti.media import Fetcher, Limits, MediaRoot, Workers
+    from tutti.model import default_reader
     from tutti.serve import logs
     from tutti.serve.lifecycle import make_server, run_announced
     from tutti.serve.telemetry import from_environment
@@ -155,6 +157,8 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
     if telemetry is not None and published:
         telemetry.tells_digests = False  # of media that only this server is to know
     provider = open_named(arguments, decoder=decoder, sealer_of=sealer_of)
+    if (reader := default_reader(provider)) is not None and isinstance(provider, Quoting):
+        provider.reader = reader
     name = arguments.name or provider.name.rstrip("/").rpartition("/")[2]
     applications = [*open_applications(arguments.app, provider), *published]
     server = make_server(provider, name, listen, keys, limits, opener, telemetry, applications)

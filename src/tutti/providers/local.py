@@ -52,6 +52,7 @@ from tutti.providers.cutting import Notes
 from tutti.providers.decoding import decode
 from tutti.providers.documents import with_pages
 from tutti.providers.listening import Listening
+from tutti.providers.reading import Reading
 from tutti.providers.speech import LocalTranscriber
 from tutti.providers.tool_use import CallStream, needs_tools, refuse_tools, tool_constraint, use_of
 from tutti.settings import Settings
@@ -341,10 +342,11 @@ class LocalResponder(Local):
         return part.text if isinstance(part, Text) else self._medium(part, "ask", notes=notes)
 
 
-class LocalModel(Listening, LocalResponder, LocalEmbedder):
+class LocalModel(Listening, Reading, LocalResponder, LocalEmbedder):
     """A checkpoint with a shared space and a decoder, ready for both; arguments as for `Local`.
 
-    Speech is left to the Whisper of the package: `transcribe`, and questions about what is said.
+    Speech is left to the Whisper of the package: `transcribe`, and questions about what is said. What is written in a
+    picture is left to `reader`, if it is set.
     """
 
 
