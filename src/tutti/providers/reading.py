@@ -89,8 +89,9 @@ EXAMPLES: dict[Sort, tuple[str, ...]] = {
 }  # fmt: skip
 """Questions of each sort, which others are compared with."""
 _SHARPNESS = 20.0
-_RATHER_WRITTEN = 0.14
-"""Where text was found, a question is about it unless another sort is nearer by so much."""
+_KNOWN, _RATHER_WRITTEN, _CLEARLY_SEEN = 0.5, 0.14, 0.03
+"""What a thing is, is asked for by a question that is so near to the examples of that, and nearer by so much than to
+those about text; what is to be seen, by one that is nearer by so much. All others may be about text."""
 THINGS_TO_READ = (
     "a sign", "a street sign", "a traffic sign", "a menu", "a web site", "a book", "a book jacket", "an envelope",
     "a packet", "a package", "a carton", "a comic book", "a crossword puzzle", "a label", "a receipt", "a poster",
@@ -150,10 +151,10 @@ class Reading(_Answering):
             near = {sort: _soft_maximum(points @ vector) for sort, points in self._examples.items()}
         except TuttiError:
             return "open"
-        if near["seen"] > max(near["open"], near["written"]):
+        if near["seen"] > max(near["open"], near["written"] + _CLEARLY_SEEN):
             return "seen"
-        rather = near["written"] >= near["seen"] and near["written"] >= near["open"] - _RATHER_WRITTEN
-        return "written" if rather else "open"
+        clear = near["open"] >= _KNOWN and near["open"] > near["written"] + _RATHER_WRITTEN
+        return "open" if clear else "written"
 
     @cached_property
     def _examples(self) -> dict[Sort, NDArray[np.float32]]:
