@@ -69,7 +69,11 @@ NEEDING = {
     ],
     "track": [["evaluate", "suite.jsonl", "--track", to] for to in ("wandb", "mlflow", "langsmith")],
     "documents": [["ask", "What is this?", "lease.pdf"]],
-    "privacy": [["ask", "What is this?", "scan.dcm"]],
+    "privacy": [
+        ["ask", "What is this?", "scan.dcm"],
+        ["redact", "media", "--out", "safe"],
+        ["redact", "scan.dcm", "--out", "safe", "--no-words", "--no-faces"],
+    ],
     "otel": [["evaluate", "suite.jsonl", "--spans", "spans.jsonl"], ["serve", "--otel", "--port", "0"]],
     "gguf": [["convert", "model.gguf", "--into", "made"]],
     "provenance": [["provenance", "media/red.png"]],

