@@ -83,13 +83,15 @@ def _byte_level(metadata: Mapping[str, Any], tokens: list[str], kinds: list[int]
             f"{name} parts words as {pre!r} does; known are {', '.join(_SPLITS)}: give the model's tokenizer.json with "
             "--vocabulary."
         )
-    merges = [tuple(pair.split(" ")) for pair in _column(metadata, "merges", str, name)]
+    merges: list[tuple[str, str]] = []
     vocabulary = {
         token: place for place, (token, kind) in enumerate(zip(tokens, kinds, strict=True)) if kind != _UNUSED
     }
-    for pair in merges:
-        if len(pair) != 2 or any(part not in vocabulary for part in (*pair, "".join(pair))):
-            raise CheckpointError(f"{name} merges {' '.join(pair)[:40]!r}, which are no tokens; it is damaged.")
+    for pair in _column(metadata, "merges", str, name):
+        left, _, right = pair.partition(" ")
+        if any(part not in vocabulary for part in (left, right, left + right)):
+            raise CheckpointError(f"{name} merges {pair[:40]!r}, which are no tokens; it is damaged.")
+        merges.append((left, right))
     made = tokenizers.Tokenizer(models.BPE(vocabulary, merges, ignore_merges=pre in _WHOLE))
     split = _SPLITS[pre]
     level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=split is None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ class IdeficsProcessor(PictureProcessor):
         arrays = {"pixel_values": self.images(pixels)}
         return MediaInput("image", arrays, 3, media_digest(arrays))
 
-    @property
+    @cached_property
     def call_form(self) -> None:
         """Conversations are written without a template, and so without tools."""
         return None

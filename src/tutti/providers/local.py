@@ -24,6 +24,7 @@ from tutti.content import (
     Embeddings,
     Event,
     Finished,
+    FinishReason,
     Media,
     Modality,
     Part,
@@ -273,7 +274,7 @@ class LocalResponder(Local):
         finally:
             self.engine.cancel(request)
         yield from told.finish()
-        ended = request.finish_reason or "cancelled"
+        ended: FinishReason = request.finish_reason or "cancelled"
         yield Finished(
             Answer(
                 text=told.text,
