@@ -1,4 +1,4 @@
-"""Fit the weights of `tutti.trust.verification.legibility` on rendered lines that a reader did, or did not, read right.
+"""Fit the weights of `tutti.trust.legibility` on rendered lines that a reader did, or did not, read right.
 
 python benchmarks/verification_legibility.py [--pictures 63] [--seed 1]
 
@@ -13,8 +13,8 @@ import numpy as np
 from verification_scenes import degradation, scene
 
 from tutti.content import Image
+from tutti.trust.legibility import legibility, luminance
 from tutti.trust.reading import RapidReader
-from tutti.trust.verification.legibility import legibility, luminance
 from tutti.trust.verification.matching import key_of
 
 

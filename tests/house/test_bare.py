@@ -61,6 +61,7 @@ NEEDING = {
         ["index", "media", "--into", "db", "--read-text"],
         ["evaluate", "suite.jsonl", "--ocr"],
         ["verify", "It says 'a'.", "media/red.png"],
+        ["ask", "What is this?", "media/red.png", "--guard"],
     ],
     "evaluate": [
         ["evaluate", "suite.jsonl", "--out", "report"],

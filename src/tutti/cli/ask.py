@@ -10,7 +10,7 @@ from tutti.cli.hosted import add_hosted, load_with_fallback
 from tutti.cli.options import add_json, add_model, note, positive, print_json
 from tutti.cli.piped import given
 from tutti.cli.vault import add_vault
-from tutti.cli.verifying import add_verifying, check_page, show
+from tutti.cli.verifying import add_verifying, check_page, guard_if_asked, show
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stop", action="append", metavar="TEXT", help="end the answer before TEXT; may be repeated")
     parser.add_argument("--verify", action="store_true", help="check what the answer claims, by others than the model")
     add_verifying(parser)
+    parser.add_argument(
+        "--guard", action="store_true", help="cover text in media that addresses the model, and say what it was"
+    )
     add_hosted(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the draw")
 
@@ -86,6 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
     media = [as_medium(given(medium)) for medium in arguments.media]
 
     model = load_with_fallback(arguments)
+    guard_if_asked(arguments, model)
     options = {name: value for name in _SAMPLING if (value := getattr(arguments, name)) is not None}
     if arguments.stop is not None:
         options["stop"] = tuple(arguments.stop)

@@ -29,6 +29,7 @@ UNSUPPORTED = (
     "encrypt",
     "encrypt_to",
     "verify",
+    "guard",
 )
 """Options of `tutti ask` that a search does not support; a limit that was silently ignored would be worse than none."""
 

@@ -9,6 +9,7 @@ from tutti.cli.options import check_output, note, print_json
 
 if TYPE_CHECKING:
     from tutti.content import Answer, Conversation
+    from tutti.model import Model
 
 
 def add_verifying(parser: argparse.ArgumentParser) -> None:
@@ -46,3 +47,19 @@ def show(arguments: argparse.Namespace, conversation: Conversation, answer: Answ
         print(marked(answer))
     for sentence in answer.notes:
         note(sentence)
+
+
+def guard_if_asked(arguments: argparse.Namespace, model: Model) -> None:
+    """With `--guard`, put the guard against instructions in media before a model and the guard it has.
+
+    What reads and hears is opened when it is needed.
+    """
+    if not arguments.guard:
+        return
+    from tutti import open_provider
+    from tutti.trust.instructions.guard import InstructionGuard
+    from tutti.trust.verification.late import LateReader, LateTranscriber
+    from tutti.trust.verification.standard import TRANSCRIBER, own_reader
+
+    ears = LateTranscriber(TRANSCRIBER, lambda: open_provider(TRANSCRIBER))
+    model.guard = InstructionGuard(LateReader(own_reader), ears, then=model.guard)

@@ -12,8 +12,8 @@ from PIL import Image as pillow
 
 from tutti.content import Image, TextLine
 from tutti.interfaces import TextReader
+from tutti.trust.legibility import levelled
 from tutti.trust.pieces import Box
-from tutti.trust.verification.legibility import levelled
 
 _SMALL_SIDE = 1100
 """Pictures are enlarged to that long side for the second reading, up to four times."""

@@ -23,14 +23,19 @@ def standard_verifier(
         limits: Budgets for decoding; those of the environment when not given.
     """
     return CrossVerifier(
-        reader=reader or LateReader(lambda: _own_reader(limits)),
+        reader=reader or LateReader(lambda: own_reader(limits)),
         embedder=LateEmbedder(EMBEDDER, lambda: opens(EMBEDDER)),
         transcriber=LateTranscriber(TRANSCRIBER, lambda: opens(TRANSCRIBER)),
         limits=limits,
     )
 
 
-def _own_reader(limits: Limits | None) -> TextReader:
+def own_reader(limits: Limits | None = None) -> TextReader:
+    """The package's own reader of text.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
     from tutti.trust.reading import RapidReader
 
     return RapidReader(limits)

@@ -11,6 +11,8 @@ from tutti.evaluate.claims import Assertion, extract
 from tutti.interfaces import Embedder, TextReader, Transcriber
 from tutti.media import Limits
 from tutti.settings import read_settings
+from tutti.trust.instructions.addressing import addressed
+from tutti.trust.instructions.texts import blocks_of
 from tutti.trust.verification.finding import Opinion, joined
 from tutti.trust.verification.hearing import HeardWords, check_spoken, check_time, listen
 from tutti.trust.verification.matching import find_text
@@ -54,13 +56,15 @@ class CrossVerifier:
     def verify(self, conversation: Conversation, answer: Answer) -> Answer:
         """The same answer, with its claims and what decides each as `evidence`.
 
+        Where text that was read for it addresses the model, the answer's notes say so.
+
         Raises:
             InputError: A picture cannot be read.
             CapacityError: A medium is over a budget.
         """
         evidence = self._open(conversation, answer)
         claims = [evidence.claim(one) for one in _distinct(extract(answer.text, written=True), evidence)]
-        return replace(answer, evidence=tuple(claims))
+        return replace(answer, evidence=tuple(claims), notes=(*answer.notes, *evidence.remarks()))
 
     def _open(self, conversation: Conversation, answer: Answer) -> _OpenedMedia:
         media = [part for message in conversation for part in message.parts]
@@ -97,6 +101,16 @@ class _OpenedMedia:
     def claim(self, assertion: Assertion) -> Claim:
         """A claim with the verdict of whoever can decide it."""
         return joined(assertion, self._opinions(assertion) or [self._nobody(assertion)])
+
+    def remarks(self) -> list[str]:
+        """A sentence for each text in a picture that addresses the model: the answer may have followed it."""
+        found = []
+        for view in self.views:
+            for block in blocks_of([seen.line for seen in view.lines] if view.was_read else []):
+                reason = addressed(block.text)
+                if reason is not None:
+                    found.append(f"Text in {view.image.name} addresses the model: {block.text[:160]!r} ({reason}).")
+        return found
 
     def _nobody(self, assertion: Assertion) -> Opinion:
         if self.same_ears and assertion.kind in ("spoken", "time", "text"):

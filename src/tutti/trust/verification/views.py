@@ -13,8 +13,8 @@ from PIL import Image as pillow
 from tutti.content import Image, TextLine
 from tutti.interfaces import TextReader
 from tutti.media import Limits, decode_image
+from tutti.trust.legibility import LEGIBLE, legibility, levelled, luminance, shows_nothing_small
 from tutti.trust.pieces import Box
-from tutti.trust.verification.legibility import LEGIBLE, legibility, levelled, luminance, shows_nothing_small
 
 CONFIDENT = 0.8
 """Lines that the reader is less sure of are not relied on."""
@@ -71,6 +71,11 @@ class PictureView:
     def readable(self) -> bool:
         """Whether there is a reader of its text."""
         return self._reader is not None
+
+    @property
+    def was_read(self) -> bool:
+        """Whether its text was read already."""
+        return self._lines is not None
 
     @property
     def lines(self) -> list[SeenLine]:
