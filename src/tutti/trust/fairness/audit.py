@@ -91,7 +91,7 @@ def audit(
         changes=[change for name in by if (change := change_of(rows, said, name)) is not None],
         cannot=_cannot(rows, by, gaps, chosen, policy),
     )  # fmt: skip
-    report.findings.extend(judged(_figures(report), policy))
+    report.findings.extend(judged(_figures(report, policy), policy))
     return report
 
 
@@ -126,7 +126,7 @@ def add_searches(
         skews += [skew_of(query, name, [rows[place].groups[name] for place in order], top) for name in by]
     associations = _associations(rows, by, said, words, queries, policy)
     found = replace(report, skews=skews, associations=associations, findings=[])
-    found.findings.extend(judged(_figures(found), policy))
+    found.findings.extend(judged(_figures(found, policy), policy))
     return found
 
 
@@ -169,7 +169,7 @@ _THRESHOLDS = {
 }
 
 
-def _figures(report: AuditReport) -> list[dict[str, Any]]:
+def _figures(report: AuditReport, policy: AuditPolicy) -> list[dict[str, Any]]:
     """Every figure with its threshold's name, for the policy."""
     found: list[dict[str, Any]] = []
 
@@ -201,7 +201,8 @@ def _figures(report: AuditReport) -> list[dict[str, Any]]:
         add("amplification", amount.attribute, amount.amount, "max_amplification", p_value, interval)
     for change in report.changes:
         detail = f"{change.pairs} pairs; right more often: {change.favoured} ({change.favour:.0%} of those that differ)"
-        add("counterfactual change", change.attribute, change.changed, "max_change", change.p_value, detail)
+        p_value = 0.0 if change.low > policy.max_change else 1.0  # decided by the interval
+        add("counterfactual change", change.attribute, change.changed, "max_change", p_value, detail)
     return found
 
 
@@ -225,5 +226,8 @@ def _cannot(
     if positive is None:
         found.append("False positives and negatives were not counted: name a label with --positive.")
     found.append("Groups are those of the table; who made it decided who belongs to which.")
+    found.append(
+        "A label that changes between counterfactual pairs shows that it depends on more than it should, not how."
+    )
     found.append("Figures hold for pictures like these, and not for others.")
     return found

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tutti.trust.fairness.rates import wilson
+from tutti.evaluate.statistics import share_interval, sign_flip_p
 from tutti.trust.fairness.table import AuditRow
 from tutti.trust.fairness.tasks import GivenLabels
 
@@ -31,6 +31,7 @@ class CounterfactualChange:
     changed: float
     """Share of pairs with different labels."""
     low: float
+    """Of its interval, in clusters of a label."""
     high: float
     favoured: str
     """The group whose pictures are right more often within the pairs that differ."""
@@ -63,10 +64,10 @@ def change_of(
         picked = np.random.default_rng(seed).permutation(len(pairs))[:_MOST_PAIRS]
         pairs = [pairs[place] for place in picked]
     changed = [judged.said[one] != judged.said[other] for one, other in pairs]
-    low, high = wilson(sum(changed), len(changed))
+    interval = share_interval(list(map(float, changed)), [rows[one].label for one, _ in pairs])
     favoured, favour, p_value = _favoured(rows, judged, pairs, attribute, seed)
     return CounterfactualChange(
-        attribute=attribute, pairs=len(pairs), changed=sum(changed) / len(changed), low=low, high=high,
+        attribute=attribute, pairs=len(pairs), changed=interval.mean, low=interval.low, high=interval.high,
         favoured=favoured, favour=favour, p_value=p_value,
     )  # fmt: skip
 
@@ -75,8 +76,6 @@ def _favoured(
     rows: Sequence[AuditRow], judged: GivenLabels, pairs: Sequence[tuple[int, int]], attribute: str, seed: int
 ) -> tuple[str, float, float]:
     """The group that is right where its counterpart is wrong, most often; p by flipping signs of whole labels."""
-    from tutti.evaluate.statistics import sign_flip_p
-
     wins: dict[str, list[float]] = defaultdict(list)
     labels: dict[str, list[str]] = defaultdict(list)
     for one, other in pairs:

@@ -6,6 +6,7 @@ Wrapping alone helps with models that keep to it (spotlighting, Hines et al. 202
 from __future__ import annotations
 
 import secrets
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ class InstructionGuard:
         self._reader, self._transcriber, self._cover, self._then = reader, transcriber, cover, then
         self._limits = limits or Limits.from_settings(read_settings())
         self._known: OrderedDict[str, list[Suspicion]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def admit(self, parts: Sequence[Part]) -> Sequence[Part]:
         """The parts, with what addresses the model covered in media and wrapped as data in the first text.
@@ -102,15 +104,15 @@ class InstructionGuard:
             if isinstance(part, Text):
                 continue
             key = part.digest
-            if key not in self._known:
-                self._known[key] = [
-                    Suspicion(text, reason, part.name, key)
-                    for text in self._texts(part)
-                    if (reason := addressed(text.text)) is not None
-                ]
-                while len(self._known) > _REMEMBERED:
-                    self._known.popitem(last=False)
-            found += self._known[key]
+            known = self._known.get(key)
+            if known is None:
+                texts = [(text, addressed(text.text)) for text in self._texts(part)]
+                known = [Suspicion(text, reason, part.name, key) for text, reason in texts if reason is not None]
+                with self._lock:
+                    self._known[key] = known
+                    while len(self._known) > _REMEMBERED:
+                        self._known.popitem(last=False)
+            found += known
         return found
 
     def _texts(self, part: Part) -> list[FoundText]:

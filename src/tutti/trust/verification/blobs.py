@@ -45,9 +45,8 @@ def blobs_of(pixels: NDArray[np.uint8]) -> list[Blob] | None:
     size = max(8, round(pixels.shape[1] * scale)), max(8, round(pixels.shape[0] * scale))
     small = np.asarray(pillow.fromarray(pixels).resize(size, pillow.Resampling.BOX))
     lab = to_lab(small)
-    edge = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])
-    ground = np.median(edge, axis=0)
-    if (np.linalg.norm(edge - ground, axis=1) < _APART).mean() < _PLAIN:
+    ground = _ground(lab)
+    if ground is None:
         return None
     mask = np.linalg.norm(lab - ground, axis=2) >= _APART
     if mask.mean() > _MOST_COVERED:
@@ -61,6 +60,20 @@ def blobs_of(pixels: NDArray[np.uint8]) -> list[Blob] | None:
             box = columns.min() / scale, rows.min() / scale, (columns.max() + 1) / scale, (rows.max() + 1) / scale
             found.append(Blob((float(box[0]), float(box[1]), float(box[2]), float(box[3])), share))
     return sorted(found, key=lambda blob: -blob.share)
+
+
+def ground_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """The colour of a plain ground, (1, 1, 3) uint8; None where the edge of a picture has several colours."""
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    if _ground(to_lab(pixels[:: max(1, len(pixels) // _SIDE), :: max(1, pixels.shape[1] // _SIDE)])) is None:
+        return None
+    return np.median(edge, axis=0).astype(np.uint8).reshape(1, 1, 3)
+
+
+def _ground(lab: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    edge = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])
+    ground = np.asarray(np.median(edge, axis=0), np.float32)
+    return ground if (np.linalg.norm(edge - ground, axis=1) < _APART).mean() >= _PLAIN else None
 
 
 def alike(blobs: list[Blob]) -> bool:

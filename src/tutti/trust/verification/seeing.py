@@ -17,7 +17,7 @@ from tutti.evaluate.objects import lexicon
 from tutti.interfaces import Embedder
 from tutti.search.query.colours import dominant, names_of, share_of_term, wishes
 from tutti.trust.pieces import Box
-from tutti.trust.verification.blobs import Blob, alike, blobs_of
+from tutti.trust.verification.blobs import Blob, alike, blobs_of, ground_of
 from tutti.trust.verification.finding import Opinion
 from tutti.trust.verification.matching import find_text
 from tutti.trust.verification.views import PictureView
@@ -62,10 +62,10 @@ class Rivals:
         return float((scores > own).mean()), self.names[rivals[int(scores.argmax())]]
 
     def _picture(self, view: PictureView) -> NDArray[np.float32]:
-        digest = view.image.digest
-        if self._last is None or self._last[0] != digest:
-            self._last = digest, self.embedder.embed([view.image]).vectors[0]
-        return self._last[1]
+        digest, last = view.image.digest, self._last
+        if last is None or last[0] != digest:
+            last = self._last = digest, self.embedder.embed([view.image]).vectors[0]
+        return last[1]
 
     def _texts(self, names: list[str]) -> NDArray[np.float32]:
         return self.embedder.embed([Text(f"{'an' if name[0] in 'aeiou' else 'a'} {name}") for name in names]).vectors
@@ -97,10 +97,13 @@ def check_colour(assertion: Assertion, view: PictureView) -> Opinion:
         return Opinion("not_checkable", f"{assertion.text} is not among the colours that are measured")
     palette = dominant(view.pixels)
     present = share_of_term(view.pixels, wish.term)
+    ground = ground_of(view.pixels)
+    if ground is not None and assertion.subject is not None and share_of_term(ground, wish.term) == 1:
+        return Opinion("not_checkable", f"{wish.term} is the colour of the ground; of what else, is not told")
     large, named = names_of(palette, COLOUR_SHOWN), ", ".join(names_of(palette, _LARGE)) or "none that is large"
     found = (Evidence(source="measured colours", text=named, medium=view.medium, confidence=min(1.0, present)),)
-    if wish.term in large:
-        return Opinion("supported", f"among the colours that are seen most: {', '.join(large)}", found=found)
+    if large[:1] == [wish.term]:
+        return Opinion("supported", f"the colour that is seen most, of: {', '.join(large)}", found=found)
     if present <= COLOUR_ABSENT:
         return Opinion("contradicted", f"{present:.1%} of the picture is of this colour", named, found)
     return Opinion(
