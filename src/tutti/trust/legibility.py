@@ -100,7 +100,7 @@ def levelled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     mean = _around(grey, radius)
     spread = np.sqrt(np.maximum(_around(grey * grey, radius) - mean * mean, 0)) + 0.006
     level = np.clip(0.5 + 0.2 * (_around(grey, 1) - mean) / spread, 0, 1)
-    return np.repeat(np.uint8(level * 255)[..., None], 3, axis=2)
+    return np.repeat((level * 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def _around(grey: NDArray[np.float32], radius: int) -> NDArray[np.float32]:

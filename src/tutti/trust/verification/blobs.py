@@ -67,7 +67,7 @@ def ground_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     if _ground(to_lab(pixels[:: max(1, len(pixels) // _SIDE), :: max(1, pixels.shape[1] // _SIDE)])) is None:
         return None
-    return np.median(edge, axis=0).astype(np.uint8).reshape(1, 1, 3)
+    return np.asarray(np.median(edge, axis=0), np.uint8).reshape(1, 1, 3)
 
 
 def _ground(lab: NDArray[np.float32]) -> NDArray[np.float32] | None:

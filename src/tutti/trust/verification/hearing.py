@@ -38,7 +38,7 @@ def listen(medium: Audio | Video, place: int, transcriber: Transcriber) -> Heard
     """
     for times in ("word", "segment"):
         try:
-            found = transcriber.transcribe(medium, TranscriptionOptions(timestamps=times))  # type: ignore[arg-type]
+            found = transcriber.transcribe(medium, TranscriptionOptions(timestamps=times))
         except TuttiError:
             continue
         return HeardWords(tuple(word for word in found.segments if word.text.strip()), place, found.model)

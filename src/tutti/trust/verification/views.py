@@ -121,7 +121,8 @@ class PictureView:
             piece = _resized(self.pixels[top:bottom, left:right], scale)
             tilt = skew_of(luminance(piece))
             found = self._read(piece if abs(tilt) < _LEAST_SKEW else _turned(piece, tilt))
-            self._looks[place] = [replace(line, box=tuple(map(float, place))) for line in found]
+            box = float(left), float(top), float(right), float(bottom)
+            self._looks[place] = [replace(line, box=box) for line in found]
         return self._looks[place]
 
     def _read(self, pixels: NDArray[np.uint8]) -> list[TextLine]:
@@ -133,7 +134,7 @@ class PictureView:
 
 def skew_of(grey: NDArray[np.float32]) -> float:
     """By how many degrees lines of text are tilted, counted clockwise: the turn whose rows differ most (Postl 1986)."""
-    small = pillow.fromarray(np.uint8(np.clip(grey * 255, 0, 255)))
+    small = pillow.fromarray(np.clip(grey * 255, 0, 255).astype(np.uint8))
     small.thumbnail((240, 240))
     ink = np.asarray(small, np.float32)
     ink = np.abs(ink - float(np.median(ink)))
