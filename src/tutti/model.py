@@ -117,8 +117,9 @@ class Model:
         asked = conversation_of(question, *media)
         conversation = admitted(self.guard, asked)
         events = self.responder().stream(conversation, _options(sampling))
-        if isinstance(self.guard, Remarking):
-            events = _noted(events, [one for message in asked for one in self.guard.remarks(message.parts)])
+        guard: object = self.guard
+        if isinstance(guard, Remarking):
+            events = _noted(events, [one for message in asked for one in guard.remarks(message.parts)])
         verifier = self._standard_verifier() if verify and self.verifier is None else self.verifier
         return events if verifier is None else verified_events(events, conversation, verifier)
 
