@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from tests.training.tiny import Sums, make_model, make_phase, same_weights, squares
-from tutti.errors import InputError, TrainingError
-from tutti.training import run_folder
+from tutti.errors import CapacityError, InputError, TrainingError
+from tutti.training import files, run_folder
 from tutti.training.loop import train
 
 WITH_EVERYTHING = {"ema_decay": 0.9, "micro_batches": 2}
@@ -164,15 +164,15 @@ def test_a_damaged_state_is_an_error_and_not_a_new_start(tmp_path, damage):
 def test_a_checkpoint_that_cannot_be_completed_leaves_the_one_before(tmp_path, monkeypatch, uncut):
     phase = make_phase(**WITH_EVERYTHING)
     train(make_model(), phase, tmp_path, stop_after=6, log_every=4)
-    written = run_folder.save_file
+    written = files.save_file
 
     def full_disk(tensors, file):
         written(tensors, file)
         file.write_bytes(file.read_bytes()[:100])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_folder, "save_file", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(files, "save_file", full_disk)
+    with pytest.raises(CapacityError, match="No space left on device; free some"):
         train(make_model(), phase, tmp_path, save_every=4, log_every=4)
     monkeypatch.undo()
     model = make_model()

@@ -9,19 +9,19 @@ output layer that it changes, or that was resized; a copy may be there if it is 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from tutti.checkpoints.adapter_config import CONFIG, WEIGHTS, AdapterConfig
 from tutti.checkpoints.family import COMPILED, Family
 from tutti.checkpoints.folders import replace_folder
 from tutti.checkpoints.headers import PICKLES, Entry, read_header, read_json
@@ -35,106 +35,12 @@ from tutti.errors import (
     UnsafeCheckpoint,
     UnsupportedConfig,
 )
+from tutti.models.layers.linear import QuantizedLinear
 from tutti.models.layers.lora import LoRALinear
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-
-_FIXED: Mapping[str, tuple[Any, ...]] = {
-    "peft_type": ("LORA",),
-    "bias": ("none",),
-    "init_lora_weights": (True, False, "gaussian", "eva", "orthogonal"),
-}
-"""Keys that may hold these values only; other first values change the base model, too."""
-_NAMES = frozenset(
-    "auto_mapping base_model_name_or_path eva_config exclude_modules fan_in_fan_out inference_mode layers_pattern "
-    "layers_to_transform lora_dropout megatron_core peft_version qalora_group_size revision runtime_config "
-    "task_type".split()
-)
-"""Keys that change nothing when the model answers, or that only say which layers change, as the weights' names do.
-
-`fan_in_fan_out` is for layers that store their weight transposed; `peft` sets it back for linear ones.
-"""
-_NOTES = ("_", "unsloth_")
-"""How notes begin that tools leave for themselves."""
 _WEIGHT = re.compile(r"base_model\.model\.(.+)\.lora_([AB])(?:\.default)?\.weight")
 _COPY = re.compile(r"base_model\.model\.((?!.*\blora_).+?)(?:\.base_layer)?\.(weight|bias)")
 _SHOWN = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdapterConfig:
-    """What `adapter_config.json` says."""
-
-    r: int
-    """Width between A and B."""
-    lora_alpha: float
-    """Strength of the change, before it is divided by the rank."""
-    target_modules: tuple[str, ...] | str
-    """Last parts of the names of the layers that change, or a pattern."""
-    use_rslora: bool = False
-    """Whether the strength is divided by the root of the rank."""
-    base_model: str | None = None
-    """What it was trained on, as its author calls it."""
-    excludes: bool = False
-    """Whether `exclude_modules` may leave layers out that `target_modules` names."""
-
-    def __post_init__(self) -> None:
-        if type(self.r) is not int or self.r < 1:
-            raise UnsupportedConfig(f"r is {self.r!r}; expected a whole number from 1 on.")
-        if type(self.lora_alpha) not in (int, float) or not math.isfinite(self.lora_alpha):
-            raise UnsupportedConfig(f"lora_alpha is {self.lora_alpha!r}; expected a number.")
-        names = (self.target_modules,) if isinstance(self.target_modules, str) else self.target_modules
-        if not names or not all(isinstance(name, str) and name for name in names):
-            raise UnsupportedConfig(f"target_modules is {self.target_modules!r}; expected names of layers.")
-
-    @property
-    def scale(self) -> float:
-        """Factor of the change."""
-        return self.lora_alpha / (math.sqrt(self.r) if self.use_rslora else self.r)
-
-    @classmethod
-    def from_peft(cls, values: Mapping[str, Any]) -> AdapterConfig:
-        """Read `adapter_config.json`. Whatever it switches on that is not computed here is refused.
-
-        Raises:
-            UnsupportedConfig: It is not of LoRA, lacks something, or asks for more.
-        """
-        for key, allowed in _FIXED.items():
-            if values.get(key, allowed[0]) not in allowed:
-                raise UnsupportedConfig(f"{CONFIG} has {key} {values[key]!r}; computed is {allowed[0]!r}.")
-        own = {"r", "lora_alpha", "target_modules", "use_rslora"}
-        # Switched off, in PEFT's files, is null, false or empty.
-        named = {key for key, value in values.items() if value and not key.startswith(_NOTES)}
-        further = named - own - _FIXED.keys() - _NAMES
-        if further:
-            key = min(further)
-            raise UnsupportedConfig(f"{CONFIG} sets {key} to {values[key]!r}, which is not computed here.")
-        if lacking := sorted({"r", "lora_alpha", "target_modules"} - {*values}):
-            raise UnsupportedConfig(f"{CONFIG} lacks {lacking[0]!r}.")
-        targets, base = values["target_modules"], values.get("base_model_name_or_path")
-        return cls(
-            r=values["r"],
-            lora_alpha=values["lora_alpha"],
-            target_modules=tuple(targets) if isinstance(targets, list) else targets,
-            use_rslora=values.get("use_rslora") is True,
-            base_model=base if isinstance(base, str) else None,
-            excludes=bool(values.get("exclude_modules")),
-        )
-
-    def to_peft(self) -> dict[str, Any]:
-        """What `peft` reads."""
-        targets = self.target_modules
-        return {
-            "peft_type": "LORA",
-            "base_model_name_or_path": self.base_model,
-            "r": self.r,
-            "lora_alpha": self.lora_alpha,
-            "target_modules": targets if isinstance(targets, str) else list(targets),
-            "use_rslora": self.use_rslora,
-            "bias": "none",
-            "fan_in_fan_out": False,
-            "inference_mode": True,
-        }
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -161,13 +67,23 @@ def choose_adapter(folder: Path, adapter: str | PathLike[str] | None) -> Path | 
     own = folder if (folder / CONFIG).is_file() else None
     if adapter is None:
         return own
-    named = find_folder(adapter)
+    named = adapter_folder(adapter)
     if own is not None and named.resolve() != own.resolve():
         raise InputError(
             f"{folder} holds an adapter of its own, and {adapter} is another; merge the first into the model "
             f"(`tutti merge`), or take {CONFIG} out of the folder."
         )
     return named
+
+
+def adapter_folder(path: str | PathLike[str]) -> Path:
+    """The folder of an adapter: the one that is named, or `adapter` within it, where `tutti tune` puts it.
+
+    Raises:
+        CheckpointError: There is no such folder.
+    """
+    folder = find_folder(path)
+    return folder / "adapter" if not (folder / CONFIG).is_file() and (folder / "adapter" / CONFIG).is_file() else folder
 
 
 def read_adapter(path: str | PathLike[str], family: Family) -> Adapter:
@@ -182,7 +98,7 @@ def read_adapter(path: str | PathLike[str], family: Family) -> Adapter:
         UnsafeCheckpoint: Its weights are a pickle.
         UnsupportedConfig: It is not one of LoRA, or asks for what is not computed here.
     """
-    folder = find_folder(path)
+    folder = adapter_folder(path)
     if not (folder / CONFIG).is_file():
         raise CheckpointError(f"{folder} has no {CONFIG}; expected an adapter in the PEFT layout.")
     config = AdapterConfig.from_peft(read_json(folder / CONFIG))
@@ -326,20 +242,29 @@ def new_adapter(model: nn.Module, config: AdapterConfig) -> list[str]:
     """
     if isinstance(config.target_modules, str):
         raise InputError(f"target_modules is {config.target_modules!r}; expected a list of names of layers.")
-    linear = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    chosen = [(name, module) for name, module in linear if _is_target(name, config.target_modules)]
+    chosen = [name for name in linear_layers(model) if _is_target(name, config.target_modules)]
     if not chosen:
         raise InputError(f"The model has no linear layer named {' or '.join(config.target_modules)}.")
     model.requires_grad_(False)
-    for name, module in chosen:
-        lora = _wrap(model, name, (module.out_features, module.in_features), config)
-        lora.to(module.weight.device)
-    return [name for name, _ in chosen]
+    for name in chosen:
+        module = model.get_submodule(name)
+        if isinstance(module, QuantizedLinear):
+            _wrap(model, name, (module.kernel.rows, module.kernel.width), config)
+        elif isinstance(module, nn.Linear):
+            lora = _wrap(model, name, (module.out_features, module.in_features), config)
+            lora.to(module.weight.device)
+    return chosen
+
+
+def linear_layers(model: nn.Module) -> list[str]:
+    """Names of the layers that can have an adapter beside them: linear ones, plain or of codes."""
+    kinds = (nn.Linear, QuantizedLinear)
+    return [name for name, module in model.named_modules() if isinstance(module, kinds) and ".lora_" not in name]
 
 
 def _wrap(model: nn.Module, layer: str, shape: tuple[int, int], config: AdapterConfig) -> LoRALinear:
     parent, _, attribute = layer.rpartition(".")
-    lora = LoRALinear(model.get_submodule(layer), shape, config.r, config.scale)
+    lora = LoRALinear(model.get_submodule(layer), shape, config.r, config.scale, config.lora_dropout)
     setattr(model.get_submodule(parent), attribute, lora)
     return lora.train(model.training)
 
@@ -369,8 +294,21 @@ def merge_adapter(model: nn.Module) -> int:
     return len(changed)
 
 
-def save_adapter(model: nn.Module, path: str | PathLike[str], config: AdapterConfig, family: Family) -> None:
+def save_adapter(
+    model: nn.Module,
+    path: str | PathLike[str],
+    config: AdapterConfig,
+    family: Family,
+    base: Mapping[str, str] | None = None,
+) -> None:
     """Write the adapter that is attached to a model, as `peft` would for the model's class in the reference.
+
+    Args:
+        model: With the adapter.
+        path: The folder to write; an adapter that is there is replaced.
+        config: The adapter's.
+        family: Of the model.
+        base: What `adapter_base.fingerprint` says of the model it was trained on, to be kept with the weights.
 
     Raises:
         InputError: There is none.
@@ -386,5 +324,5 @@ def save_adapter(model: nn.Module, path: str | PathLike[str], config: AdapterCon
     if not tensors:
         raise InputError("The model has no adapter attached; there is nothing to save.")
     with replace_folder(Path(path), CONFIG) as folder:
-        save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+        save_file(tensors, folder / WEIGHTS, metadata={"format": "pt", **(base or {})})
         (folder / CONFIG).write_text(json.dumps(config.to_peft(), indent=1) + "\n", encoding="utf-8")

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from tutti.checkpoints.adapter_base import check_base
 from tutti.checkpoints.adapters import (
     Adapter,
     attach_adapter,
@@ -156,7 +157,7 @@ def load(
     named = _name(stored, family)
     entries = {name: entry for name, entry in named.items() if name not in computed}
     adapter = choose_adapter(folder, adapter) if own_adapter else adapter
-    lora = None if adapter is None else _read_fitting(adapter, family, model, entries, tied)
+    lora = None if adapter is None else _read_fitting(adapter, family, model, entries, str(path))
     layers = _schemes(model, entries, family, quantize, quantized)
     table = shared_codes(model, layers, entries, family, quantized) if layers else None
     expected = stored_weights(model, layers, table) if quantized else model.state_dict()
@@ -260,12 +261,13 @@ def _read_fitting(
     family: Family,
     model: nn.Module,
     entries: Mapping[str, Entry],
-    tied: Mapping[str, str],
+    name: str,
 ) -> Adapter:
     """An adapter that fits the model, while all its layers are plain ones on `meta`."""
     lora = read_adapter(adapter, family)
     check_adapter(lora, model)
-    check_copies(lora, entries, tied)
+    check_base(lora.folder, name, entries)
+    check_copies(lora, entries, getattr(model, "tied", {}))
     return lora
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
+from tutti.checkpoints.adapter_base import check_base
 from tutti.checkpoints.adapters import (
     attach_adapter,
     check_adapter,
@@ -59,6 +60,8 @@ def merge(model: str | PathLike[str], adapter: str | PathLike[str], into: str | 
     packed = any(entry.scale is not None for entry in stored.values())
     plain = load(model, dtype="float32" if packed else _precision(info.dtype_bytes), own_adapter=False).model
     check_adapter(lora, plain)
+    computed = getattr(plain, "computed", ())
+    check_base(lora.folder, str(model), {name: entry for name, entry in stored.items() if name not in computed})
     check_copies(lora, stored, getattr(plain, "tied", {}))
     attach_adapter(plain, lora)  # in float32, so that the sum is rounded once
     changed = merge_adapter(plain)

@@ -7,8 +7,9 @@ in Jinja's immutable sandbox, within budgets of time, of steps and of characters
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -43,6 +44,8 @@ class ChatTemplate:
     def __init__(self, source: str, special_tokens: Mapping[str, str] | None = None) -> None:
         self.source = source
         self.special_tokens = dict(special_tokens or {})
+        self.marks_answers = re.search(r"\{%[-+]?\s*generation\b", source) is not None
+        """Whether the template says itself which text is the assistant's, by `{% generation %}`."""
         self._environment = _Environment()
         try:
             self._template = self._environment.from_string(source)
@@ -76,6 +79,7 @@ class ChatTemplate:
         *,
         tools: Sequence[Mapping[str, Any]] = (),
         add_generation_prompt: bool = True,
+        marks: tuple[str, str] = ("", ""),
     ) -> str:
         """The conversation as text, to be encoded with `parse_special`.
 
@@ -83,6 +87,7 @@ class ChatTemplate:
             messages: `{"role": …, "content": …}` each, the content as the template expects it.
             tools: Functions that may be called, as `Tool.to_function` writes them.
             add_generation_prompt: Open the model's turn at the end.
+            marks: What is written before and behind each `{% generation %}` block.
 
         Raises:
             InputError: The template refuses the conversation.
@@ -90,6 +95,7 @@ class ChatTemplate:
         """
         self._environment.start()
         given = {"tools": list(tools)} if tools else {}
+        self._environment.marks = marks
         pieces: list[str] = []
         characters = 0
         try:
@@ -113,20 +119,27 @@ class _Refused(Exception):
 
 
 class _Generation(Extension):
-    """`{% generation %} … {% endgeneration %}`: marks what the model says, for training; here it is what it holds."""
+    """`{% generation %} … {% endgeneration %}`: what the model says, between the marks that the renderer asks for."""
 
     tags = {"generation"}  # noqa: RUF012 - as the base class declares it
 
-    def parse(self, parser: Parser) -> list[nodes.Node]:
+    def parse(self, parser: Parser) -> nodes.Node:
         """Keep what is between the tags."""
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.CallBlock(self.call_method("marked"), [], [], body).set_lineno(line)
+
+    def marked(self, caller: Callable[[], str]) -> str:
+        """The block with marks around it."""
+        begin, end = getattr(self.environment, "marks", ("", ""))
+        return f"{begin}{caller()}{end}"
 
 
 class _Environment(ImmutableSandboxedEnvironment):
     """The sandbox with budgets. One rendering at a time."""
 
     intercepted_binops = frozenset({"*", "**", "%"})
+    marks = ("", "")
 
     def __init__(self) -> None:
         super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation])

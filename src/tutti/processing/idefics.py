@@ -15,8 +15,8 @@ import numpy as np
 
 from tutti.errors import InputError, UnsupportedConfig
 from tutti.processing.images import ImageProcessor, Pixels
-from tutti.processing.prompt import MediaInput, Prompt, Turns, View, media_digest
-from tutti.processing.text import Words
+from tutti.processing.prompt import MediaInput, Prompt, TaughtDialogue, Turns, View, media_digest
+from tutti.processing.text import Words, check_taught, ended
 from tutti.processing.vision import PictureProcessor
 
 IMAGE, AROUND, END = "<image>", "<fake_token_around_image>", "<end_of_utterance>"
@@ -91,7 +91,18 @@ class IdeficsProcessor(PictureProcessor):
         if not turns or turns[-1][0] != "user" or not any(turns[-1][1]):
             raise InputError("The conversation does not end with a user's turn; expected a question to answer.")
         words = Words(self.tokenizer)
-        pieces = words.encode("".join(self._written(turns, words)))
+        written = "".join([*self._written(turns, words), "\n" + _LABELS["assistant"]])
+        return self._placed(turns, words.encode_said(written)[0])
+
+    def dialogue(self, turns: Turns) -> TaughtDialogue:
+        """A whole conversation as token ids, and which of them the assistant says. Errors as for `Processor`."""
+        check_taught(_texts(turns))
+        words = Words(self.tokenizer)
+        pieces, said = words.encode_said("".join(self._written(turns, words)))
+        return ended(TaughtDialogue(self._placed(turns, pieces), said), self.eos_ids)
+
+    def _placed(self, turns: Turns, pieces: list[tuple[list[int], bool]]) -> Prompt:
+        """Find the places of the pictures, and who looks at them."""
         ids = np.array([token for piece, _ in pieces for token in piece], np.int64)
         ours = np.repeat([by_template for _, by_template in pieces], [len(piece) for piece, _ in pieces])
         marks = np.flatnonzero(ours & (ids == self.tokenizer.token_id(IMAGE))).tolist()
@@ -112,6 +123,8 @@ class IdeficsProcessor(PictureProcessor):
         yield self.bos_token
         for number, (role, pieces) in enumerate(turns):
             yield "\n" * bool(number) + _LABELS[role]
+            said = role == "assistant"
+            yield words.begin * said
             last: str | MediaInput | None = None
             for piece in pieces:
                 if isinstance(piece, MediaInput):
@@ -120,8 +133,11 @@ class IdeficsProcessor(PictureProcessor):
                     before = {str: "\n", MediaInput: ""}.get(type(last), " " * bool(_LABELS[role]))
                     yield before + words.hide(piece.strip(" "))
                 last = piece
-            yield end
-        yield "\n" + _LABELS["assistant"]
+            yield end + words.end * said
+
+
+def _texts(turns: Turns) -> list[tuple[str, str]]:
+    return [(role, "".join(piece for piece in pieces if isinstance(piece, str))) for role, pieces in turns]
 
 
 def _media(turns: Turns) -> Sequence[MediaInput]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tutti.errors import UnsupportedConfig
 from tutti.processing.images import ImageProcessor, Pixels, resize
-from tutti.processing.prompt import MediaInput, Prompt, ToolUse, Turns, View, media_digest
+from tutti.processing.prompt import MediaInput, Prompt, TaughtDialogue, ToolUse, Turns, View, media_digest
 from tutti.processing.text import Words
 from tutti.processing.vision import VisionProcessor
 
@@ -151,7 +151,15 @@ class MllamaProcessor(VisionProcessor):
             InputError: The conversation is empty, or the template has no place for its media.
             UnsupportedTask: There are several turns and no template that says how to write them.
         """
-        prompt = super().written_prompt(turns, use)
+        return self._looking(super().written_prompt(turns, use))
+
+    def dialogue(self, turns: Turns) -> TaughtDialogue:
+        """A whole conversation as token ids, and which of them the assistant says. Errors as for `Processor`."""
+        taught = super().dialogue(turns)
+        return taught._replace(prompt=self._looking(taught.prompt))
+
+    def _looking(self, prompt: Prompt) -> Prompt:
+        """The same, with who looks at which tiles."""
         views: list[View] = []
         stop = len(prompt.input_ids)
         for number in reversed(range(len(prompt.media))):

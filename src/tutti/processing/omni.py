@@ -16,7 +16,17 @@ from tutti.media.limits import PADDING_S
 from tutti.media.video import Clip
 from tutti.processing.audio import LogMel, Samples
 from tutti.processing.images import ImageProcessor, Pixels
-from tutti.processing.prompt import Decoded, Decoding, MediaInput, Processor, Prompt, Turns, media_digest
+from tutti.processing.prompt import (
+    Decoded,
+    Decoding,
+    MediaInput,
+    Processor,
+    Prompt,
+    TaughtDialogue,
+    Turns,
+    media_digest,
+)
+from tutti.processing.text import check_taught
 from tutti.processing.text_meter import TextMeter
 from tutti.processing.tokenizer import Tokenizer
 
@@ -164,7 +174,19 @@ class OmniProcessor(Processor):
         """
         if not turns or turns[-1][0] != "user":
             raise InputError("The conversation does not end with a user's turn; expected a question to answer.")
+        prompt = self._written(turns).prompt
+        return replace(prompt, input_ids=np.append(prompt.input_ids, self.layout.assistant_id))
+
+    def dialogue(self, turns: Turns) -> TaughtDialogue:
+        """A whole conversation as token ids, and which of them the assistant says. Errors as for `Processor`."""
+        texts = [(role, " ".join(piece for piece in pieces if isinstance(piece, str))) for role, pieces in turns]
+        check_taught(texts)
+        return self._written(turns)
+
+    def _written(self, turns: Turns) -> TaughtDialogue:
+        """The conversation as token ids; what the assistant says ends with the end of its turn."""
         ids: list[int] = []
+        said: list[bool] = []
         media: list[MediaInput] = []
         starts: list[int] = []
         for role, pieces in turns:
@@ -174,11 +196,12 @@ class OmniProcessor(Processor):
                     starts.append(len(ids))
                     media.append(piece)
                     ids += [self._placeholder(piece.modality)] * piece.tokens
+            said += [False] * (len(ids) - len(said))
             ids += self.tokenizer.encode(" ".join(piece for piece in pieces if isinstance(piece, str)))
             if role == "assistant":
                 ids.append(self.layout.eos_id)
-        ids.append(self.layout.assistant_id)
-        return Prompt(np.array(ids, np.int64), tuple(media), tuple(starts))
+            said += [role == "assistant"] * (len(ids) - len(said))
+        return TaughtDialogue(Prompt(np.array(ids, np.int64), tuple(media), tuple(starts)), np.array(said, bool))
 
     def texts(self, texts: Sequence[str]) -> dict[str, NDArray[np.int64]]:
         """Texts to embed.

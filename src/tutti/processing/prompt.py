@@ -88,6 +88,14 @@ class ToolUse(NamedTuple):
     """Number of a tool's turn → id of the call that it answers."""
 
 
+class TaughtDialogue(NamedTuple):
+    """A whole conversation as token ids: what training learns from."""
+
+    prompt: Prompt
+    said: NDArray[np.bool_]
+    """(T,), True at tokens that the assistant says: those that are learned."""
+
+
 Turns = Sequence[tuple[str, Sequence[str | MediaInput]]]
 """Role, and texts and media of each turn, in order."""
 
@@ -130,8 +138,8 @@ class Processor(Protocol):
     """What makes a model's inputs, of every family. A family derives from this and adds what its tasks need.
 
     Media of any task: `decodings` and `prepare`. Answering: `prompt`, `decode`, `eos_ids`, `json_tokenizer` for answers
-    in JSON, and `tool_prompt` with `call_form` for tools. Embedding: `texts` and `text_meter`. What a family leaves out
-    is refused here, in one place.
+    in JSON, and `tool_prompt` with `call_form` for tools. Learning answers: `dialogue`. Embedding: `texts` and
+    `text_meter`. What a family leaves out is refused here, in one place.
     """
 
     @property
@@ -181,6 +189,17 @@ class Processor(Protocol):
             UnsupportedTask: The model uses no tools.
         """
         raise UnsupportedTask("This model cannot use tools; ask one whose chat template takes them, such as Qwen2.5.")
+
+    def dialogue(self, turns: Turns) -> TaughtDialogue:
+        """A whole conversation as token ids, and which of them the assistant says, as the chat template has it.
+
+        The last answer ends with a token that ends answers, whether or not the template writes one.
+
+        Raises:
+            InputError: The conversation does not suit the model, or the template does not say where answers begin.
+            UnsupportedTask: The model holds no conversation.
+        """
+        raise UnsupportedTask("This model cannot be taught answers; tune one with a decoder, such as tutti-mini.")
 
     def texts(self, texts: Sequence[str]) -> dict[str, NDArray[np.int64]]:
         """Texts to embed.

@@ -128,10 +128,23 @@ class Tokenizer:
         Raises:
             InputError: The text has characters that are not Unicode (lone surrogates).
         """
+        return self._encoding(text, add_special, parse_special).ids
+
+    def encode_spans(
+        self, text: str, *, add_special: bool = False, parse_special: bool = False
+    ) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token ids of a text, and of each the first character that it stands for and the one behind the last.
+
+        Arguments and errors as for `encode`. A token that stands for no character of the text has two equal numbers.
+        """
+        found = self._encoding(text, add_special, parse_special)
+        return found.ids, found.offsets
+
+    def _encoding(self, text: str, add_special: bool, parse_special: bool) -> tokenizers.Encoding:
         try:
             with self._lock:  # the choice is a switch on the tokenizer, not an argument
                 self._tokenizer.encode_special_tokens = not parse_special
-                return self._tokenizer.encode(text, add_special_tokens=add_special).ids
+                return self._tokenizer.encode(text, add_special_tokens=add_special)
         except (UnicodeEncodeError, TypeError):
             raise InputError("The text holds characters that are not Unicode; expected valid text.") from None
 

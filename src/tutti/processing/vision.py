@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.errors import InputError
-from tutti.processing.prompt import Decoded, Decoding, MediaInput, Prompt, ToolUse, Turns
-from tutti.processing.text import TextProcessor, Words, check_turns
+from tutti.processing.prompt import Decoded, Decoding, MediaInput, Prompt, TaughtDialogue, ToolUse, Turns
+from tutti.processing.text import TextProcessor, Words, check_taught, check_turns, continued_pair, ended, taught_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,19 +71,33 @@ class VisionProcessor(PictureProcessor):
             InputError: The conversation is empty, or the template has no place for its media.
             UnsupportedTask: There are several turns and no template that says how to write them.
         """
-        said = [(role, "\n".join(piece for piece in pieces if isinstance(piece, str))) for role, pieces in turns]
-        check_turns(self.chat, said)
+        check_turns(self.chat, [(role, _text(pieces)) for role, pieces in turns])
         words = Words(self.tokenizer, (self.image_token,))
         if self.chat is None:
             text = self.continued([item if _is_image(item) else words.hide(item) for item in turns[0][1]])
         else:
             text = self.render([(role, self.content(pieces, words)) for role, pieces in turns], use, words)
-        images = [
-            piece for _, pieces in turns for piece in pieces if isinstance(piece, MediaInput) and _is_image(piece)
-        ]
-        text, media = self._expanded(text, words, images)
+        text, media = self._expanded(text, words, _images(turns))
+        return self._placed(words.encode(text, add_special=self._adds_special(text)), media)
+
+    def dialogue(self, turns: Turns) -> TaughtDialogue:
+        """A whole conversation as token ids, and which of them the assistant says. Errors as for `Processor`."""
+        check_taught([(role, _text(pieces)) for role, pieces in turns], one_question=self.chat is None)
+        words = Words(self.tokenizer, (self.image_token,))
+        if self.chat is None:
+            question = self.continued([item if _is_image(item) else words.hide(item) for item in turns[0][1]])
+            text = continued_pair(question, words.hide(_text(turns[1][1])), words)
+        else:
+            messages = [{"role": role, "content": self.content(pieces, words)} for role, pieces in turns]
+            text = taught_text(self.chat, messages, words)
+        text, media = self._expanded(text, words, _images(turns))
+        pieces, said = words.encode_said(text, add_special=self._adds_special(text))
+        return ended(TaughtDialogue(self._placed(pieces, media), said), self.eos_ids)
+
+    def _adds_special(self, text: str) -> bool:
+        """Whether the tokenizer adds what begins a text: not where the template has written it."""
         bos = self.chat.special_tokens.get("bos_token") if self.chat else None
-        return self._placed(words.encode(text, add_special=not (bos and text.startswith(bos))), media)
+        return not (bos and text.startswith(bos))
 
     def _expanded(self, text: str, words: Words, images: Sequence[MediaInput]) -> tuple[str, list[MediaInput]]:
         """Write out what stands for each medium, in the order in which they stand in the text."""
@@ -110,6 +124,14 @@ class VisionProcessor(PictureProcessor):
         if len(places) != firsts[-1]:
             raise InputError(f"The prompt has {len(places)} places for {firsts[-1]} tokens of media; expected as many.")
         return Prompt(ids, tuple(media), tuple(int(places[first]) for first in firsts[:-1]))
+
+
+def _text(pieces: Sequence[str | MediaInput]) -> str:
+    return "\n".join(piece for piece in pieces if isinstance(piece, str))
+
+
+def _images(turns: Turns) -> list[MediaInput]:
+    return [piece for _, pieces in turns for piece in pieces if isinstance(piece, MediaInput) and _is_image(piece)]
 
 
 def _is_image(piece: str | MediaInput) -> bool:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from tutti.errors import CapacityError, InputError, TrainingError, TuttiError
 from tutti.training.distributed import Group
-from tutti.training.phases import Phase
+from tutti.training.phases import BatchSource, OrderedSource, Phase
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,16 @@ class Steps(Dataset[Any]):
         """Draw them. The generator of each depends on (seed, step, task, micro-batch) and nothing else."""
         try:
             return [
-                [
-                    task.source.batch(np.random.default_rng((self.phase.seed, step, index, micro)))
-                    for index, task in enumerate(self.phase.tasks)
-                ]
+                [self._batch(task.source, step, index, micro) for index, task in enumerate(self.phase.tasks)]
                 for micro in range(self.rank, self.phase.schedule.micro_batches, self.size)
             ]
         except TuttiError as error:
             return _Failure(CapacityError if isinstance(error, CapacityError) else InputError, str(error))
+
+    def _batch(self, source: BatchSource | OrderedSource, step: int, index: int, micro: int) -> Any:
+        if isinstance(source, OrderedSource):
+            return source.batch_at(step, micro)
+        return source.batch(np.random.default_rng((self.phase.seed, step, index, micro)))
 
 
 def batches(phase: Phase, steps: range, group: Group, workers: int) -> Iterator[tuple[int, list[list[Any]]]]:

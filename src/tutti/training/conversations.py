@@ -14,6 +14,7 @@ from tutti.content import Audio, Image, Media, Message, Part, Role, Text, Video,
 from tutti.errors import InputError
 from tutti.media.text_files import read_text
 from tutti.training.data import (
+    BadRow,
     Dialogue,
     collect,
     list_field,
@@ -35,7 +36,7 @@ _KINDS: Mapping[str, type[Media]] = {"image": Image, "audio": Audio, "video": Vi
 _PLACEHOLDER = re.compile(r"\n?<(image|audio|video)>\n?")
 
 
-def read_llava(file: Path, media_folder: Path | None = None) -> list[Dialogue]:
+def read_llava(file: Path, media_folder: Path | None = None, bad: list[BadRow] | None = None) -> list[Dialogue]:
     """Read LLaVA JSON: a list of {"id", "image", "conversations": [{"from": "human" | "gpt", "value"}]}.
 
     `image`, `audio` and `video` are a path or a list of paths. Each stands where its placeholder (<image>, <audio>,
@@ -44,6 +45,7 @@ def read_llava(file: Path, media_folder: Path | None = None) -> list[Dialogue]:
     Args:
         file: A JSON list, or JSONL if its name ends so.
         media_folder: Where the paths start, and which they may not leave; the file's folder when not given.
+        bad: Receives malformed entries, which are then no error.
 
     Raises:
         InputError: The file cannot be read, or entries are malformed (all are counted, the first ten named).
@@ -54,7 +56,7 @@ def read_llava(file: Path, media_folder: Path | None = None) -> list[Dialogue]:
         return _llava(where, entry, files)
 
     if file.suffix == ".jsonl":
-        return read_json_lines(file, parse)
+        return read_json_lines(file, parse, bad)
     try:
         entries = json.loads(read_text(file))
     except (json.JSONDecodeError, RecursionError) as error:
@@ -63,10 +65,10 @@ def read_llava(file: Path, media_folder: Path | None = None) -> list[Dialogue]:
         ) from None
     if not isinstance(entries, list):
         raise InputError(f"{file} holds one JSON value; expected a list of conversations.")
-    return collect(file.name, ((f"entry {number}", entry) for number, entry in enumerate(entries, 1)), parse)
+    return collect(file.name, ((f"entry {number}", entry) for number, entry in enumerate(entries, 1)), parse, bad)
 
 
-def read_messages(file: Path, media_folder: Path | None = None) -> list[Dialogue]:
+def read_messages(file: Path, media_folder: Path | None = None, bad: list[BadRow] | None = None) -> list[Dialogue]:
     """Read JSONL of {"messages": [{"role", "content"}]}, content being text or a list of content parts.
 
     Parts: {"type": "text", "text"}, {"type": "image_url", "image_url": {"url"}}, and likewise "video_url" and
@@ -76,6 +78,7 @@ def read_messages(file: Path, media_folder: Path | None = None) -> list[Dialogue
     Args:
         file: UTF-8, one object a line.
         media_folder: Where the paths start, and which they may not leave; the file's folder when not given.
+        bad: Receives malformed lines, which are then no error.
 
     Raises:
         InputError: The file cannot be read, or lines are malformed (all are counted, the first ten named).
@@ -85,9 +88,9 @@ def read_messages(file: Path, media_folder: Path | None = None) -> list[Dialogue
     def parse(where: str, row: Mapping[str, Any]) -> Dialogue:
         rest = {key: value for key, value in row.items() if key not in ("messages", "id")}
         messages = parse_messages(row, "messages", files)
-        return Dialogue(key=str(row.get("id", where)), messages=messages, attributes=rest)
+        return Dialogue(key=str(row.get("id", where)), messages=messages, attributes=rest, where=where)
 
-    return read_json_lines(file, parse)
+    return read_json_lines(file, parse, bad)
 
 
 class MediaFiles:
@@ -190,7 +193,7 @@ def _llava(where: str, entry: Mapping[str, Any], files: MediaFiles) -> Dialogue:
         told = ", ".join(f"{count} {name}" for name, count in left.items())
         raise InputError(f"{told} more than placeholders such as <{next(iter(left))}>; expected one for each.")
     rest = {key: value for key, value in entry.items() if key not in ("id", "conversations", *_KINDS)}
-    return Dialogue(key=str(entry.get("id", where)), messages=tuple(messages), attributes=rest)
+    return Dialogue(key=str(entry.get("id", where)), messages=tuple(messages), attributes=rest, where=where)
 
 
 def _placed(text: str, waiting: dict[str, list[Media]]) -> list[Part]:

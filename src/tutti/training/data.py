@@ -22,6 +22,15 @@ MOST_SHOWN = 10
 """Bad lines that an error message names."""
 
 
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be learned from."""
+
+    where: str
+    """Where it stands: "line 3"."""
+    reason: str
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Example:
     """Media that belong together, and what is said of them."""
@@ -43,6 +52,8 @@ class Dialogue:
     key: str
     messages: tuple[Message, ...]
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    where: str = ""
+    """Where it stands in its file: "line 3"."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -53,24 +64,44 @@ class Preference:
     prompt: tuple[Message, ...]
     chosen: str
     rejected: str
+    where: str = ""
+    """Where it stands in its file: "line 3"."""
 
 
-def read_json_lines(file: Path, parse: Callable[[str, Mapping[str, Any]], T]) -> list[T]:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Verdict:
+    """A prompt with one answer, and whether that answer was good (a thumb up or down)."""
+
+    key: str
+    prompt: tuple[Message, ...]
+    answer: str
+    good: bool
+    where: str = ""
+    """Where it stands in its file: "line 3"."""
+
+
+def read_json_lines(
+    file: Path, parse: Callable[[str, Mapping[str, Any]], T], bad: list[BadRow] | None = None
+) -> list[T]:
     """Read a JSONL file whole; empty lines are passed over.
 
     Args:
         file: UTF-8, one object a line.
         parse: (key, object) → example; raises InputError for an object that is not one. The key is "line N".
+        bad: Receives the lines that are not what they should be, which are then no error.
 
     Raises:
         InputError: The file cannot be read, or lines are not what they should be: all of them are counted, the first
             ten named with their numbers.
     """
-    return collect(file.name, ((f"line {number}", line) for number, line in read_lines(file)), parse)
+    return collect(file.name, ((f"line {number}", line) for number, line in read_lines(file)), parse, bad)
 
 
 def collect(
-    name: str, entries: Iterable[tuple[str, str | Mapping[str, Any]]], parse: Callable[[str, Mapping[str, Any]], T]
+    name: str,
+    entries: Iterable[tuple[str, str | Mapping[str, Any]]],
+    parse: Callable[[str, Mapping[str, Any]], T],
+    bad: list[BadRow] | None = None,
 ) -> list[T]:
     """Parse all entries and report all that fail.
 
@@ -78,18 +109,22 @@ def collect(
         name: What the entries are from.
         entries: Where each stands ("line 3"), and its JSON text or object.
         parse: (where, object) → example.
+        bad: Receives the entries that are not what they should be, which are then no error.
 
     Raises:
         InputError: Entries are not what they should be.
     """
     found: list[T] = []
-    wrong: list[str] = []
+    failed: list[BadRow] = []
     for where, entry in entries:
         try:
             found.append(parse(where, _object(entry)))
         except InputError as error:
-            wrong.append(f"{where}: {error}")
-    if wrong:
+            failed.append(BadRow(where, str(error)))
+    if bad is not None:
+        bad += failed
+    elif failed:
+        wrong = [f"{row.where}: {row.reason}" for row in failed]
         more = f"\n  and {len(wrong) - MOST_SHOWN} more" if len(wrong) > MOST_SHOWN else ""
         shown = "".join(f"\n  {text}" for text in wrong[:MOST_SHOWN])
         raise InputError(f"{name} has {len(wrong)} malformed entries; correct or remove them:{shown}{more}")

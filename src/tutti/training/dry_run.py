@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tutti.checkpoints.quantizing import weight_bytes
 from tutti.training.batches import Steps, batches
 from tutti.training.distributed import Group
-from tutti.training.phases import Phase
+from tutti.training.phases import Phase, select
 from tutti.training.step import Stepper
 
 
@@ -59,7 +60,7 @@ def dry_run(model: nn.Module, phase: Phase, *, device: str = "cpu", measured_ste
     Raises:
         InputError: The phase cannot be run on this model.
     """
-    with _put_back(model):
+    with _put_back(model, phase):
         model.to(device)
         stepper = Stepper(model, phase, Group(device=device))
         drawn = iter(batches(phase, range(measured_steps + 1), Group(device=device), 0))
@@ -90,8 +91,10 @@ def dry_run(model: nn.Module, phase: Phase, *, device: str = "cpu", measured_ste
 
 
 @contextmanager
-def _put_back(model: nn.Module) -> Iterator[None]:
-    tensors = [*model.parameters(), *model.buffers()]
+def _put_back(model: nn.Module, phase: Phase) -> Iterator[None]:
+    """Keep a copy of what a step may change: trained parameters, and buffers."""
+    trained = select(dict(model.named_parameters()), phase.trainable)
+    tensors = [*(one for name, one in model.named_parameters() if name in trained), *model.buffers()]
     values = [tensor.detach().clone() for tensor in tensors]
     asked = [parameter.requires_grad for parameter in model.parameters()]
     modes = {module: module.training for module in model.modules()}
@@ -104,7 +107,7 @@ def _put_back(model: nn.Module) -> Iterator[None]:
         np.random.set_state(numpy_state)
         model.to(device)
         with torch.no_grad():
-            for tensor, value in zip([*model.parameters(), *model.buffers()], values, strict=True):
+            for tensor, value in zip(tensors, values, strict=True):
                 tensor.copy_(value)
         for parameter, wanted in zip(model.parameters(), asked, strict=True):
             parameter.grad = None
@@ -153,7 +156,5 @@ class _Holder:
 
 
 def _bytes(stepper: Stepper) -> int:
-    everything = [*stepper.model.parameters(), *stepper.model.buffers()]
     copies = 3 if stepper.average is None else 4  # gradient, Adam's two moments, and the running average
-    weights = sum(tensor.numel() * tensor.element_size() for tensor in everything)
-    return weights + copies * sum(p.numel() * p.element_size() for p in stepper.parameters.values())
+    return weight_bytes(stepper.model) + copies * sum(p.numel() * p.element_size() for p in stepper.parameters.values())

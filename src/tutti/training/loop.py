@@ -20,6 +20,7 @@ from torch import nn
 
 from tutti.training import distributed
 from tutti.training.batches import batches
+from tutti.training.best import Best, BestKept
 from tutti.training.phases import Phase
 from tutti.training.run_folder import RunFolder
 from tutti.training.step import StepOutcome, Stepper
@@ -35,8 +36,8 @@ class RunResult:
     """Steps taken in all."""
     finished: bool
     """False if it was stopped early; calling `train` again continues."""
-    stopped_by: Literal["end", "interrupt", "time", "step"]
-    """The schedule's end, Ctrl-C or SIGTERM, `max_seconds`, or `stop_after`."""
+    stopped_by: Literal["end", "interrupt", "time", "step", "patience"]
+    """The schedule's end, Ctrl-C or SIGTERM, `max_seconds`, `stop_after`, or no better validation for so long."""
     metrics: Mapping[str, float]
     """The last validation's figures."""
     seconds: float
@@ -45,6 +46,10 @@ class RunResult:
     """Steps whose loss or gradient was not finite."""
     notes: tuple[str, ...] = ()
     """What the user should be told."""
+    best_step: int | None = None
+    """Step whose weights were kept as the best, where `best` was asked for."""
+    best_value: float | None = None
+    """Its figure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +79,7 @@ def train(  # noqa: PLR0913 - every argument has its own default and is a decisi
     log_every: int = 20,
     stop_after: int | None = None,
     max_seconds: float | None = None,
+    best: Best | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> RunResult:
     """Run a phase, or what is left of it.
@@ -94,6 +100,7 @@ def train(  # noqa: PLR0913 - every argument has its own default and is a decisi
         log_every: Steps between lines of `metrics.jsonl`, whose figures are averages over these steps.
         stop_after: Stop (resumable) once so many steps were taken in all.
         max_seconds: Stop (resumable) after the step in which this start has taken so long.
+        best: The figure of validation by which the best weights are kept and handed out; None hands out the last.
         say: Receives one line of progress at a time.
 
     Returns:
@@ -119,6 +126,7 @@ def train(  # noqa: PLR0913 - every argument has its own default and is a decisi
         group.wait()
         model.to(group.device)
         run = _Run(Stepper(model, phase, group), files, pace, validate, say)
+        run.best = None if best is None else BestKept(files.path, best, files.writes)
         run.restore()
         run.go(workers, asked_to_stop)
         result = run.end()
@@ -157,7 +165,8 @@ class _Run:
         self.done = 0
         self.metrics: dict[str, float] = {}
         self.window = _Window()
-        self.stopped_by: Literal["end", "interrupt", "time", "step"] = "end"
+        self.best: BestKept | None = None
+        self.stopped_by: Literal["end", "interrupt", "time", "step", "patience"] = "end"
         self.began = self.logged_at = self.saved_at = time.monotonic()
         self.examples_since = self.steps_since = 0
         self.saved = -1
@@ -171,11 +180,16 @@ class _Run:
             self.done = self.saved = int(state["step"])
             self.metrics = dict(state["metrics"])
             self.stepper.skipped, self.stepper.skipped_in_a_row = state["skipped"]
+            if self.best and "best" in state:
+                self.best.restore(state["best"])
             self.window = _Window(state["window"][0], state["window"][1], state["window"][2])
             self.say(f"{self.phase.name}: continuing at step {self.done} of {self.steps}.")
 
     def go(self, workers: int, asked_to_stop: Callable[[], bool]) -> None:
         """Take the steps that are left, until the end or a reason to stop."""
+        if self.best and self.best.exhausted:
+            self.stopped_by = "patience"
+            return
         if self.pace.stop_after is not None and self.done >= self.pace.stop_after < self.steps:
             self.stopped_by = "step"
             return
@@ -190,21 +204,26 @@ class _Run:
 
     def end(self) -> RunResult:
         """Keep the state, draw the curve, and leave the model as it is handed out."""
-        finished = self.done >= self.steps
+        finished = self.done >= self.steps or self.stopped_by == "patience"
         if self.saved < self.done or not finished:
             self.files.save(self.stepper, self.done, self._state(), finished=finished)
         note = self.files.draw()
         if self.stepper.average:
             self.stepper.average.exchange(self.stepper.parameters)
+        if self.best and finished:
+            self.best.tidy()
+            self.best.put(self.stepper.parameters)
         self.stepper.model.eval()
         return RunResult(
             step=self.done,
             finished=finished,
-            stopped_by="end" if finished else self.stopped_by,
+            stopped_by="end" if self.done >= self.steps else self.stopped_by,
             metrics=self.metrics,
             seconds=self.files.seconds,
             skipped_steps=self.stepper.skipped,
             notes=(note,) if note else (),
+            best_step=self.best.step if self.best and self.best.step >= 0 else None,
+            best_value=self.best.value if self.best and self.best.step >= 0 else None,
         )
 
     def _log(self, outcome: StepOutcome) -> None:
@@ -238,6 +257,8 @@ class _Run:
             return
         with self.stepper.exported() as model, torch.no_grad():
             self.metrics = {name: float(value) for name, value in self.validate(model).items()}
+            if self.best:
+                self.best.validated(self.done, self.metrics, self.stepper.parameters)
         self.files.log(self.done, self.metrics)
         self.say(f"{self.phase.name} {self.done}: " + ", ".join(f"{k} {v:.4f}" for k, v in self.metrics.items()))
 
@@ -247,6 +268,9 @@ class _Run:
             if self.stepper.group.any(holds):
                 self.stopped_by = "interrupt" if reason == "interrupt" else "time"
                 return True
+        if self.stepper.group.any(bool(self.best and self.best.exhausted)) and self.done < self.steps:
+            self.stopped_by = "patience"
+            return True
         if self.pace.stop_after is not None and self.done >= self.pace.stop_after:
             self.stopped_by = "step"
             return True
@@ -256,12 +280,15 @@ class _Run:
         due = self.pace.save_every and self.done % self.pace.save_every == 0
         if self.done < self.steps and (due or time.monotonic() - self.saved_at > self.pace.save_every_s):
             self.files.save(self.stepper, self.done, self._state())
+            if self.best:
+                self.best.tidy()
             self.saved_at, self.saved = time.monotonic(), self.done
 
     def _state(self) -> dict[str, Any]:
         window = [self.window.steps, self.window.skipped, dict(self.window.sums)]
         skipped = [self.stepper.skipped, self.stepper.skipped_in_a_row]
-        return {"metrics": self.metrics, "skipped": skipped, "window": window}
+        best = {"best": self.best.state()} if self.best else {}
+        return {"metrics": self.metrics, "skipped": skipped, "window": window, **best}
 
 
 @contextmanager

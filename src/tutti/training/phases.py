@@ -6,7 +6,7 @@ import fnmatch
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from tutti.errors import InputError
 from tutti.training.describe import plain
@@ -27,6 +27,15 @@ class BatchSource(Protocol):
 
     def batch(self, rng: np.random.Generator) -> Any:
         """Draw one batch: tensors, arrays and values in any nest of dicts, lists and tuples."""
+        ...
+
+
+@runtime_checkable
+class OrderedSource(Protocol):
+    """Where batches come from that go through a collection, each example once an epoch."""
+
+    def batch_at(self, step: int, micro: int) -> Any:
+        """The batch of a step's micro-batch: a pure function of the two numbers."""
         ...
 
 
@@ -92,7 +101,7 @@ class TrainingTask:
     name: str
     objective: Objective
     """(model, batch) → named scalars; "loss" is minimised, the others are logged."""
-    source: BatchSource
+    source: BatchSource | OrderedSource
     weight: float = 1.0
     """Factor of the loss."""
 
@@ -107,6 +116,8 @@ class Phase:
     """Patterns (`fnmatch`) over parameter names; what none matches is frozen."""
     schedule: Schedule
     seed: int = 0
+    keeps: Literal["all", "trained"] = "all"
+    """Which weights states hold: all, or those that are trained, where the others are the base model's."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run.
@@ -132,6 +143,7 @@ class Phase:
             "trainable": list(self.trainable),
             "schedule": plain(vars(self.schedule)),
             "seed": self.seed,
+            **({} if self.keeps == "all" else {"keeps": self.keeps}),
         }
 
 

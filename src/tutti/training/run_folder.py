@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import time
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from tutti import __version__
@@ -20,8 +19,9 @@ from tutti.engine.machine import processor
 from tutti.errors import TrainingError, writing
 from tutti.media.text_files import json_object, lines_of
 from tutti.training.curve import draw
+from tutti.training.files import save_tensors, save_text
 from tutti.training.phases import Phase
-from tutti.training.step import Stepper
+from tutti.training.step import BATCH_NORMS, Stepper
 
 _SLOTS = ("step", "exp_avg", "exp_avg_sq")
 """What AdamW keeps for a parameter."""
@@ -72,7 +72,8 @@ class RunFolder:
         if not resume:
             for name in ("state.json", "metrics.jsonl", "curve.png", "model.safetensors"):
                 (self.path / name).unlink(missing_ok=True)
-            self._remove_states(keep=None)
+            for old in [*self.path.glob("state-*"), *self.path.glob("best-*")]:
+                old.unlink()
             self.starts = []
         self.starts.append(
             {
@@ -83,7 +84,7 @@ class RunFolder:
                 "processes": processes,
             }
         )
-        _write(self.path / "run.json", json.dumps({"phase": self.phase, "starts": self.starts}, indent=1) + "\n")
+        save_text(json.dumps({"phase": self.phase, "starts": self.starts}, indent=1) + "\n", self.path / "run.json")
 
     def log(self, step: int, figures: Mapping[str, Any]) -> None:
         """Append a line to `metrics.jsonl`."""
@@ -123,13 +124,15 @@ class RunFolder:
         if not self.writes:
             return
         file = self.path / f"state-{step}.safetensors"
-        _save_tensors(_drain(stepper), file)
+        save_tensors(_drain(stepper), file)
         state = {"step": step, "tensors": file.name, "finished": finished, "seconds": self.seconds, **values}
         if finished:  # before the state says so
-            with stepper.exported() as model:
-                _save_tensors(dict(model.state_dict()), self.path / "model.safetensors")
-        _write(self.path / "state.json", json.dumps(state))
-        self._remove_states(keep=file)
+            with stepper.exported():
+                save_tensors(_kept(stepper), self.path / "model.safetensors")
+        save_text(json.dumps(state), self.path / "state.json")
+        for old in self.path.glob("state-*"):
+            if old != file:
+                old.unlink()
 
     def draw(self) -> str:
         """Draw the curve.
@@ -145,16 +148,11 @@ class RunFolder:
         if file.exists():
             whole = file.read_text(encoding="utf-8").rpartition("\n")[0]
             kept = (line for _, line in lines_of(whole) if json_object(line)["step"] <= step)
-            _write(file, "".join(f"{line}\n" for line in kept))
-
-    def _remove_states(self, keep: Path | None) -> None:
-        for old in self.path.glob("state-*"):
-            if old != keep:
-                old.unlink()
+            save_text("".join(f"{line}\n" for line in kept), file)
 
 
 def _drain(stepper: Stepper) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = {f"model.{name}": tensor for name, tensor in stepper.model.state_dict().items()}
+    tensors: dict[str, Tensor] = {f"model.{name}": tensor for name, tensor in _kept(stepper).items()}
     for name, parameter in stepper.parameters.items():
         for slot, value in stepper.optimizer.state.get(parameter, {}).items():
             tensors[f"optimizer.{slot}.{name}"] = value
@@ -163,35 +161,30 @@ def _drain(stepper: Stepper) -> dict[str, Tensor]:
     return tensors
 
 
+def _kept(stepper: Stepper) -> dict[str, Tensor]:
+    """The weights that a state holds: all, or the trained ones with the running statistics that go with them."""
+    if stepper.phase.keeps == "all":
+        return dict(stepper.model.state_dict())
+    norms = (name for name, module in stepper.model.named_modules() if isinstance(module, BATCH_NORMS))
+    held = {f"{name}.{buffer}" for name in norms for buffer in ("running_mean", "running_var", "num_batches_tracked")}
+    statistics = {name: value for name, value in stepper.model.named_buffers() if name in held}
+    return {**stepper.parameters, **statistics}
+
+
 def _fill(stepper: Stepper, tensors: Mapping[str, Tensor]) -> None:
-    stepper.model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
+    weights = {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
+    if stepper.phase.keeps == "all":
+        stepper.model.load_state_dict(weights)
+    else:
+        with torch.no_grad():
+            for name, value in _kept(stepper).items():
+                value.copy_(weights[name])
     for name, parameter in stepper.parameters.items():
         slots = {slot: tensors[f"optimizer.{slot}.{name}"] for slot in _SLOTS if f"optimizer.{slot}.{name}" in tensors}
         if slots:  # a parameter that never had a gradient has none
             stepper.optimizer.state[parameter] = {slot: value.to(parameter.device) for slot, value in slots.items()}
         if stepper.average:
             stepper.average.values[name].copy_(tensors[f"average.{name}"])
-
-
-def _save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
-    partial = file.with_name(file.name + ".partial")
-    # cloned, because safetensors refuses tensors that share memory (tied weights)
-    save_file({name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}, partial)
-    _put(partial, file)
-
-
-def _write(file: Path, text: str) -> None:
-    partial = file.with_name(file.name + ".partial")
-    with writing(file):
-        partial.write_text(text, encoding="utf-8")
-        _put(partial, file)
-
-
-def _put(partial: Path, file: Path) -> None:
-    """Give a complete file its name, after it has reached the disk: a power cut leaves the old one or the new one."""
-    with partial.open("rb") as written:
-        os.fsync(written.fileno())
-    partial.replace(file)
 
 
 def _read_json(file: Path) -> dict[str, Any]:

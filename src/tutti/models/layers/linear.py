@@ -15,7 +15,7 @@ from tutti.models.layers.kernels import Kernel, RowsKernel, join_kernels, make_k
 
 
 class QuantizedLinear(nn.Module):
-    """A linear layer of int8 or int4 weights, for inference on the CPU.
+    """A linear layer of int8 or int4 weights, on the CPU; gradients pass through it, and the weights learn nothing.
 
     Args:
         codes: The weights.
@@ -170,8 +170,31 @@ def _product(x: Tensor, kernel: Kernel, bias: Tensor | None) -> Tensor:
     shape = (*x.shape[:-1], kernel.rows)
     if not x.numel():  # a step that only reads a part of a prompt asks for the logits of no token
         return x.new_empty(shape)
-    out = kernel(x.reshape(-1, x.shape[-1]))
+    rows = x.reshape(-1, x.shape[-1])
+    if torch.is_grad_enabled() and x.requires_grad:
+        learned: Tensor = _ThroughCodes.apply(rows, kernel)  # type: ignore[no-untyped-call]
+        return (learned if bias is None else learned + bias).view(shape)
+    out = kernel(rows)
     return (out if bias is None else out.add_(bias)).view(shape)
+
+
+class _ThroughCodes(torch.autograd.Function):
+    """A quantized product through which gradients pass to its input, for what is trained beside the codes (QLoRA).
+
+    Forward it is the very product that answers are computed with. Backward the weights are those that the codes stand
+    for, and the rounding of activations counts as if it were not there (straight through: Bengio et al. 2013).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Kernel) -> Tensor:
+        """Shapes: (M, K) → (M, N)."""
+        ctx.kernel = kernel
+        return kernel(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        """Shapes: (M, N) → (M, K)."""
+        return gradient @ ctx.kernel.codes().dequantized(), None
 
 
 def _biases(layers: list[nn.Linear] | list[QuantizedLinear]) -> Tensor | None:

@@ -7,8 +7,11 @@ The change's layers are named as in PEFT.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -22,23 +25,47 @@ class LoRALinear(nn.Module):
         shape: (N, K).
         rank: Width between A and B.
         scale: Factor of the change.
+        dropout: Share of the inputs of the change that are left out in training.
     """
 
-    def __init__(self, base_layer: nn.Module, shape: tuple[int, int], rank: int, scale: float) -> None:
+    def __init__(
+        self, base_layer: nn.Module, shape: tuple[int, int], rank: int, scale: float, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.base_layer = base_layer
         self.lora_A = nn.Linear(shape[1], rank, bias=False)
         self.lora_B = nn.Linear(rank, shape[0], bias=False)
         self.scale = scale
+        self.dropout = dropout
+        self.enabled = True
+        """Whether the change is added; without it the layer is the base layer."""
         nn.init.kaiming_uniform_(self.lora_A.weight, a=math.sqrt(5))
         nn.init.zeros_(self.lora_B.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: (…, K) → (…, N)."""
-        out: Tensor = self.base_layer(x) + self.scale * self.lora_B(self.lora_A(x))
-        return out
+        base: Tensor = self.base_layer(x)
+        if not self.enabled:
+            return base
+        # The change stays in float32 beside a base layer of 16 bits.
+        inputs = F.dropout(x.to(self.lora_A.weight.dtype), self.dropout, self.training)
+        return base + (self.scale * self.lora_B(self.lora_A(inputs))).to(base.dtype)
 
     @torch.no_grad()
     def change(self) -> Tensor:
         """What it adds to the base layer's weight, (N, K) float32."""
         return self.scale * (self.lora_B.weight.float() @ self.lora_A.weight.float())
+
+
+@contextmanager
+def without_adapters(model: nn.Module) -> Iterator[None]:
+    """The model as it was before its adapters, while the block runs."""
+    layers = [module for module in model.modules() if isinstance(module, LoRALinear)]
+    before = [layer.enabled for layer in layers]
+    for layer in layers:
+        layer.enabled = False
+    try:
+        yield
+    finally:
+        for layer, enabled in zip(layers, before, strict=True):
+            layer.enabled = enabled
