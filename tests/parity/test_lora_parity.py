@@ -64,6 +64,16 @@ def base(folder: Path, **changes: Any) -> LlamaForCausalLM:
     return model
 
 
+def llama_like(kind: str, sizes: dict[str, Any]) -> torch.nn.Module:
+    """A small model of theirs whose weights all matter."""
+    config, model_class = {"llama": (LlamaConfig, LlamaForCausalLM), "mistral": (MistralConfig, MistralForCausalLM)}[
+        kind
+    ]
+    model = model_class(config(**sizes)).eval()
+    written.draw(model)
+    return model.eval()
+
+
 def trained(model: torch.nn.Module, folder: Path, **settings: Any) -> peft.PeftModel:
     """An adapter whose change is large enough to be seen."""
     adapted = peft.get_peft_model(model, peft.LoraConfig(task_type="CAUSAL_LM", **settings)).eval()

@@ -49,6 +49,11 @@ def tokenizer_file() -> str:
     return words.to_str()
 
 
+def files() -> dict[str, str]:
+    """What a checkpoint of the tiny model holds beside its weights."""
+    return {"tokenizer.json": tokenizer_file(), "preprocessor_config.json": json.dumps(SETTINGS)}
+
+
 Save = Callable[..., Path]
 
 
@@ -58,8 +63,7 @@ def save(tmp_path_factory: pytest.TempPathFactory) -> Save:
 
     def write(**changes: Any) -> Path:
         path = tmp_path_factory.mktemp("models") / "tiny"
-        files = {"tokenizer.json": tokenizer_file(), "preprocessor_config.json": json.dumps(SETTINGS)}
-        checkpoints.save(tiny_model(**changes), path, tiny_values(**changes), files)
+        checkpoints.save(tiny_model(**changes), path, tiny_values(**changes), files())
         return path
 
     return write

@@ -272,7 +272,7 @@ def _media_store(
     if first is not None and isinstance(model, Decoder):
         # What is trained may lie in trunk or connector: the graph itself says whether it does.
         made = media.encoded(model, [first], next(model.parameters()).device)
-        media.moves = made[first.digest].requires_grad
+        media.moves, media.encodings = made[first.digest].requires_grad, 0
     return media
 
 
