@@ -235,6 +235,8 @@ def test_tutti_omni(tmp_path: Path) -> None:
     assert made.media.encodings == 3
     save_tuned(made, loaded, tmp_path)
     config = peft.LoraConfig.from_pretrained(tmp_path / "adapter")
+    config.base_model_name_or_path = None
+    config.inference_mode = False
     reference = checkpoints.load(folder)
     adapted = peft.get_peft_model(reference.model, config)
     weights = peft.load_peft_weights(str(tmp_path / "adapter"))

@@ -69,6 +69,9 @@ COMMANDS = {
     "redact": (
         "tutti.cli.redact",
         "Copy media without faces, words that identify and metadata, with a record of what was done.",
+    "tune": (
+        "tutti.cli.tune",
+        "Tune a model that answers on your own data: an adapter, some parts, or the whole.",
     ),
     "train": ("tutti.cli.train", "Run the training phases of a recipe."),
 }

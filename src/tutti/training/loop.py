@@ -247,7 +247,8 @@ class _Run:
         left_min = (self.steps - self.done) / rate / 60
         shown = ", ".join(f"{key} {value:.3f}" for key, value in figures.items() if "/" in key)
         skipped = f", {self.stepper.skipped} skipped" if self.stepper.skipped else ""
-        pace = f"{rate:.2f} steps/s, {left_min:.1f} min left{skipped}"
+        learning = f"{self.phase.schedule.rate(self.done - 1):.2g}"
+        pace = f"{rate:.2f} steps/s, {left_min:.1f} min left, learning rate {learning}{skipped}"
         return f"{self.phase.name} {self.done}/{self.steps} ({pace}): {shown}"
 
     def _validate(self) -> None:
