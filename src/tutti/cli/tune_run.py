@@ -230,7 +230,7 @@ def _finished(
     if refused:
         _remove(arguments.out / made.name)
     use = _use(arguments, made)
-    figures = {**result.metrics, **({"best_step": float(result.best_step)} if result.best_step else {})}
+    figures = {**result.metrics, **({"best_step": float(result.best_step)} if result.best_step is not None else {})}
     _card(arguments, loaded, tuning, use).with_figures(held.compared(before, after), guard).write(arguments.out)
     held.track(before, after, arguments)
     return Tuned(

@@ -39,19 +39,22 @@ class BestKept:
     def __init__(self, folder: Path, best: Best, writes: bool) -> None:
         self._folder, self._best, self._writes = folder, best, writes
         self.step, self.value, self.misses = -1, 0.0, 0
+        self.figures: dict[str, float] = {}
+        """All that was measured of the best weights."""
 
     @property
     def exhausted(self) -> bool:
         """Whether patience is at its end."""
         return self._best.patience is not None and self.misses >= self._best.patience
 
-    def state(self) -> list[float]:
+    def state(self) -> list[Any]:
         """What a resumed run needs."""
-        return [self.step, self.value, self.misses]
+        return [self.step, self.value, self.misses, self.figures]
 
     def restore(self, state: Any) -> None:
         """Go on from what `state` gave."""
         self.step, self.value, self.misses = int(state[0]), float(state[1]), int(state[2])
+        self.figures = dict(state[3])
 
     def validated(self, step: int, figures: Mapping[str, float], parameters: Mapping[str, nn.Parameter]) -> None:
         """Look at a validation, and keep the weights if they are the best.
@@ -68,7 +71,7 @@ class BestKept:
         if self.step >= 0 and not better:
             self.misses += 1
             return
-        self.step, self.value, self.misses = step, value, 0
+        self.step, self.value, self.misses, self.figures = step, value, 0, dict(figures)
         if self._writes:
             save_tensors(dict(parameters), self._file(step))
 

@@ -39,7 +39,7 @@ class RunResult:
     stopped_by: Literal["end", "interrupt", "time", "step", "patience"]
     """The schedule's end, Ctrl-C or SIGTERM, `max_seconds`, `stop_after`, or no better validation for so long."""
     metrics: Mapping[str, float]
-    """The last validation's figures."""
+    """The last validation's figures; of a finished run that keeps the best weights, the best's."""
     seconds: float
     """Wall time of the run, over all its starts."""
     skipped_steps: int
@@ -218,7 +218,7 @@ class _Run:
             step=self.done,
             finished=finished,
             stopped_by="end" if self.done >= self.steps else self.stopped_by,
-            metrics=self.metrics,
+            metrics=self.best.figures if finished and self.best and self.best.step >= 0 else self.metrics,
             seconds=self.files.seconds,
             skipped_steps=self.stepper.skipped,
             notes=(note,) if note else (),
