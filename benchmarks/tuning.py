@@ -130,7 +130,7 @@ def scores(suite: Path, models: Sequence[str], out: Path) -> dict[str, list[floa
 
 def points(model: tutti.Model, files: Sequence[Path]) -> NDArray[np.float32]:
     """Where pictures lie in the shared space. Shape (N, D)."""
-    return np.concatenate([model.embed(files[start : start + 32]).vectors for start in range(0, len(files), 32)])
+    return np.concatenate([model.embed(list(files[start : start + 32])) for start in range(0, len(files), 32)])
 
 
 def head(work: Path, learned: int, asked: int) -> list[float]:

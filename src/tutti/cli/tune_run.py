@@ -71,7 +71,9 @@ def tune(arguments: argparse.Namespace) -> Tuned:
         validate_every=every if tuning.validation else 0,
         save_every_s=arguments.save_every,
         log_every=max(1, min(20, tuning.phase.schedule.steps // 20)),
-        best=Best(figure=figure, higher=higher, patience=arguments.patience) if tuning.validation else None,
+        best=Best(figure=figure, higher=higher, tie="validation/loss", patience=arguments.patience)
+        if tuning.validation
+        else None,
         say=note,
     )
     for text in result.notes:

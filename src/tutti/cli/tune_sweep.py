@@ -36,7 +36,7 @@ def sweep(arguments: argparse.Namespace) -> int | None:
             note(result.reason)
             return None
         results.append((name, settings, result))
-    best = max((one for one in results if one[2].promoted), key=lambda one: _value(one[2]), default=None)
+    best = max((one for one in results if one[2].promoted), key=lambda one: _values(one[2]), default=None)
     rows = [{"try": name, **settings, **dict(result.figures)} for name, settings, result in results]
     text = json.dumps({"tries": rows, "best": best[0] if best else None}, indent=1)
     (arguments.out / "sweep.json").write_text(text + "\n", encoding="utf-8")
@@ -50,9 +50,10 @@ def sweep(arguments: argparse.Namespace) -> int | None:
     return None
 
 
-def _value(result: Any) -> float:
+def _values(result: Any) -> tuple[float, float]:
+    """The score, and of equal ones the smaller loss."""
     figures = result.figures
-    return float(figures.get("validation/score", -figures.get("validation/loss", float("inf"))))
+    return float(figures.get("validation/score", 0.0)), -float(figures["validation/loss"])
 
 
 def _print(arguments: argparse.Namespace, rows: Sequence[dict[str, Any]], best: str, made: str) -> None:

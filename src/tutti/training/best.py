@@ -23,6 +23,8 @@ class Best:
     """Name among what validation measures."""
     higher: bool = True
     """Whether more is better."""
+    tie: str | None = None
+    """Among equal figures, the one with less of this is the best."""
     patience: int | None = None
     """Validations in a row without a better figure after which the run ends; None goes on to the end."""
 
@@ -68,6 +70,8 @@ class BestKept:
             )
         value = figures[self._best.figure]
         better = value > self.value if self._best.higher else value < self.value
+        if value == self.value and self._best.tie is not None:
+            better = figures[self._best.tie] < self.figures.get(self._best.tie, float("inf"))
         if self.step >= 0 and not better:
             self.misses += 1
             return
