@@ -69,6 +69,6 @@ def test_what_a_processor_adds_is_how_media_are_prepared(kind: type) -> None:
     if kind.__name__ != "Wav2Vec2Processor":  # its samples go to the model as they are
         assert ("prepare" in own) == ("decodings" in own)
     assert {
-        "accepts", "decode", "decodings", "dialogue", "eos_ids", "json_tokenizer", "prepare", "prompt", "text_meter",
-        "texts",
+        "accepts", "call_form", "decode", "decodings", "dialogue", "eos_ids", "json_tokenizer", "prepare", "prompt",
+        "text_meter", "texts", "tool_prompt",
     } == CONTRACT  # fmt: skip

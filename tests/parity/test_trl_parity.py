@@ -15,7 +15,7 @@ from tutti import checkpoints
 from tutti.content import Message, Text
 from tutti.processing.prompt import Turns
 from tutti.training.batches import move
-from tutti.training.data import Preference, Verdict
+from tutti.training.data import Preference, RatedAnswer
 from tutti.training.tuning import prepare_tuning
 from tutti.training.tuning_files import TuningFile
 from tutti.training.tuning_options import TuningOptions
@@ -108,12 +108,12 @@ def test_losses_and_gradients(objective: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(gradient.flatten().numpy(), values, atol=1e-5, rtol=1e-5)
 
 
-def row(number: int, objective: str) -> Preference | Verdict:
+def row(number: int, objective: str) -> Preference | RatedAnswer:
     found = trl_rows.PREFERENCES[number]
     prompt = tuple(Message(turn["role"], (Text(turn["content"]),)) for turn in found["prompt"])
     chosen, rejected = found["chosen"][0]["content"], found["rejected"][0]["content"]
     if objective == "kto":
-        return Verdict(key=f"{number}", prompt=prompt, answer=chosen, good=number == 0, where=f"line {number + 1}")
+        return RatedAnswer(key=f"{number}", prompt=prompt, answer=chosen, good=number == 0, where=f"line {number + 1}")
     return Preference(key=f"{number}", prompt=prompt, chosen=chosen, rejected=rejected, where=f"line {number + 1}")
 
 

@@ -50,13 +50,14 @@ def fingerprint_of(folder: Path, name: str, family: Family, computed: Collection
     return fingerprint(name, {ours: entry for ours, entry in named.items() if ours not in computed})
 
 
-def check_base(folder: Path, name: str, entries: Mapping[str, Entry]) -> None:
+def check_base(folder: Path, name: str, entries: Mapping[str, Entry], *, codes: bool = False) -> None:
     """Refuse an adapter of another base. One that does not say its base passes: other tools write none.
 
     Args:
         folder: The adapter's.
         name: Of the model that it shall go beside.
         entries: Its weights by the model's names.
+        codes: Whether its matrices are codes, so that vectors alone can be compared.
 
     Raises:
         CheckpointError: The adapter was trained on another model, or its header cannot be read.
@@ -69,7 +70,6 @@ def check_base(folder: Path, name: str, entries: Mapping[str, Entry]) -> None:
     if _WEIGHTS not in said:
         return
     found = fingerprint(name, entries)
-    codes = any(not entry.floating for entry in entries.values())
     key = _VECTORS if codes else _WEIGHTS
     if said.get(key) != found[key]:
         raise CheckpointError(

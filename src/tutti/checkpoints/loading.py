@@ -157,7 +157,7 @@ def load(
     named = _name(stored, family)
     entries = {name: entry for name, entry in named.items() if name not in computed}
     adapter = choose_adapter(folder, adapter) if own_adapter else adapter
-    lora = None if adapter is None else _read_fitting(adapter, family, model, entries, str(path))
+    lora = None if adapter is None else _read_fitting(adapter, family, model, entries, (str(path), quantized))
     layers = _schemes(model, entries, family, quantize, quantized)
     table = shared_codes(model, layers, entries, family, quantized) if layers else None
     expected = stored_weights(model, layers, table) if quantized else model.state_dict()
@@ -261,12 +261,12 @@ def _read_fitting(
     family: Family,
     model: nn.Module,
     entries: Mapping[str, Entry],
-    name: str,
+    named: tuple[str, bool],
 ) -> Adapter:
-    """An adapter that fits the model, while all its layers are plain ones on `meta`."""
+    """An adapter that fits the model of a name, held as codes or not, while all its layers are plain on `meta`."""
     lora = read_adapter(adapter, family)
     check_adapter(lora, model)
-    check_base(lora.folder, name, entries)
+    check_base(lora.folder, named[0], entries, codes=named[1])
     check_copies(lora, entries, getattr(model, "tied", {}))
     return lora
 

@@ -22,15 +22,27 @@ _LARGE_BYTES = 500_000_000
 """Loading so many bytes takes seconds, so progress is shown."""
 
 
-def add_model(parser: argparse.ArgumentParser, default: str = "tutti-mini") -> None:
-    """Add `--model` and `--quantize`; without a name, and without `TUTTI_MODEL`, the default is loaded."""
+def add_model(parser: argparse.ArgumentParser, default: str = "tutti-mini", *, several: bool = False) -> None:
+    """Add `--model`, `--adapter` and `--quantize`; without a name, and without `TUTTI_MODEL`, the default is loaded.
+
+    Args:
+        parser: To which they are added.
+        default: What the help says is loaded.
+        several: Whether there may be adapters with names of their own, as NAME=FOLDER.
+    """
     parser.add_argument(
         "--model",
         metavar="NAME",
         help="a built-in name, checkpoint folder, hub id, openai:, anthropic: or gemini:MODEL, or http://HOST/v1#MODEL "
         f"(default: TUTTI_MODEL, else {default})",
     )
-    parser.add_argument("--adapter", metavar="FOLDER", help="a LoRA adapter in the PEFT layout, trained on the model")
+    if several:
+        parser.add_argument(
+            "--adapter", action="append", metavar="[NAME=]FOLDER",
+            help="a LoRA adapter of the model; with a name it is asked by that name, beside the model; may be repeated",
+        )  # fmt: skip
+    else:
+        parser.add_argument("--adapter", metavar="FOLDER", help="a LoRA adapter of the model, or a run of `tutti tune`")
     add_quantize(parser)
 
 

@@ -88,7 +88,7 @@ class HeldOut:
 
 
 @dataclass(eq=False)
-class Guard:
+class GuardedSuite:
     """A suite that must not get worse by more than so many points.
 
     Args:
@@ -106,7 +106,7 @@ class Guard:
     second: Sequence[Outcome] = ()
 
     @classmethod
-    def of(cls, arguments: argparse.Namespace, loaded: Loaded) -> Guard:
+    def of(cls, arguments: argparse.Namespace, loaded: Loaded) -> GuardedSuite:
         """By what the command line asks for.
 
         Raises:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tutti.cli.options import note, print_json, told_of_loading
-from tutti.cli.tune_measure import Guard, HeldOut
+from tutti.cli.tune_measure import GuardedSuite, HeldOut
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def tune(arguments: argparse.Namespace) -> Tuned:
 
     loaded, tuning = prepared(arguments)
     held = HeldOut.of(arguments, loaded, tuning)
-    guard = Guard.of(arguments, loaded)
+    guard = GuardedSuite.of(arguments, loaded)
     before = held.answers("before")
     guard.before()
     figure, higher = held.figure
@@ -269,7 +269,7 @@ class _Card:
 
     card: Any
 
-    def with_figures(self, figures: Any, guard: Guard) -> Any:
+    def with_figures(self, figures: Any, guard: GuardedSuite) -> Any:
         rows, worse = figures
         return replace(self.card, figures=(*rows, *guard.figures()), worse=(*worse, *guard.worse()))
 

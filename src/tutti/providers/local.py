@@ -388,6 +388,17 @@ def load_local(
         torch.set_num_threads(settings.threads)
     loaded = checkpoints.load(name, quantize=quantize, adapter=adapter, told=told)
     run_passes(loaded.model, settings.second_form_bytes)
+    return served(name, loaded, settings, decoder, sealer_of)
+
+
+def served(
+    name: str,
+    loaded: checkpoints.Loaded,
+    settings: Settings,
+    decoder: MediaDecoder | None = None,
+    sealer_of: SealerOf | None = None,
+) -> LocalResponder | LocalEmbedder | LocalTranscriber:
+    """What serves a checkpoint that is loaded. Arguments and errors as for `load_local`."""
     for tasks, kind in _KINDS:
         if tasks <= set(loaded.info.tasks):
             return kind(name, loaded, decoder or InProcess(Limits.from_settings(settings)), _shelf(settings, sealer_of))

@@ -50,7 +50,7 @@ class Routes:
         service = self.service
         service.check_model(body.model)
         options = dialect.options_of(body, request.state.tenant)
-        envelope = dialect.Envelope(service.name)
+        envelope = dialect.Envelope(body.model or service.name)
         if not body.stream:
             answers = await unless_gone(request.receive, service.answers(body, options))
             _note(request, answers)
@@ -89,13 +89,16 @@ class Routes:
         return JSONResponse(written.model_dump(exclude_none=True))
 
     async def models(self) -> schemas.ModelsResponse:
-        """The model that is served here."""
-        return schemas.ModelsResponse(data=[schemas.ModelBody(id=self.service.name, created=self.service.created)])
+        """The models that are served here."""
+        service = self.service
+        return schemas.ModelsResponse(
+            data=[schemas.ModelBody(id=name, created=service.created) for name in service.names]
+        )
 
     async def one_model(self, name: str) -> schemas.ModelBody:
         """One model."""
         self.service.check_model(name)
-        return schemas.ModelBody(id=self.service.name, created=self.service.created)
+        return schemas.ModelBody(id=name, created=self.service.created)
 
     async def health(self) -> schemas.HealthResponse:
         """Whether requests are accepted."""

@@ -61,6 +61,8 @@ class Service:
     ) -> None:
         self.model, self.name, self.opener = model, name, opener
         self.verifier: Verifier | None = None
+        self.adapted: dict[str, Responder] = {}
+        """Name → the model with an adapter, for those who ask by that name."""
         self.created = int(time.time())
         self._telemetry = telemetry or Telemetry()
         self.admission = Admission(limits)
@@ -73,16 +75,21 @@ class Service:
         for threads in (self._answerers, self._preparers):
             threads.shutdown(wait=True, cancel_futures=True)
 
+    @property
+    def names(self) -> list[str]:
+        """What clients may ask for."""
+        return [self.name, *self.adapted]
+
     def check_model(self, name: str | None) -> None:
         """Refuse a model that is not served here.
 
         Raises:
             Refusal: 404.
         """
-        if name is not None and name != self.name:
+        if name is not None and name != self.name and name not in self.adapted:
             raise Refusal(
                 ErrorStatus(404, "invalid_request_error", "model_not_found"),
-                f"There is no model {name[:80]!r} here; this server has {self.name!r}.",
+                f"There is no model {name[:80]!r} here; this server has {', '.join(map(repr, self.names))}.",
                 cause="model",
                 param="model",
             )
@@ -97,7 +104,7 @@ class Service:
             Refusal: The request is too large, or too much is in progress.
             TuttiError: A medium cannot be used, or the model failed.
         """
-        responder = self.model
+        responder = self.adapted.get(body.model or "", self.model)
         if not isinstance(responder, Responder):
             raise UnsupportedTask(f"{self.name} does not answer questions", "ask")
         begun = time.perf_counter()

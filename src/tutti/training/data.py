@@ -69,7 +69,7 @@ class Preference:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Verdict:
+class RatedAnswer:
     """A prompt with one answer, and whether that answer was good (a thumb up or down)."""
 
     key: str

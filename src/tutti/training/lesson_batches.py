@@ -34,7 +34,7 @@ class LessonBatch(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Item:
+class LessonGroup:
     """What is learned at once: a lesson, or several that are compared."""
 
     lessons: tuple[Lesson, ...]
@@ -60,7 +60,7 @@ class LessonSource:
 
     def __init__(
         self,
-        items: Sequence[Item],
+        items: Sequence[LessonGroup],
         *,
         batch: int,
         micro_batches: int = 1,
@@ -74,7 +74,7 @@ class LessonSource:
 
     @property
     def batches_an_epoch(self) -> int:
-        """Micro-batches that go through all items once; the last may be smaller."""
+        """Micro-batches that go through all items once, their sizes as even as possible."""
         return -(-len(self.items) // self.batch)
 
     @property
@@ -103,7 +103,7 @@ class LessonSource:
         learned = sum(lesson.learned for items in chosen for item in items for lesson in item.lessons)
         return collate(chosen[micro], share=max(1, learned) / self.micro_batches)
 
-    def _items(self, number: int) -> list[Item]:
+    def _items(self, number: int) -> list[LessonGroup]:
         epoch, index = divmod(number, self.batches_an_epoch)
         return [self.items[item] for item in self._order(epoch)[index]]
 
@@ -111,18 +111,18 @@ class LessonSource:
         """Numbers of the items of each batch."""
         numbers = np.arange(len(self.items))
         if not self.shuffle:
-            return [part.tolist() for part in np.split(numbers, range(self.batch, len(numbers), self.batch))]
+            return [part.tolist() for part in np.array_split(numbers, self.batches_an_epoch)]
         rng = np.random.default_rng((self.seed, epoch))
         numbers = rng.permutation(numbers)
         window = self.batch * _WINDOW
-        sorted_: list[int] = []
+        ordered: list[int] = []
         for start in range(0, len(numbers), window):
-            sorted_ += sorted(numbers[start : start + window].tolist(), key=lambda one: self.items[one].length)
-        cut = [sorted_[start : start + self.batch] for start in range(0, len(sorted_), self.batch)]
-        return [cut[index] for index in rng.permutation(len(cut))]
+            ordered += sorted(numbers[start : start + window].tolist(), key=lambda one: self.items[one].length)
+        cut = np.array_split(np.array(ordered), self.batches_an_epoch)
+        return [cut[index].tolist() for index in rng.permutation(len(cut))]
 
 
-def collate(items: Sequence[Item], share: float | None = None) -> LessonBatch:
+def collate(items: Sequence[LessonGroup], share: float | None = None) -> LessonBatch:
     """Items as padded arrays."""
     lessons = tuple(item.lessons[index] for index in range(len(items[0].lessons)) for item in items)
     ids = np.zeros((len(lessons), max(len(lesson.ids) for lesson in lessons)), np.int64)

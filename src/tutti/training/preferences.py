@@ -9,7 +9,7 @@ from typing import Any
 from tutti.content import Message, Text
 from tutti.errors import InputError
 from tutti.training.conversations import MediaFiles, parse_messages
-from tutti.training.data import BadRow, Preference, Verdict, read_json_lines, text_field
+from tutti.training.data import BadRow, Preference, RatedAnswer, read_json_lines, text_field
 
 
 def read_preferences(file: Path, media_folder: Path | None = None, bad: list[BadRow] | None = None) -> list[Preference]:
@@ -37,19 +37,19 @@ def read_preferences(file: Path, media_folder: Path | None = None, bad: list[Bad
     return read_json_lines(file, parse, bad)
 
 
-def read_verdicts(file: Path, media_folder: Path | None = None, bad: list[BadRow] | None = None) -> list[Verdict]:
+def read_verdicts(file: Path, media_folder: Path | None = None, bad: list[BadRow] | None = None) -> list[RatedAnswer]:
     """Read JSONL of {"prompt", "completion", "label"}, the label being true for a good answer, as TRL's KTO takes it.
 
     Prompt and completion are as in `read_preferences`, whose arguments and errors these are, too.
     """
     files = MediaFiles(media_folder or file.parent)
 
-    def parse(where: str, row: Mapping[str, Any]) -> Verdict:
+    def parse(where: str, row: Mapping[str, Any]) -> RatedAnswer:
         label = row.get("label")
         if not isinstance(label, bool):
             raise InputError(f"'label' is {label!r}; expected true for a good answer and false for a bad one.")
         answer = _answer(row, "completion", files)
-        return Verdict(
+        return RatedAnswer(
             key=str(row.get("id", where)), prompt=_prompt(row, files), answer=answer, good=label, where=where
         )
 

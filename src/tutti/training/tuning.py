@@ -28,7 +28,7 @@ from tutti.models.layers.linear import QuantizedLinear
 from tutti.training.batches import move
 from tutti.training.data import BadRow, Dialogue, Preference
 from tutti.training.generating import checkpoint_blocks
-from tutti.training.lesson_batches import Item, LessonSource
+from tutti.training.lesson_batches import LessonGroup, LessonSource
 from tutti.training.lessons import LessonReader, ReadMedium
 from tutti.training.media_store import MediaStore
 from tutti.training.phases import Phase, Schedule, TrainingTask, select
@@ -213,9 +213,9 @@ def _items(
     options: TuningOptions,
     bad: list[BadRow],
     say: Callable[[str], None],
-) -> list[tuple[TuningRow, Item]]:
+) -> list[tuple[TuningRow, LessonGroup]]:
     """Rows as items; what cannot be learned from goes to `bad`."""
-    found: list[tuple[TuningRow, Item]] = []
+    found: list[tuple[TuningRow, LessonGroup]] = []
     for number, row in enumerate(rows):
         try:
             found.append((row, _item(reader, row, rows[number - 1], options)))
@@ -226,30 +226,30 @@ def _items(
     return found
 
 
-def _item(reader: LessonReader, row: TuningRow, before: TuningRow, options: TuningOptions) -> Item:
+def _item(reader: LessonReader, row: TuningRow, before: TuningRow, options: TuningOptions) -> LessonGroup:
     wanted = {"answers": "conversations", "kto": "verdicts"}.get(options.objective, "preferences")
 
     def answered(prompt: Sequence[Message], answer: str) -> list[Message]:
         return [*prompt, Message("assistant", (Text(answer),))]
 
     if wanted == "conversations" and isinstance(row, Dialogue):
-        return Item((reader.lesson(row.messages, row.where),))
+        return LessonGroup((reader.lesson(row.messages, row.where),))
     if isinstance(row, Dialogue):
         raise InputError(f"It is a conversation, and {options.objective} learns from {wanted}.")
     if wanted == "preferences" and isinstance(row, Preference):
         both = (answered(row.prompt, row.chosen), answered(row.prompt, row.rejected))
-        return Item(tuple(reader.lesson(one, row.where, only_last=True) for one in both))
+        return LessonGroup(tuple(reader.lesson(one, row.where, only_last=True) for one in both))
     if wanted == "verdicts" and not isinstance(row, Preference):
         if before is row or isinstance(before, (Dialogue, Preference)):
             raise InputError("It is the only verdict; expected two at least, of different answers.")
         both = (answered(row.prompt, row.answer), answered(row.prompt, before.answer))
-        return Item(tuple(reader.lesson(one, row.where, only_last=True) for one in both), row.good)
+        return LessonGroup(tuple(reader.lesson(one, row.where, only_last=True) for one in both), row.good)
     raise InputError(f"It is no row of {wanted}, which {options.objective} learns from.")
 
 
 def _split(
-    rows: list[tuple[TuningRow, Item]], options: TuningOptions
-) -> tuple[list[tuple[TuningRow, Item]], list[tuple[TuningRow, Item]]]:
+    rows: list[tuple[TuningRow, LessonGroup]], options: TuningOptions
+) -> tuple[list[tuple[TuningRow, LessonGroup]], list[tuple[TuningRow, LessonGroup]]]:
     """Rows to learn and rows that are held out; those on one medium stay together."""
     groups = sorted({item.lessons[0].group for _, item in rows})
     count = round(options.held_out * len(groups))
@@ -264,7 +264,7 @@ def _split(
 
 
 def _media_store(
-    model: nn.Module, reader: LessonReader, rows: Sequence[tuple[TuningRow, Item]], key: str, cache: Path | None
+    model: nn.Module, reader: LessonReader, rows: Sequence[tuple[TuningRow, LessonGroup]], key: str, cache: Path | None
 ) -> MediaStore:
     shelf = DiskShelf(cache, _SHELF_BYTES) if cache is not None else None
     media = MediaStore(reader.arrays, EmbeddingCache(2**30, shelf), key, moves=True)
@@ -277,7 +277,7 @@ def _media_store(
 
 
 @torch.no_grad()
-def _encode_all(model: nn.Module, media: MediaStore, items: Sequence[Item], say: Callable[[str], None]) -> None:
+def _encode_all(model: nn.Module, media: MediaStore, items: Sequence[LessonGroup], say: Callable[[str], None]) -> None:
     assert isinstance(model, Decoder)  # noqa: S101 - looked at by the caller
     places = {place.digest: place for item in items for lesson in item.lessons for place in lesson.places}
     device = next(model.parameters()).device

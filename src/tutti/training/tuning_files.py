@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 from tutti.errors import InputError
 from tutti.media.text_files import read_lines
 from tutti.training.conversations import read_llava, read_messages
-from tutti.training.data import BadRow, Dialogue, Preference, Verdict
+from tutti.training.data import BadRow, Dialogue, Preference, RatedAnswer
 from tutti.training.preferences import read_preferences, read_verdicts
 from tutti.training.tables import QUESTION, read_captions, read_cases, read_table
 
-TuningRow: TypeAlias = Dialogue | Preference | Verdict
+TuningRow: TypeAlias = Dialogue | Preference | RatedAnswer
 
 _KEYS: Sequence[tuple[frozenset[str], str]] = (
     (frozenset({"messages"}), "messages"),
