@@ -86,6 +86,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
         "inspect": ["inspect", "tutti-mini"],
         "transcribe": ["transcribe", picture],
         "transcribe --srt": ["transcribe", picture, "--srt"],
+        "tune": ["tune", "tutti-mini", "--data", str(folder / "none.jsonl"), "--out", name],
         "train": ["train", "all", "--recipe", str(folder / "recipe.py"), "--data", str(folder), "--out", name],
     }
 

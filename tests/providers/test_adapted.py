@@ -15,7 +15,7 @@ from tests.serve.fake_models import served as on_a_server
 from tutti import checkpoints
 from tutti.checkpoints.adapters import AdapterConfig, new_adapter, save_adapter
 from tutti.checkpoints.families import FAMILIES
-from tutti.cli.serve import adapters_of
+from tutti.cli.serve_adapters import adapters_of
 from tutti.content import Message, SamplingOptions
 from tutti.content.streams import answer_of_stream
 from tutti.errors import InputError

@@ -69,6 +69,7 @@ COMMANDS = {
     "redact": (
         "tutti.cli.redact",
         "Copy media without faces, words that identify and metadata, with a record of what was done.",
+    ),
     "tune": (
         "tutti.cli.tune",
         "Tune a model that answers on your own data: an adapter, some parts, or the whole.",

@@ -6,12 +6,12 @@ import argparse
 import contextlib
 import ctypes
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 from tutti.cli.applications import check_application, open_applications
-from tutti.cli.options import add_json, add_model, note, open_named, positive, print_json, told_of_loading
+from tutti.cli.options import add_json, add_model, note, positive, print_json
+from tutti.cli.serve_adapters import open_adapted, serve_adapted
 from tutti.cli.serve_replicas import add_replicas, serve_replicas
 from tutti.cli.serve_security import EPILOG, add_security, keep_uploads_in_memory, sealed_opener, sealers, tls_of
 from tutti.errors import InputError
@@ -157,18 +157,13 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
     telemetry = from_environment() if arguments.otel else None
     if telemetry is not None and published:
         telemetry.tells_digests = False  # of media that only this server is to know
-    arguments.adapter, named = adapters_of(arguments.adapter)
-    if named:
-        provider, adapted = _adapted(arguments, named, decoder, sealer_of)
-    else:
-        provider, adapted = open_named(arguments, decoder=decoder, sealer_of=sealer_of), {}
+    provider, adapted = open_adapted(arguments, decoder, sealer_of)
     if (reader := default_reader(provider)) is not None and isinstance(provider, Quoting):
         provider.reader = reader
     name = arguments.name or provider.name.rstrip("/").rpartition("/")[2]
     applications = [*open_applications(arguments.app, provider), *published]
     server = make_server(provider, name, listen, keys, limits, opener, telemetry, applications)
-    if adapted:
-        server.service.adapted.update(adapted)
+    serve_adapted(server, adapted)
     logs.configure()
 
     def ready(url: str) -> None:
@@ -178,9 +173,9 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
             for one in published:
                 note(f"Media may be encrypted to the key {one.fingerprint}, published at {url}/apps/{one.name}.")
             who = f"for holders of {len(keys)} keys" if len(keys) else "for this machine only"
-            if adapted:
-                note(f"Beside {name}, asked by name: {', '.join(adapted)}.")
-            note(f"{name} answers at {url}/v1, {who}; the pages are at {url}/docs. Ctrl-C stops it.")
+            note(
+                f"{', '.join([name, *adapted])} answers at {url}/v1, {who}; the pages are at {url}/docs. Ctrl-C stops it."
+            )
 
     try:
         listened = run_announced(server, ready)
@@ -188,39 +183,3 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
         workers.close()
     if not listened:
         raise InputError(f"Port {listen.port} of {listen.host} is not free; give another with --port.")
-
-
-def adapters_of(given: list[str] | None) -> tuple[str | None, dict[str, str]]:
-    """The adapter of the model itself, if there is one, and name → folder of those that are asked by name.
-
-    Raises:
-        InputError: A name comes twice, or there are an adapter with a name and one without.
-    """
-    plain: list[str] = []
-    named: dict[str, str] = {}
-    for one in given or ():
-        found = re.fullmatch(r"([A-Za-z0-9._:-]+)=(.+)", one)
-        if found is None:
-            plain.append(one)
-        elif found[1] in named:
-            raise InputError(f"--adapter names {found[1]!r} twice; give each adapter a name of its own.")
-        else:
-            named[found[1]] = found[2]
-    if len(plain) + bool(named) > 1:
-        raise InputError("--adapter was given several folders; name each, as in --adapter products=RUN.")
-    return (plain[0] if plain else None), named
-
-
-def _adapted(arguments: argparse.Namespace, named: dict[str, str], decoder: Any, sealer_of: Any) -> tuple[Any, Any]:
-    from tutti.providers.adapted import load_adapted
-    from tutti.providers.registry import is_hosted
-    from tutti.settings import read_settings
-
-    settings = read_settings()
-    wanted = arguments.model or settings.model
-    if is_hosted(wanted):
-        raise InputError(f"An adapter was given for {wanted}, whose weights are elsewhere; leave it out.")
-    return load_adapted(
-        wanted, named, settings, quantize=arguments.quantize, decoder=decoder, sealer_of=sealer_of,
-        told=told_of_loading(),
-    )  # fmt: skip
