@@ -173,9 +173,8 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
             for one in published:
                 note(f"Media may be encrypted to the key {one.fingerprint}, published at {url}/apps/{one.name}.")
             who = f"for holders of {len(keys)} keys" if len(keys) else "for this machine only"
-            note(
-                f"{', '.join([name, *adapted])} answers at {url}/v1, {who}; the pages are at {url}/docs. Ctrl-C stops it."
-            )
+            served = ", ".join([name, *adapted])
+            note(f"{served} answers at {url}/v1, {who}; the pages are at {url}/docs. Ctrl-C stops it.")
 
     try:
         listened = run_announced(server, ready)
