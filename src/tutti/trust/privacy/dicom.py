@@ -88,7 +88,7 @@ def redact_dicom(
             _blacken(frame, burned, header)
         found = Deidentifier(secret, header).apply(dataset)
         _set_pixels(dataset, frames, header)
-        _describe(pydicom, dataset, cleaned=steps.words and tools.reader is not None)
+        _describe(pydicom, dataset, cleaned=bool(steps.words) and tools.reader is not None)
         if place is not None:
             pydicom.dcmwrite(place, dataset, enforce_file_format=True)
     notes = [] if steps.words else ["Text in the pixels was not looked for."]

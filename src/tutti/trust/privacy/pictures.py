@@ -12,10 +12,10 @@ from tutti.content import Image
 from tutti.errors import InputError
 from tutti.media import sniff
 from tutti.media.encoding import encode_picture
-from tutti.media.images import picture, quiet
+from tutti.media.images import picture
 from tutti.media.profiles import to_srgb
 from tutti.media.sniff import AVIF, HEIC, HEIF, JPEG, WEBP, Format
-from tutti.media.sources import array_of, opened
+from tutti.media.sources import array_of, opened, quiet
 from tutti.trust.pieces import Box
 from tutti.trust.privacy.covering import covered
 from tutti.trust.privacy.record import Finding, whole_box
