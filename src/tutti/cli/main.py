@@ -32,6 +32,10 @@ COMMANDS = {
         "Index a folder or a product feed, so that everything in it can be searched and asked about.",
     ),
     "search": ("tutti.cli.search", "Find pictures, sounds, videos and texts by words or by something alike."),
+    "shop": (
+        "tutti.cli.shop",
+        "Talk to a shop: a product feed as catalogue, photographs, and answers that state only what it holds.",
+    ),
     "merge": ("tutti.cli.merge", "Merge a LoRA adapter into its model: a plain checkpoint."),
     "bench": ("tutti.cli.bench", "Measure how fast a model or a server answers when several ask at once."),
     "models": ("tutti.cli.models", "List the built-in models and the ways to name others."),

@@ -151,11 +151,19 @@ def _weighted(
 def dominant(picture: NDArray[np.uint8], most: int = 4) -> Palette:
     """The dominant colours of a picture; its middle counts more, and a background of one colour hardly at all.
 
-    Shapes: (H, W, 3) uint8. Pixels are gathered in cells of L*a*b*, and neighbouring cells joined.
+    Shapes: (H, W, 3) uint8.
     """
     small = np.asarray(pillow.fromarray(picture).resize((_SIDE, _SIDE), pillow.Resampling.BOX, reducing_gap=2.0))
     lab = to_lab(small).reshape(-1, 3)
     weights = _MIDDLE * _foreground(lab)
+    return gathered(lab, weights, most)
+
+
+def gathered(lab: Lab, weights: NDArray[np.float64], most: int = 4) -> Palette:
+    """The colours of some pixels, the largest first: in cells of L*a*b*, neighbouring cells joined.
+
+    Shapes: (N, 3) and (N,).
+    """
     _, place = np.unique(np.floor(lab / _CELL).astype(np.int64) @ np.array([1, 1000, 1000_000]), return_inverse=True)
     mass = np.bincount(place, weights)
     means = np.stack([np.bincount(place, weights * lab[:, axis]) for axis in range(3)], axis=1) / mass[:, None]
@@ -203,6 +211,20 @@ _TERMS = [term for term, codes in _FOCI.items() for _ in codes]
 _FOCAL = _of_hex(*(code for codes in _FOCI.values() for code in codes))
 
 
+BASIC = frozenset((*_FOCI, *_SYNONYMS))
+"""Words for basic colour terms; others name one shade."""
+
+
+GREYS = ("black", "white", "grey")
+"""Basic colour terms without hue."""
+
+
+def lab_of_word(word: str) -> tuple[float, float, float]:
+    """The colour of a word for one shade, such as navy; of a basic term, its focus."""
+    lightness, a, b = _of_hex(_SHADES.get(word) or _FOCI[_SYNONYMS.get(word, word)][0])[0].tolist()
+    return lightness, a, b
+
+
 def names_of(palette: Palette, least: float = 0.2) -> list[str]:
     """The basic colour terms of the colours that take at least a share of the picture, the largest first."""
     nearest = difference(palette.lab[:, None], _FOCAL).argmin(1)
@@ -215,6 +237,12 @@ def share_of_term(picture: NDArray[np.uint8], term: str) -> float:
     colours = to_lab(picture[::step, ::step]).reshape(-1, 3)
     nearest = difference(colours[:, None], _FOCAL).argmin(1)
     return float(np.mean([_TERMS[place] == term for place in nearest]))
+
+
+def nearest_terms(lab: Lab) -> list[str]:
+    """The basic colour term of each colour. Shapes: (N, 3)."""
+    places = [difference(lab[at : at + 4096, None], _FOCAL).argmin(1) for at in range(0, len(lab), 4096)]
+    return [_TERMS[place] for place in np.concatenate(places)] if places else []
 
 
 def wishes(text: str) -> list[ColourWish]:

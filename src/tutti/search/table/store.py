@@ -11,7 +11,7 @@ import errno
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -172,7 +172,7 @@ class Store:
                 "it has ended, then run the command again."
             )
 
-    def _add_columns(self, rows: Rows) -> None:
+    def _add_columns(self, rows: Iterable[Mapping[str, Any]]) -> None:
         have = {field.name for field in self.table.schema}
         fresh: dict[str, Any] = {}
         for row in rows:
@@ -181,6 +181,20 @@ class Store:
                     fresh.setdefault(name, feed_type(value))
         if fresh:
             self.table.add_columns([arrow().field(name, kind) for name, kind in fresh.items()])
+
+    def refresh(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Give items new values in some columns, in one commit; their other columns and vectors stay.
+
+        Args:
+            rows: Each with `item` and the same columns of a feed.
+        """
+        with _plainly(self.folder):
+            self._add_columns(rows)
+            types = {field.name: field.type for field in self.table.schema}
+            names = [name for name in rows[0] if name in types]
+            schema = arrow().schema([(name, types[name]) for name in names])
+            fresh = arrow().Table.from_pylist([{name: row[name] for name in names} for row in rows], schema)
+            self.table.merge_insert("item").when_matched_update_all().execute(fresh)
 
     def mark(self, items: Sequence[str], *, deleted: bool) -> None:
         """Mark items as gone, or as there again."""

@@ -1,0 +1,1 @@
+"""How things look in photographs: told from their ground, under corrected light, as colours, pattern and finish."""
