@@ -22,7 +22,7 @@ from typing import Any
 import tutti
 from tests.cli.fake_model import FakeModel
 from tutti import checkpoints
-from tutti.cli import bench, index, main, search
+from tutti.cli import bench, index, main, search, shop
 from tutti.content import Segment, Transcript
 from tutti.search import Hit
 from tutti.search.ingest.run import IndexReport
@@ -77,6 +77,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
         "index": ["index", str(folder), "--into", str(folder / "db")],
         "search": ["search", "dog", "--in", str(folder)],
         "search --json": ["search", "dog", "--in", str(folder), "--json"],
+        "shop": ["shop", "figures", "--in", str(folder)],
         "merge": ["merge", "x", "--adapter", "y", "--into", name],
         "bench": ["bench", "--requests", "1", "--concurrency", "1"],
         "models": ["models"],
@@ -112,6 +113,8 @@ def replace_what_is_slow() -> None:
     )
     found = SimpleNamespace(search=lambda *_, **__: [hit])
     search.open_within = lambda _: (found, False)  # type: ignore[assignment]
+    nothing = SimpleNamespace(events=SimpleNamespace(read=lambda: iter(())))
+    shop._open = lambda *_: nothing  # type: ignore[assignment]
     bench._ask_local = lambda *_: (_one_answer, WORDS)  # type: ignore[assignment]
     lifecycle.make_server = lambda *_, **__: None  # type: ignore[assignment]
     lifecycle.run_announced = lambda _, ready: ready("http://127.0.0.1:1") or True  # type: ignore[assignment]

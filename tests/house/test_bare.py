@@ -56,6 +56,8 @@ NEEDING = {
         ["search", "a dog", "--in", "film.mp4"],
         ["ask", "What is seen?", "--in", "there"],
         ["ask", "When is red seen?", "film.mp4"],
+        ["shop", "update", "feed.jsonl", "--in", "db"],
+        ["shop", "ask", "red bags", "--in", "there"],
     ],
     "ocr": [
         ["index", "media", "--into", "db", "--read-text"],
@@ -63,6 +65,7 @@ NEEDING = {
         ["verify", "It says 'a'.", "media/red.png"],
         ["ask", "What is this?", "media/red.png", "--guard"],
     ],
+    "shop": [["shop", "update", "feed.xml", "--in", "db"]],
     "evaluate": [
         ["evaluate", "suite.jsonl", "--out", "report"],
         ["evaluate", "spoken.jsonl", "--out", "report"],
@@ -136,6 +139,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
     recording(place / "media" / "low.wav", "low")
     film(place / "film.mp4", [("red", 65.0)], tone("low", 1.0), rate=1)
     (place / "feed.parquet").write_bytes(b"PAR1")
+    (place / "feed.jsonl").write_text(json.dumps({"id": "a", "title": "A bag", "price": "3 EUR"}))
+    (place / "feed.xml").write_text("<rss/>")
     (place / "model.gguf").write_bytes(b"GGUF")
     (place / "lease.pdf").write_bytes(b"%PDF-1.4")
     (place / "scan.dcm").write_bytes(make_dicom(np.zeros((8, 8), np.uint8)))

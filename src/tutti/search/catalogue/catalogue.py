@@ -64,6 +64,8 @@ class Catalogue:
 
     def __init__(self, path: str | PathLike[str], model: Any, *, tenant: str = DEFAULT_TENANT) -> None:
         self.index = Index(path, model, tenant=tenant)
+        if self.index.sealer is not None:
+            raise InputError("A catalogue cannot lie in an encrypted database; open it without a sealer.")
         self._opened: tuple[int, Assortment] | None = None
 
     def update(

@@ -188,7 +188,7 @@ class Store:
         Args:
             rows: Each with `item` and the same columns of a feed.
         """
-        with _plainly(self.folder):
+        with plainly(self.folder):
             self._add_columns(rows)
             types = {field.name: field.type for field in self.table.schema}
             names = [name for name in rows[0] if name in types]
