@@ -64,6 +64,8 @@ def fitting(state: ShopState) -> set[str]:
         ("something light pink", ["colour is pink", "shade at least L* 65"]),
         ("I do not want leather", ["words is not leather"]),
         ("I don't want a bag", ["kind is not bag"]),
+        ("I'd like it in black", ["colour is black"]),
+        ("I would like a bag", ["kind is bag"]),
     ],
 )
 def test_what_a_turn_says(turn: str, wishes: list[str]) -> None:

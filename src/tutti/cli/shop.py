@@ -1,4 +1,4 @@
-"""Talk to a shop: a product feed as catalogue, photographs, and answers that state only what the catalogue holds."""
+"""Talk to a shop: a product feed as catalogue, photographs, and answers that state only what it holds."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
     found = simulate(_open(arguments), first, second)
     interval = found["advantage"]
     if interval is None:
-        told = "no choice was among what either would show"
+        told = "choices of two sessions or more are needed to tell them apart"
     else:
         told = (
             f"the second is ahead by {interval['mean']:+.2f} (from {interval['low']:+.2f} to {interval['high']:+.2f}; "

@@ -35,7 +35,7 @@ class Preferred:
     neither: int
     """Choices that were not among what both would show."""
     advantage: Interval | None
-    """Of the second over the first, from -1 to 1, a mean over choices in clusters of sessions; None without choices."""
+    """Of the second over the first, from -1 to 1, over choices in clusters of sessions; None of fewer than two."""
     p_value: float | None
 
 
@@ -75,10 +75,11 @@ def preferred(credits_: Sequence[float | None], clusters: Sequence[str], *, seed
     told = [(credit_, cluster) for credit_, cluster in zip(credits_, clusters, strict=True) if credit_ is not None]
     scores = [2 * credit_ - 1 for credit_, _ in told]
     sessions = [cluster for _, cluster in told]
+    enough = len(set(sessions)) > 1
     return Preferred(
         first=sum(score < 0 for score in scores),
         second=sum(score > 0 for score in scores),
         neither=len(credits_) - len(told),
-        advantage=mean_interval(scores, sessions, seed=seed) if scores else None,
-        p_value=sign_flip_p(scores, sessions, seed=seed) if scores else None,
+        advantage=mean_interval(scores, sessions, seed=seed) if enough else None,
+        p_value=sign_flip_p(scores, sessions, seed=seed) if enough else None,
     )

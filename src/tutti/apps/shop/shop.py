@@ -140,8 +140,7 @@ class Shop:
         if state.wishes and (understood or not questions) and reading.taken is None:
             offers, others, fitting = self.found(state, assortment)
             shown = [*offers, *(offer for group in others for offer in group.offers)]
-            anchor = state.anchor if reading.named or not offers else None
-            state = replace(state, shown=tuple(offer.id for offer in shown), anchor=anchor)
+            state = replace(state, shown=tuple(offer.id for offer in shown), anchor=None if shown else state.anchor)
         wishes = tuple(map(str, state.wishes))
         text = composed(offers, others, questions, wishes, len(fitting))
         if reading.taken is not None:

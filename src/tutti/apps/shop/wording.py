@@ -45,6 +45,8 @@ def composed(
         lines += [sentence(offer) for offer in offers]
     elif wishes and not questions:
         lines.append(f"Nothing in the catalogue fits all of this: {'; '.join(wishes)}.")
+        if not alternatives:
+            lines.append("Giving up a single one of these is not enough.")
     for group in alternatives:
         lines.append(f"{group.what[0].upper()}{group.what[1:]}:")
         lines += [sentence(offer) for offer in group.offers]

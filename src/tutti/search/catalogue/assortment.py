@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from tutti.processing.words import folded, words_of
 from tutti.search.catalogue.products import Product
 from tutti.search.query.colours import nearest_terms, to_lab, wishes
 
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
 ProductPlaces = NDArray[np.int64]
 """Positions of products, in order."""
 
@@ -113,6 +115,7 @@ def stated_lab(product: Product) -> tuple[float, float, float] | None:
     return lightness, a, b
 
 
+@lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
     """An English noun in the singular, roughly: "dresses" and "dress", "berries" and "berry"."""
     if len(word) > 4 and word.endswith("ies"):
@@ -126,8 +129,11 @@ def stem(word: str) -> str:
 
 def stems(text: str) -> list[str]:
     """The stems of a text, each once; parts of hyphenated words, and those as a whole."""
-    found = [stem(word) for word in words_of(text)]
-    joined = [stem(word.replace("-", "")) for word in words_of(text, "-") if "-" in word]
+    if text.isascii():  # twenty times as fast, and a catalogue has many
+        found = [stem(word) for word in _ASCII_WORD.findall(text.lower())]
+    else:
+        found = [stem(word) for word in words_of(text)]
+    joined = [stem(word.replace("-", "")) for word in words_of(text, "-") if "-" in word] if "-" in text else []
     return list(dict.fromkeys(found + joined))
 
 
@@ -141,15 +147,22 @@ def kind_heads(product: Product) -> list[str]:
     return list(dict.fromkeys(own[-1] for own in nouns if own))
 
 
+@lru_cache(maxsize=100_000)
+def _folded(text: str) -> str:
+    return folded(text)
+
+
 def _one(text: str | None) -> list[str]:
-    return [folded(text)] if text else []
+    return [_folded(text)] if text else []
 
 
 def _terms(products: Sequence[Product], lab: NDArray[np.float32]) -> list[list[str]]:
     found: list[list[str]] = [[] for _ in products]
     known = np.flatnonzero(np.isfinite(lab[:, 0]))
-    for place, term in zip(known.tolist(), nearest_terms(lab[known]), strict=True):
-        found[place] = [term]
+    several, which = np.unique(lab[known], axis=0, return_inverse=True)
+    names = nearest_terms(several)
+    for place, own in zip(known.tolist(), which.ravel().tolist(), strict=True):
+        found[place] = [names[own]]
     stated: dict[str, list[str]] = {}
     for place, product in enumerate(products):
         if product.colour:

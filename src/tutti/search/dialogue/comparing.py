@@ -39,6 +39,7 @@ _SHADES: tuple[tuple[str, WishTest], ...] = (
 _THAN = r"^\s*than (?:this|that|it|the one|these|those|them)?\b"
 _ITSELF = r"(?: (?:this|that|it|these|those|the one|them|the (?:photo|picture)))?"
 _LIKE = (
+    rf"(?<!'d )(?<!would )(?<!\bi )(?<!you )(?<!we )(?<!also )"
     rf"\b(?:(?:something |anything |one |ones |more |exactly )?(?:like|similar to|resembling){_ITSELF}(?: one)?"
     rf"|(?:the )?same(?: (?:as|one|thing))?{_ITSELF})(?=\s|[,.;!?]|$)"
 )

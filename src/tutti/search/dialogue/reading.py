@@ -82,7 +82,6 @@ class TurnReader:
             dropped=tuple(dropped),
             questions=tuple(dict.fromkeys(questions)),
             anchor=referred.named or (referred.anchor if compared.used_anchor else None),
-            named=referred.named is not None,
             restart=restart,
             new_thing=goes is not None and any(_is_kind(wish) for wish in wishes),
             taken=referred.anchor if taken is not None and (referred.named or referred.pointed) else None,

@@ -87,7 +87,7 @@ class ShopState:
     shown: tuple[str, ...] = ()
     """Ids of what the last answer showed, in order."""
     anchor: str | None = None
-    """The product that was last named, where it was named in the last turn; else what was compared with."""
+    """What was last compared with, where nothing was shown since; otherwise "that" is the first that was shown."""
     photo: SeenPhoto | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -133,8 +133,6 @@ class TurnReading:
     """What has to be asked back, a sentence each."""
     anchor: str | None = None
     """The product that it compares with."""
-    named: bool = False
-    """Whether it names that product, so that "that brand" is about it in the next turn, too."""
     restart: bool = False
     new_thing: bool = False
     """Whether another thing is wanted beside the last one, as by "and a bag that goes with it"."""
