@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tutti.cli.options import add_json, add_model, check_output, note, open_named, print_json
+from tutti.cli.vault import add_vault, opened
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--partial", action="store_true", help="with update: keep what the feed lacks")
     parser.add_argument("--first", default="default", metavar="SETTING", help="with simulate")
     parser.add_argument("--second", metavar="SETTING", help="with simulate: what it is compared with")
+    add_vault(parser, "seal sessions and events")
     add_model(parser)
     add_json(parser)
 
@@ -199,6 +201,7 @@ def _open(arguments: argparse.Namespace, responder: Any = None) -> Shop:
     from tutti.apps.shop import Shop
     from tutti.search.dialogue.settings_file import setting_of
 
+    vault = opened(arguments)
     return Shop(
         arguments.within,
         open_named(arguments),
@@ -206,6 +209,7 @@ def _open(arguments: argparse.Namespace, responder: Any = None) -> Shop:
         sessions=arguments.sessions,
         setting=setting_of(arguments.setting),
         responder=responder,
+        sealer=vault.sealer(arguments.tenant) if vault is not None else None,
     )
 
 
