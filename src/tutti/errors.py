@@ -61,6 +61,10 @@ class CapacityError(TuttiError):
     """A budget in bytes, pixels, seconds, tokens or memory would be exceeded."""
 
 
+class ContextOverflow(CapacityError):
+    """A prompt or a text is longer than the model reads."""
+
+
 class CheckpointError(InputError):
     """A checkpoint folder is not what it claims to be."""
 

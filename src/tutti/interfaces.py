@@ -118,11 +118,31 @@ class TextFinder(Protocol):
 
 
 @runtime_checkable
+class Bounded(Protocol):
+    """A responder that states how much it reads and writes together."""
+
+    @property
+    def context_length(self) -> int:
+        """Longest prompt and answer together, in tokens."""
+        ...
+
+
+@runtime_checkable
 class Quoting(Protocol):
     """A responder that leaves what is written in pictures to a reader, if it has one."""
 
     reader: TextReader | None
     """Set by whoever puts the two together."""
+
+
+@runtime_checkable
+class Seeing(Protocol):
+    """Tells which media it takes."""
+
+    @property
+    def modalities(self) -> Sequence[Modality]:
+        """Those of the media that it is given."""
+        ...
 
 
 @runtime_checkable

@@ -25,11 +25,12 @@ import atheris
 with atheris.instrument_imports(include=["tutti.content", "tutti.media", "tutti.serve"], enable_loader_override=False):
     from tests.serve.fake_models import Parrot
     from tutti.media import InProcess, Limits
-    from tutti.serve import schemas
     from tutti.serve.admission import Cost, ServerLimits
     from tutti.serve.app import create_app
     from tutti.serve.keys import Keys
     from tutti.serve.media_parts import MediaOpener
+    from tutti.serve.schemas.base import RequestBody
+    from tutti.serve.schemas.parts import PART_TYPES
     from tutti.serve.service import Service
 
 EXAMPLES = Path(__file__).parents[2] / "examples/media"
@@ -38,6 +39,10 @@ ROUTES = (
     (b"/v1/chat/completions", _JSON),
     (b"/v1/embeddings", _JSON),
     (b"/v1/audio/transcriptions", b"multipart/form-data; boundary=x"),
+    (b"/v1/messages", _JSON),
+    (b"/v1/messages/count_tokens", _JSON),
+    (b"/v1/responses", _JSON),
+    (b"/v1/completions", _JSON),
 )
 """The first byte of an input says which; the rest is the body."""
 _GOOD = json.dumps({"messages": [{"role": "user", "content": "fine"}]}).encode()
@@ -59,15 +64,43 @@ def seeds() -> list[bytes]:
     turns = [[{"role": "user", "content": [part]}] for part in parts]
     bodies = [(0, {"messages": turn}) for turn in turns] + [(0, {"messages": turns[0], **one}) for one in options]
     bodies += [(1, {"messages": turns[1]}), (1, {"input": ["a", "b"], "encoding_format": "base64", "dimensions": 2})]
+    image = {"type": "base64", "media_type": "image/png", "data": coded["picture.png"]}
+    blocks = [{"type": "image", "source": image}, {"type": "text", "text": "a"}]
+    result = {"type": "tool_result", "tool_use_id": "x", "content": "a"}
+    said = {"max_tokens": 9, "messages": [{"role": "user", "content": blocks}], "system": "a", "stop_sequences": ["b"]}
+    call = {"type": "tool_use", "id": "x", "name": "b", "input": {}}
+    called = [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
+    bodies += [
+        (3, said),
+        (3, {**said, "stream": True}),
+        (3, {**said, "messages": [*said["messages"], *called]}),
+        (4, said),
+    ]
+    parts = [
+        {"type": "input_text", "text": "a"},
+        {"type": "input_image", "image_url": f"data:;base64,{coded['picture.png']}"},
+    ]
+    items = [
+        {"role": "user", "content": parts},
+        {"type": "function_call", "call_id": "x", "name": "b", "arguments": "{}"},
+    ]
+    items += [{"type": "function_call_output", "call_id": "x", "output": "a"}]
+    bodies += [
+        (5, {"input": "a", "stream": True}),
+        (5, {"input": items, "instructions": "b", "text": {"format": {"type": "text"}}}),
+    ]
+    bodies += [(6, {"prompt": ["a", "b"], "logprobs": 1, "n": 2}), (6, {"prompt": "a", "stream": True, "echo": True})]
     form = b'--x\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nRIFF\r\n--x--\r\n'
     return [bytes([route]) + json.dumps(body).encode() for route, body in bodies] + [b"\2" + form]
 
 
 def words() -> list[str]:
-    """Names and values that the dialect knows."""
-    models = [one for one in vars(schemas).values() if isinstance(one, type) and issubclass(one, schemas._Request)]
+    """Names and values that the dialects know."""
+    models = RequestBody.__subclasses__()
+    for model in models:
+        models += [one for one in model.__subclasses__() if one not in models]
     names = {field.alias or name for model in models for name, field in model.model_fields.items()}
-    return sorted({*names, *schemas.PART_TYPES, "user", "system", "json_object", "data:;base64,", "file:/", "http://"})
+    return sorted({*names, *PART_TYPES, "user", "system", "json_object", "data:;base64,", "file:/", "http://"})
 
 
 class Target:

@@ -30,9 +30,12 @@ from PIL import Image as pillow
 
 _WEIGHTS = {
     "text": 20, "stream": 15, "picture": 10, "new picture": 5, "sound": 8, "video": 4, "embedding": 10,
-    "bad": 10, "broken": 6, "leaves": 8, "leaves early": 4,
+    "bad": 10, "broken": 6, "leaves": 8, "leaves early": 4, "message": 6, "message stream": 4, "response": 6,
+    "response stream": 4, "completion": 4,
 }  # fmt: skip
-GOOD = {"text", "stream", "picture", "new picture", "sound", "video", "embedding"}
+_DIALECTS = {"message", "message stream", "response", "response stream", "completion"}
+GOOD = {"text", "stream", "picture", "new picture", "sound", "video", "embedding", *_DIALECTS}
+_ENDS = (b"data: [DONE]\n\n", b'"message_stop"}\n\n')
 _CHAT = "/v1/chat/completions"
 
 
@@ -145,6 +148,8 @@ class Load:
     def _one(self, kind: str, number: int) -> int:
         if kind == "embedding":
             return self._post("/v1/embeddings", json.dumps({"input": f"number {number}"}).encode(), number)
+        if kind in _DIALECTS:
+            return self._dialect(kind, number)
         if kind == "bad":
             wrong = [b"{", b"[]", b'{"messages": 1}', b'{"messages": [{"role": "x", "content": "a"}]}', b"\xff" * 20]
             return self._post(_CHAT, wrong[number % len(wrong)], number)
@@ -163,6 +168,23 @@ class Load:
             return self._leave(body, number, early=kind == "leaves early")
         return self._post(_CHAT, body, number)
 
+    def _dialect(self, kind: str, number: int) -> int:
+        """A request in another dialect than chat completions."""
+        name, _, stream = kind.partition(" ")
+        words = f"What is number {number}?"
+        picture = self._media["picture"]["image_url"]["url"]
+        if name == "completion":
+            return self._post("/v1/completions", json.dumps({"prompt": words, "max_tokens": 8}).encode(), number)
+        if name == "response":
+            parts = [{"type": "input_text", "text": words}, {"type": "input_image", "image_url": picture}]
+            body = {"input": [{"role": "user", "content": parts}], "max_output_tokens": 99, "stream": bool(stream)}
+            return self._post("/v1/responses", json.dumps(body).encode(), number)
+        source = {"type": "base64", "media_type": "image/png", "data": picture.partition(",")[2]}
+        blocks = [{"type": "text", "text": words}, {"type": "image", "source": source}]
+        turn = {"role": "user", "content": blocks}
+        body = {"messages": [turn], "max_tokens": 8, "stream": bool(stream)}
+        return self._post("/v1/messages", json.dumps(body).encode(), number)
+
     def _headers(self, number: int) -> dict[str, str]:
         key = {"authorization": f"Bearer {self._keys[number % len(self._keys)]}"} if self._keys else {}
         return {"content-type": "application/json", **key}
@@ -173,7 +195,8 @@ class Load:
             line.request("POST", path, body, self._headers(number))
             answer = line.getresponse()
             content = answer.read()
-            if answer.status == 200 and b"data: " in content[:6] and not content.endswith(b"data: [DONE]\n\n"):
+            streamed = answer.status == 200 and content.startswith((b"data: ", b"event: "))
+            if streamed and not content.endswith(_ENDS) and b"event: response.completed" not in content:
                 raise ValueError(f"the stream has no end: {content[-200:]!r}")
             return answer.status
         finally:

@@ -133,14 +133,17 @@ def test_the_rate_is_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "cause"),
-    [(b'{"messages": "' + b"x" * 3000 + b'"}', "body"), (chat("x " * 900), "tokens")],
+    ("body", "cause", "expected"),
+    [
+        (b'{"messages": "' + b"x" * 3000 + b'"}', "body", (413, "over_limit")),
+        (chat("x " * 900), "tokens", (400, "context_length_exceeded")),
+    ],
 )
-def test_too_large_is_413_by_cause(body: bytes, cause: str) -> None:
+def test_too_large_is_told_by_cause(body: bytes, cause: str, expected: tuple[int, str]) -> None:
     limits = ServerLimits(max_body_bytes=2500, request=Cost(bytes=10**6, pixels=10**6, seconds=10, tokens=400))
     with served(Parrot(), limits=limits) as server:
         status, _, told = post(server, body)
-        assert (status, told["error"]["code"]) == (413, "over_limit")
+        assert (status, told["error"]["code"]) == expected
         assert metric(server, f'tutti_rejections_total{{cause="{cause}"}}') == 1
         assert post(server, chat("fine"))[0] == 200
 
@@ -273,8 +276,8 @@ def test_an_unknown_part_is_told_the_known_ones(server: Server) -> None:
     status, _, told = post(server, with_part({"type": "smell", "smell": {}}))
     assert status == 400
     assert told["error"]["message"] == (
-        "messages[0].content[0] is of type 'smell', which is not known; known are: text, image_url, input_audio, "
-        "audio_url, video_url, input_video, file."
+        "messages[0].content[0] is of type 'smell', which is not known; known are: text, refusal, image_url, "
+        "input_audio, audio_url, video_url, input_video, file."
     )
     status, _, told = post(server, with_part({"text": "a"}))
     assert (status, "has no type; known are: text" in told["error"]["message"]) == (400, True)

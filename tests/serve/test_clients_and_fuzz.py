@@ -69,6 +69,7 @@ _NAMES = [
     "stream",
     "n",
 ]
+_NAMES += ["input", "prompt", "tools", "tool_calls", "source", "call_id", "output", "instructions", "system", "format"]
 _NAMES += ["stop", "seed", "logprobs", "response_format", "json_schema", "schema", "name", "temperature", "max_tokens"]
 _VALUES = ["user", "system", "text", "image_url", "file", "json_schema", "data:;base64,AAAA", "http://a", "/etc/passwd"]
 _JSON = st.recursive(
@@ -119,7 +120,9 @@ def standing() -> Iterator[Server]:
 @given(
     data=st.data(),
     kind=st.sampled_from(["json", "mutation", "bytes"]),
-    path=st.sampled_from(["chat/completions", "embeddings"]),
+    path=st.sampled_from(
+        ["chat/completions", "embeddings", "messages", "messages/count_tokens", "responses", "completions"]
+    ),
 )
 def test_no_body_is_a_500(standing: Server, data: st.DataObject, kind: str, path: str) -> None:
     if kind == "json":

@@ -72,8 +72,10 @@ def routes() -> list[tuple[str, str]]:
 def test_the_table_is_whole() -> None:
     paths = {path for _, path in routes()}
     assert {"/v1/chat/completions", "/v1/embeddings", "/v1/audio/transcriptions", "/v1/models", "/metrics"} <= paths
+    assert {"/v1/completions", "/v1/responses", "/v1/responses/{response_id}", "/v1/audio/translations"} <= paths
+    assert {"/v1/messages", "/v1/messages/count_tokens"} <= paths
     assert {path for path in paths if path in PUBLIC} == PUBLIC
-    assert {"/health", "/openapi.json", "/docs", "/docs/page.css", "/docs/page.js"} == PUBLIC
+    assert {"/", "/home.js", "/health", "/openapi.json", "/docs", "/docs/page.css", "/docs/page.js"} == PUBLIC
 
 
 @pytest.mark.parametrize(("method", "path"), routes())
@@ -87,7 +89,7 @@ def test_every_route_needs_a_key_unless_it_is_on_the_list(locked: Server, method
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/nothing", "/v1", "/health/", "/docs/../metrics", "//metrics", "/docs/page.css/x"]
+    "path", ["/home", "/nothing", "/v1", "/health/", "/docs/../metrics", "//metrics", "/docs/page.css/x"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "TRACE"])
 def test_what_does_not_exist_needs_a_key_too(locked: Server, method: str, path: str) -> None:

@@ -251,7 +251,7 @@ def test_texts_that_no_vector_holds_are_refused_or_shortened_where_that_is_asked
     ):
         with pytest.raises(openai.APIStatusError, match="20,000 tokens") as refused:
             client.embeddings.create(model="tutti-mini", input=["a cat", long])
-        assert (refused.value.status_code, refused.value.code) == (413, "over_limit")
+        assert (refused.value.status_code, refused.value.code) == (400, "context_length_exceeded")
         short = client.embeddings.create(model="tutti-mini", input=[long], extra_body={"truncate": True})
         assert np.allclose(short.data[0].embedding, model.embed([long], truncate=True)[0], atol=1e-6)
         with pytest.raises(openai.BadRequestError, match="vocabulary"):

@@ -31,7 +31,7 @@ def test_a_message_has_evidence_where_it_was_asked_for(server: Server, client: o
          "contradicted_by": "CLOSED"}
     ]  # fmt: skip
     assert message["warnings"] == ["one note"]
-    assert set(asked(client).choices[0].message.to_dict()) == {"role", "content", "refusal"}  # type: ignore[attr-defined]
+    assert set(asked(client).choices[0].message.to_dict()) == {"role", "content", "refusal", "annotations"}  # type: ignore[attr-defined]
 
 
 def test_a_stream_is_not_verified(client: openai.OpenAI) -> None:

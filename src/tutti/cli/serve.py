@@ -12,6 +12,7 @@ from typing import Any
 from tutti.cli.applications import check_application, open_applications
 from tutti.cli.options import add_json, add_model, note, positive, print_json
 from tutti.cli.serve_adapters import open_adapted, serve_adapted
+from tutti.cli.serve_clients import access_of, add_clients, aliases_of
 from tutti.cli.serve_replicas import add_replicas, serve_replicas
 from tutti.cli.serve_security import EPILOG, add_security, keep_uploads_in_memory, sealed_opener, sealers, tls_of
 from tutti.errors import InputError
@@ -24,12 +25,15 @@ _EPILOG = """examples:
   tutti serve --new-key alice                     make a key; put the line printed into a file
   tutti serve --replicas 2                        two processes behind one door
   tutti serve --host 0.0.0.0 --keys keys.txt      for others, who need a key
+  tutti serve --alias whisper-1 --ignore-tools    for clients that ask for a name of OpenAI's and offer tools
 
 then, with any OpenAI client:
   client = openai.OpenAI(base_url="http://127.0.0.1:8000/v1", api_key="none")
+and with Anthropic's:
+  client = anthropic.Anthropic(base_url="http://127.0.0.1:8000", api_key="none")
 
-Pages: /docs (offline), /health, /metrics. The log is JSON on stderr, without media or words. Ctrl-C refuses new
-requests and finishes those in progress.
+Pages: / (ask with a file), /docs, /health, /metrics; none asks anything of the network. The log is JSON on stderr,
+without media or words. Ctrl-C refuses new requests and finishes those in progress.
 """
 
 
@@ -63,6 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes for sound and video (default: 2)",
     )
+    add_clients(parser)
     parser.add_argument(
         "--app",
         action="append",
@@ -106,6 +111,7 @@ def run(arguments: argparse.Namespace) -> None:
     listen = ListenOptions(
         host=arguments.host, port=arguments.port, drain_seconds=arguments.drain_seconds, tls=tls_of(arguments)
     )
+    access_of(arguments).check(bool(len(keys)))
     check_exposure(listen, keys)  # before the seconds that a model takes to load
     if arguments.replicas:
         serve_replicas(arguments, listen, keys, ServerLimits(**_limits(arguments)))
@@ -139,7 +145,7 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
     from tutti.media import Fetcher, Limits, MediaRoot, Workers
     from tutti.model import default_reader
     from tutti.serve import logs
-    from tutti.serve.lifecycle import make_server, run_announced
+    from tutti.serve.lifecycle import Offer, make_server, run_announced
     from tutti.serve.telemetry import from_environment
     from tutti.settings import read_settings
 
@@ -162,7 +168,13 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
         provider.reader = reader
     name = arguments.name or provider.name.rstrip("/").rpartition("/")[2]
     applications = [*open_applications(arguments.app, provider), *published]
-    server = make_server(provider, name, listen, keys, limits, opener, telemetry, applications)
+    offer = Offer(
+        applications=applications,
+        access=access_of(arguments),
+        ignore_tools=arguments.ignore_tools,
+        aliases=aliases_of(arguments.alias, name),
+    )
+    server = make_server(provider, name, listen, keys, limits, opener, telemetry, offer)
     serve_adapted(server, adapted)
     logs.configure()
 

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from tutti.cli.options import note, print_json
+from tutti.cli.serve_clients import access_of
 from tutti.errors import InputError
 
 _OF_THE_DOOR = frozenset(
@@ -74,7 +75,7 @@ def serve_replicas(arguments: argparse.Namespace, listen: Any, keys: Any, limits
         replica_environment(arguments.replicas),
         arguments.drain_seconds,
     )
-    server = make_door(replicas, listen, keys, limits)
+    server = make_door(replicas, listen, keys, limits, access_of(arguments))
     logs.configure()
 
     def ready(url: str) -> None:

@@ -38,8 +38,17 @@ from tutti.content.parts import (
     Thermal,
     Video,
     data_url_bytes,
+    is_data_url,
 )
-from tutti.content.speech import Segment, SpeechTask, Timestamps, Transcript, TranscriptionOptions
+from tutti.content.speech import (
+    Segment,
+    SpeechTask,
+    TimedWord,
+    Timestamps,
+    Transcript,
+    TranscriptionOptions,
+    WindowScores,
+)
 from tutti.content.tools import Tool, ToolCall, check_tools
 
 __all__ = [
@@ -74,6 +83,7 @@ __all__ = [
     "TextLine",
     "TextSize",
     "Thermal",
+    "TimedWord",
     "Timestamps",
     "TokenLogprob",
     "Tool",
@@ -84,6 +94,8 @@ __all__ = [
     "UnknownText",
     "Usage",
     "Video",
+    "WindowScores",
     "check_tools",
     "data_url_bytes",
+    "is_data_url",
 ]

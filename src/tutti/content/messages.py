@@ -207,6 +207,8 @@ class Answer:
     """One for each token, where they were asked for."""
     notes: tuple[str, ...] = ()
     """Sentences on what was not done as asked, such as a recording that was cut."""
+    stopped_by: str | None = None
+    """The string of `SamplingOptions.stop` that ended it; None where none did, or where that is not known."""
     tool_calls: tuple[ToolCall, ...] = ()
     """Calls that the model asks for, in order; `finish_reason` is "tool_calls" then."""
 

@@ -60,7 +60,7 @@ class Media:
     @property
     def name(self) -> str:
         """What to call the medium in a message to the user: its path, or the form it came in."""
-        if isinstance(self.source, str) and self.source.startswith("data:"):
+        if isinstance(self.source, str) and is_data_url(self.source):
             return f"{self.modality} from a data: URL"
         if isinstance(self.source, (str, os.PathLike)):
             return os.fspath(self.source)
@@ -84,7 +84,7 @@ class Media:
         state = hashlib.sha256(f"{self.modality}\0{self._rate()}\0{'file' if encoded else 'array'}\0".encode())
         if isinstance(source, bytes):
             state.update(source)
-        elif isinstance(source, str) and source.startswith("data:"):
+        elif isinstance(source, str) and is_data_url(source):
             state.update(data_url_bytes(source))
         elif isinstance(source, (str, os.PathLike)):
             try:
@@ -168,8 +168,20 @@ class Document(Media):
 Part: TypeAlias = Text | Media
 
 
+_SHORTEST_LINE = 16
+"""Of wrapped base64, in characters: with shorter ones, a small content could be spread over a long text."""
+
+
+def is_data_url(text: str) -> bool:
+    """Whether a text is a `data:` URL; the scheme may be written in any case (RFC 3986, section 3.1)."""
+    return text[:5].lower() == "data:"
+
+
 def data_url_bytes(url: str) -> bytes:
-    """Decode the payload of a `data:` URL (RFC 2397), strictly.
+    """Decode the payload of a `data:` URL (RFC 2397).
+
+    The base64 text may be percent-encoded, and may be wrapped into lines of one length (RFC 2045, section 6.8);
+    otherwise it is decoded strictly: what two decoders would read differently is refused.
 
     Raises:
         InputError: There is no comma, or the base64 text is not well formed.
@@ -177,12 +189,21 @@ def data_url_bytes(url: str) -> bytes:
     header, comma, payload = url.partition(",")
     if not comma:
         raise InputError("A data: URL without a comma was given; expected data:TYPE;base64,CONTENT.")
-    if not header.endswith(";base64"):
+    if not header.rstrip().lower().endswith(";base64"):
         return unquote_to_bytes(payload)
+    coded = unquote_to_bytes(payload) if "%" in payload else payload.encode(errors="surrogatepass")
+    coded = _unwrapped(coded)
     try:
-        content = base64.b64decode(payload, validate=True)
-    except ValueError as error:  # binascii.Error is one; letters outside ASCII raise another
+        content = base64.b64decode(coded, validate=True)
+    except ValueError as error:  # binascii.Error is one
         raise InputError(f"The base64 text of a data: URL is not well formed: {error}.") from None
-    if len(payload) % 4:  # which the decoder lets pass
+    if len(coded) % 4:  # which the decoder lets pass
         raise InputError("The base64 text of a data: URL is not well formed: Excess padding.")
     return content
+
+
+def _unwrapped(coded: bytes) -> bytes:
+    """A text of lines in one piece, if the lines are long and of one length; otherwise the text as it is."""
+    lines = coded.replace(b"\r\n", b"\n").strip(b"\n").split(b"\n")
+    even = all(len(line) == len(lines[0]) for line in lines[:-1]) and len(lines[-1]) <= len(lines[0])
+    return b"".join(lines) if even and (len(lines) == 1 or len(lines[0]) >= _SHORTEST_LINE) else coded

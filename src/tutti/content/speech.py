@@ -25,6 +25,8 @@ class TranscriptionOptions:
     """`transcribe` or `translate`; None is what the checkpoint is set to, else `transcribe`."""
     timestamps: Timestamps = "segment"
     """`none`, `segment` or `word`. Recordings longer than the model's window are timed in any case."""
+    prompt: str = ""
+    """Words that stand before the recording, as if they had been said: names, spelling, style."""
     condition_on_previous_text: bool = False
     """Show the model what was said before: steadier names and style, at the risk of repeating itself."""
     temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -40,8 +42,37 @@ class TranscriptionOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowScores:
+    """How sure a model was of a window of sound; all segments of the window share it."""
+
+    window_start_s: float
+    """Where the window begins in what the model heard."""
+    temperature: float
+    """At which its text was drawn."""
+    mean_log_probability: float
+    """Over the tokens of its text."""
+    compression_ratio: float
+    """Of its tokens as bytes; high where the text repeats itself."""
+    no_speech: float
+    """Probability that the window holds no speech."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """A stretch of speech."""
+
+    start_s: float
+    end_s: float
+    text: str
+    tokens: tuple[int, ...] = ()
+    """Ids of the text's tokens, where the model draws tokens."""
+    scores: WindowScores | None = None
+    """None where the model has no windows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedWord:
+    """A word, and when it was said."""
 
     start_s: float
     end_s: float
@@ -63,6 +94,8 @@ class Transcript:
     """How long the recording lasts."""
     seconds: float
     """Wall time, decoding of the medium included."""
+    words: tuple[TimedWord, ...] = ()
+    """In order of time, where the times of words were asked for."""
 
     def __str__(self) -> str:
         return self.text

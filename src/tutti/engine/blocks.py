@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from tutti.engine.sequence import Sequence
-from tutti.errors import CapacityError
+from tutti.errors import ContextOverflow
 
 
 class BlockManager:
@@ -51,10 +51,10 @@ class BlockManager:
         """Refuse a sequence that would not fit even alone.
 
         Raises:
-            CapacityError: It would not.
+            ContextOverflow: It would not.
         """
         if tokens > self.capacity_tokens:
-            raise CapacityError(
+            raise ContextOverflow(
                 f"The request needs keys and values of {tokens} tokens, but the cache holds {self.capacity_tokens}; "
                 "shorten the prompt or give the engine a larger cache."
             )

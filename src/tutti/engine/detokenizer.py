@@ -26,13 +26,22 @@ class TextStream:
         self.text = ""
         """What was given out so far."""
         self.stopped = False
-        """Whether a stop string was found."""
+        """Whether a stop string was found,"""
+        self.stopped_by: str | None = None
+        """and which."""
+        self.complete = 0
+        """Characters of the answer that no later token changes: those of `text`, and those held back."""
         self._detokenize = detokenize
         self._stop = tuple(stop)
         self._window: list[int] = []
         self._known = 0  # characters of the window's text that are in `_settled`
         self._settled = 0  # characters of the answer that the window no longer reaches back to
         self._pending = ""  # characters of the answer behind `text`
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether something is held back, such as the beginning of a character."""
+        return bool(self._pending)
 
     def push(self, token: int) -> str:
         """Add a token; the piece of text that can be shown now, perhaps none."""
@@ -41,6 +50,7 @@ class TextStream:
         self._window.append(token)
         self._read()
         stable = len(self._pending.rstrip(_INCOMPLETE))
+        self.complete = len(self.text) + stable
         if (end := self._find_stop(self._pending[:stable])) is not None:
             return self._end(end)
         return self._give(stable - self._held_back(self._pending[:stable]))
@@ -49,6 +59,15 @@ class TextStream:
         """The rest, at the end."""
         end = self._find_stop(self._pending)
         return self._end(len(self._pending) if end is None else end)
+
+    def texts_of(self, tokens: Items[int]) -> list[str]:
+        """What each of some tokens would add, in the place of the next one."""
+        before = self._detokenize(self._window)
+        return [self._added(before, token) for token in tokens]
+
+    def _added(self, before: str, token: int) -> str:
+        whole = self._detokenize([*self._window, token])
+        return whole[len(before) :] if whole.startswith(before) else self._detokenize([token])
 
     def _read(self) -> None:
         whole = self._detokenize(self._window)
@@ -69,8 +88,11 @@ class TextStream:
         self._settled = len(self.text) + len(self._pending)
 
     def _find_stop(self, text: str) -> int | None:
-        places = [place for stop in self._stop if (place := text.find(stop)) >= 0]
-        return min(places) if places else None
+        places = [(place, stop) for stop in self._stop if (place := text.find(stop)) >= 0]
+        if not places:
+            return None
+        first, self.stopped_by = min(places)
+        return first
 
     def _held_back(self, text: str) -> int:
         """Length of the longest end of the text that is the beginning of a stop string."""

@@ -19,7 +19,7 @@ from tutti.engine.runner import Decoder, Looker, Runner
 from tutti.engine.sampling import Constraint, likeliest
 from tutti.engine.scheduler import Scheduler, Work
 from tutti.engine.sequence import Sequence, check_prompt
-from tutti.errors import CapacityError, InputError
+from tutti.errors import ContextOverflow, InputError
 from tutti.processing.prompt import Prompt
 
 _CACHE_BYTES = 512 * 2**20
@@ -117,13 +117,14 @@ class Engine:
 
         Raises:
             InputError: The prompt is empty or its media do not fit their places, or an option is out of range.
-            CapacityError: The prompt is longer than the model's context or than the cache, or has too many media.
+            ContextOverflow: The prompt is longer than the model's context.
+            CapacityError: It is longer than the cache, or has too many media.
         """
         options = options or SamplingOptions()
         tokens = len(prompt.input_ids)
         check_prompt(prompt)
         if tokens >= self.context_length:
-            raise CapacityError(
+            raise ContextOverflow(
                 f"The prompt is {tokens} tokens long, and with at least one token of answer more than the "
                 f"{self.context_length} that the model reads; shorten it or give fewer media."
             )
@@ -270,27 +271,31 @@ class Engine:
             return
         sequence.tokens.append(token)
         piece = request.answer.push(token)
+        for one in logprobs:
+            request.likely.add(one)
         if request.answer.stopped:
-            self._finish(request, TokenEvent((token,), piece, "stop", logprobs))
+            self._finish(request, TokenEvent((token,), piece, "stop"))
         elif len(sequence.tokens) - sequence.prompt_tokens >= sequence.max_tokens:
-            self._finish(request, TokenEvent((token,), piece, "length", logprobs))
+            self._finish(request, TokenEvent((token,), piece, "length"))
         else:
-            request.events.append(TokenEvent((token,), piece, logprobs=logprobs))
+            request.events.append(TokenEvent((token,), piece, logprobs=request.likely.given()))
 
     def _logprobs(self, sequence: Sequence, token: int, answer: int | Tensor) -> tuple[TokenLogprob, ...]:
-        """What the request wants to know of a token drawn from logits (V,)."""
+        """What the request wants to know of a token drawn from logits (V,), as yet without its text."""
         wanted = sequence.options.logprobs
         if wanted is None or isinstance(answer, int):
             return ()
         logprob, top = likeliest(answer, token, wanted)
-        named = tuple((self._detokenize([one]), value) for one, value in top)
-        return (TokenLogprob(token=self._detokenize([token]), logprob=logprob, top=named),)
+        texts = self._requests[sequence.arrival].answer.texts_of([one for one, _ in top])
+        named = tuple((text, value) for text, (_, value) in zip(texts, top, strict=True))
+        return (TokenLogprob(token="", logprob=logprob, top=named),)
 
     def _finish(self, request: Request, event: TokenEvent) -> None:
         if not request.answer.stopped:
             # The last token can complete a stop string that was held back only because a character was incomplete.
             piece = event.text + request.answer.finish()
             event = replace(event, text=piece, finish_reason="stop" if request.answer.stopped else event.finish_reason)
+        event = replace(event, logprobs=request.likely.given(last=True))
         self._forget(request.sequence)
         request.sequence.finish_reason = event.finish_reason
         request.events.append(event)

@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tutti.content import TranscriptionOptions
+from tutti.content import TranscriptionOptions, WindowScores
 from tutti.engine.speech_rules import SpeechRules
-from tutti.engine.speech_window import SpeechDecoder, SpeechWindow
+from tutti.engine.speech_window import Attempt, SpeechDecoder, SpeechWindow
 from tutti.models.layers.attention import MediaMemory
 from tutti.processing.speech_tokens import SpeechTokens
 
@@ -35,6 +35,8 @@ class TokenSegment:
     end_s: float
     tokens: tuple[int, ...]
     """Its words, with the times around and perhaps within."""
+    scores: WindowScores
+    """Of the window in which it was heard."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,7 @@ class SpeechWriter:
         options: TranscriptionOptions,
         frames: int | None = None,
         progress: Callable[[float], None] | None = None,
+        prompt: Sequence[int] = (),
     ) -> Written:
         """Write down a recording.
 
@@ -76,6 +79,7 @@ class SpeechWriter:
             options: How.
             frames: How many of them hold the recording; what follows is padding. None means all.
             progress: Told how much is done, from 0 to 1.
+            prompt: Tokens that stand before the first window, as if they had been said; of too many, the last ones.
 
         Raises:
             InputError: The language or the task is not known.
@@ -95,11 +99,12 @@ class SpeechWriter:
         segments: list[TokenSegment] = []
         seek, steady = 0, True
         while seek < frames:
-            before = self._before(segments) if options.condition_on_previous_text and steady else []
+            shown = options.condition_on_previous_text and steady
+            before = self._before(prompt, segments) if shown or seek == 0 else []
             attempt = window.write(recording.memory(seek), [*before, *start], options)
             length = min(frames - seek, self.model.window_frames)
             if not attempt.is_silence(options):
-                found_here, length = self._cut(attempt.tokens, seek, length)
+                found_here, length = self._cut(attempt, seek, length)
                 segments += found_here
             steady = attempt.temperature < _STEADY_TEMPERATURE
             seek += length
@@ -107,24 +112,23 @@ class SpeechWriter:
                 progress(min(1.0, seek / frames))
         return Written(segments=tuple(segments), language=language)
 
-    def _before(self, segments: Sequence[TokenSegment]) -> list[int]:
-        """What was said before, as far as half of the context holds it."""
-        if not segments:
-            return []
-        said: list[int] = []
+    def _before(self, prompt: Sequence[int], segments: Sequence[TokenSegment]) -> list[int]:
+        """What stands before a window: the prompt and what was said, as far as half of the context holds them."""
+        said = [*prompt]
         for segment in segments:
             doubled = len(segment.tokens) > 2 and segment.tokens[-2] >= self.tokens.timestamp_begin
             said += segment.tokens[:-1] if doubled else segment.tokens
         said = said[-(self.model.context_length // 2 - 1) :]
-        return said if self.tokens.previous is None else [self.tokens.previous, *said]
+        return said if self.tokens.previous is None or not said else [self.tokens.previous, *said]
 
-    def _cut(self, tokens: tuple[int, ...], seek: int, length: int) -> tuple[list[TokenSegment], int]:
+    def _cut(self, attempt: Attempt, seek: int, length: int) -> tuple[list[TokenSegment], int]:
         """Cut a window's transcript at its pairs of times; the segments, and by how many frames to go on."""
+        tokens, scores = attempt.tokens, attempt.scores(seek * self.frame_s)
         begin = self.tokens.timestamp_begin
         is_time = [token >= begin for token in tokens]
         pairs = [place for place in range(1, len(tokens)) if is_time[place - 1] and is_time[place]]
         if not pairs:
-            return [self._uncut(tokens, is_time, seek, length)], length
+            return [self._uncut(tokens, is_time, (seek, length), scores)], length
         ends_alone = is_time[-2:] == [False, True]
         # Behind a time that stands alone at the end there is no speech; else the last stretch is heard again.
         stops = [*pairs, len(tokens)] if ends_alone else [*pairs[:-1], pairs[-1] + 1]
@@ -133,23 +137,28 @@ class SpeechWriter:
         for start, stop in zip(starts, stops, strict=True):
             last = stop - 1 if ends_alone or stop != stops[-1] else stop - 2
             times = (tokens[start] - begin, tokens[last] - begin)
-            segments.append(self._segment(seek, times, tokens[start:stop]))
+            segments.append(self._segment(seek, times, tokens[start:stop], scores))
         if ends_alone:
             return segments, length
         # Nought only where no rules hold for times: then the window is done, too.
         return segments, (tokens[stops[-1] - 2] - begin) * self._frames_a_step or length
 
-    def _uncut(self, tokens: tuple[int, ...], is_time: Sequence[bool], seek: int, length: int) -> TokenSegment:
-        """The whole window as one segment, which ends at its last time, if it has one."""
+    def _uncut(
+        self, tokens: tuple[int, ...], is_time: Sequence[bool], place: tuple[int, int], scores: WindowScores
+    ) -> TokenSegment:
+        """The whole window, its first frame and length, as one segment, which ends at its last time, if it has one."""
+        seek, length = place
         steps = length // self._frames_a_step
         times = [token for token, timed in zip(tokens, is_time, strict=True) if timed]
         if times and times[-1] != self.tokens.timestamp_begin:
             steps = times[-1] - self.tokens.timestamp_begin
-        return self._segment(seek, (0, steps), tokens)
+        return self._segment(seek, (0, steps), tokens, scores)
 
-    def _segment(self, seek: int, steps: tuple[int, int], tokens: tuple[int, ...]) -> TokenSegment:
+    def _segment(
+        self, seek: int, steps: tuple[int, int], tokens: tuple[int, ...], scores: WindowScores
+    ) -> TokenSegment:
         start, end = (seek * self.frame_s + step * TIMESTAMP_S for step in steps)
-        return TokenSegment(start_s=start, end_s=end, tokens=tokens)
+        return TokenSegment(start_s=start, end_s=end, tokens=tokens, scores=scores)
 
 
 class _Recording:

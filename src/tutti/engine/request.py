@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tutti.content import FinishReason, TokenLogprob, Usage
 from tutti.engine.detokenizer import TextStream
 from tutti.engine.sequence import Sequence
+from tutti.engine.token_texts import TokenTexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class TokenEvent:
     finish_reason: FinishReason | None = None
     """Set on the last event, and only there."""
     logprobs: tuple[TokenLogprob, ...] = ()
-    """One for each of the tokens, where they were asked for."""
+    """Of the tokens whose text is in `text`, where they were asked for; joined, they are the text."""
 
 
 class Request:
@@ -30,6 +31,7 @@ class Request:
     def __init__(self, sequence: Sequence, answer: TextStream) -> None:
         self.sequence = sequence
         self.answer = answer
+        self.likely = TokenTexts(answer)
         self.events: deque[TokenEvent] = deque()
         """Events that no reader has taken yet."""
 

@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from tutti.content import SamplingOptions, TranscriptionOptions
+from tutti.content import SamplingOptions, TranscriptionOptions, WindowScores
 from tutti.engine.sampling import Sampler
 from tutti.engine.speech_rules import SpeechRules, no_speech_probability
 from tutti.models.layers.attention import Attend, MediaMemory, attention, window_mask
@@ -120,6 +120,16 @@ class Attempt:
     """Of its tokens as bytes; high where it repeats itself."""
     no_speech: float
     """Probability that there is no speech."""
+
+    def scores(self, window_start_s: float) -> WindowScores:
+        """How sure the model was, for whoever reads the segments."""
+        return WindowScores(
+            window_start_s=window_start_s,
+            temperature=self.temperature,
+            mean_log_probability=self.mean_log_probability,
+            compression_ratio=self.compression_ratio,
+            no_speech=self.no_speech,
+        )
 
     def is_silence(self, options: TranscriptionOptions) -> bool:
         """Whether the window is to be left out."""

@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.content import Media, ReadFile, data_url_bytes
+from tutti.content import Media, ReadFile, data_url_bytes, is_data_url
 from tutti.errors import CapacityError, InputError, TuttiError
 from tutti.media.limits import Limits
 
@@ -56,7 +56,7 @@ def _open(part: Media, limits: Limits) -> BinaryIO:
     source = part.source.content if isinstance(part.source, ReadFile) else part.source
     if isinstance(source, (bytes, bytearray, memoryview)):
         return io.BytesIO(source)
-    if isinstance(source, str) and source.startswith("data:"):
+    if isinstance(source, str) and is_data_url(source):
         limits.check_bytes(
             part.name, len(source) * 3 // 4
         )  # before decoding; base64 is four characters for three bytes

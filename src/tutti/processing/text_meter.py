@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from tutti.content import TextSize
-from tutti.errors import CapacityError, InputError
+from tutti.errors import ContextOverflow, InputError
 from tutti.processing.tokenizer import Tokenizer
 
 
@@ -37,13 +37,13 @@ class TextMeter:
         """Sizes of texts that can be embedded.
 
         Raises:
-            CapacityError: One is longer than the model reads.
+            ContextOverflow: One is longer than the model reads.
             InputError: Of one, nothing is in the model's vocabulary.
         """
         sizes = [self.size(text) for text in texts]
         for text, size in zip(texts, sizes, strict=True):
             if size.tokens > self.max_tokens:
-                raise CapacityError(
+                raise ContextOverflow(
                     f"The text {first_words(text)!r} takes {size.tokens:,} tokens; this model embeds at most "
                     f"{self.max_tokens} at a time: cut it into passages, or have it shortened with truncate."
                 )

@@ -72,3 +72,11 @@ class WhisperProcessor(Processor):
     def text(self, ids: Sequence[int]) -> str:
         """The text of token ids; times and special tokens are left out."""
         return self.tokenizer.decode([token for token in ids if token < self.tokens.timestamp_begin])
+
+    def words(self, text: str) -> list[int]:
+        """Token ids of words that stand before a recording, as if they had been said; none of an empty text.
+
+        Raises:
+            InputError: The text is not Unicode.
+        """
+        return self.tokenizer.encode(f" {text.strip()}") if text.strip() else []

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -54,6 +54,7 @@ from tutti.providers.decoding import decode
 from tutti.providers.documents import with_pages
 from tutti.providers.listening import Listening
 from tutti.providers.reading import Reading
+from tutti.providers.shared_space import shared_space
 from tutti.providers.speech import LocalTranscriber
 from tutti.providers.tool_use import CallStream, needs_tools, refuse_tools, tool_constraint, use_of
 from tutti.settings import Settings
@@ -61,23 +62,6 @@ from tutti.settings import Settings
 if TYPE_CHECKING:
     from tutti.processing.constraints import JsonVocabulary
     from tutti.processing.tool_forms import CallForm
-
-
-@runtime_checkable
-class SharedSpace(Protocol):
-    """A model with a shared space. Implementations: `Omni`, `CLIPModel` and `ImageBindModel` of `tutti.models`."""
-
-    def sharpness(self, modality: str) -> float:
-        """Inverse temperature between texts and media of a modality."""
-        ...
-
-    def embed_text(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Shapes: both (B, T) → (B, D), unit rows."""
-        ...
-
-    def embed_media(self, modality: str, arrays: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Shapes: arrays with a batch axis → (B, D), unit rows."""
-        ...
 
 
 class Local:
@@ -99,6 +83,7 @@ class Local:
         self.decoder = decoder
         self.processor = loaded.processor
         self.model = loaded.model
+        self.modalities = tuple(self.processor.decodings)
         self.embedding_cache = EmbeddingCache(shelf=shelf)
         self._weights_digest = weights_digest(self.model) if shelf is not None else ""
 
@@ -132,7 +117,7 @@ class LocalEmbedder(Local):
 
     def sharpness(self, modality: Modality) -> float:
         """Inverse temperature at which cosines become probabilities: what the space was trained with."""
-        return _shared_space(self.model).sharpness(modality)
+        return shared_space(self.model).sharpness(modality)
 
     @property
     def picture_side(self) -> int | None:
@@ -202,7 +187,7 @@ class LocalEmbedder(Local):
             for some in chunks(texts):
                 arrays = self.processor.texts([part.text for i in some if isinstance(part := parts[i], Text)])
                 text_tokens += int(arrays["attention_mask"].sum())
-                points = _shared_space(self.model).embed_text(**_tensors(arrays))
+                points = shared_space(self.model).embed_text(**_tensors(arrays))
                 rows.update(zip(some, points.numpy(), strict=True))
             for some in batches({index: medium for index, medium in ready.items() if index not in rows}):
                 rows.update(zip(some, self._encoded(some, ready, keys, tenant or ""), strict=True))
@@ -225,7 +210,7 @@ class LocalEmbedder(Local):
         """Where some media of one shape stand in the space, kept under their keys if they have any. (N, D)."""
         begun = time.perf_counter()
         stacked = {key: np.stack([ready[i].arrays[key] for i in some]) for key in ready[some[0]].arrays}
-        points = _shared_space(self.model).embed_media(ready[some[0]].modality, _tensors(stacked))
+        points = shared_space(self.model).embed_media(ready[some[0]].modality, _tensors(stacked))
         seconds = (time.perf_counter() - begun) / len(some)
         for index, point in zip(some, points, strict=True):
             if index in keys:
@@ -250,6 +235,7 @@ class LocalResponder(Local):
             weights_digest=self._weights_digest,
             kv_dtype=attending_dtype(self.model),
         )
+        self.context_length = self.engine.context_length
         self._json: JsonVocabulary | None = None
         """Made when a request first asks for JSON."""
 
@@ -283,6 +269,7 @@ class LocalResponder(Local):
                 usage=request.usage,
                 seconds=time.perf_counter() - begun,
                 logprobs=tuple(told.logprobs),
+                stopped_by=request.answer.stopped_by,
                 notes=tuple(notes),
                 tool_calls=told.calls,
             )
@@ -411,17 +398,6 @@ def _shelf(settings: Settings, sealer_of: SealerOf | None) -> DiskShelf | None:
     if settings.embedding_bytes is None:
         return None
     return DiskShelf(Path(settings.cache_folder).expanduser() / "embeddings", settings.embedding_bytes, sealer_of)
-
-
-def _shared_space(model: torch.nn.Module) -> SharedSpace:
-    """The model, if it has a shared space.
-
-    Raises:
-        UnsupportedTask: It has none.
-    """
-    if not isinstance(model, SharedSpace):
-        raise UnsupportedTask(f"{type(model).__name__} has no shared space to embed in; use tutti-mini.")
-    return model
 
 
 def _tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, torch.Tensor]:

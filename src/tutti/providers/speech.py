@@ -10,7 +10,7 @@ from typing import Protocol, cast
 import torch
 
 from tutti.checkpoints import Loaded
-from tutti.content import Audio, Media, Segment, SpeechTask, Transcript, TranscriptionOptions, Video
+from tutti.content import Audio, Media, Segment, SpeechTask, TimedWord, Transcript, TranscriptionOptions, Video
 from tutti.engine.ctc import Speller, spell
 from tutti.engine.longform import SpeechWriter, TokenSegment
 from tutti.engine.speech_window import SpeechDecoder
@@ -42,6 +42,7 @@ class Heard:
     segments: Sequence[Segment]
     language: str | None
     task: SpeechTask
+    words: tuple[TimedWord, ...] = ()
 
     def within(self, duration_s: float) -> tuple[Segment, ...]:
         """The segments that say something, none of them behind the end of the recording."""
@@ -50,6 +51,8 @@ class Heard:
                 start_s=min(max(0.0, segment.start_s), duration_s),
                 end_s=min(max(0.0, segment.end_s), duration_s),
                 text=segment.text,
+                tokens=segment.tokens,
+                scores=segment.scores,
             )
             for segment in self.segments
             if segment.text
@@ -100,7 +103,7 @@ class WhisperListener:
         packing = packed(samples, stretches) if is_long and held < _WORTH_PACKING * len(samples) else whole
         features = torch.from_numpy(self.processor.features(packing.samples)).to(self.device)
         frames = max(1, min(features.shape[1], len(packing.samples) // self.processor.sounds.hop_length))
-        written = self.writer.write(features, options, frames, progress)
+        written = self.writer.write(features, options, frames, progress, self.processor.words(options.prompt))
         kept = [part for part in written.segments if self._is_heard(part, packing, stretches)]
         said = [token for part in kept for token in part.tokens]
         return Heard(
@@ -110,6 +113,8 @@ class WhisperListener:
                     start_s=packing.place(part.start_s * rate_hz) / rate_hz,
                     end_s=packing.place(part.end_s * rate_hz, is_end=True) / rate_hz,
                     text=self.processor.text(part.tokens).strip(),
+                    tokens=part.tokens,
+                    scores=part.scores,
                 )
                 for part in kept
             ],
@@ -154,6 +159,10 @@ class CTCListener:
                 f"Wav2Vec2 spells what it hears in the language it was trained on and does not {wanted}; "
                 "Whisper does, such as openai/whisper-base."
             )
+        if options.prompt or any(options.temperatures[:1]):
+            raise UnsupportedTask(
+                "Wav2Vec2 takes neither words before a recording nor a temperature; leave them out, or use Whisper."
+            )
         rate_hz = self.processor.sounds.sampling_rate
         if len(samples) >= LEAST_RECORDING_S * rate_hz and not sounding(samples, rate_hz):
             return Heard(text="", segments=(), language=None, task="transcribe")
@@ -169,7 +178,9 @@ class CTCListener:
             )
             for group in groups
         ]
-        return Heard(text=text, segments=segments, language=None, task="transcribe")
+        timed = tuple(TimedWord(start_s=one.start_s, end_s=one.end_s, text=one.text) for one in segments)
+        said = timed if options.timestamps == "word" else ()
+        return Heard(text=text, segments=segments, language=None, task="transcribe", words=said)
 
 
 def _groups(words: Sequence[Word], frame_s: float) -> list[list[Word]]:
@@ -236,4 +247,5 @@ class LocalTranscriber:
             task=heard.task,
             duration_s=sound.duration_s,
             seconds=time.perf_counter() - begun,
+            words=heard.words,
         )

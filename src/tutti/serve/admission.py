@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 from tutti.media import Limits
 from tutti.serve.errors import ErrorStatus, Refusal
+from tutti.serve.kept_responses import KeptLimits
 
 _TOO_LARGE = ErrorStatus(413, "invalid_request_error", "over_limit")
+_TOO_LONG = ErrorStatus(400, "invalid_request_error", "context_length_exceeded")
 _TOO_OFTEN = ErrorStatus(429, "rate_limit_error", "rate_limit_exceeded")
 _BUSY = ErrorStatus(503, "server_error", "overloaded")
 _UNITS = {"bytes": "bytes of media", "pixels": "pixels", "seconds": "seconds of sound and video", "tokens": "tokens"}
@@ -64,6 +66,8 @@ class ServerLimits:
     """Most requests per minute and tenant; 0 is no limit."""
     burst: int = 20
     """How many of those may come at once."""
+    kept: KeptLimits = field(default_factory=KeptLimits)
+    """How many responses are kept, and for how long."""
 
     def of_media(self, limits: Limits) -> Limits:
         """The budgets of one medium, at most those of a request: headers can be wrong or incomplete."""
@@ -161,12 +165,12 @@ class Admission:
         """Refuse a request that is too costly whatever is in progress.
 
         Raises:
-            Refusal: 413.
+            Refusal: 413; 400 where it is for its tokens.
         """
         over = _first_over(cost, self.limits.request)
         if over is not None:
             raise Refusal(
-                _TOO_LARGE,
+                _TOO_LONG if over == "tokens" else _TOO_LARGE,
                 f"The request would take {getattr(cost, over):,.0f} {_UNITS[over]}; the limit is "
                 f"{getattr(self.limits.request, over):,.0f}: ask for less at once.",
                 cause=over,

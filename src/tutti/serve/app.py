@@ -13,22 +13,24 @@ from starlette.exceptions import HTTPException as FrameworkError
 
 from tutti import __version__
 from tutti.errors import TuttiError
-from tutti.serve import pages, schemas
+from tutti.serve import pages
+from tutti.serve.access import Access
 from tutti.serve.applications import Application, include
 from tutti.serve.errors import (
     Refusal,
     kind_of,
     respond_to,
     respond_to_http,
-    respond_to_validation,
 )
 from tutti.serve.gate import Gate, note_refusal
 from tutti.serve.keys import Keys
 from tutti.serve.routes import Routes
+from tutti.serve.schemas.errors import ErrorResponse
 from tutti.serve.service import Service
+from tutti.serve.validation import respond_to_validation
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": schemas.ErrorResponse, "description": what}
+    status: {"model": ErrorResponse, "description": what}
     for status, what in {
         400: "The request cannot be understood, or the model cannot do it",
         401: "No valid key",
@@ -44,13 +46,16 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(service: Service, keys: Keys, applications: Sequence[Application] = ()) -> FastAPI:
+def create_app(
+    service: Service, keys: Keys, applications: Sequence[Application] = (), access: Access | None = None
+) -> FastAPI:
     """The server as an ASGI application.
 
     Args:
         service: The model and its limits.
         keys: Of tenants; without any, programs on this machine are served.
         applications: More routes, each application's under `/apps/NAME`.
+        access: Which browser pages from elsewhere may ask; none if not given.
 
     Raises:
         InputError: Two applications have one name.
@@ -65,7 +70,7 @@ def create_app(service: Service, keys: Keys, applications: Sequence[Application]
     app = FastAPI(
         title="Tutti",
         version=__version__,
-        description="Pictures, recordings, videos and words in; answers and vectors out: the OpenAI dialect.",
+        description="Pictures, recordings, videos and words in; answers and vectors out.",
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -75,7 +80,8 @@ def create_app(service: Service, keys: Keys, applications: Sequence[Application]
     app.include_router(Routes(service).router())
     app.include_router(pages.router())
     include(app, applications)
-    app.add_middleware(Gate, keys=keys, admission=service.admission, metrics=service.metrics)
+    access = access or Access()
+    app.add_middleware(Gate, keys=keys, admission=service.admission, metrics=service.metrics, access=access)
     _handle_errors(app, service)
     return app
 
@@ -83,20 +89,20 @@ def create_app(service: Service, keys: Keys, applications: Sequence[Application]
 def _handle_errors(app: FastAPI, service: Service) -> None:
     async def refused(request: Request, error: Refusal) -> JSONResponse:
         note_refusal(request.state.record, error, service.metrics)
-        return respond_to(error)
+        return respond_to(error, request.url.path)
 
     async def ours(request: Request, error: Exception) -> JSONResponse:
         kind = kind_of(error)
         request.state.record.fields["error"] = type(error).__name__
         if kind.status == 413:
             service.metrics.rejected("size")
-        return respond_to(error)
+        return respond_to(error, request.url.path)
 
-    async def framework(_: Request, error: FrameworkError) -> JSONResponse:
-        return respond_to_http(error)
+    async def framework(request: Request, error: FrameworkError) -> JSONResponse:
+        return respond_to_http(error, request.url.path)
 
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return respond_to_validation(error)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return respond_to_validation(error, request.url.path)
 
     handlers: dict[type[Exception], Any] = {
         Refusal: refused,

@@ -1,4 +1,4 @@
-"""One tree of errors, mapped once to HTTP: every error leaves as an OpenAI error object."""
+"""One tree of errors, mapped once to HTTP: every error leaves as an error object of the route's dialect."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from fastapi.exceptions import HTTPException, RequestValidationError
+from fastapi.exceptions import HTTPException
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as FrameworkError
 
 from tutti.errors import (
     CapacityError,
+    ContextOverflow,
     InputError,
     ProviderError,
     RateLimited,
@@ -19,7 +20,7 @@ from tutti.errors import (
     Unavailable,
     UnsupportedTask,
 )
-from tutti.serve.schemas import PART_TYPES, ErrorBody, ErrorResponse
+from tutti.serve.schemas.errors import ErrorBody, ErrorResponse, MessagesError, MessagesErrorResponse
 
 
 class ErrorStatus(NamedTuple):
@@ -33,12 +34,24 @@ class ErrorStatus(NamedTuple):
 _KINDS: tuple[tuple[type[TuttiError], ErrorStatus], ...] = (
     (UnsupportedTask, ErrorStatus(400, "invalid_request_error", "unsupported")),
     (InputError, ErrorStatus(400, "invalid_request_error", None)),
+    (ContextOverflow, ErrorStatus(400, "invalid_request_error", "context_length_exceeded")),
     (CapacityError, ErrorStatus(413, "invalid_request_error", "over_limit")),
     (RateLimited, ErrorStatus(429, "rate_limit_error", "provider_rate_limited")),
     (Unavailable, ErrorStatus(503, "server_error", "provider_unavailable")),
     (ProviderError, ErrorStatus(502, "server_error", "provider_failed")),
     (TuttiError, ErrorStatus(400, "invalid_request_error", None)),
 )
+MESSAGES = "/v1/messages"
+"""What the routes of Anthropic's dialect begin with."""
+_MESSAGES_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
+"""Status → what Anthropic's dialect calls the error."""
 BUG = ErrorStatus(500, "server_error", "internal_error")
 
 
@@ -85,27 +98,37 @@ def message_of(error: Exception) -> str:
 
 
 def respond(
-    kind: ErrorStatus, message: str, param: str | None = None, headers: Mapping[str, str] | None = None
+    kind: ErrorStatus, message: str, path: str, param: str | None = None, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """An OpenAI error object."""
-    body = body_of(kind, message, param)
+    """An error object in the dialect of a route."""
+    body = body_of(kind, message, param, path)
     return JSONResponse(body, status_code=kind.status, headers=dict(headers or {}))
 
 
-def body_of(kind: ErrorStatus, message: str, param: str | None = None) -> dict[str, Any]:
-    """The error object as plain values."""
+def body_of(kind: ErrorStatus, message: str, param: str | None = None, path: str = "") -> dict[str, Any]:
+    """The error object as plain values.
+
+    Args:
+        kind: How it looks over HTTP.
+        message: One sentence.
+        param: The field at fault.
+        path: Of the route, which tells the dialect.
+    """
+    if path.startswith(MESSAGES):
+        named = _MESSAGES_TYPES.get(kind.status, "invalid_request_error" if kind.status < 500 else "api_error")
+        return MessagesErrorResponse(error=MessagesError(type=named, message=message)).model_dump(exclude_none=True)
     return ErrorResponse(error=ErrorBody(message=message, type=kind.type, param=param, code=kind.code)).model_dump()
 
 
-def respond_to(error: Exception) -> JSONResponse:
-    """Any error over HTTP."""
+def respond_to(error: Exception, path: str) -> JSONResponse:
+    """Any error over HTTP, in the dialect of a route."""
     if isinstance(error, Refusal):
-        return respond(error.kind, str(error), error.param, error.headers)
+        return respond(error.kind, str(error), path, error.param, error.headers)
     headers = {"retry-after": "5"} if kind_of(error).status in (429, 503) else None
-    return respond(kind_of(error), message_of(error), headers=headers)
+    return respond(kind_of(error), message_of(error), path, headers=headers)
 
 
-def respond_to_http(error: FrameworkError) -> JSONResponse:
+def respond_to_http(error: FrameworkError, path: str) -> JSONResponse:
     """What the framework refuses: unknown routes, methods, bodies that are no JSON."""
     codes = {404: "not_found", 405: "method_not_allowed"}
     kind = ErrorStatus(error.status_code, "invalid_request_error", codes.get(error.status_code))
@@ -113,48 +136,4 @@ def respond_to_http(error: FrameworkError) -> JSONResponse:
         404: "There is no such route; GET /openapi.json lists them, and the page /docs shows them.",
         405: "This route does not accept that method; GET /openapi.json lists those that it accepts.",
     }.get(error.status_code, str(error.detail))
-    return respond(kind, message, headers=error.headers)
-
-
-def respond_to_validation(error: RequestValidationError) -> JSONResponse:
-    """A body that does not fit the schema: the first thing wrong, and where."""
-    # A union fails in each of its ways; the way that got furthest is the one that was meant.
-    first = max(error.errors(), key=lambda one: (str(one.get("type")).startswith("union_tag"), len(one.get("loc", ()))))
-    place = _place(first, error.body)
-    return respond(ErrorStatus(400, "invalid_request_error", first.get("type")), _sentence(first, place), place or None)
-
-
-def _place(first: Mapping[str, Any], body: Any) -> str:
-    """Where in the body, in the form `messages[0].content[1].image_url`.
-
-    The framework names the ways of unions between the fields; what is no field of the body is no part of the path.
-    """
-    text, value = "", body if isinstance(body, (Mapping, list)) else {}
-    steps = first.get("loc", ())[1:]
-    missing = len(steps) - 1 if first.get("type") == "missing" else None
-    for place, step in enumerate(steps):
-        if isinstance(value, list) and isinstance(step, int):
-            text += f"[{step}]"
-            value = value[step] if step < len(value) else None
-        elif isinstance(value, Mapping) and (step in value or place == missing):
-            text += f".{step}" if text else str(step)
-            value = value.get(step)
-    return text
-
-
-def _sentence(first: Mapping[str, Any], place: str) -> str:
-    what = first.get("type")
-    where = place or "The body"
-    if what == "model_attributes_type" and not place:
-        return "The body is no JSON object; expected one, with the header content-type: application/json."
-    context = first.get("ctx", {})
-    if what in ("union_tag_invalid", "union_tag_not_found") and ".content" in f".{place}":
-        found = context.get("tag")
-        named = f"is of type {str(found)[:40]!r}, which is not known" if found is not None else "has no type"
-        return f"{where} {named}; known are: {', '.join(PART_TYPES)}."
-    if what == "extra_forbidden":
-        return f"{where} is not a field that this server knows; GET /openapi.json lists the fields."
-    if what == "missing":
-        return f"{where} is missing; expected as in GET /openapi.json."
-    message = str(first.get("msg", "is not valid"))
-    return f"{where}: {message[:1].lower()}{message[1:][:300]}."
+    return respond(kind, message, path, headers=error.headers)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tutti.serve import logs
+from tutti.serve.access import Access, is_preflight
 from tutti.serve.admission import Admission
 from tutti.serve.applications import PREFIX
 from tutti.serve.errors import ErrorStatus, Refusal, respond_to
@@ -23,7 +24,6 @@ PUBLIC = frozenset({"/health", "/openapi.json", *PATHS})
 """Paths that need no key, for reading only. All others do, those that do not exist among them."""
 _READING = ("GET", "HEAD", "OPTIONS")
 """Methods that ask for no work, and are not limited by rate."""
-_OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _NO_KEY = ErrorStatus(401, "invalid_request_error", "invalid_api_key")
 _FOREIGN = ErrorStatus(403, "invalid_request_error", "foreign_origin")
 LOCAL_TENANT = "local"
@@ -49,10 +49,14 @@ class Gate:
         keys: Of tenants. Without any, programs on this machine are served, but no web pages from elsewhere.
         admission: Whether there is room.
         metrics: Where requests are counted.
+        access: Which pages from elsewhere may ask, and by which names; none if not given.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys, admission: Admission, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: Keys, admission: Admission, metrics: Metrics, access: Access | None = None
+    ) -> None:
         self._app, self._keys, self._admission, self._metrics = app, keys, admission, metrics
+        self._access = access or Access()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -64,21 +68,29 @@ class Gate:
             return
         record = _Record(f"req-{secrets.token_hex(8)}")
         scope.setdefault("state", {})["record"] = record
+        request = Request(scope)
+        ids = [(name, record.id.encode()) for name in _IDS]
+        told = self._access.told(request.headers.get("origin"))
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", record.id.encode()), *_SAFE]
+                given = message.get("headers", ())
+                names = {name for name, _ in given}  # a replica behind the door has told a page already
+                message["headers"] = [*given, *ids, *(one for one in told if one[0] not in names), *_SAFE]
             await send(message)
 
         try:
-            await self._through(Request(scope), record, receive, noted)
+            await self._through(request, record, receive, noted)
         finally:
             self._log(scope, record)
 
     async def _through(self, request: Request, record: _Record, receive: Receive, send: Send) -> None:
         scope = request.scope
         try:
+            if is_preflight(request.method, request.headers):
+                await self._preflight(request, record, send)
+                return
             public = request.method in ("GET", "HEAD") and request.url.path in PUBLIC
             record.tenant = "public" if public else self._tenant(request)
             scope["state"]["tenant"] = record.tenant
@@ -92,7 +104,19 @@ class Gate:
         except Exception as error:  # noqa: BLE001 - the outermost frame of a request: every error is answered and logged
             self._refused(error, record)
             if record.status == 0:
-                await respond_to(error)(scope, receive, send)
+                await respond_to(error, scope["path"])(scope, receive, send)
+
+    async def _preflight(self, request: Request, record: _Record, send: Send) -> None:
+        """Answer a browser that asks whether a page from elsewhere may ask."""
+        record.tenant = "public"
+        if not self._access.allows(request.headers["origin"]):
+            raise Refusal(
+                _FOREIGN,
+                f"Pages of {request.headers['origin'][:80]} may not ask here; start the server with --allow-origin.",
+                cause="origin",
+            )
+        await send({"type": "http.response.start", "status": 204, "headers": self._access.preflight(request.headers)})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _refused(self, error: Exception, record: _Record) -> None:
         if isinstance(error, Refusal):
@@ -102,19 +126,16 @@ class Gate:
 
     def _tenant(self, request: Request) -> str:
         if len(self._keys):
-            tenant = self._keys.tenant(request.headers.get("authorization"))
+            tenant = self._keys.tenant(request.headers.get("authorization"), request.headers.get("x-api-key"))
             if tenant is None:
                 raise Refusal(_NO_KEY, "No valid key was given; send one as: Authorization: Bearer KEY.", cause="key")
             return tenant
         # A page of any site can make a browser on this machine send requests here, or resolve its own name to here.
-        host = request.headers.get("host", "").rsplit(":", 1)[0] if request.headers.get("host") else ""
-        host = request.headers.get("host", "") if host.startswith("[") and not host.endswith("]") else host
-        origin = request.headers.get("origin")
-        if host not in _OWN_NAMES or (origin is not None and origin.rpartition("://")[2] != request.headers["host"]):
+        if not self._access.is_own(request.headers):
             raise Refusal(
                 _FOREIGN,
                 "Without keys, this server answers only requests made to localhost by programs of this machine; "
-                "start it with --keys to open it further.",
+                "start it with --keys to open it further, or with --allow-host or --allow-origin for one more.",
                 cause="origin",
             )
         return LOCAL_TENANT
@@ -143,6 +164,8 @@ def _route(scope: Scope) -> str:
     return f"{PREFIX}/{scope['path'].split('/')[2]}{route}"
 
 
+_IDS = (b"x-request-id", b"request-id")
+"""Where clients of OpenAI and of Anthropic look for a request's id."""
 _SAFE = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 
 

@@ -59,9 +59,14 @@ class Keys:
             tenants[digest(key)] = tenant
         return cls(tenants)
 
-    def tenant(self, authorization: str | None) -> str | None:
-        """Whose an `Authorization` header is; None if it names no key that is known."""
-        scheme, _, key = (authorization or "").partition(" ")
+    def tenant(self, authorization: str | None, plain: str | None = None) -> str | None:
+        """Whose a key is; None if none is named that is known.
+
+        Args:
+            authorization: The header `Authorization`, as OpenAI's clients send it.
+            plain: The header `x-api-key`, as Anthropic's send it; read where the other is not given.
+        """
+        scheme, _, key = (authorization or f"Bearer {plain or ''}").partition(" ")
         if scheme.lower() != "bearer" or not key:
             return None
         given = digest(key.strip())

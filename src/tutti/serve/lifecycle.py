@@ -8,7 +8,7 @@ import gc
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import uvicorn
@@ -17,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tutti.errors import InputError
 from tutti.interfaces import Embedder, Responder, Transcriber
+from tutti.serve.access import Access
 from tutti.serve.admission import Admission, ServerLimits
 from tutti.serve.app import create_app
 from tutti.serve.applications import Application
@@ -42,6 +43,20 @@ class ListenOptions:
     """Longest that a stopping server waits for admitted requests."""
     tls: TlsFiles | None = None
     """Certificate files; None listens without TLS."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What a server offers besides its model, and to whom."""
+
+    applications: Sequence[Application] = ()
+    """More routes."""
+    access: Access = field(default_factory=Access)
+    """Which browser pages from elsewhere may ask."""
+    ignore_tools: bool = False
+    """Leave tools out of requests, with a warning in the answer."""
+    aliases: Sequence[str] = ()
+    """Other names by which clients may call the model."""
 
 
 class _Protocol(H11Protocol):
@@ -111,7 +126,7 @@ def make_server(
     limits: ServerLimits,
     opener: MediaOpener,
     telemetry: Telemetry | None = None,
-    applications: Sequence[Application] = (),
+    offer: Offer | None = None,
 ) -> Server:
     """A server, ready to run.
 
@@ -123,14 +138,16 @@ def make_server(
         limits: What is admitted.
         opener: Opens media.
         telemetry: Makes spans; none if not given.
-        applications: More routes.
+        offer: What else it offers, and to whom; nothing if not given.
 
     Raises:
         InputError: It would be open to others without a key.
     """
     check_exposure(listen, keys)
-    service = Service(model, name, limits, opener, telemetry)
-    return Server(config_of(create_app(service, keys, applications), listen), service)
+    offer = offer or Offer()
+    offer.access.check(bool(len(keys)))
+    service = Service(model, name, limits, opener, telemetry, ignore_tools=offer.ignore_tools, aliases=offer.aliases)
+    return Server(config_of(create_app(service, keys, offer.applications, offer.access), listen), service)
 
 
 def config_of(app: ASGIApp, listen: ListenOptions) -> uvicorn.Config:

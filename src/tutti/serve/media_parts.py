@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tutti.content import Audio, Document, Image, Media, Modality, Part, Text, Video, data_url_bytes
+from tutti.content import (
+    Audio,
+    Document,
+    Image,
+    Media,
+    Modality,
+    Part,
+    Text,
+    Video,
+    data_url_bytes,
+    is_data_url,
+)
 from tutti.errors import InputError
 from tutti.media import Fetcher, MediaDecoder, MediaRoot
 from tutti.serve.admission import Cost
@@ -56,7 +67,7 @@ class MediaOpener:
         return cost
 
     def _content(self, address: str) -> bytes:
-        if address.startswith("data:"):
+        if is_data_url(address):
             return data_url_bytes(address)
         if address.lower().startswith(("http:", "https:")):
             if self._fetcher is not None:
@@ -76,3 +87,8 @@ class MediaOpener:
 def texts(parts: Sequence[Part]) -> list[str]:
     """The words among parts."""
     return [part.text for part in parts if isinstance(part, Text)]
+
+
+def as_data_url(data: str) -> str:
+    """Base64 as a `data:` URL, which it may be already; no other address can come of it."""
+    return data if is_data_url(data) else f"data:application/octet-stream;base64,{data}"

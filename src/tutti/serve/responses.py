@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -12,6 +12,8 @@ from starlette.types import Message, Receive, Scope, Send
 if TYPE_CHECKING:
     from tutti.serve.admission import Admission
 
+Line: TypeAlias = str | tuple[str, str]
+"""The data of an event, or its name and its data."""
 T = TypeVar("T")
 
 
@@ -20,7 +22,7 @@ class ClientGone(Exception):
 
 
 class EventStream(Response):
-    """Server-sent events (the `text/event-stream` of the HTML standard), each of one line of data.
+    """Server-sent events (the `text/event-stream` of the HTML standard), each of one line of data, some with a name.
 
     Ends early, and closes its source, when the client goes or reads nothing for `send_seconds`. Not `sse-starlette`:
     that ends every stream when the server stops, and here admitted requests are finished.
@@ -32,7 +34,7 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, lines: AsyncIterator[str], send_seconds: float) -> None:
+    def __init__(self, lines: AsyncIterator[Line], send_seconds: float) -> None:
         super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._lines, self._send_seconds = lines, send_seconds
@@ -46,7 +48,9 @@ class EventStream(Response):
         async def all_lines() -> None:
             await written({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async for line in self._lines:
-                await written({"type": "http.response.body", "body": f"data: {line}\n\n".encode(), "more_body": True})
+                name, data = ("", line) if isinstance(line, str) else (f"event: {line[0]}\n", line[1])
+                event = f"{name}data: {data}\n\n".encode()
+                await written({"type": "http.response.body", "body": event, "more_body": True})
             await written({"type": "http.response.body", "body": b"", "more_body": False})
 
         try:

@@ -1,28 +1,28 @@
-"""The routes of the server, and what each does."""
+"""The routes of the server: those of each dialect, and what the server says of itself."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from typing import Annotated, Literal
+from datetime import UTC, datetime
 
-from fastapi import File, Form, Request, UploadFile
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import PlainTextResponse, Response
 from fastapi.routing import APIRouter
 
-from tutti.content import Answer, Event, Finished, TranscriptionOptions
-from tutti.serve import dialect, logs, schemas
-from tutti.serve.errors import body_of, kind_of, message_of
+from tutti.interfaces import Embedder, Responder, Seeing, Transcriber
+from tutti.serve.dialects.audio import AudioRoutes
+from tutti.serve.dialects.chat import ChatRoutes
+from tutti.serve.dialects.completions import CompletionRoutes
+from tutti.serve.dialects.embeddings import EmbeddingRoutes
+from tutti.serve.dialects.messages import MessageRoutes
+from tutti.serve.dialects.responses import ResponseRoutes
 from tutti.serve.metrics import CONTENT_TYPE
-from tutti.serve.responses import EventStream, unless_gone
+from tutti.serve.schemas import listing
 from tutti.serve.service import Service
 
-TranscriptForm = Literal["json", "verbose_json", "text", "srt", "vtt"]
+DIALECTS = (ChatRoutes, ResponseRoutes, CompletionRoutes, MessageRoutes, EmbeddingRoutes, AudioRoutes)
 
 
 class Routes:
-    """What the routes do with a service.
+    """What the server says of itself, and the dialects beside it.
 
     Args:
         service: The model and its limits.
@@ -34,123 +34,59 @@ class Routes:
     def router(self) -> APIRouter:
         """All of them."""
         router = APIRouter()
+        for dialect in DIALECTS:
+            dialect(self.service).add_to(router)
         add = router.add_api_route
-        add("/v1/chat/completions", self.chat, methods=["POST"], response_model=schemas.ChatResponse)
-        add("/v1/embeddings", self.embeddings, methods=["POST"], response_model=schemas.EmbeddingsResponse)
-        transcript = schemas.TranscriptionResponse
-        add("/v1/audio/transcriptions", self.transcriptions, methods=["POST"], response_model=transcript)
-        add("/v1/models", self.models, methods=["GET"], response_model=schemas.ModelsResponse)
-        add("/v1/models/{name:path}", self.one_model, methods=["GET"], response_model=schemas.ModelBody)
-        add("/health", self.health, methods=["GET"], response_model=schemas.HealthResponse)
+        add("/v1/models", self.models, methods=["GET"], response_model=listing.ModelsResponse)
+        add("/v1/models/{name:path}", self.one_model, methods=["GET"], response_model=listing.ModelBody)
+        add("/health", self.health, methods=["GET"], response_model=listing.HealthResponse)
         add("/metrics", self.metrics, methods=["GET"], response_class=PlainTextResponse)
         return router
 
-    async def chat(self, body: schemas.ChatRequest, request: Request) -> Response:
-        """Answer a conversation, whole or as a stream of events."""
-        service = self.service
-        service.check_model(body.model)
-        options = dialect.options_of(body, request.state.tenant)
-        envelope = dialect.Envelope(body.model or service.name)
-        if not body.stream:
-            answers = await unless_gone(request.receive, service.answers(body, options))
-            _note(request, answers)
-            return JSONResponse(envelope.whole(answers, options).model_dump())
-        events = service.chat(body, options)
-        try:
-            # What is wrong with a request shows before its first event, and is then a status rather than an event.
-            first = await unless_gone(request.receive, anext(events))
-        except BaseException:
-            await events.aclose()
-            raise
-        lines = _lines(_chained(first, events), envelope, body, request)
-        return EventStream(lines, service.admission.limits.send_seconds)
-
-    async def embeddings(self, body: schemas.EmbeddingsRequest, request: Request) -> Response:
-        """Place words and media in one space: a vector for each input, or for each part of the messages."""
-        self.service.check_model(body.model)
-        found = await unless_gone(request.receive, self.service.embed(body, request.state.tenant))
-        return JSONResponse(dialect.embeddings_response(found, self.service.name, body).model_dump(exclude_none=True))
-
-    async def transcriptions(
-        self,
-        request: Request,
-        file: Annotated[UploadFile, File(description="The recording")],
-        model: Annotated[str | None, Form(max_length=256)] = None,
-        language: Annotated[str | None, Form(max_length=64)] = None,
-        response_format: Annotated[TranscriptForm, Form()] = "json",
-    ) -> Response:
-        """Write down the speech in a recording."""
-        self.service.check_model(model)
-        options = TranscriptionOptions(language=language)
-        transcript = await unless_gone(request.receive, self.service.transcribe(await file.read(), options))
-        written = dialect.transcription(transcript, response_format)
-        if isinstance(written, str):
-            return PlainTextResponse(written)
-        return JSONResponse(written.model_dump(exclude_none=True))
-
-    async def models(self) -> schemas.ModelsResponse:
-        """The models that are served here."""
-        service = self.service
-        return schemas.ModelsResponse(
-            data=[schemas.ModelBody(id=name, created=service.created) for name in service.names]
+    async def models(self) -> listing.ModelsResponse:
+        """The models that are served here, each by all of its names."""
+        names = self.service.names
+        return listing.ModelsResponse(
+            data=[described(self.service, name) for name in names], first_id=names[0], last_id=names[-1]
         )
 
-    async def one_model(self, name: str) -> schemas.ModelBody:
+    async def one_model(self, name: str) -> listing.ModelBody:
         """One model."""
         self.service.check_model(name)
-        return schemas.ModelBody(id=name, created=self.service.created)
+        return described(self.service, name)
 
-    async def health(self) -> schemas.HealthResponse:
+    async def health(self) -> listing.HealthResponse:
         """Whether requests are accepted."""
-        return schemas.HealthResponse(status="draining" if self.service.admission.draining else "ok")
+        return listing.HealthResponse(status="draining" if self.service.admission.draining else "ok")
 
     async def metrics(self) -> Response:
         """Counters in the text format of Prometheus."""
         return Response(self.service.metrics.text(), media_type=CONTENT_TYPE)
 
 
-async def _lines(
-    events: AsyncGenerator[tuple[int, Event], None],
-    envelope: dialect.Envelope,
-    body: schemas.ChatRequest,
-    request: Request,
-) -> AsyncGenerator[str, None]:
-    """The stream's events as JSON, closed with `[DONE]`; an error during the stream is the last event."""
-    answers: list[Answer] = []
-    try:
-        async with aclosing(events):
-            for index in range(body.n or 1):
-                yield envelope.opening(index).model_dump_json(exclude_none=True)
-            async for index, event in events:
-                if isinstance(event, Finished):
-                    answers.append(event.answer)
-                    yield envelope.ending(index, event.answer).model_dump_json()
-                else:
-                    yield envelope.piece(index, event.text, event.logprobs).model_dump_json()
-    except Exception as error:  # noqa: BLE001 - the status is sent already
-        request.state.record.fields["error"] = type(error).__name__
-        if kind_of(error).status == 500:
-            logs.log_bug(error, request=request.state.record.id)
-        yield json.dumps(body_of(kind_of(error), message_of(error)))
-        return
-    _note(request, answers)
-    if body.stream_options is not None and body.stream_options.include_usage:
-        yield envelope.usage(answers).model_dump_json()
-    yield "[DONE]"
+_CAPABILITIES = (("chat", Responder), ("embeddings", Embedder), ("transcription", Transcriber))
 
 
-async def _chained(
-    first: tuple[int, Event], events: AsyncGenerator[tuple[int, Event], None]
-) -> AsyncGenerator[tuple[int, Event], None]:
-    async with aclosing(events):
-        yield first
-        async for event in events:
-            yield event
+def described(service: Service, name: str) -> listing.ModelBody:
+    """What a model takes and does.
 
-
-def _note(request: Request, answers: Sequence[Answer]) -> None:
-    """Add the tokens of the answers to the log record."""
-    request.state.record.fields |= {
-        "prompt_tokens": answers[0].usage.prompt_tokens,
-        "completion_tokens": sum(answer.usage.completion_tokens for answer in answers),
-    }
+    Args:
+        service: The model.
+        name: Its own, or an alias.
+    """
+    model = service.model
+    able = [word for word, kind in _CAPABILITIES if isinstance(model, kind)]
+    takes = ["text"] if {"chat", "embeddings"} & {*able} else []
+    takes += [one for one in (model.modalities if isinstance(model, Seeing) else ()) if one not in takes]
+    gives = {"chat": "text", "embeddings": "embedding", "transcription": "text"}
+    return listing.ModelBody(
+        id=name,
+        created=service.created,
+        root=service.called(name),
+        max_model_len=service.context_length,
+        max_input_tokens=service.context_length,
+        modalities=listing.ModalitiesBody(input=takes, output=list(dict.fromkeys(gives[one] for one in able))),
+        capabilities=able,
+        display_name=name,
+        created_at=datetime.fromtimestamp(service.created, UTC).isoformat(),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from functools import partial
@@ -23,16 +23,18 @@ from tutti.content import (
     TranscriptionOptions,
 )
 from tutti.errors import UnsupportedTask
-from tutti.interfaces import Embedder, Observable, Responder, Transcriber, Verifier
+from tutti.interfaces import Bounded, Embedder, Observable, Responder, TokenCounter, Transcriber, Verifier
 from tutti.model import shortened_parts, verified_events
 from tutti.providers.registry import open_provider
-from tutti.serve import dialect, schemas
 from tutti.serve.admission import Admission, Cost, ServerLimits
 from tutti.serve.async_stream import Stream
 from tutti.serve.errors import ErrorStatus, Refusal
+from tutti.serve.kept_responses import KeptResponses
 from tutti.serve.media_parts import MediaOpener, texts
 from tutti.serve.metrics import Metrics
+from tutti.serve.questions import Question
 from tutti.serve.telemetry import Telemetry
+from tutti.serve.token_estimates import text_tokens, tool_tokens
 from tutti.trust.verification.standard import standard_verifier
 
 T = TypeVar("T")
@@ -49,6 +51,8 @@ class Service:
         limits: What is admitted.
         opener: Opens media.
         telemetry: Makes spans; none if not given.
+        ignore_tools: Leave tools out of requests, with a warning in the answer.
+        aliases: Other names by which clients may call the model.
     """
 
     def __init__(
@@ -58,14 +62,19 @@ class Service:
         limits: ServerLimits,
         opener: MediaOpener,
         telemetry: Telemetry | None = None,
+        *,
+        ignore_tools: bool = False,
+        aliases: Collection[str] = (),
     ) -> None:
         self.model, self.name, self.opener = model, name, opener
+        self.ignore_tools, self.aliases = ignore_tools, tuple(aliases)
         self.verifier: Verifier | None = None
         self.adapted: dict[str, Responder] = {}
         """Name → the model with an adapter, for those who ask by that name."""
         self.created = int(time.time())
         self._telemetry = telemetry or Telemetry()
         self.admission = Admission(limits)
+        self.kept = KeptResponses(limits.kept)
         self.metrics = Metrics(self.admission, self._stats)
         self._answerers = ThreadPoolExecutor(limits.max_running, "tutti-answer")
         self._preparers = ThreadPoolExecutor(_PREPARERS, "tutti-prepare")
@@ -78,7 +87,11 @@ class Service:
     @property
     def names(self) -> list[str]:
         """What clients may ask for."""
-        return [self.name, *self.adapted]
+        return [self.name, *self.adapted, *self.aliases]
+
+    def called(self, name: str | None) -> str:
+        """The model that answers to a name: an adapted one, or the one that is served."""
+        return name if name is not None and name in self.adapted else self.name
 
     def check_model(self, name: str | None) -> None:
         """Refuse a model that is not served here.
@@ -86,7 +99,7 @@ class Service:
         Raises:
             Refusal: 404.
         """
-        if name is not None and name != self.name and name not in self.adapted:
+        if name is not None and name not in self.names:
             raise Refusal(
                 ErrorStatus(404, "invalid_request_error", "model_not_found"),
                 f"There is no model {name[:80]!r} here; this server has {', '.join(map(repr, self.names))}.",
@@ -94,9 +107,16 @@ class Service:
                 param="model",
             )
 
-    async def chat(
-        self, body: schemas.ChatRequest, options: SamplingOptions
-    ) -> AsyncGenerator[tuple[int, Event], None]:
+    @property
+    def context_length(self) -> int | None:
+        """Longest prompt and answer together, in tokens; None where the model does not tell."""
+        return self.model.context_length if isinstance(self.model, Bounded) else None
+
+    def prepared(self, question: Question) -> Question:
+        """A question as it is asked here: without tools, where the server leaves them out."""
+        return question.without_tools() if self.ignore_tools else question
+
+    async def stream(self, question: Question) -> AsyncGenerator[tuple[int, Event], None]:
         """Events of all choices as they come, each with the number of its choice.
 
         Raises:
@@ -104,20 +124,18 @@ class Service:
             Refusal: The request is too large, or too much is in progress.
             TuttiError: A medium cannot be used, or the model failed.
         """
-        responder = self.adapted.get(body.model or "", self.model)
-        if not isinstance(responder, Responder):
-            raise UnsupportedTask(f"{self.name} does not answer questions", "ask")
+        responder = self._responder(question.model)
         begun = time.perf_counter()
-        turns, cost = await self._on(self._preparers, partial(self._conversation, body, options))
-        choices = dialect.choice_options(options, body.n or 1)
+        turns, cost = await self._on(self._preparers, partial(self._conversation, question))
+        choices = question.each()
         parts = [part for turn in turns for part in turn.parts]
         with (
             self.admission.admitted(cost, len(choices)),
-            self._telemetry.span("chat", self.name, parts, options) as span,
+            self._telemetry.span("chat", self.name, parts, question.options) as span,
         ):
             answers: list[Answer] = []
             self.metrics.admitted(cost)
-            asked = partial(self._verified, responder, turns) if body.verify else partial(responder.stream, turns)
+            asked = partial(self._verified, responder, turns) if question.verify else partial(responder.stream, turns)
             stream = Stream(self._answerers, [partial(asked, choice) for choice in choices])
             firsts: dict[int, float] = {}
             async with aclosing(stream.events()) as arriving:
@@ -138,17 +156,37 @@ class Service:
             self.verifier = standard_verifier(open_provider)
         return verified_events(responder.stream(turns, options), turns, self.verifier)
 
-    async def answers(self, body: schemas.ChatRequest, options: SamplingOptions) -> list[Answer]:
-        """All choices, whole. Errors as for `chat`."""
+    async def answers(self, question: Question) -> list[Answer]:
+        """All choices, whole. Errors as for `stream`."""
         found: dict[int, Answer] = {}
-        async with aclosing(self.chat(body, options)) as events:
+        async with aclosing(self.stream(question)) as events:
             async for index, event in events:
                 if isinstance(event, Finished):
                     found[index] = event.answer
         return [found[index] for index in sorted(found)]
 
-    async def embed(self, body: schemas.EmbeddingsRequest, tenant: str) -> Embeddings:
+    async def count(self, question: Question) -> int:
+        """Tokens of a question's prompt, its media included.
+
+        Raises:
+            UnsupportedTask: The model does not answer questions, or cannot tell beforehand.
+            TuttiError: As for `stream`.
+        """
+        counter = self._responder(question.model)
+        if not isinstance(counter, TokenCounter):
+            raise UnsupportedTask(f"{self.name} cannot tell how many tokens a request takes before it is asked.")
+        turns, cost = await self._on(self._preparers, partial(self._conversation, question))
+        with self.admission.admitted(cost):
+            self.metrics.admitted(cost)
+            return await self._on(self._answerers, partial(counter.count_tokens, turns, question.options.offered))
+
+    async def embed(self, parts_of: Callable[[], list[Part]], tenant: str, truncate: bool = False) -> Embeddings:
         """Vectors of what a request holds, in order.
+
+        Args:
+            parts_of: Opens what is to be embedded, and may take a while.
+            tenant: Whose it is.
+            truncate: Embed of a text that is too long its beginning.
 
         Raises:
             UnsupportedTask: The model does not embed.
@@ -158,10 +196,10 @@ class Service:
         embedder = self.model
         if not isinstance(embedder, Embedder):
             raise UnsupportedTask(f"{self.name} does not embed", "embed")
-        parts, cost = await self._on(self._preparers, partial(self._parts, body))
+        parts, cost = await self._on(self._preparers, partial(self._parts, parts_of))
         with self.admission.admitted(cost), self._telemetry.span("embeddings", self.name, parts):
             self.metrics.admitted(cost)
-            if body.truncate:
+            if truncate:
                 parts = await self._on(self._answerers, partial(shortened_parts, embedder, parts))
             return await self._on(self._answerers, partial(embedder.embed, parts, tenant))
 
@@ -182,18 +220,27 @@ class Service:
             self.metrics.admitted(cost)
             return await self._on(self._answerers, partial(transcriber.transcribe, audio, options))
 
-    def _conversation(self, body: schemas.ChatRequest, options: SamplingOptions) -> tuple[list[Message], Cost]:
-        turns = dialect.conversation(body.messages, self.opener.open)
+    def _responder(self, name: str | None) -> Responder:
+        responder = self.adapted.get(name or "", self.model)
+        if not isinstance(responder, Responder):
+            raise UnsupportedTask(f"{self.name} does not answer questions", "ask")
+        return responder
+
+    def _conversation(self, question: Question) -> tuple[list[Message], Cost]:
+        turns = question.conversation()
         parts = [part for turn in turns for part in turn.parts]
-        tokens = dialect.text_tokens(texts(parts)) + (body.n or 1) * options.max_tokens
+        longest = question.options.max_tokens
+        room = self.context_length or longest
+        tokens = text_tokens(texts(parts)) + tool_tokens(question.options) + question.choices * min(longest, room)
         return turns, self.opener.cost(parts) + Cost(tokens=tokens)
 
-    def _parts(self, body: schemas.EmbeddingsRequest) -> tuple[list[Part], Cost]:
-        parts = dialect.embedding_parts(body, self.opener.open)
-        return parts, self.opener.cost(parts) + Cost(tokens=dialect.text_tokens(texts(parts)))
+    def _parts(self, parts_of: Callable[[], list[Part]]) -> tuple[list[Part], Cost]:
+        parts = parts_of()
+        return parts, self.opener.cost(parts) + Cost(tokens=text_tokens(texts(parts)))
 
     def _stats(self) -> Mapping[str, float]:
-        return self.model.stats() if isinstance(self.model, Observable) else {}
+        kept = {"kept_responses": len(self.kept), "kept_responses_bytes": self.kept.size}
+        return {**(self.model.stats() if isinstance(self.model, Observable) else {}), **kept}
 
     async def _on(self, threads: ThreadPoolExecutor, job: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(threads, job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tutti.serve.access import Access
 from tutti.serve.admission import Admission, ServerLimits
 from tutti.serve.gate import Gate
 from tutti.serve.keys import Keys
@@ -22,7 +23,9 @@ class Door:
         self.admission = admission
 
 
-def make_door(replicas: Replicas, listen: ListenOptions, keys: Keys, limits: ServerLimits) -> Server:
+def make_door(
+    replicas: Replicas, listen: ListenOptions, keys: Keys, limits: ServerLimits, access: Access | None = None
+) -> Server:
     """A server, ready to run; it starts the replicas and ends them.
 
     Args:
@@ -30,6 +33,7 @@ def make_door(replicas: Replicas, listen: ListenOptions, keys: Keys, limits: Ser
         listen: Where the door listens.
         keys: Who may ask; the replicas have the same.
         limits: Sizes of bodies and rates of tenants; how many answers run and wait is for each replica.
+        access: Which browser pages from elsewhere may ask; none if not given.
 
     Raises:
         InputError: It would be open to others without a key.
@@ -37,4 +41,4 @@ def make_door(replicas: Replicas, listen: ListenOptions, keys: Keys, limits: Ser
     check_exposure(listen, keys)
     admission = Admission(limits)
     metrics = Metrics(admission, replicas.stats)
-    return Server(config_of(Gate(Front(replicas, metrics), keys, admission, metrics), listen), Door(admission))
+    return Server(config_of(Gate(Front(replicas, metrics), keys, admission, metrics, access), listen), Door(admission))
