@@ -16,7 +16,7 @@ _MINI, _SENSES = "tutti-mini", "ImageBind (imagebind_huge, through `tutti conver
 _SEEN_AND_HEARD = dict.fromkeys(("image", "audio", "video"), _MINI)
 _FELT = dict.fromkeys(("depth", "thermal", "motion"), _SENSES)
 _ABLE: Mapping[Task, Mapping[str, str]] = {
-    "ask": {"text": _MINI} | _SEEN_AND_HEARD,
+    "ask": {"text": _MINI, "document": _MINI} | _SEEN_AND_HEARD,
     "embed": {"text": _MINI} | _SEEN_AND_HEARD | _FELT,
     "classify": _SEEN_AND_HEARD | _FELT,
     "transcribe": dict.fromkeys(("audio", "video"), "whisper-base"),

@@ -20,12 +20,12 @@ from safetensors.numpy import load_file, save_file
 
 import tutti
 from tutti.cli.main import main
-from tutti.media.sniff import FILMS, PICTURES, SOUNDS
+from tutti.media.sniff import DOCUMENTS, FILMS, PICTURES, SOUNDS
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "media"
 ASSET = Path(tutti.__file__).parent / "assets" / "tutti-mini"
 UNREAD = "is not a medium that Tutti reads:"
-KNOWN = f"expected {PICTURES}; {SOUNDS}; or {FILMS}."
+KNOWN = f"expected {PICTURES}; {SOUNDS}; {FILMS}; or {DOCUMENTS}."
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.cli.every_command import CONDITIONS, WORDS, commands
+from tests.cli.every_command import CONDITIONS, REFUSED, WORDS, commands
 from tutti.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def test_each_command_is_tried() -> None:
 
 
 def expected_code(name: str) -> int:
-    return 2 if name in ("evaluate", "tune") else 0  # there is no such file, which is said on stderr only
+    return 2 if name in REFUSED else 0
 
 
 @pytest.mark.parametrize("name", NAMES)

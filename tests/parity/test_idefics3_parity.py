@@ -320,7 +320,7 @@ def test_numbers_are_said_as_theirs() -> None:
         ("config.json", {"perceiver": 1}, "The smolvlm configuration has the unknown key 'perceiver'"),
         ("config.json", {"scale_factor": 3}, "scale_factor is 3, and a tile has 4 patches along a side"),
         ("config.json", {"image_token_id": None}, "image_token_id is None; expected a whole number"),
-        ("config.json", {"text_config": {"model_type": "qwen2"}}, "text_config is of model_type 'qwen2'"),
+        ("config.json", {"text_config": {"model_type": "gemma"}}, "text_config is of model_type 'gemma'"),
         ("config.json", {"text_config": {"use_resampler": True}}, "text_config has use_resampler True"),
         ("config.json", {"text_config": {"rope_interleaved": True}}, "rope_interleaved is True; this decoder computes"),
         ("config.json", {"vision_config": {"model_type": "clip"}}, "vision_config is of model_type 'clip'; known are"),

@@ -14,18 +14,19 @@ from tests.parity import test_llava_parity
 from tests.providers.test_local_imagebind import media
 from tests.providers.test_local_speech import save_whisper
 from tutti.abilities import Task, one_that_can
-from tutti.content import Media, Modality, Text, Video
+from tutti.content import Document, Media, Modality, Text, Video
 from tutti.errors import UnsupportedTask
 from tutti.model import Model, load
 
 CLIP = Path(__file__).parents[2] / "examples" / "media" / "video.mp4"
+LEASE = CLIP.parents[1] / "documents" / "lease.pdf"
 PAIRS = [
     (task, modality)
     for task in get_args(Task)
     for modality in get_args(Modality)
     if modality != "text" or task in ("ask", "embed")
 ]
-ITEMS: dict[str, Any] = {part.modality: part for part in (*media(1), Video(CLIP), Text("a dog"))}
+ITEMS: dict[str, Any] = {part.modality: part for part in (*media(1), Video(CLIP), Text("a dog"), Document(LEASE))}
 ACTS: dict[Task, Callable[[Model, Any], object]] = {
     "ask": lambda model, item: model.ask("What is this?", *_only_media(item), max_tokens=2),
     "embed": lambda model, item: model.embed([item]),

@@ -24,7 +24,7 @@ from tutti.media import InProcess, Limits
 from tutti.model import load
 from tutti.models.llama.config import LlamaConfig
 from tutti.models.llama.model import LlamaForCausalLM
-from tutti.providers.local import LocalModel
+from tutti.providers.loading import LocalModel
 
 MARKS = ["[PAD]", "<eos>", "<user>", "<assistant>", "<image>", "<audio>", "<video>", "[UNK]"]
 WORDS = [*MARKS, *(f"w{index}" for index in range(len(MARKS), 40))]

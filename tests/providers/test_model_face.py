@@ -150,7 +150,7 @@ def test_an_unknown_option_is_named_and_the_known_ones_listed() -> None:
     said = sentence(InputError, lambda: Model(Speaker()).ask("What is this?", heat=1))
     assert said == (
         "Unknown option 'heat'; known are: max_tokens, temperature, top_k, top_p, repetition_penalty, stop, seed, "
-        "logprobs, json_schema, tenant, cut_media."
+        "logprobs, json_schema, tools, tool_choice, parallel_tool_calls, tenant, cut_media."
     )
 
 

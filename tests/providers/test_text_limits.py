@@ -16,7 +16,7 @@ from tutti.interfaces import TextBounded
 from tutti.model import Model
 from tutti.processing.text_meter import TextMeter
 from tutti.processing.tokenizer import Tokenizer
-from tutti.providers.local import LocalModel
+from tutti.providers.loading import LocalModel
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from tests.serve.load import GOOD, Load
 from tutti.serve.admission import ServerLimits
 from tutti.serve.keys import Keys
 from tutti.serve.lifecycle import ListenOptions
-from tutti.serve.replicas.delivery import Broken, Delivery
+from tutti.serve.replicas.delivery import BrokenStream, Delivery
 from tutti.serve.replicas.door import make_door
 from tutti.serve.replicas.front import merged
 from tutti.serve.replicas.processes import Replicas
@@ -127,7 +127,7 @@ def test_a_stream_goes_on_where_it_broke_off(broken_at: int) -> None:
 
 
 def test_another_answer_is_no_continuation() -> None:
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenStream):
         sent_of(chunks("one", " two")[:3], chunks("one", " three", " four"))
 
 

@@ -53,7 +53,7 @@ class CallForm:
         return CallForm(key=self.key or "arguments", parallel=self.parallel)
 
 
-class Head(NamedTuple):
+class CallHead(NamedTuple):
     """How much of a call's beginning a text holds."""
 
     fits: bool
@@ -98,7 +98,7 @@ def _special(tokenizer: Tokenizer, token: str) -> int | None:
     return tokenizer.token_id(token) if token in tokenizer.special_tokens else None
 
 
-def head_of(text: str, form: CallForm, names: Collection[str]) -> Head:
+def head_of(text: str, form: CallForm, names: Collection[str]) -> CallHead:
     """How far a text goes into a call that begins at its beginning, of one of some tools."""
     if form.named_id is not None:
         return _named(text, names)
@@ -107,29 +107,29 @@ def head_of(text: str, form: CallForm, names: Collection[str]) -> Head:
     return max(found, key=lambda head: (head.fits, head.end or 0, head.name is not None))
 
 
-def _named(text: str, names: Collection[str]) -> Head:
+def _named(text: str, names: Collection[str]) -> CallHead:
     name, mark, _ = text.lstrip().partition("[ARGS]")
     if mark:
-        return Head(name in names, name if name in names else None, text.index("[ARGS]") + len("[ARGS]"))
-    return Head(any(f"{known}[ARGS]".startswith(name) for known in names))
+        return CallHead(name in names, name if name in names else None, text.index("[ARGS]") + len("[ARGS]"))
+    return CallHead(any(f"{known}[ARGS]".startswith(name) for known in names))
 
 
-def _head(text: str, fence: str, form: CallForm, names: Collection[str]) -> Head:
+def _head(text: str, fence: str, form: CallForm, names: Collection[str]) -> CallHead:
     place = _behind(text, 0, (fence,) if fence else ())
     begin = place or 0
     place = None if place is None else _behind(text, place, form.opening)
     if place is None:
-        return Head(_begins(text, (*((fence,) if fence else ()), *form.opening)))
+        return CallHead(_begins(text, (*((fence,) if fence else ()), *form.opening)))
     name, quote, _ = text[place:].partition('"')
     if not quote:
-        return Head(any(known.startswith(name) for known in names))
+        return CallHead(any(known.startswith(name) for known in names))
     if name not in names:
-        return Head(fits=False)
+        return CallHead(fits=False)
     rest = (",", f'"{form.key}"', ":", "{")
     end = _behind(text, place + len(name) + 1, rest)
     if end is not None:
-        return Head(True, name, end - 1, begin)
-    return Head(_begins(text[place + len(name) + 1 :], rest), name, None, begin)
+        return CallHead(True, name, end - 1, begin)
+    return CallHead(_begins(text[place + len(name) + 1 :], rest), name, None, begin)
 
 
 def _behind(text: str, place: int, pieces: Sequence[str]) -> int | None:

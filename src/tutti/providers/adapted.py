@@ -10,7 +10,7 @@ from tutti import checkpoints
 from tutti.errors import InputError
 from tutti.interfaces import Responder
 from tutti.models.layers.lora import LoRALinear
-from tutti.providers.local import served
+from tutti.providers.loading import served
 from tutti.settings import Settings
 
 if TYPE_CHECKING:

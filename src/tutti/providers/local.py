@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from os import PathLike
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,12 +36,10 @@ from tutti.content import (
 from tutti.engine import DiskShelf, EmbeddingCache, Engine
 from tutti.engine.embedding_cache import embedding_key
 from tutti.engine.embedding_shelf import weights_digest
-from tutti.engine.passes import run_passes
 from tutti.engine.runner import Decoder
 from tutti.engine.sampling import Constraint
 from tutti.errors import UnsupportedTask
-from tutti.interfaces import SealerOf
-from tutti.media import InProcess, Limits, MediaDecoder
+from tutti.media import MediaDecoder
 from tutti.models.layers.linear import QuantizedLinear, attending_dtype
 from tutti.models.layers.lora import LoRALinear
 from tutti.processing.prompt import MediaInput, Prompt
@@ -52,12 +48,8 @@ from tutti.providers.batches import batches, chunks, prepared
 from tutti.providers.cutting import Notes
 from tutti.providers.decoding import decode
 from tutti.providers.documents import with_pages
-from tutti.providers.listening import Listening
-from tutti.providers.reading import Reading
 from tutti.providers.shared_space import shared_space
-from tutti.providers.speech import LocalTranscriber
 from tutti.providers.tool_use import CallStream, needs_tools, refuse_tools, tool_constraint, use_of
-from tutti.settings import Settings
 
 if TYPE_CHECKING:
     from tutti.processing.constraints import JsonVocabulary
@@ -328,76 +320,6 @@ class LocalResponder(Local):
 
     def _piece(self, part: Part, notes: Notes = None) -> str | MediaInput:
         return part.text if isinstance(part, Text) else self._medium(part, "ask", notes=notes)
-
-
-class LocalModel(Listening, Reading, LocalResponder, LocalEmbedder):
-    """A checkpoint with a shared space and a decoder, ready for both; arguments as for `Local`.
-
-    Speech is left to the Whisper of the package: `transcribe`, and questions about what is said. What is written in a
-    picture is left to `reader`, if it is set.
-    """
-
-
-_KINDS: tuple[tuple[frozenset[str], type[LocalResponder | LocalEmbedder | LocalTranscriber]], ...] = (
-    (frozenset({"ask", "embed"}), LocalModel),
-    (frozenset({"ask"}), LocalResponder),
-    (frozenset({"embed"}), LocalEmbedder),
-    (frozenset({"transcribe"}), LocalTranscriber),
-)
-"""Tasks → what serves them; the first that fits."""
-
-
-def load_local(
-    name: str,
-    settings: Settings,
-    quantize: str | None = None,
-    adapter: str | PathLike[str] | None = None,
-    decoder: MediaDecoder | None = None,
-    told: Callable[[int, int], None] | None = None,
-    sealer_of: SealerOf | None = None,
-) -> LocalResponder | LocalEmbedder | LocalTranscriber:
-    """Load a checkpoint by built-in name, folder or hub id.
-
-    Args:
-        name: Which.
-        settings: Of the environment.
-        quantize: Weights of so many bits.
-        adapter: A LoRA adapter in the PEFT layout.
-        decoder: Decodes the media; in this process, within the limits of the settings, if None.
-        told: Called with the bytes of weights that were read and of all.
-        sealer_of: Encrypts embeddings that outlive the process.
-
-    Raises:
-        CheckpointError: There is none, or it is not what it claims to be.
-        UnsupportedTask: Its family is read, but not yet served.
-    """
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    loaded = checkpoints.load(name, quantize=quantize, adapter=adapter, told=told)
-    run_passes(loaded.model, settings.second_form_bytes)
-    return served(name, loaded, settings, decoder, sealer_of)
-
-
-def served(
-    name: str,
-    loaded: checkpoints.Loaded,
-    settings: Settings,
-    decoder: MediaDecoder | None = None,
-    sealer_of: SealerOf | None = None,
-) -> LocalResponder | LocalEmbedder | LocalTranscriber:
-    """What serves a checkpoint that is loaded. Arguments and errors as for `load_local`."""
-    for tasks, kind in _KINDS:
-        if tasks <= set(loaded.info.tasks):
-            return kind(name, loaded, decoder or InProcess(Limits.from_settings(settings)), _shelf(settings, sealer_of))
-    raise UnsupportedTask(
-        f"{name} is of family {loaded.info.family}, which is read but not yet served; use tutti-mini."
-    )
-
-
-def _shelf(settings: Settings, sealer_of: SealerOf | None) -> DiskShelf | None:
-    if settings.embedding_bytes is None:
-        return None
-    return DiskShelf(Path(settings.cache_folder).expanduser() / "embeddings", settings.embedding_bytes, sealer_of)
 
 
 def _tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, torch.Tensor]:

@@ -57,7 +57,7 @@ def open_provider(
         if adapter is not None:
             raise InputError(f"An adapter was given for {wanted}, whose weights are elsewhere; leave it out.")
         return _hosted(wanted, provider, model, settings, hosted, decoder)
-    from tutti.providers.local import load_local
+    from tutti.providers.loading import load_local
 
     return load_local(
         wanted, settings, quantize=quantize, adapter=adapter, decoder=decoder, told=told, sealer_of=sealer_of

@@ -19,7 +19,7 @@ _DROPPED = frozenset(
 """Of a connection, or set by the door itself."""
 
 
-class Broken(Exception):
+class BrokenStream(Exception):
     """A stream ended early, and cannot go on from another replica."""
 
 
@@ -50,10 +50,10 @@ class Delivery:
         """Pass a stream of events on, without what was sent before.
 
         Raises:
-            Broken: It cannot go on where it broke off.
+            BrokenStream: It cannot go on where it broke off.
         """
         if self.begun and not self._goes_on:
-            raise Broken
+            raise BrokenStream
         again = _Again(self._text) if self.begun else None
         if again is None:
             await self._start(status, headers, None)
@@ -115,12 +115,12 @@ class _Again:
         """The part of the next piece that the client does not have.
 
         Raises:
-            Broken: It is another answer.
+            BrokenStream: It is another answer.
         """
         had = max(0, min(len(text), len(self._sent) - len(self._made)))
         self._made += text
         if not self._sent.startswith(self._made[: len(self._sent)]):
-            raise Broken
+            raise BrokenStream
         return text[had:]
 
 
@@ -128,7 +128,7 @@ async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Events of a stream, each whole.
 
     Raises:
-        Broken: The stream ends in the middle of one.
+        BrokenStream: The stream ends in the middle of one.
     """
     waiting = b""
     async for piece in pieces:
@@ -136,7 +136,7 @@ async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         for event in events:
             yield event
     if waiting:
-        raise Broken
+        raise BrokenStream
 
 
 def _chunk_of(event: bytes) -> tuple[dict[str, Any] | None, str | None]:

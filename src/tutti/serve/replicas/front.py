@@ -19,7 +19,7 @@ from tutti.errors import ProviderError
 from tutti.serve import logs
 from tutti.serve.errors import ErrorStatus, Refusal
 from tutti.serve.metrics import CONTENT_TYPE, Metrics
-from tutti.serve.replicas.delivery import Broken, Delivery
+from tutti.serve.replicas.delivery import BrokenStream, Delivery
 from tutti.serve.replicas.processes import Replica, Replicas
 from tutti.serve.replicas.routing import COMPUTING, Pins, affinity, ranked
 from tutti.serve.responses import unless_gone
@@ -77,7 +77,7 @@ class Front:
             try:
                 if await self._exchanged(replica, request, body, delivery):
                     return
-            except Broken:
+            except BrokenStream:
                 break
             except _transport_errors() as error:
                 logs.log_event("handed_on_again", replica=replica.number, cause=type(error).__name__)
