@@ -119,10 +119,10 @@ class Box:
     def __init__(self, key: int = 7) -> None:
         self.key = key
 
-    def seal(self, content: bytes) -> bytes:
+    def seal(self, content: bytes, context: str) -> bytes:
         return bytes([self.key]) + bytes(byte ^ self.key for byte in content)
 
-    def unseal(self, sealed: bytes) -> bytes:
+    def unseal(self, sealed: bytes, context: str) -> bytes:
         if sealed[:1] != bytes([self.key]):
             raise InputError("It was sealed with another key.")
         return bytes(byte ^ self.key for byte in sealed[1:])

@@ -20,7 +20,7 @@ from tutti.errors import writing
 from tutti.interfaces import Sealer
 from tutti.search.dialogue.wishes import ShopState
 
-_SEALED = b"sealed:"
+_SEALED, _CONTEXT = b"sealed:", "shop event"
 
 
 class EventLog:
@@ -71,7 +71,7 @@ class EventLog:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         content = json.dumps({"event": event, "session": self._token(session), "time": now, **values}).encode()
         if self.sealer is not None:
-            content = _SEALED + base64.b64encode(self.sealer.seal(content))
+            content = _SEALED + base64.b64encode(self.sealer.seal(content, _CONTEXT))
         with writing(self.file):
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._held() as out:
@@ -105,7 +105,7 @@ class EventLog:
             if line.startswith(_SEALED):
                 if self.sealer is None:
                     return None
-                line = self.sealer.unseal(base64.b64decode(line[len(_SEALED) :]))
+                line = self.sealer.unseal(base64.b64decode(line[len(_SEALED) :]), _CONTEXT)
             values = json.loads(line)
         except ValueError:
             return None

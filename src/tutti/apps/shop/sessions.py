@@ -48,7 +48,7 @@ class Sessions:
         except OSError as error:
             raise InputError(f"Cannot read {file}: {error.strerror or error}.") from None
         try:
-            plain = self.sealer.unseal(content) if self.sealer is not None else content
+            plain = self.sealer.unseal(content, _context(session)) if self.sealer is not None else content
             values = json.loads(plain)
             if values["format"] != _FORMAT:
                 raise InputError(f"The session {session!r} is of format {values['format']}; expected {_FORMAT}.")
@@ -60,7 +60,9 @@ class Sessions:
     def save(self, session: str, state: ShopState) -> None:
         """Write a state, whole and on the disk when this returns."""
         content = json.dumps({"format": _FORMAT, "state": state.to_dict()}).encode()
-        write_whole(self._file(session), self.sealer.seal(content) if self.sealer is not None else content)
+        if self.sealer is not None:
+            content = self.sealer.seal(content, _context(session))
+        write_whole(self._file(session), content)
 
     def forget(self, session: str) -> bool:
         """Remove a session; whether there was one."""
@@ -85,6 +87,11 @@ class Sessions:
         if not session or len(session) > _LONGEST:
             raise InputError(f"A session's name has {len(session)} characters; expected 1 to {_LONGEST}.")
         return self.folder / f"{hashlib.sha256(session.encode()).hexdigest()[:40]}.json"
+
+
+def _context(session: str) -> str:
+    """What a state is sealed for: of one session, it does not open as another's."""
+    return f"shop session {session}"
 
 
 def write_whole(file: Path, content: bytes) -> None:
