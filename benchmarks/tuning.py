@@ -47,6 +47,15 @@ SHELVES = {
 }
 QUESTION = "Which shelf does this stamp belong on?"
 LEARNED = 200
+OTHERS = (
+    "What is this?",
+    "Is there a dog in the picture?",
+    "What can be seen in the picture?",
+    "Is there a car in the picture?",
+    "What does the picture show?",
+    "Is there a person in the picture?",
+)
+"""What it goes on answering as it does, on the same 200 pictures."""
 
 
 def drawings(root: Path) -> dict[str, list[list[Path]]]:
@@ -197,7 +206,11 @@ def main() -> None:
     work = arguments.work
     root = next(arguments.stamps.rglob("stamps/animals")).parent
     train, suite, asked = write_data(work, root)
+    (work / "rehearse.txt").write_text("\n".join(OTHERS) + "\n")
     tries = {"adapter": ["--rank", arguments.rank, "--rate", arguments.rate]}
+    # Four rows of each picture in the place of one, and a third of the epochs.
+    few = str(max(1, round(float(arguments.epochs) / 3)))
+    tries["rehearsed"] = [*tries["adapter"], "--rehearse", work / "rehearse.txt", "--epochs", few]
     if arguments.full:
         tries["full"] = ["--full", "--rate", "1e-4"]
     folders = {}
@@ -207,8 +220,8 @@ def main() -> None:
              "--restart", *options])  # fmt: skip
         print(f"{name}: {(time.perf_counter() - begun) / 60:.1f} min, validation and its answers included", flush=True)
         folders[name] = work / name / "model"
-        if name == "adapter":
-            folders[name] = work / "merged"
+        if "--full" not in options:
+            folders[name] = work / f"{name}-merged"
             run(["merge", "tutti-mini", "--adapter", work / name, "--into", folders[name]])
     found = scores(suite, ["tutti-mini", *map(str, folders.values())], work / "report")
     before = found["tutti-mini"]

@@ -192,6 +192,21 @@ def test_a_sweep_hands_out_the_best_and_counts_its_tries(
     tune(model, data, tmp_path / "run", "--sweep", "width=3", code=2)
 
 
+def test_what_is_rehearsed_is_what_the_model_says_now(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "old.txt").write_text("w30\nw31\n")
+    tune(model, data, tmp_path / "run", "--epochs", 1, "--rehearse", tmp_path / "old.txt", "--held-out", "0")
+    said = [json.loads(line) for line in (tmp_path / "run/rehearsal.jsonl").read_text().split("\n") if line]
+    assert len(said) == 20  # two questions on each of ten pictures
+    card = (tmp_path / "run/README.md").read_text()
+    learned = 20 + sum(bool(one["text"].strip()) for one in said)
+    assert f"{learned} learned, 0 held out" in card
+    (tmp_path / "none.txt").write_text("\n")
+    tune(model, data, tmp_path / "no", "--rehearse", tmp_path / "none.txt", code=2)
+    assert "holds 0 questions" in capsys.readouterr().err
+
+
 def test_preferences_from_a_file(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "pairs.jsonl"
     rows = [{"prompt": f"w2{n}", "chosen": "w9", "rejected": "w10 w11"} for n in range(8)]

@@ -29,13 +29,13 @@ from tutti.training.tuning_parts import FAMILY_PARTS, target_layers, trained_pat
 @pytest.mark.parametrize("rows", [2, 40])
 def test_gradients_pass_through_codes_as_through_what_they_stand_for(scheme: Any, rows: int) -> None:
     torch.manual_seed(0)
-    codes = quantize(torch.randn(24, 64), scheme)
-    layer, x = QuantizedLinear(codes, torch.randn(24)), torch.randn(rows, 64, requires_grad=True)
+    codes = quantize(torch.randn(64, 64), scheme)
+    layer, x = QuantizedLinear(codes, torch.randn(64)), torch.randn(rows, 64, requires_grad=True)
     with torch.inference_mode():
         served = layer(x.detach())
     out = layer(x)
     assert torch.equal(out.detach(), served)
-    weights = torch.randn(rows, 24)
+    weights = torch.randn(rows, 64)
     (out * weights).sum().backward()
     torch.testing.assert_close(x.grad, weights @ codes.dequantized())
 

@@ -49,6 +49,9 @@ def _data(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--question", default="What is this?", metavar="TEXT", help="asked where rows have answers only (What is this?)"
     )
+    group.add_argument(
+        "--rehearse", type=Path, metavar="FILE", help="questions, one a line, that it goes on answering as it does now"
+    )
     group.add_argument("--skip-bad", action="store_true", help="leave out rows that cannot be learned from")
     group.add_argument("--max-tokens", type=positive(int), metavar="N", help="longest row (the model's context)")
     group.add_argument("--data-licence", metavar="NAME", help="of the data, for the card")

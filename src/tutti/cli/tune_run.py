@@ -101,6 +101,10 @@ def prepared(arguments: argparse.Namespace) -> tuple[Loaded, Tuning]:
     loaded = checkpoints.load(arguments.model, quantize=arguments.quantize, told=told_of_loading())
     if loaded.report.adapter is not None:
         raise InputError(f"{arguments.model} holds an adapter already; merge it first: tutti merge --help.")
+    if arguments.rehearse is not None:
+        from tutti.cli.tune_rehearsal import rehearsed
+
+        train = rehearsed(arguments.rehearse, loaded, train, arguments.out)
     decoder, decodings = InProcess(Limits.from_settings(settings)), loaded.processor.decodings
 
     def read(part: Any) -> Any:
