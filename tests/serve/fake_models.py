@@ -40,7 +40,7 @@ from tutti.media import InProcess, Limits, decode_audio, decode_image, decode_vi
 from tutti.serve.admission import ServerLimits
 from tutti.serve.applications import Application
 from tutti.serve.keys import Keys
-from tutti.serve.lifecycle import ListenOptions, Offer, Server, make_server
+from tutti.serve.lifecycle import ListenOptions, Server, ServerOptions, make_server
 from tutti.serve.media_parts import MediaOpener
 from tutti.serve.telemetry import Telemetry
 
@@ -216,7 +216,7 @@ def served(
     drain_seconds: float = 5.0,
     telemetry: Telemetry | None = None,
     applications: Sequence[Application] = (),
-    offer: Offer | None = None,
+    offer: ServerOptions | None = None,
 ) -> Iterator[Server]:
     """A server on a port of its own, on a thread; stopped at the end."""
     server = make_server(
@@ -227,7 +227,7 @@ def served(
         limits or ServerLimits(),
         opener or MediaOpener(InProcess(Limits())),
         telemetry,
-        offer or Offer(applications=applications),
+        offer or ServerOptions(applications=applications),
     )
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -11,14 +11,14 @@ from tests.serve.test_gate import KEY, KEYS, asked, chat
 from tutti.cli.main import main
 from tutti.errors import InputError
 from tutti.serve.access import Access
-from tutti.serve.lifecycle import Offer
+from tutti.serve.lifecycle import ServerOptions
 
 CHAT, PAGE = "/v1/chat/completions", "https://chat.example"
 PREFLIGHT = {"access-control-request-method": "POST", "access-control-request-headers": "authorization, content-type"}
 
 
-def offer(*origins: str, hosts: tuple[str, ...] = ()) -> Offer:
-    return Offer(access=Access(origins=frozenset(origins), hosts=frozenset(hosts)))
+def offer(*origins: str, hosts: tuple[str, ...] = ()) -> ServerOptions:
+    return ServerOptions(access=Access(origins=frozenset(origins), hosts=frozenset(hosts)))
 
 
 def test_a_browser_may_ask_beforehand_without_a_key_where_its_page_is_allowed() -> None:
@@ -74,7 +74,7 @@ def test_keys_are_read_from_the_header_of_anthropics_clients_too() -> None:
 
 
 def test_aliases_are_the_model_by_another_name(capsys: pytest.CaptureFixture[str]) -> None:
-    with served(Parrot(), offer=Offer(aliases=("gpt-4o", "whisper-1"))) as server:
+    with served(Parrot(), offer=ServerOptions(aliases=("gpt-4o", "whisper-1"))) as server:
         listed = json.loads(asked(server, "GET", "/v1/models")[2])
         assert [(one["id"], one["root"]) for one in listed["data"]] == [
             ("parrot", "parrot"),

@@ -12,7 +12,7 @@ from tests.serve.conftest import EXAMPLES, encoded
 from tests.serve.fake_models import Caller, Parrot, served
 from tests.serve.test_gate import KEY, KEYS
 from tutti.errors import CapacityError, ContextOverflow, RateLimited, Unavailable, UnsupportedTask
-from tutti.serve.lifecycle import Offer
+from tutti.serve.lifecycle import ServerOptions
 
 PICTURE: Any = {
     "type": "image",
@@ -205,7 +205,7 @@ def test_what_would_change_the_answer_is_refused_by_name(claude: anthropic.Anthr
 
 
 def test_keys_and_models_are_those_of_the_server() -> None:
-    with served(Parrot(), keys=KEYS, offer=Offer(aliases=("claude-x",))) as server:
+    with served(Parrot(), keys=KEYS, offer=ServerOptions(aliases=("claude-x",))) as server:
         with (
             anthropic.Anthropic(base_url=server.url, api_key="wrong", max_retries=0) as client,
             pytest.raises(anthropic.AuthenticationError),

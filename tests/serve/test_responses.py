@@ -14,7 +14,7 @@ from tests.serve.test_gate import KEY, KEYS
 from tutti.content import Image, Message, Text
 from tutti.errors import ContextOverflow, RateLimited, UnsupportedTask
 from tutti.serve.kept_responses import KeptLimits, KeptResponse, KeptResponses
-from tutti.serve.lifecycle import Offer
+from tutti.serve.lifecycle import ServerOptions
 
 URL = f"data:image/png;base64,{encoded('picture.png')}"
 PICTURE: Any = {"type": "input_image", "image_url": URL, "detail": "auto"}
@@ -209,7 +209,7 @@ def test_tools_are_left_out_where_the_server_says_so_and_refused_by_models_that_
         client.chat.completions.create(model="tutti-mini", messages=messages[:1], tools=tools)
     assert caught.value.code == "unsupported"
     with (
-        served(mini, offer=Offer(ignore_tools=True)) as server,
+        served(mini, offer=ServerOptions(ignore_tools=True)) as server,
         openai.OpenAI(base_url=f"{server.url}/v1", api_key="x", max_retries=0) as client,
     ):
         answer: Any = client.chat.completions.create(model="tutti-mini", messages=messages, tools=tools)

@@ -145,7 +145,7 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
     from tutti.media import Fetcher, Limits, MediaRoot, Workers
     from tutti.model import default_reader
     from tutti.serve import logs
-    from tutti.serve.lifecycle import Offer, make_server, run_announced
+    from tutti.serve.lifecycle import ServerOptions, make_server, run_announced
     from tutti.serve.telemetry import from_environment
     from tutti.settings import read_settings
 
@@ -168,7 +168,7 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
         provider.reader = reader
     name = arguments.name or provider.name.rstrip("/").rpartition("/")[2]
     applications = [*open_applications(arguments.app, provider), *published]
-    offer = Offer(
+    offer = ServerOptions(
         applications=applications,
         access=access_of(arguments),
         ignore_tools=arguments.ignore_tools,

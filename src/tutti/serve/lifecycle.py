@@ -46,7 +46,7 @@ class ListenOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Offer:
+class ServerOptions:
     """What a server offers besides its model, and to whom."""
 
     applications: Sequence[Application] = ()
@@ -126,7 +126,7 @@ def make_server(
     limits: ServerLimits,
     opener: MediaOpener,
     telemetry: Telemetry | None = None,
-    offer: Offer | None = None,
+    offer: ServerOptions | None = None,
 ) -> Server:
     """A server, ready to run.
 
@@ -144,7 +144,7 @@ def make_server(
         InputError: It would be open to others without a key.
     """
     check_exposure(listen, keys)
-    offer = offer or Offer()
+    offer = offer or ServerOptions()
     offer.access.check(bool(len(keys)))
     service = Service(model, name, limits, opener, telemetry, ignore_tools=offer.ignore_tools, aliases=offer.aliases)
     return Server(config_of(create_app(service, keys, offer.applications, offer.access), listen), service)
