@@ -43,13 +43,14 @@ from tutti.interfaces import (
     Verifier,
     admitted,
 )
-from tutti.providers.registry import open_provider
+from tutti.providers.registry import is_hosted, open_provider
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from tutti.providers.hosted import HostedOptions
+    from tutti.trust.privacy import PrivacyPolicy
 
 Medium: TypeAlias = "Media | Source"
 
@@ -269,6 +270,7 @@ def load(
     guard: Guard | None = None,
     sealer: Sealer | None = None,
     encrypt: bool | str = False,
+    privacy: PrivacyPolicy | str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Model:
     """Load a model: `Model(open_provider(name, …), …)`.
@@ -282,6 +284,8 @@ def load(
         sealer: As for `Model`; it encrypts embeddings of media that outlive the process, too.
         encrypt: Encrypt media to the `tutti serve` that is named, so that nobody between can see them; as a text, the
             fingerprint that its key must have.
+        privacy: What must be done before a model elsewhere is asked: a policy or its TOML file; where not given, the
+            file that `TUTTI_PRIVACY` names.
         options: Further arguments of `open_provider`: quantize, adapter, hosted, limits, told.
 
     Raises:
@@ -289,11 +293,34 @@ def load(
     """
     if encrypt:
         options = {**options, "hosted": encrypting(name, options.get("hosted"), encrypt)}
+    options = _kept_private(name, privacy, options)
     if sealer is not None:
         options = {"sealer_of": lambda tenant: sealer, **options}
     provider = open_provider(name, **options)
     read_by = default_reader(provider) if reader is None else reader or None
     return Model(provider, reader=read_by, verifier=verifier, guard=guard, sealer=sealer)
+
+
+def _kept_private(
+    name: str | os.PathLike[str] | None, privacy: PrivacyPolicy | str | os.PathLike[str] | None, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Options of `open_provider` such that the policy is kept, where the model is elsewhere and there is a policy."""
+    from tutti.settings import read_settings
+
+    settings = read_settings()
+    wanted, privacy = os.fspath(name) if name is not None else settings.model, privacy or settings.privacy
+    if privacy is None or not is_hosted(wanted):
+        return options
+    from tutti.trust.privacy import PrivacyPolicy
+
+    policy = privacy if isinstance(privacy, PrivacyPolicy) else PrivacyPolicy.read(os.fspath(privacy))
+    return {**options, "hosted": policy.hosted(wanted, options.get("hosted"), _speech_writer)}
+
+
+def _speech_writer() -> Transcriber:
+    provider = open_provider("whisper-base")
+    assert isinstance(provider, Transcriber)  # noqa: S101 - it ships in the package
+    return provider
 
 
 def default_reader(provider: Provider) -> TextReader | None:

@@ -40,6 +40,8 @@ class Settings:
     """`TUTTI_SECOND_FORM_BYTES`: most memory for int8 weights beside the int4 ones of a model, with which prompts and
     batches are faster; they take a byte a weight, and a model whose int4 weights are more (above a billion parameters,
     unless this is raised) keeps none. 1 keeps none at all."""
+    privacy: str | None = None
+    """`TUTTI_PRIVACY`: a TOML file that says what must be done to media before they may go to a hosted model."""
     max_pixels: int = 128_000_000
     """`TUTTI_MAX_PIXELS`: most pixels of one picture, or of all the frames kept from one video."""
     max_seconds: float = 1800.0
@@ -70,6 +72,7 @@ def read_settings() -> Settings:
         vault_key=os.environ.get("TUTTI_VAULT_KEY") or default.vault_key,
         embedding_bytes=_whole("TUTTI_EMBEDDING_BYTES", 1) if os.environ.get("TUTTI_EMBEDDING_BYTES") else None,
         second_form_bytes=_whole("TUTTI_SECOND_FORM_BYTES", default.second_form_bytes),
+        privacy=os.environ.get("TUTTI_PRIVACY") or None,
         max_pixels=_whole("TUTTI_MAX_PIXELS", default.max_pixels),
         max_seconds=_number("TUTTI_MAX_SECONDS", default.max_seconds),
         max_stream_seconds=_number("TUTTI_MAX_STREAM_SECONDS", default.max_stream_seconds),

@@ -18,6 +18,7 @@ from tutti.settings import Settings, read_settings
 NAMES = sorted(set(re.findall(r"TUTTI_[A-Z_]+", Path(settings.__file__).read_text(encoding="utf-8"))))
 TEXTS = (
     "TUTTI_MODEL",
+    "TUTTI_PRIVACY",
     "TUTTI_API_KEYS",
     "TUTTI_KEYS_FILE",
     "TUTTI_CACHE_FOLDER",
@@ -46,6 +47,7 @@ def test_every_variable_has_its_field(monkeypatch: pytest.MonkeyPatch) -> None:
         "max_seconds": 2.5,
         "max_stream_seconds": 3.5,
         "max_pages": 5,
+        "privacy": "some/policy.toml",
         "max_bytes": 300,
     }
     assert {field.name for field in fields(Settings)} == {*given, "hosted_keys"}

@@ -240,7 +240,7 @@ def _candidates(arguments: argparse.Namespace, book: PriceBook) -> list[Candidat
         found.append(
             Candidate(
                 name=name,
-                model=tutti.open_provider(name, hosted=options)
+                model=tutti.load(name, hosted=options).provider
                 if hosted
                 else tutti.open_provider(name, quantize=quantize),
                 fingerprint="" if hosted else _digest(name) + (quantize or ""),
@@ -321,7 +321,7 @@ def _outcomes(plan: EvaluationPlan, out: Path, arguments: argparse.Namespace) ->
     import tutti
     from tutti.interfaces import Responder
 
-    provider = tutti.open_provider(arguments.judge)
+    provider = tutti.load(arguments.judge, reader=False).provider
     if not isinstance(provider, Responder):
         raise InputError(f"--judge is {arguments.judge}, which does not answer questions; name a model that does.")
     return judge(outcomes, provider)

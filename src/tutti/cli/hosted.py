@@ -20,6 +20,7 @@ def add_hosted(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("hosted models")
     group.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
     group.add_argument("--fallback", action="append", default=[], metavar="NAME", help="ask it next; may be repeated")
+    group.add_argument("--privacy", metavar="FILE", help="policy: what must be done before a hosted model is asked")
     group.add_argument("--keep-metadata", action="store_true", help="send files with their metadata")
     group.add_argument(
         "--encrypt", action="store_true", help="encrypt media to the `tutti serve` that --model names (extra: vault)"
@@ -87,7 +88,7 @@ def load_with_fallback(arguments: argparse.Namespace) -> Model:
     options = hosted_options(arguments) if anywhere else None
     if encrypt and not arguments.dry_run:
         options = encrypting(arguments.model, options, encrypt)
-    model = load_model(arguments, hosted=options)
+    model = load_model(arguments, hosted=options, privacy=arguments.privacy)
     if not arguments.fallback:
         return model
     if arguments.dry_run:
@@ -95,5 +96,5 @@ def load_with_fallback(arguments: argparse.Namespace) -> Model:
         return model
     from tutti.providers.fallback import Fallback
 
-    others = [tutti.load(name, hosted=options) for name in arguments.fallback]
+    others = [tutti.load(name, hosted=options, privacy=arguments.privacy) for name in arguments.fallback]
     return tutti.Model(Fallback([one.responder() for one in (model, *others)], say=note))

@@ -95,6 +95,7 @@ settings of the environment:
   TUTTI_VAULT_KEY    root key of --vault: file:PATH, env:NAME, age:IDENTITY, command:WORDS (~/.config/tutti/vault.key)
   TUTTI_EMBEDDING_BYTES  of embeddings of media kept there beyond the process (none)
   TUTTI_SECOND_FORM_BYTES  of int8 weights beside int4 ones, for speed (1 billion)
+  TUTTI_PRIVACY      TOML file: what must be done to media before they may go to a hosted model
   TUTTI_MAX_PIXELS   of one picture, or of all frames kept from a video (128 million)
   TUTTI_MAX_SECONDS  of a recording or video (1,800)
   TUTTI_MAX_PAGES    of a document that a model is given at once (50)

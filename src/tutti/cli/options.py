@@ -81,7 +81,10 @@ def load_model(arguments: argparse.Namespace, **more: Any) -> Model:
 def open_named(arguments: argparse.Namespace, **more: Any) -> Provider:
     """As `load_model`, of the provider alone, for rooms that ask it themselves."""
     import tutti
+    from tutti.providers.registry import is_hosted
 
+    if is_hosted(arguments.model or ""):  # what `TUTTI_PRIVACY` asks for is done there
+        return load_model(arguments, **more).provider
     return tutti.open_provider(
         arguments.model, quantize=arguments.quantize, adapter=arguments.adapter, told=told_of_loading(), **more
     )
