@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from tutti.content import Audio, Image, Media, Message, Part, Role, Text, Video, data_url_bytes
 from tutti.errors import InputError
@@ -139,7 +139,7 @@ def parse_messages(row: Mapping[str, Any], key: str, files: MediaFiles) -> tuple
             parts: tuple[Part, ...] = (Text(content),)
         else:
             parts = tuple(_part(object_entry(part, "a content part"), files) for part in list_field(message, "content"))
-        messages.append(Message(cast(Role, role), parts))
+        messages.append(Message(role, parts))
     return tuple(messages)
 
 

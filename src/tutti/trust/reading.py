@@ -190,7 +190,7 @@ def _failing(name: str) -> Iterator[None]:
 
 
 def _one_word(pixels: NDArray[np.uint8]) -> bool:
-    height, width = pixels.shape[:2]
+    height, width = map(int, pixels.shape[:2])
     return height <= _ONE_WORD[1] and height * 1.2 < width <= _ONE_WORD[0]
 
 

@@ -192,7 +192,7 @@ class _ThroughCodes(torch.autograd.Function):
         return kernel(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """Shapes: (M, N) → (M, K)."""
         return gradient @ ctx.kernel.codes().dequantized(), None
 

@@ -49,7 +49,8 @@ class LoRALinear(nn.Module):
             return base
         # The change stays in float32 beside a base layer of 16 bits.
         inputs = F.dropout(x.to(self.lora_A.weight.dtype), self.dropout, self.training)
-        return base + (self.scale * self.lora_B(self.lora_A(inputs))).to(base.dtype)
+        change: Tensor = self.scale * self.lora_B(self.lora_A(inputs))
+        return base + change.to(base.dtype)
 
     @torch.no_grad()
     def change(self) -> Tensor:

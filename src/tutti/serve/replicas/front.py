@@ -96,7 +96,7 @@ class Front:
         for _ in range(2):
             ready = {number: one for number, one in self.replicas.ready().items() if one not in asked}
             if pinned in ready:
-                return ready[pinned]  # type: ignore[index]  # None is in no dict of numbers
+                return ready[pinned]
             if ready:
                 return ready[ranked(key, list(ready))[0]]
             if not await self._another_comes(asked):
