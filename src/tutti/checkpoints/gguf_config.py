@@ -125,7 +125,7 @@ class _Said:
 def _divisor(radians: float, scaling: Mapping[str, Any]) -> float:
     """By what a frequency of one turn in 2π × `radians` tokens is divided: `tutti.models.llama.model._llama3`."""
     low, high, factor = (float(scaling[name]) for name in ("low_freq_factor", "high_freq_factor", "factor"))
-    turns = scaling["original_max_position_embeddings"] / (2 * math.pi * radians)
+    turns: float = scaling["original_max_position_embeddings"] / (2 * math.pi * radians)
     blend = min(1.0, max(0.0, (turns - low) / (high - low)))
     return 1 / ((1 - blend) / factor + blend)
 
