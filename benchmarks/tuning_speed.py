@@ -19,6 +19,8 @@ import numpy as np
 import peft
 import torch
 from PIL import Image as pillow
+from transformers import LlavaProcessor
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from benchmarks.machine import commit, processor, versions
 from tests.parity import test_llava_parity, written
@@ -32,21 +34,30 @@ from tutti.training.tuning_files import TuningFile
 from tutti.training.tuning_options import TuningOptions
 
 ROWS, BATCH = 16, 4
+SIDE, PATCH = 112, 14
 
 
 def save(folder: Path, width: int) -> Any:
     """The checkpoint and its processor, as transformers saves them."""
     sizes = {"hidden_size": width, "intermediate_size": 3 * width, "num_attention_heads": 8}
-    return test_llava_parity.save_theirs(
-        folder, {"text": {**sizes, "num_hidden_layers": 6}, "vision": {**sizes, "num_hidden_layers": 8}}
-    )
+    vision = {**sizes, "num_hidden_layers": 8, "image_size": SIDE, "patch_size": PATCH}
+    saved = test_llava_parity.save_theirs(folder, {"text": {**sizes, "num_hidden_layers": 6}, "vision": vision})
+    images = CLIPImageProcessorPil(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE})
+    made = LlavaProcessor(
+        images, test_llava_parity.WORDS, patch_size=PATCH, num_additional_image_tokens=1,
+        chat_template=test_llava_parity.TEMPLATE, vision_feature_select_strategy="default",
+    )  # fmt: skip
+    made.save_pretrained(folder)
+    return saved._replace(processor=made)
 
 
 def rows() -> list[Dialogue]:
     """Questions about pictures, and answers."""
     found = []
     for number in range(ROWS):
-        user = Message("user", (Image(written.noise(28, 28, number)), Text(f"What animal is this, number {number}?")))
+        user = Message(
+            "user", (Image(written.noise(SIDE, SIDE, number)), Text(f"What animal is this, number {number}?"))
+        )
         answer = Message("assistant", (Text("a fox that sits in the grass"),))
         found.append(Dialogue(key=f"{number}", messages=(user, answer), where=f"{number}"))
     return found
@@ -96,8 +107,8 @@ def theirs(saved: Any, place: Path, steps: int) -> float:
 def main() -> None:
     """Take turns, and print the median ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=24)
-    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--steps", type=int, default=32)
+    parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--turns", type=int, default=3)
     arguments = parser.parse_args()
     print(f"{processor()}, {torch.get_num_threads()} threads, {versions('torch', 'transformers', 'peft')}, {commit()}")

@@ -49,7 +49,7 @@ class LoRALinear(nn.Module):
             return base
         # The change stays in float32 beside a base layer of 16 bits.
         inputs = F.dropout(x.to(self.lora_A.weight.dtype), self.dropout, self.training)
-        change: Tensor = self.scale * self.lora_B(self.lora_A(inputs))
+        change: Tensor = self.lora_B(self.scale * self.lora_A(inputs))  # scaled where it is narrow
         return base + change.to(base.dtype)
 
     @torch.no_grad()
