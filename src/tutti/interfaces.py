@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from tutti.content import (
     Answer,
@@ -27,6 +27,10 @@ from tutti.content import (
     TranscriptionOptions,
     Usage,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @runtime_checkable
@@ -105,6 +109,20 @@ class TextReader(Protocol):
 
     def read(self, image: Image) -> Sequence[TextLine]:
         """The lines in reading order."""
+        ...
+
+
+@runtime_checkable
+class Doubting(Protocol):
+    """An embedder that knows many names, and so whether a medium is rather something else than some texts say."""
+
+    def none_fits(
+        self, modality: Modality, points: NDArray[np.float32], texts: NDArray[np.float32]
+    ) -> Sequence[float] | None:
+        """Probability, for each medium, that none of some texts fits it.
+
+        Shapes: (N, D) and (T, D), unit rows → N numbers; None of a modality that the names are not of.
+        """
         ...
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from tutti.content import (
     Answer,
+    Classification,
     Event,
     Finished,
     Image,
@@ -30,6 +31,7 @@ from tutti.content import (
 from tutti.content.streams import answer_of_stream
 from tutti.errors import InputError, TextWarning, UnsupportedTask
 from tutti.interfaces import (
+    Doubting,
     Embedder,
     Guard,
     Provider,
@@ -178,12 +180,13 @@ class Model:
             raise InputError(f"Text is read in pictures, and {part.name} is of modality {part.modality}.")
         return self.reader.read(part)
 
-    def classify(self, medium: Medium, labels: Sequence[str]) -> dict[str, float]:
+    def classify(self, medium: Medium, labels: Sequence[str]) -> Classification:
         """Which label fits a medium best.
 
         Returns:
             Label → probability over the labels given, most likely first: softmax of cosines, as sharp as the space was
-            trained (CLIP: Radford et al. 2021, section 3.1.2).
+            trained (CLIP: Radford et al. 2021, section 3.1.2). One label always wins; `none_of_these` of the result is
+            the probability that none fits, where the model knows names that compete with them (tutti-mini, pictures).
 
         Raises:
             InputError: Fewer than two labels, one twice, or one string in the place of the labels.
@@ -203,7 +206,9 @@ class Model:
         scores = embedder.sharpness(part.modality) * (vectors[1:] @ vectors[0])
         weights = np.exp(scores - scores.max())
         order = np.argsort(-weights, kind="stable")
-        return {labels[index]: float(weights[index] / weights.sum()) for index in order}
+        none = embedder.none_fits(part.modality, vectors[:1], vectors[1:]) if isinstance(embedder, Doubting) else None
+        shares = {labels[index]: float(weights[index] / weights.sum()) for index in order}
+        return Classification(shares, none[0] if none is not None else None)
 
     def responder(self) -> Responder:
         """What answers questions.

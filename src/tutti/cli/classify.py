@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tutti.cli.options import SENSORS_HELP, add_json, add_model, load_model, print_json, sensor
+from tutti.cli.options import SENSORS_HELP, add_json, add_model, load_model, note, print_json, sensor
 from tutti.cli.piped import given
 from tutti.errors import InputError
 
@@ -12,6 +12,10 @@ _EPILOG = """examples:
   tutti classify photo.jpg --labels "a dog,a cat,a car"
   tutti classify recording.ogg --labels "a dog barking,rain,a rooster crowing" --json
 """
+
+
+_RATHER_NONE = 0.5
+"""Probability that no label fits, from which on it is said."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +47,14 @@ def run(arguments: argparse.Namespace) -> None:
     medium = sensor(arguments.medium) or as_medium(given(arguments.medium))
 
     model = load_model(arguments)
-    scores = dict(sorted(model.classify(medium, labels).items(), key=lambda item: -item[1]))
+    found = model.classify(medium, labels)
+    none = getattr(found, "none_of_these", None)
+    scores = dict(sorted(found.items(), key=lambda item: -item[1]))
     if arguments.json:
-        print_json({"input": arguments.medium, "model": model.name, "label": next(iter(scores)), "scores": scores})
+        shown = {"input": arguments.medium, "model": model.name, "label": next(iter(scores)), "scores": scores}
+        print_json({**shown, "none_of_these": none})
         return
     for label, score in scores.items():
         print(f"{score:6.1%}  {label}")
+    if none is not None and none >= _RATHER_NONE:
+        note(f"Rather none of these: {none:.0%}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -296,6 +296,19 @@ class Embeddings:
     usage: Usage
     notes: tuple[UnknownText, ...] = ()
     """Texts that are in their vectors in part only."""
+
+
+class Classification(dict[str, float]):
+    """Label → probability over the labels, the most likely first.
+
+    Args:
+        scores: These.
+        none_of_these: Probability that no label fits; None where the model cannot tell.
+    """
+
+    def __init__(self, scores: Mapping[str, float], none_of_these: float | None = None) -> None:
+        super().__init__(scores)
+        self.none_of_these = none_of_these
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from tutti.engine.passes import run_passes
 from tutti.errors import UnsupportedTask
 from tutti.interfaces import SealerOf
 from tutti.media import InProcess, Limits, MediaDecoder
+from tutti.providers.doubting import Doubts
 from tutti.providers.listening import Listening
 from tutti.providers.local import LocalEmbedder, LocalResponder
 from tutti.providers.reading import Reading
@@ -21,7 +22,7 @@ from tutti.providers.speech import LocalTranscriber
 from tutti.settings import Settings
 
 
-class LocalModel(Listening, Reading, LocalResponder, LocalEmbedder):
+class LocalModel(Listening, Reading, Doubts, LocalResponder, LocalEmbedder):
     """A checkpoint with a shared space and a decoder, ready for both; arguments as for `Local`.
 
     Speech is left to the Whisper of the package: `transcribe`, and questions about what is said. What is written in a

@@ -79,7 +79,7 @@ class RapidReader:
             scale = min(1.0, _FOUND_SIDES[1] / max(pixels.shape[:2]))
             small = _padded(pixels if scale == 1 else _resized(pixels, scale))
             found = self._finder(small[..., ::-1].copy(), use_det=True, use_cls=False, use_rec=False)
-            return found.boxes is not None and len(found.boxes) > 0
+            return bool(found.boxes is not None and len(found.boxes) > 0)
 
     def read(self, image: Image) -> Sequence[TextLine]:
         """The lines in reading order: from top to bottom, and from left to right where they stand side by side.
@@ -191,7 +191,7 @@ def _failing(name: str) -> Iterator[None]:
 
 def _one_word(pixels: NDArray[np.uint8]) -> bool:
     height, width = map(int, pixels.shape[:2])
-    return height <= _ONE_WORD[1] and height * 1.2 < width <= _ONE_WORD[0]
+    return 2 * _LEAST_SIDE <= height <= _ONE_WORD[1] and 1.2 * height < width <= min(_ONE_WORD[0], 5 * height)
 
 
 def _resized(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
