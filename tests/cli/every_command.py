@@ -48,6 +48,7 @@ def prepare(name, **_):
 REFUSED: dict[str, Callable[[str], list[str]]] = {
     "audit": lambda none: ["audit", "x", "--data", none, "--by", "group"],
     "evaluate": lambda none: ["evaluate", f"{none}.jsonl"],
+    "feedback": lambda none: ["feedback", "export", "--in", none, "--out", none],
     "provenance": lambda none: ["provenance", none],
     "redact": lambda none: ["redact", none, "--out", f"{none}-out"],
     "sign": lambda none: ["sign", none, "--cert", none, "--key", none, "--out", f"{none}.png"],

@@ -78,6 +78,10 @@ COMMANDS = {
         "tutti.cli.tune",
         "Tune a model that answers on your own data: an adapter, some parts, or the whole.",
     ),
+    "feedback": (
+        "tutti.cli.feedback",
+        "Keep what people think of answers, and make of it what a model can learn from.",
+    ),
     "train": ("tutti.cli.train", "Run the training phases of a recipe."),
 }
 

@@ -13,6 +13,7 @@ from tutti.cli.applications import check_application, open_applications
 from tutti.cli.options import add_json, add_model, note, positive, print_json
 from tutti.cli.serve_adapters import open_adapted, serve_adapted
 from tutti.cli.serve_clients import access_of, add_clients, aliases_of
+from tutti.cli.serve_feedback import add_feedback, check_feedback, desk_of
 from tutti.cli.serve_replicas import add_replicas, serve_replicas
 from tutti.cli.serve_security import EPILOG, add_security, keep_uploads_in_memory, sealed_opener, sealers, tls_of
 from tutti.errors import InputError
@@ -75,6 +76,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[=WHERE]",
         help="serve an application too, under /apps/NAME; WHERE is the file or folder it works on; may be repeated",
     )
+    add_feedback(parser)
     add_replicas(parser)
     add_security(parser)
     parser.add_argument("--otel", action="store_true", help="send spans to OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -113,6 +115,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     access_of(arguments).check(bool(len(keys)))
     check_exposure(listen, keys)  # before the seconds that a model takes to load
+    check_feedback(arguments)
     if arguments.replicas:
         serve_replicas(arguments, listen, keys, ServerLimits(**_limits(arguments)))
         return
@@ -173,6 +176,7 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
         access=access_of(arguments),
         ignore_tools=arguments.ignore_tools,
         aliases=aliases_of(arguments.alias, name),
+        feedback=desk_of(arguments),
     )
     server = make_server(provider, name, listen, keys, limits, opener, telemetry, offer)
     serve_adapted(server, adapted)

@@ -21,6 +21,7 @@ from tutti.serve.access import Access
 from tutti.serve.admission import Admission, ServerLimits
 from tutti.serve.app import create_app
 from tutti.serve.applications import Application
+from tutti.serve.feedback import FeedbackDesk
 from tutti.serve.keys import Keys
 from tutti.serve.media_parts import MediaOpener
 from tutti.serve.service import Service
@@ -57,6 +58,8 @@ class ServerOptions:
     """Leave tools out of requests, with a warning in the answer."""
     aliases: Sequence[str] = ()
     """Other names by which clients may call the model."""
+    feedback: FeedbackDesk | None = None
+    """Keeps what is thought of answers; None keeps nothing."""
 
 
 class _Protocol(H11Protocol):
@@ -147,6 +150,7 @@ def make_server(
     offer = offer or ServerOptions()
     offer.access.check(bool(len(keys)))
     service = Service(model, name, limits, opener, telemetry, ignore_tools=offer.ignore_tools, aliases=offer.aliases)
+    service.feedback = offer.feedback
     return Server(config_of(create_app(service, keys, offer.applications, offer.access), listen), service)
 
 

@@ -25,6 +25,8 @@ class Question:
     """Whether what an answer claims is checked."""
     warnings: tuple[str, ...] = ()
     """What is not done as asked, for the answer."""
+    answer_id: str = ""
+    """By which the client will know the answer, and may judge it."""
 
     def each(self) -> list[SamplingOptions]:
         """The options of each choice."""

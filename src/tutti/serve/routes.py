@@ -14,6 +14,7 @@ from tutti.serve.dialects.completions import CompletionRoutes
 from tutti.serve.dialects.embeddings import EmbeddingRoutes
 from tutti.serve.dialects.messages import MessageRoutes
 from tutti.serve.dialects.responses import ResponseRoutes
+from tutti.serve.feedback import FeedbackRoutes
 from tutti.serve.metrics import CONTENT_TYPE
 from tutti.serve.schemas import listing
 from tutti.serve.service import Service
@@ -36,6 +37,7 @@ class Routes:
         router = APIRouter()
         for dialect in DIALECTS:
             dialect(self.service).add_to(router)
+        FeedbackRoutes(self.service.feedback).add_to(router)
         add = router.add_api_route
         add("/v1/models", self.models, methods=["GET"], response_model=listing.ModelsResponse)
         add("/v1/models/{name:path}", self.one_model, methods=["GET"], response_model=listing.ModelBody)

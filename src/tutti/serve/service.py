@@ -29,6 +29,7 @@ from tutti.providers.registry import open_provider
 from tutti.serve.admission import Admission, Cost, ServerLimits
 from tutti.serve.async_stream import Stream
 from tutti.serve.errors import ErrorStatus, Refusal
+from tutti.serve.feedback import FeedbackDesk
 from tutti.serve.kept_responses import KeptResponses
 from tutti.serve.media_parts import MediaOpener, texts
 from tutti.serve.metrics import Metrics
@@ -71,6 +72,8 @@ class Service:
         self.verifier: Verifier | None = None
         self.adapted: dict[str, Responder] = {}
         """Name → the model with an adapter, for those who ask by that name."""
+        self.feedback: FeedbackDesk | None = None
+        """Remembers answers, so that they can be judged; None keeps no feedback."""
         self.created = int(time.time())
         self._telemetry = telemetry or Telemetry()
         self.admission = Admission(limits)
@@ -134,6 +137,7 @@ class Service:
             self._telemetry.span("chat", self.name, parts, question.options) as span,
         ):
             answers: list[Answer] = []
+            said: dict[int, str] = {}
             self.metrics.admitted(cost)
             asked = partial(self._verified, responder, turns) if question.verify else partial(responder.stream, turns)
             stream = Stream(self._answerers, [partial(asked, choice) for choice in choices])
@@ -148,7 +152,16 @@ class Service:
                         self.metrics.answered(event.answer.usage, now - firsts[index])
                         answers.append(event.answer)
                         span.answered(answers)
+                        said[index] = event.answer.text
+                        if len(said) == len(choices):  # before the client can know that it is whole
+                            await self._remember(question, turns, said)
                     yield index, event
+
+    async def _remember(self, question: Question, turns: list[Message], said: Mapping[int, str]) -> None:
+        if self.feedback is not None and question.answer_id:
+            adapter = question.model if question.model in self.adapted else None
+            remember = partial(self.feedback.remember, model=self.name, adapter=adapter or "")
+            await self._on(self._preparers, partial(remember, question.options.tenant, question.answer_id, turns, said))
 
     def _verified(self, responder: Responder, turns: list[Message], options: SamplingOptions) -> Iterator[Event]:
         """Events of an answer that is verified; the specialists are opened by the first request that needs them."""

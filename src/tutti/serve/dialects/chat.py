@@ -56,6 +56,7 @@ class ChatRoutes:
         options = options_of(body, request.state.tenant)
         question = service.prepared(question_of(body, options, service.opener.open))
         envelope = Envelope(service.called(body.model), question.warnings)
+        question = replace(question, answer_id=envelope.id)
         if not body.stream:
             answers = await unless_gone(request.receive, service.answers(question))
             noted(request, answers)

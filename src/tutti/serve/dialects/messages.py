@@ -46,6 +46,7 @@ class MessageRoutes:
         service.check_model(body.model)
         question = service.prepared(self._question(body, options_of(body, request.state.tenant)))
         said = MessageWriter(service.called(body.model), question.warnings)
+        question = replace(question, answer_id=said.id)
         if body.stream:
             lines = said.lines(await begun(service, question, request), request)
             return EventStream(lines, service.admission.limits.send_seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -63,7 +64,9 @@ class ResponseRoutes:
         options = options_of(body, tenant)
         calls = any(turn.role == "tool" or turn.tool_calls for turn in before) or _has_calls(body)
         question = service.prepared(Question(asked.conversation, options, body.model, has_calls=calls))
-        writer = ResponseWriter(service.kept.new_id(tenant), service.called(body.model), body, question.warnings)
+        name = service.kept.new_id(tenant)
+        question = replace(question, answer_id=name)
+        writer = ResponseWriter(name, service.called(body.model), body, question.warnings)
         if body.stream:
             events = await begun(service, question, request)
             lines = self._lines(events, writer, asked, request)
