@@ -16,6 +16,7 @@ from tutti.content import (
     Embeddings,
     Event,
     Image,
+    LiveEvent,
     Media,
     Modality,
     Part,
@@ -87,6 +88,36 @@ class Transcriber(Protocol):
         progress: Callable[[float], None] | None = None,
     ) -> Transcript:
         """The speech of a recording or of a video's sound; `progress` is told how much is done, from 0 to 1."""
+        ...
+
+
+class StreamingTranscriber(Protocol):
+    """Writes down one stream of speech while it is said. Implementation: `tutti.providers.live`."""
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Of the samples that it takes."""
+        ...
+
+    def feed(self, samples: NDArray[np.float32]) -> Sequence[LiveEvent]:
+        """Take the next samples; what they bring. Shapes: (S,) float32 mono in [-1, 1]."""
+        ...
+
+    def finish(self, *, hear: bool = True) -> Sequence[LiveEvent]:
+        """What is left at the end of the stream, or of an utterance.
+
+        Args:
+            hear: Write down what was not final yet; otherwise it is left out.
+        """
+        ...
+
+
+@runtime_checkable
+class LiveSpeech(Protocol):
+    """A transcriber that writes down speech while it is said, too."""
+
+    def live(self, options: TranscriptionOptions | None = None) -> StreamingTranscriber:
+        """One stream, from its beginning."""
         ...
 
 

@@ -34,11 +34,13 @@ from tutti.interfaces import (
     Doubting,
     Embedder,
     Guard,
+    LiveSpeech,
     Provider,
     Quoting,
     Remarking,
     Responder,
     Sealer,
+    StreamingTranscriber,
     TextBounded,
     TextReader,
     Transcriber,
@@ -242,6 +244,22 @@ class Model:
             (admitted_part,) = self.guard.admit([part])
             part = _medium_of(admitted_part)
         return self.provider.transcribe(part, _transcription_options(options), progress)
+
+    def live(self, **options: Any) -> StreamingTranscriber:
+        """One stream of speech, written down while it is said: feed it samples, and finish it.
+
+        Args:
+            options: Fields of `TranscriptionOptions`.
+
+        Raises:
+            InputError: An option is unknown or out of range.
+            UnsupportedTask: The model does not write down speech while it is said, or there is a guard.
+        """
+        if not isinstance(self.provider, LiveSpeech):
+            raise UnsupportedTask(f"{self.name} does not write down speech while it is said", "transcribe")
+        if self.guard is not None:
+            raise UnsupportedTask("A guard sees whole recordings, and none of a stream; use transcribe.")
+        return self.provider.live(_transcription_options(options))
 
     def _standard_verifier(self) -> Verifier:
         from tutti.trust.verification.standard import standard_verifier

@@ -49,6 +49,7 @@ REFUSED: dict[str, Callable[[str], list[str]]] = {
     "audit": lambda none: ["audit", "x", "--data", none, "--by", "group"],
     "evaluate": lambda none: ["evaluate", f"{none}.jsonl"],
     "feedback": lambda none: ["feedback", "export", "--in", none, "--out", none],
+    "live": lambda none: ["live", "--from", none],
     "provenance": lambda none: ["provenance", none],
     "redact": lambda none: ["redact", none, "--out", f"{none}-out"],
     "sign": lambda none: ["sign", none, "--cert", none, "--key", none, "--out", f"{none}.png"],

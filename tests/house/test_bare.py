@@ -66,6 +66,7 @@ NEEDING = {
         ["ask", "What is this?", "media/red.png", "--guard"],
     ],
     "shop": [["shop", "update", "feed.xml", "--in", "db"]],
+    "live": [["live"]],
     "evaluate": [
         ["evaluate", "suite.jsonl", "--out", "report"],
         ["evaluate", "spoken.jsonl", "--out", "report"],

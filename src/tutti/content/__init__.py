@@ -1,5 +1,6 @@
 """Values that every room exchanges: parts, messages, answers, embeddings, claims, events. Standard library only."""
 
+from tutti.content.live import FinalSegment, FinalWords, GuessedWords, LiveEvent
 from tutti.content.messages import (
     Answer,
     AnswerDelta,
@@ -66,9 +67,13 @@ __all__ = [
     "Embeddings",
     "Event",
     "Evidence",
+    "FinalSegment",
+    "FinalWords",
     "FinishReason",
     "Finished",
+    "GuessedWords",
     "Image",
+    "LiveEvent",
     "Media",
     "Message",
     "Modality",

@@ -69,6 +69,14 @@ class Segment:
     scores: WindowScores | None = None
     """None where the model has no windows."""
 
+    def to_srt(self, number: int) -> str:
+        """A SubRip caption, and the end of its line; the empty line behind it is not part of it."""
+        return f"{number}\n{_span(self, ',')}\n{_line(self.text).replace('-->', '->')}\n"
+
+    def to_vtt(self) -> str:
+        """A WebVTT caption, as `to_srt`."""
+        return f"{_span(self, '.')}\n{escape(_line(self.text), quote=False)}\n"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedWord:
@@ -106,16 +114,11 @@ class Transcript:
 
     def to_srt(self) -> str:
         """The segments as SubRip captions."""
-        cues = (
-            f"{number}\n{_span(segment, ',')}\n{_line(segment.text).replace('-->', '->')}\n\n"
-            for number, segment in enumerate(self.segments, 1)
-        )
-        return "".join(cues)
+        return "".join(f"{segment.to_srt(number)}\n" for number, segment in enumerate(self.segments, 1))
 
     def to_vtt(self) -> str:
         """The segments as WebVTT captions."""
-        cues = (f"{_span(segment, '.')}\n{escape(_line(segment.text), quote=False)}\n\n" for segment in self.segments)
-        return "WEBVTT\n\n" + "".join(cues)
+        return "WEBVTT\n\n" + "".join(f"{segment.to_vtt()}\n" for segment in self.segments)
 
 
 def _span(segment: Segment, point: str) -> str:

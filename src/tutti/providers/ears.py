@@ -8,6 +8,7 @@ from collections.abc import Callable
 from tutti import checkpoints
 from tutti.content import Media, Transcript, TranscriptionOptions
 from tutti.engine.passes import run_passes
+from tutti.interfaces import StreamingTranscriber
 from tutti.media import MediaDecoder
 from tutti.providers.speech import LocalTranscriber
 from tutti.settings import read_settings
@@ -35,9 +36,16 @@ class Ears:
         progress: Callable[[float], None] | None = None,
     ) -> Transcript:
         """Write down the speech of a recording or of a video's sound. Errors as for `LocalTranscriber`."""
+        return self._transcriber().transcribe(medium, options, progress)
+
+    def live(self, options: TranscriptionOptions | None = None) -> StreamingTranscriber:
+        """One stream of speech, written down while it is said. Errors as for `LocalTranscriber`."""
+        return self._transcriber().live(options)
+
+    def _transcriber(self) -> LocalTranscriber:
         with self._lock:
             if self._loaded is None:
                 loaded = checkpoints.load(SHIPPED)
                 run_passes(loaded.model, read_settings().second_form_bytes)
                 self._loaded = LocalTranscriber(SHIPPED, loaded, self._decoder)
-        return self._loaded.transcribe(medium, options, progress)
+            return self._loaded

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
+import numpy as np
 import torch
 
 from tutti.checkpoints import Loaded
@@ -21,6 +22,7 @@ from tutti.processing.ctc import Word
 from tutti.processing.sounding import LEAST_RECORDING_S, Packed, Stretch, packed, sounding
 from tutti.processing.wav2vec2 import Wav2Vec2Processor
 from tutti.processing.whisper import WhisperProcessor
+from tutti.providers.live import HeardSegments, LiveTranscriber
 
 ProgressCallback = Callable[[float], None]
 
@@ -249,3 +251,22 @@ class LocalTranscriber:
             seconds=time.perf_counter() - begun,
             words=heard.words,
         )
+
+    def live(self, options: TranscriptionOptions | None = None) -> LiveTranscriber:
+        """One stream of speech, written down while it is said.
+
+        Raises:
+            InputError: The language or the task is not known.
+            UnsupportedTask: The model does not hear the language, or what it hears has no fixed rate.
+        """
+        rate_hz = self.processor.decodings["audio"].sample_rate_hz
+        if rate_hz is None:
+            raise UnsupportedTask(f"{self.name} does not write down speech while it is said.")
+        options = options or TranscriptionOptions()
+        self.listener.listen(np.zeros(rate_hz // 20, np.float32), options, None)  # what it cannot do is said at once
+
+        def hear(samples: Samples, asked: TranscriptionOptions) -> HeardSegments:
+            heard = self.listener.listen(samples, asked, None)
+            return heard.within(len(samples) / rate_hz), heard.language
+
+        return LiveTranscriber(hear, rate_hz, options, prompts=isinstance(self.listener, WhisperListener))

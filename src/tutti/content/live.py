@@ -1,0 +1,53 @@
+"""What comes out of speech that is written down while it is said."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+from tutti.content.speech import Segment, TimedWord
+
+
+@dataclass(frozen=True, slots=True)
+class GuessedWords:
+    """The words behind the final ones as they look now; the next guess replaces them, an empty one removes them."""
+
+    text: str
+    start_s: float
+    """From the beginning of the stream."""
+    end_s: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {"type": "guess", **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class FinalWords:
+    """Words that no longer change, behind those that were final before."""
+
+    words: tuple[TimedWord, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {"type": "words", **asdict(self)}
+
+    @property
+    def text(self) -> str:
+        """The words with spaces between them."""
+        return " ".join(word.text for word in self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class FinalSegment:
+    """A caption: final words up to the end of a sentence, a pause, or what two lines hold."""
+
+    segment: Segment
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        segment = self.segment
+        return {"type": "segment", "start_s": segment.start_s, "end_s": segment.end_s, "text": segment.text}
+
+
+LiveEvent: TypeAlias = GuessedWords | FinalWords | FinalSegment
