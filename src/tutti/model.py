@@ -309,7 +309,7 @@ def load(
             fingerprint that its key must have.
         privacy: What must be done before a model elsewhere is asked: a policy or its TOML file; where not given, the
             file that `TUTTI_PRIVACY` names.
-        options: Further arguments of `open_provider`: quantize, adapter, hosted, limits, told.
+        options: Further arguments of `open_provider`: device, dtype, quantize, adapter, hosted, limits, told.
 
     Raises:
         TuttiError: As `open_provider`.

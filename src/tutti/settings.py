@@ -20,6 +20,8 @@ class Settings:
 
     model: str = "tutti-mini"
     """`TUTTI_MODEL`: the model that is loaded when none is named."""
+    device: str = "auto"
+    """`TUTTI_DEVICE`: where models on this machine compute when none is named: auto, cpu, cuda or cuda:N."""
     threads: int | None = None
     """`TUTTI_THREADS`: compute threads; None leaves the choice to torch."""
     hosted_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -64,6 +66,7 @@ def read_settings() -> Settings:
     default = Settings()
     return Settings(
         model=os.environ.get("TUTTI_MODEL") or default.model,
+        device=os.environ.get("TUTTI_DEVICE") or default.device,
         threads=_whole("TUTTI_THREADS", 1) if os.environ.get("TUTTI_THREADS") else None,
         hosted_keys={name: key for name in KEYED if (key := os.environ.get(f"{name.upper()}_API_KEY"))},
         keys_file=os.environ.get("TUTTI_KEYS_FILE") or default.keys_file,

@@ -28,6 +28,7 @@ from tutti.checkpoints.adapters import (
     choose_adapter,
     read_adapter,
 )
+from tutti.checkpoints.devices import find_device, find_dtype, within_memory
 from tutti.checkpoints.families import find_family
 from tutti.checkpoints.family import Family, read_config, take_quantization
 from tutti.checkpoints.headers import Entry, read_folder
@@ -108,6 +109,7 @@ def load(
     path: str | PathLike[str],
     *,
     dtype: str = "float32",
+    device: str = "cpu",
     quantize: str | None = None,
     adapter: str | PathLike[str] | None = None,
     own_adapter: bool = True,
@@ -119,9 +121,12 @@ def load(
     Args:
         path: A folder, a built-in name or a hub id.
         dtype: Precision of the floating-point weights: float32, float16 or bfloat16. Whole numbers keep their type.
-        quantize: Precision of the decoder's weights, "int8" or "int4", for inference on the CPU; with "+trunks" behind
-            it, those of trunks become int8, too, and with "+trunks4" those of their MLPs int4 (`tutti.models.schemes`).
-            None keeps what the folder holds.
+            auto is bfloat16 on a GPU that computes in it, unless the weights are codes, and float32 otherwise.
+        device: Where the model is put, weight by weight as they are read: cpu, cuda, cuda:N, or auto, which is the
+            first GPU where there is one.
+        quantize: Precision of the decoder's weights, "int8" or "int4", for inference; with "+trunks" behind it, those
+            of trunks become int8, too, and with "+trunks4" those of their MLPs int4 (`tutti.models.schemes`). None
+            keeps what the folder holds.
         adapter: A folder or hub id of a LoRA adapter in the PEFT layout, to put beside the layers that it changes. None
             is the one that lies in the checkpoint's own folder, if there is one, as in the reference.
         own_adapter: Whether that counts.
@@ -138,14 +143,17 @@ def load(
         UnsupportedConfig: The family or its configuration is not known.
         InputError: An argument is not what is expected, or the tokenizer is broken.
         UnsupportedTask: The model has nothing that `quantize` applies to.
+        CapacityError: The weights do not fit into the memory of the GPU.
     """
     begun = time.perf_counter()
-    if dtype not in DTYPES:
-        raise InputError(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}.")
+    if dtype not in (*DTYPES, "auto"):
+        raise InputError(f"dtype is {dtype!r}; expected one of auto, {', '.join(DTYPES)}.")
+    place = find_device(device)
     folder = find_folder(path)
     written = read_config(folder)
     values = dict(written)
     quantized = take_quantization(values)
+    dtype = find_dtype(dtype, place, quantized or quantize is not None)
     check_quantize(quantize, quantized, dtype, new_weights)
     family = find_family(values)
     config = family.config(values)
@@ -168,14 +176,17 @@ def load(
     narrowed = narrow(model, family.words, entries) if quantize and table is None and family.words else set()
     plain = _plain(entries, {*layers, table}, narrowed)
     meter = _Meter(entries, told)
-    for shard in _read_shards(plain, DTYPES[dtype], held, casts, meter.read):
-        model.load_state_dict(shard, strict=False, assign=True)
-    fill(model, layers, entries, tied, quantized, table, meter.read)
-    _draw(model, fresh, lambda: family.model(config).to(DTYPES[dtype]))
-    _tie(model, tied, entries, layers)
-    _check_filled(model)
-    if lora is not None:
-        attach_adapter(model, lora, DTYPES[dtype])
+    with within_memory():
+        for shard in _read_shards(plain, (DTYPES[dtype], place), held, casts, meter.read):
+            model.load_state_dict(shard, strict=False, assign=True)
+        fill(model, layers, entries, tied, quantized, table, (meter.read, place))
+        _draw(model, fresh, lambda: family.model(config).to(DTYPES[dtype]))
+        _tie(model, tied, entries, layers)
+        _check_filled(model)
+        if lora is not None:
+            attach_adapter(model, lora, DTYPES[dtype])
+        if place.type != "cpu":  # what came some other way, as an adapter does
+            model.to(place)
     meter.end()
     report = LoadReport(
         loaded=len(entries),
@@ -324,12 +335,13 @@ def _check_kind(entry: Entry, expected: torch.dtype) -> None:
 
 def _read_shards(
     entries: Mapping[str, Entry],
-    dtype: torch.dtype,
+    target: tuple[torch.dtype, torch.device],
     held: Collection[str],
     casts: Counter[str],
     read_so: Callable[[Entry], None],
 ) -> Iterator[dict[str, Tensor]]:
-    """Tensors file by file, floating-point ones cast to `dtype` but for those that are held as they are."""
+    """Tensors file by file, on a device, floating-point ones in a precision but for those that are held as they are."""
+    dtype, device = target
     by_file = sorted(entries.items(), key=lambda item: item[1].file)
     for file, some in groupby(by_file, key=lambda item: item[1].file):
         shard: dict[str, Tensor] = {}
@@ -342,7 +354,7 @@ def _read_shards(
                     if tensor.is_floating_point() and tensor.dtype != dtype and name not in held:
                         casts[f"{_word(tensor.dtype)} → {_word(dtype)}"] += 1
                         tensor = tensor.to(dtype)
-                    shard[name] = tensor
+                    shard[name] = tensor if device.type == "cpu" else tensor.to(device)
                     read_so(entry)
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{file.name} cannot be read: {error}.") from None

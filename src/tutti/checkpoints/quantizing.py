@@ -144,13 +144,14 @@ def fill(
     tied: Mapping[str, str],
     stored: bool,
     table: str | None,
-    read_so: Callable[[Entry], None],
+    told_and_put: tuple[Callable[[Entry], None], torch.device],
 ) -> None:
-    """Put quantized layers in place, in the order in which their weights lie in the files, and tell of each.
+    """Put quantized layers in place, on a device, in the order in which their weights lie in the files; tell of each.
 
     Raises:
         CheckpointError: A file cannot be read, or a weight is not finite.
     """
+    read_so, device = told_and_put
     sources = {}
     for name in layers:
         weight = f"{name}.weight"
@@ -167,6 +168,8 @@ def fill(
             codes = quantize(read(sources[name]), layers[name])
         if not torch.isfinite(codes.scale).all():
             raise CheckpointError(f"{sources[name].name} holds values that are not finite; it cannot be quantized.")
+        if device.type != "cpu":
+            codes, bias = codes.to(device), None if bias is None else bias.to(device)
         make: Callable[[Codes, Tensor | None], nn.Module]
         make = getattr(model.get_submodule(name), "quantized", QuantizedLinear)
         model.set_submodule(name, make(codes, bias))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tutti.cli.options import add_json, add_quantize, check_output, note, positive, print_json
+from tutti.cli.options import add_device, add_json, add_quantize, check_output, note, placing, positive, print_json
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--model", action="append", metavar="NAME", help="a model to measure; may be repeated (tutti-mini)"
     )
     add_quantize(parser)
+    add_device(parser)
     parser.add_argument("--prompts", metavar="FILE", type=Path, help="templates of the question, one a line")
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="for the report and the answers (SUITE-report)")
     parser.add_argument("--limit", metavar="N", type=positive(int), help="only the first N cases")
@@ -242,8 +243,8 @@ def _candidates(arguments: argparse.Namespace, book: PriceBook) -> list[Candidat
                 name=name,
                 model=tutti.load(name, hosted=options).provider
                 if hosted
-                else tutti.open_provider(name, quantize=quantize),
-                fingerprint="" if hosted else _digest(name) + (quantize or ""),
+                else tutti.open_provider(name, quantize=quantize, **placing(arguments)),
+                fingerprint="" if hosted else _digest(name) + (quantize or "") + (arguments.dtype or ""),
                 hosted=hosted,
                 price=book.models.get(name),
             )

@@ -91,6 +91,7 @@ _EPILOG = """start with:
 
 settings of the environment:
   TUTTI_MODEL        the model where --model names none (tutti-mini)
+  TUTTI_DEVICE       where models compute where --device names none (auto: a GPU where there is one)
   TUTTI_THREADS      compute threads (as many as torch chooses)
   TUTTI_KEYS_FILE    keys of hosted models (~/.config/tutti/keys.toml), beside OPENAI_API_KEY, ANTHROPIC_API_KEY and
                      GEMINI_API_KEY

@@ -23,7 +23,9 @@ _LARGE_BYTES = 500_000_000
 
 
 def add_model(parser: argparse.ArgumentParser, default: str = "tutti-mini", *, several: bool = False) -> None:
-    """Add `--model`, `--adapter` and `--quantize`; without a name, and without `TUTTI_MODEL`, the default is loaded.
+    """Add `--model`, `--adapter`, `--quantize`, `--device` and `--dtype`.
+
+    Without a name, and without `TUTTI_MODEL`, the default is loaded.
 
     Args:
         parser: To which they are added.
@@ -44,6 +46,28 @@ def add_model(parser: argparse.ArgumentParser, default: str = "tutti-mini", *, s
     else:
         parser.add_argument("--adapter", metavar="FOLDER", help="a LoRA adapter of the model, or a run of `tutti tune`")
     add_quantize(parser)
+    add_device(parser)
+
+
+def add_device(parser: argparse._ActionsContainer) -> None:
+    """Add `--device` and `--dtype`."""
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        help="where a model on this machine computes: auto, cpu, cuda or cuda:N (default: TUTTI_DEVICE, else auto: a "
+        "GPU where there is one)",
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        help="precision of its weights (auto: bfloat16 on a GPU that computes in it, float32 on the CPU and beside "
+        "--quantize)",
+    )
+
+
+def placing(arguments: argparse.Namespace) -> dict[str, str | None]:
+    """What `add_device`'s options say, as `tutti.load` takes it."""
+    return {"device": getattr(arguments, "device", None), "dtype": getattr(arguments, "dtype", None)}
 
 
 def add_quantize(parser: argparse._ActionsContainer) -> None:
@@ -65,7 +89,7 @@ def load_model(arguments: argparse.Namespace, **more: Any) -> Model:
     """The model that `add_model`'s options name, with progress on a terminal if it is large.
 
     Args:
-        arguments: With `model`, `quantize` and `adapter`.
+        arguments: With `model`, `quantize` and `adapter`, and perhaps `device` and `dtype`.
         more: Further arguments of `tutti.load`.
 
     Raises:
@@ -73,9 +97,8 @@ def load_model(arguments: argparse.Namespace, **more: Any) -> Model:
     """
     import tutti
 
-    return tutti.load(
-        arguments.model, quantize=arguments.quantize, adapter=arguments.adapter, told=told_of_loading(), **more
-    )
+    more = {**placing(arguments), "told": told_of_loading(), **more}
+    return tutti.load(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter, **more)
 
 
 def open_named(arguments: argparse.Namespace, **more: Any) -> Provider:
@@ -85,9 +108,8 @@ def open_named(arguments: argparse.Namespace, **more: Any) -> Provider:
 
     if is_hosted(arguments.model or ""):  # what `TUTTI_PRIVACY` asks for is done there
         return load_model(arguments, **more).provider
-    return tutti.open_provider(
-        arguments.model, quantize=arguments.quantize, adapter=arguments.adapter, told=told_of_loading(), **more
-    )
+    more = {**placing(arguments), "told": told_of_loading(), **more}
+    return tutti.open_provider(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter, **more)
 
 
 def told_of_loading() -> Callable[[int, int], None] | None:

@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import Any
 
-from tutti.cli.options import open_named, told_of_loading
+from tutti.cli.options import open_named, placing, told_of_loading
 from tutti.errors import InputError
 
 
@@ -28,7 +28,7 @@ def open_adapted(arguments: argparse.Namespace, decoder: Any, sealer_of: Any) ->
     wanted = arguments.model or settings.model
     if is_hosted(wanted):
         raise InputError(f"An adapter was given for {wanted}, whose weights are elsewhere; leave it out.")
-    more = {"decoder": decoder, "sealer_of": sealer_of, "told": told_of_loading()}
+    more = {"decoder": decoder, "sealer_of": sealer_of, "told": told_of_loading(), **placing(arguments)}
     return load_adapted(wanted, named, settings, quantize=arguments.quantize, **more)
 
 

@@ -135,7 +135,7 @@ class EmbeddingCache:
         return len(self._entries)
 
     def get(self, key: bytes, tenant: str = "") -> Tensor | None:
-        """The embedding (N, D) kept under this key, which holds the tenant already, or None."""
+        """The embedding (N, D), on the CPU, kept under this key, which holds the tenant already, or None."""
         with self._lock:
             found = self._entries.get(key)
             if found is not None:
@@ -154,7 +154,8 @@ class EmbeddingCache:
     def put(self, key: bytes, embedding: Tensor, seconds: float = 0.0, tenant: str = "") -> None:
         """Keep an embedding (N, D) that took `seconds` to compute; others give way until all fit."""
         # A view would keep alive the whole tensor that it looks into, which the budget does not count.
-        embedding = embedding.detach().clone()
+        # On the CPU, wherever the model is: a GPU's memory is for weights, keys and values.
+        embedding = embedding.detach().cpu() if embedding.device.type != "cpu" else embedding.detach().clone()
         with self._lock:
             self._keep(key, embedding, seconds)
         if self._shelf is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from tutti.checkpoints.devices import out_of_memory
 from tutti.content import SamplingOptions, TokenLogprob
 from tutti.engine.blocks import BlockManager
 from tutti.engine.detokenizer import TextStream
@@ -236,7 +237,8 @@ class Engine:
                 self._fail(one.sequence, error)
             return
         greedy = all(one.sequence.sampler.greedy for one in work if one.last)
-        answers = iter(logits.argmax(dim=-1).tolist() if greedy else logits)
+        # Drawing takes many small steps, of which a GPU would make a long queue.
+        answers = iter(logits.argmax(dim=-1).tolist() if greedy else logits.cpu())
         for one in work:
             self._take(one, next(answers) if one.last else None)
 
@@ -302,7 +304,7 @@ class Engine:
 
     def _fail(self, sequence: Sequence, error: Exception) -> None:
         self._forget(sequence)
-        sequence.error = error
+        sequence.error = out_of_memory(error) or error
 
     def _drop(self, request: Request) -> None:
         """End a cancelled request. The lock is held and no step is running."""

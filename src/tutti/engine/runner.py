@@ -10,8 +10,9 @@ from typing import Protocol, runtime_checkable
 from weakref import WeakValueDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from tutti.checkpoints.devices import computing_dtype, placed
 from tutti.engine.embedding_cache import EmbeddingCache, embedding_key
 from tutti.engine.paged_attention import Look, PagedAttend, Read
 from tutti.engine.scheduler import Work
@@ -110,6 +111,7 @@ class Runner:
         self.embeddings = embeddings
         self._weights_digest = weights_digest
         self._device = device
+        self._dtype = computing_dtype(model) if isinstance(model, nn.Module) else torch.float32
         self._block_tokens = block_tokens
         self._looker = model if isinstance(model, Looker) else None
         self._memories: WeakValueDictionary[tuple[bytes, int], MediaMemory] = WeakValueDictionary()
@@ -258,9 +260,12 @@ class Runner:
         key = self._key(sequence, number)
         found = self.embeddings.get(key, sequence.tenant)
         if found is not None:
-            return found
+            return found.to(self._device)
         begun = time.perf_counter()
-        arrays = {name: torch.tensor(array, device=self._device) for name, array in medium.arrays.items()}
+        arrays = {
+            name: placed(torch.tensor(array, device="cpu"), self._device, self._dtype)
+            for name, array in medium.arrays.items()
+        }
         encoded = self.model.encode_media(medium.modality, arrays)
         self.embeddings.put(key, encoded, time.perf_counter() - begun, sequence.tenant)
         return encoded

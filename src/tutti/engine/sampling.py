@@ -89,7 +89,7 @@ class Sampler:
         self.greedy = plain and constraint is None and options.logprobs is None
         """Whether the likeliest token is taken as it is, so that a batch of such sequences needs one argmax."""
         # On the CPU whatever the model's device, so that a seed means the same everywhere.
-        self._generator = None if options.temperature == 0 else torch.Generator().manual_seed(options.seed)
+        self._generator = None if options.temperature == 0 else torch.Generator(device="cpu").manual_seed(options.seed)
         self._present = set(present) if options.repetition_penalty != 1 else None
 
     def draw(self, logits: Tensor) -> int:
@@ -107,7 +107,7 @@ class Sampler:
         if self._generator is None:
             token = int(logits.argmax())
         else:
-            uniform = float(torch.rand((), generator=self._generator, dtype=torch.float64))
+            uniform = float(torch.rand((), generator=self._generator, dtype=torch.float64, device="cpu"))
             token = _invert(self._probabilities(logits), uniform)
         if self._present is not None:
             self._present.add(token)
@@ -143,7 +143,7 @@ def _allowed(logits: Tensor, mask: NDArray[np.bool_]) -> Tensor:
             "No token of the model's vocabulary keeps to the JSON schema here: it asks for letters that the model "
             "cannot write; use another schema or another model."
         )
-    refused = torch.ones(logits.shape[0], dtype=torch.bool)
+    refused = torch.ones(logits.shape[0], dtype=torch.bool, device="cpu")
     refused[: mask.shape[0]] = torch.from_numpy(~mask)[: logits.shape[0]]
     return logits.masked_fill(refused.to(logits.device), -math.inf)
 

@@ -38,7 +38,7 @@ def load_adapted(
         settings: Of the environment.
         quantize: Weights of so many bits.
         decoder: Decodes the media.
-        more: Further arguments of `tutti.providers.local.served`, and `told` of `load`.
+        more: Further arguments of `tutti.providers.local.served`, and `told`, `device` and `dtype` of `load`.
 
     Returns:
         What serves the model as it is, and name → what serves it with an adapter.
@@ -48,10 +48,11 @@ def load_adapted(
         InputError: The model does not answer.
     """
     told = more.pop("told", None)
-    base = checkpoints.load(name, quantize=quantize, told=told)
+    place = {"device": more.pop("device", None) or settings.device, "dtype": more.pop("dtype", None) or "auto"}
+    base = checkpoints.load(name, quantize=quantize, told=told, **place)
     found: dict[str, Responder] = {}
     for adapted, folder in adapters.items():
-        loaded = checkpoints.load(name, quantize=quantize, adapter=folder)
+        loaded = checkpoints.load(name, quantize=quantize, adapter=folder, **place)
         _share(loaded.model, base.model)
         one = served(adapted, loaded, settings, decoder, **more)
         if not isinstance(one, Responder):

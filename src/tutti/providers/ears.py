@@ -22,10 +22,11 @@ class Ears:
 
     Args:
         decoder: Decodes the media.
+        device: Where it computes.
     """
 
-    def __init__(self, decoder: MediaDecoder) -> None:
-        self._decoder = decoder
+    def __init__(self, decoder: MediaDecoder, device: str = "cpu") -> None:
+        self._decoder, self._device = decoder, device
         self._lock = threading.Lock()
         self._loaded: LocalTranscriber | None = None
 
@@ -45,7 +46,7 @@ class Ears:
     def _transcriber(self) -> LocalTranscriber:
         with self._lock:
             if self._loaded is None:
-                loaded = checkpoints.load(SHIPPED)
+                loaded = checkpoints.load(SHIPPED, device=self._device, dtype="auto")
                 run_passes(loaded.model, read_settings().second_form_bytes)
                 self._loaded = LocalTranscriber(SHIPPED, loaded, self._decoder)
             return self._loaded

@@ -31,6 +31,8 @@ from tutti.providers.ears import Ears
 from tutti.providers.spoken import Asked, asked_about_speech, claims, told
 
 if TYPE_CHECKING:
+    import torch
+
     from tutti.providers.speech import ProgressCallback
 
     class _Answering:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
         name: str
         decoder: MediaDecoder
+        device: torch.device
 
         def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]: ...
         def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings: ...
@@ -56,7 +59,7 @@ class Listening(_Answering):
     @cached_property
     def ears(self) -> Ears:
         """What writes down speech."""
-        return Ears(self.decoder)
+        return Ears(self.decoder, str(self.device))
 
     def transcribe(
         self, medium: Media, options: TranscriptionOptions | None = None, progress: ProgressCallback | None = None

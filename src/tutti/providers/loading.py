@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 
 import torch
 
 from tutti import checkpoints
+from tutti.checkpoints.devices import within_memory
 from tutti.engine import DiskShelf
 from tutti.engine.passes import run_passes
 from tutti.errors import UnsupportedTask
@@ -47,6 +48,7 @@ def load_local(
     decoder: MediaDecoder | None = None,
     told: Callable[[int, int], None] | None = None,
     sealer_of: SealerOf | None = None,
+    place: Mapping[str, str | None] | None = None,
 ) -> LocalResponder | LocalEmbedder | LocalTranscriber:
     """Load a checkpoint by built-in name, folder or hub id.
 
@@ -58,16 +60,22 @@ def load_local(
         decoder: Decodes the media; in this process, within the limits of the settings, if None.
         told: Called with the bytes of weights that were read and of all.
         sealer_of: Encrypts embeddings that outlive the process.
+        place: device and dtype: where it computes, as the settings say if None, and in which precision.
 
     Raises:
+        InputError: There is no such device or precision.
+        CapacityError: The GPU has not the memory for it.
         CheckpointError: There is none, or it is not what it claims to be.
         UnsupportedTask: Its family is read, but not yet served.
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    loaded = checkpoints.load(name, quantize=quantize, adapter=adapter, told=told)
-    run_passes(loaded.model, settings.second_form_bytes)
-    return served(name, loaded, settings, decoder, sealer_of)
+    device, dtype = ((place or {}).get(key) for key in ("device", "dtype"))
+    chosen = {"device": device or settings.device, "dtype": dtype or "auto"}
+    with within_memory():
+        loaded = checkpoints.load(name, quantize=quantize, adapter=adapter, told=told, **chosen)
+        run_passes(loaded.model, settings.second_form_bytes)
+        return served(name, loaded, settings, decoder, sealer_of)
 
 
 def served(

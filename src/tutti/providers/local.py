@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tutti import checkpoints
 from tutti.abilities import Task
+from tutti.checkpoints.devices import computing_device, computing_dtype, placed, within_memory
 from tutti.content import (
     Answer,
     Conversation,
@@ -48,7 +49,7 @@ from tutti.providers.batches import batches, chunks, prepared
 from tutti.providers.cutting import Notes
 from tutti.providers.decoding import decode
 from tutti.providers.documents import with_pages
-from tutti.providers.shared_space import shared_space
+from tutti.providers.shared_space import points_of, shared_space
 from tutti.providers.tool_use import CallStream, needs_tools, refuse_tools, tool_constraint, use_of
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Local:
         self.decoder = decoder
         self.processor = loaded.processor
         self.model = loaded.model
+        self.device, self.dtype = computing_device(self.model), computing_dtype(self.model)
         self.modalities = tuple(self.processor.decodings)
         self.embedding_cache = EmbeddingCache(shelf=shelf)
         self._weights_digest = weights_digest(self.model) if shelf is not None else ""
@@ -102,6 +104,10 @@ class Local:
             found = f"{self.name} takes {self.processor.accepts}, and was given {part.modality}"
             raise UnsupportedTask(found, task, part.modality)
         return self.processor.prepare(part.modality, decode(part, decoding, self.decoder, at_least, notes))
+
+    def _tensors(self, arrays: dict[str, NDArray[Any]]) -> dict[str, torch.Tensor]:
+        """Inputs where the model is, in its precision."""
+        return {name: placed(torch.from_numpy(array), self.device, self.dtype) for name, array in arrays.items()}
 
 
 class LocalEmbedder(Local):
@@ -173,14 +179,14 @@ class LocalEmbedder(Local):
         kept = {} if tenant is None else {index: (f"space {one.modality}", one.digest) for index, one in ready.items()}
         keys = {index: embedding_key(tenant or "", *what, self._weights_digest) for index, what in kept.items()}
         known = {index: self.embedding_cache.get(key, tenant or "") for index, key in keys.items()}
-        rows = {index: found.numpy() for index, found in known.items() if found is not None}
+        rows = {index: points_of(found[None])[0] for index, found in known.items() if found is not None}
         text_tokens, cached_tokens = 0, sum(ready[index].tokens for index in rows)
-        with torch.inference_mode():
+        with torch.inference_mode(), within_memory():
             for some in chunks(texts):
                 arrays = self.processor.texts([part.text for i in some if isinstance(part := parts[i], Text)])
                 text_tokens += int(arrays["attention_mask"].sum())
-                points = shared_space(self.model).embed_text(**_tensors(arrays))
-                rows.update(zip(some, points.numpy(), strict=True))
+                points = shared_space(self.model).embed_text(**self._tensors(arrays))
+                rows.update(zip(some, points_of(points), strict=True))
             for some in batches({index: medium for index, medium in ready.items() if index not in rows}):
                 rows.update(zip(some, self._encoded(some, ready, keys, tenant or ""), strict=True))
         usage = _usage([*ready.values()], text_tokens, cached_tokens)
@@ -202,12 +208,12 @@ class LocalEmbedder(Local):
         """Where some media of one shape stand in the space, kept under their keys if they have any. (N, D)."""
         begun = time.perf_counter()
         stacked = {key: np.stack([ready[i].arrays[key] for i in some]) for key in ready[some[0]].arrays}
-        points = shared_space(self.model).embed_media(ready[some[0]].modality, _tensors(stacked))
+        points = shared_space(self.model).embed_media(ready[some[0]].modality, self._tensors(stacked))
         seconds = (time.perf_counter() - begun) / len(some)
         for index, point in zip(some, points, strict=True):
             if index in keys:
                 self.embedding_cache.put(keys[index], point, seconds, tenant)
-        return points.numpy()
+        return points_of(points)
 
 
 class LocalResponder(Local):
@@ -225,6 +231,7 @@ class LocalResponder(Local):
             detokenize=self.processor.decode,
             embedding_cache=self.embedding_cache,
             weights_digest=self._weights_digest,
+            device=self.device,
             kv_dtype=attending_dtype(self.model),
         )
         self.context_length = self.engine.context_length
@@ -320,10 +327,6 @@ class LocalResponder(Local):
 
     def _piece(self, part: Part, notes: Notes = None) -> str | MediaInput:
         return part.text if isinstance(part, Text) else self._medium(part, "ask", notes=notes)
-
-
-def _tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, torch.Tensor]:
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 def _usage(ready: Sequence[MediaInput], text_tokens: int, cached_tokens: int) -> Usage:

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from tutti.providers.outgoing import Accepts
 
 
-def open_provider(
+def open_provider(  # noqa: PLR0913 - each is a choice of the user's
     name: str | PathLike[str] | None = None,
     *,
+    device: str | None = None,
+    dtype: str | None = None,
     quantize: str | None = None,
     adapter: str | PathLike[str] | None = None,
     hosted: HostedOptions | None = None,
@@ -33,6 +35,10 @@ def open_provider(
         name: `tutti-mini`, a folder in the Hugging Face layout, or a hub id; `openai:MODEL`, `anthropic:MODEL`,
             `gemini:MODEL`, or `http://HOST:PORT/v1#MODEL` for a server in OpenAI's dialect; None takes `TUTTI_MODEL` or
             tutti-mini.
+        device: Where a model on this machine computes: cpu, cuda, cuda:N, or auto, the first GPU where there is one;
+            None takes `TUTTI_DEVICE` or auto.
+        dtype: Precision of its weights: float32, bfloat16, float16, or auto, which None is: bfloat16 on a GPU that
+            computes in it, unless they are quantized, and float32 otherwise.
         quantize: Weights of so many bits in the decoder ("int8", "int4"), and, with "+trunks" behind it, of eight in
             trunks ("+trunks4": of four in their MLPs); None keeps them as they are.
         adapter: A folder or hub id of a LoRA adapter in the PEFT layout that was trained on the model.
@@ -47,6 +53,7 @@ def open_provider(
         InputError: The address of a server names no model, there is no key for the provider (which is not needed for
             previews only), or the file of keys is broken.
         MissingExtra: The client of hosted models is not installed.
+        CapacityError: A GPU has not the memory for the model.
     """
     settings = read_settings()
     wanted = fspath(name) if name is not None else settings.model
@@ -54,14 +61,17 @@ def open_provider(
     if is_hosted(wanted):
         if quantize is not None:
             raise InputError(f"quantize was given for {wanted}, whose weights are elsewhere; leave it out.")
+        if place := next((one for one in (device, dtype) if one is not None), None):
+            raise InputError(f"{place} was given for {wanted}, which computes elsewhere; leave it out.")
         if adapter is not None:
             raise InputError(f"An adapter was given for {wanted}, whose weights are elsewhere; leave it out.")
         return _hosted(wanted, provider, model, settings, hosted, decoder)
     from tutti.providers.loading import load_local
 
     return load_local(
-        wanted, settings, quantize=quantize, adapter=adapter, decoder=decoder, told=told, sealer_of=sealer_of
-    )
+        wanted, settings, quantize=quantize, adapter=adapter, decoder=decoder, told=told, sealer_of=sealer_of,
+        place={"device": device, "dtype": dtype},
+    )  # fmt: skip
 
 
 def is_hosted(name: str) -> bool:

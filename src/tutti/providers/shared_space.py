@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from tutti.errors import UnsupportedTask
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
 
 @runtime_checkable
@@ -25,6 +27,15 @@ class SharedSpace(Protocol):
     def embed_media(self, modality: str, arrays: dict[str, torch.Tensor]) -> torch.Tensor:
         """Shapes: arrays with a batch axis → (B, D), unit rows."""
         ...
+
+
+def points_of(points: torch.Tensor) -> NDArray[np.float32]:
+    """Points (N, D) of any device and precision as arrays; those of 16 bits are brought back to length one."""
+    if points.element_size() < 4:
+        points = points.float()
+        points = points / points.norm(dim=-1, keepdim=True)
+    array: NDArray[np.float32] = points.cpu().numpy()
+    return array
 
 
 def shared_space(model: torch.nn.Module) -> SharedSpace:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from tutti.checkpoints import Loaded
+from tutti.checkpoints.devices import computing_device, computing_dtype, placed, within_memory
 from tutti.content import Audio, Media, Segment, SpeechTask, TimedWord, Transcript, TranscriptionOptions, Video
 from tutti.engine.ctc import Speller, spell
 from tutti.engine.longform import SpeechWriter, TokenSegment
@@ -78,7 +79,7 @@ class WhisperListener:
 
     def __init__(self, loaded: Loaded) -> None:
         self.processor = cast("WhisperProcessor", loaded.processor)
-        self.device = next(loaded.model.parameters()).device
+        self.device, self.dtype = computing_device(loaded.model), computing_dtype(loaded.model)
         self.writer = SpeechWriter(cast("SpeechDecoder", loaded.model), self.processor.tokens, self.processor.frame_s)
 
     def listen(self, samples: Samples, options: TranscriptionOptions, progress: ProgressCallback | None) -> Heard:
@@ -103,7 +104,7 @@ class WhisperListener:
         is_long = len(samples) > self.processor.sounds.max_samples
         held = sum(one.stop - one.start for one in stretches)
         packing = packed(samples, stretches) if is_long and held < _WORTH_PACKING * len(samples) else whole
-        features = torch.from_numpy(self.processor.features(packing.samples)).to(self.device)
+        features = placed(torch.from_numpy(self.processor.features(packing.samples)), self.device, self.dtype)
         frames = max(1, min(features.shape[1], len(packing.samples) // self.processor.sounds.hop_length))
         written = self.writer.write(features, options, frames, progress, self.processor.words(options.prompt))
         kept = [part for part in written.segments if self._is_heard(part, packing, stretches)]
@@ -143,7 +144,7 @@ class CTCListener:
 
     def __init__(self, loaded: Loaded) -> None:
         self.processor = cast("Wav2Vec2Processor", loaded.processor)
-        self.device = next(loaded.model.parameters()).device
+        self.device, self.dtype = computing_device(loaded.model), computing_dtype(loaded.model)
         self.model = cast("Speller", loaded.model)
 
     def listen(self, samples: Samples, options: TranscriptionOptions, progress: ProgressCallback | None) -> Heard:
@@ -168,7 +169,8 @@ class CTCListener:
         rate_hz = self.processor.sounds.sampling_rate
         if len(samples) >= LEAST_RECORDING_S * rate_hz and not sounding(samples, rate_hz):
             return Heard(text="", segments=(), language=None, task="transcribe")
-        ids = spell(self.model, torch.from_numpy(self.processor.sounds(samples)).to(self.device), progress)
+        inputs = placed(torch.from_numpy(self.processor.sounds(samples)), self.device, self.dtype)
+        ids = spell(self.model, inputs, progress)
         text, words = self.processor.vocabulary.decode(ids)
         frame_s = self.model.config.samples_per_frame / self.processor.sounds.sampling_rate
         groups = [[word] for word in words] if options.timestamps == "word" else _groups(words, frame_s)
@@ -226,7 +228,7 @@ class LocalTranscriber:
 
         Raises:
             InputError: The medium cannot be read, has no sound or is too short, or an option is out of range.
-            CapacityError: It is over a budget.
+            CapacityError: It is over a budget, or a GPU's memory is used up.
             UnsupportedTask: The medium has no sound by its nature, or the model cannot do what was asked.
         """
         begun = time.perf_counter()
@@ -240,7 +242,8 @@ class LocalTranscriber:
         rate = self.processor.decodings["audio"].sample_rate_hz
         sound = self.decoder.sound(audio)
         sound = sound if rate is None else sound.resampled(rate)
-        heard = self.listener.listen(sound.samples, options or TranscriptionOptions(), progress)
+        with within_memory():
+            heard = self.listener.listen(sound.samples, options or TranscriptionOptions(), progress)
         return Transcript(
             text=heard.text,
             segments=heard.within(sound.duration_s),

@@ -179,7 +179,7 @@ class IdeficsModel(nn.Module):
 
     def forward(self, inputs_embeds: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         """Shapes: inputs_embeds (B, T, D), positions (B, T) int64 → (B, T, D), after the final norm."""
-        angles = rotary_angles(positions, rope_frequencies(self.config.text).to(inputs_embeds.device))
+        angles = rotary_angles(positions, rope_frequencies(self.config.text, inputs_embeds.device))
         x = inputs_embeds
         for index, layer in enumerate(self.layers):
             number, rest = divmod(index, self.config.cross_layer_interval)

@@ -38,6 +38,12 @@ class Codes:
         """`int8` or `int4`."""
         return "int8" if self.step is None else "int4"
 
+    def to(self, device: torch.device) -> Codes:
+        """The same on another device."""
+        parts = (self.values, self.scale, self.step, self.offset)
+        values, scale, step, offset = (one if one is None else one.to(device) for one in parts)
+        return Codes(values, scale, step, offset)  # type: ignore[arg-type]
+
     def tensors(self) -> dict[str, Tensor]:
         """What a folder keeps beside the module's name; two int4 codes a byte, the even column in the low half."""
         if self.step is None or self.offset is None:

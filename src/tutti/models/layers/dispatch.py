@@ -56,7 +56,7 @@ import torch
 from torch import Tensor
 
 from tutti.models.layers.int4_layout import OURS, Int4Layout, aten_layout
-from tutti.models.layers.sums import FloatSums, PackedSums, PlainSums, Sums, UnpackedSums, fault
+from tutti.models.layers.sums import DeviceSums, FloatSums, PackedSums, PlainSums, Sums, UnpackedSums, fault
 
 _FULL = PackedSums(127, 128)
 """For processors that add products in 32 bits: VNNI and AMX."""
@@ -124,6 +124,13 @@ def single_use_sums() -> Sums:
 
 
 @cache
+def device_sums(device: str) -> Sums:
+    """The kernel for quantized weights that lie on a device such as `cuda:0`: the first that gives exact sums there."""
+    candidates = (DeviceSums(_FULL.levels), FloatSums(_FULL.levels))
+    return next((one for one in candidates if fault(one, device) is None), candidates[-1])
+
+
+@cache
 def int4_choice() -> Int4Choice:
     """How int4 weights are kept and multiplied by."""
     layout, capability = aten_layout(), aten_capability()
@@ -137,8 +144,13 @@ def int4_choice() -> Int4Choice:
 
 
 @cache
-def attends_in_bfloat16() -> bool:
-    """Whether attention is faster so: it is with units for tiles (AMX), and takes two to four times as long without."""
+def attends_in_bfloat16(device: str = "cpu") -> bool:
+    """Whether attention is faster so: it is with units for tiles (AMX), and takes two to four times as long without.
+
+    On a GPU it is where that computes in bfloat16, and keys and values take half the memory; not measured.
+    """
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - torch tells it nowhere else
 
 

@@ -32,6 +32,11 @@ class Kernel(Protocol):
     """K."""
 
     @property
+    def scale(self) -> Tensor:
+        """(N,) float32: what a step of a row's codes stands for."""
+        ...
+
+    @property
     def nbytes(self) -> int:
         """Bytes that it takes in memory."""
         ...
@@ -165,7 +170,7 @@ class Int4Kernel:
         """(K, N) int8 with weight = scale * this, its columns (half, block, row of the half)."""
         half = self._layout.block // 2
         halves = self.weight.view(-1, self.width, half).transpose(0, 1).contiguous()
-        spread = torch.empty(self.width, 2, *halves.shape[1:], dtype=torch.uint8)
+        spread = halves.new_empty(self.width, 2, *halves.shape[1:])
         torch.bitwise_and(halves, 15, out=spread[:, 0])
         torch.bitwise_right_shift(halves, 4, out=spread[:, 1])
         step, offset = (self._layout.in_halves(grid)[:, None] for grid in self._whole_grid())
@@ -210,6 +215,11 @@ class RowsKernel:
     def __init__(self, whole: Kernel, start: int, stop: int) -> None:
         self.whole, self._start, self._stop = whole, start, stop
         self.rows, self.width = stop - start, whole.width
+
+    @property
+    def scale(self) -> Tensor:
+        """Those of its rows."""
+        return self.whole.scale[self._start : self._stop]
 
     @property
     def nbytes(self) -> int:

@@ -10,12 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tutti.models.layers.codes import Codes
+from tutti.models.layers.device_kernels import kernel_for, kernel_of_all
 from tutti.models.layers.dispatch import attends_in_bfloat16
-from tutti.models.layers.kernels import Kernel, RowsKernel, join_kernels, make_kernel
+from tutti.models.layers.kernels import Kernel, RowsKernel
 
 
 class QuantizedLinear(nn.Module):
-    """A linear layer of int8 or int4 weights, on the CPU; gradients pass through it, and the weights learn nothing.
+    """A linear layer of int8 or int4 weights; gradients pass through it, and the weights learn nothing.
 
     Args:
         codes: The weights.
@@ -24,7 +25,7 @@ class QuantizedLinear(nn.Module):
 
     def __init__(self, codes: Codes, bias: Tensor | None = None) -> None:
         super().__init__()
-        self.kernel: Kernel = make_kernel(codes)
+        self.kernel: Kernel = kernel_for(codes)
         self.scheme = codes.scheme
         self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
         self.joined: Joined | None = None
@@ -32,6 +33,14 @@ class QuantizedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: (…, K) → (…, N)."""
         return _product(x, self.kernel, self.bias)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """Let the weights follow where the module goes; projections that were joined are by themselves afterwards."""
+        scale = self.kernel.scale
+        device = fn(scale).device
+        if device not in (scale.device, torch.device("meta")):
+            self.kernel, self.joined = kernel_for(self.kernel.codes().to(device)), None
+        return super()._apply(fn, recurse)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         """Weights go into a state dict in the form that folders keep."""
@@ -49,8 +58,8 @@ def attending_dtype(maker: nn.Module) -> torch.dtype | None:
 
     None is that in which they come: only what quantized weights made is rounded once more, where that is faster.
     """
-    quantized = any(isinstance(layer, QuantizedLinear) for layer in maker.modules())
-    return torch.bfloat16 if quantized and attends_in_bfloat16() else None
+    quantized = [layer for layer in maker.modules() if isinstance(layer, QuantizedLinear)]
+    return torch.bfloat16 if quantized and attends_in_bfloat16(quantized[0].kernel.scale.device.type) else None
 
 
 class HeldLinear(nn.Linear):
@@ -134,7 +143,7 @@ def separate(*layers: nn.Module) -> None:
             continue
         layer.joined = None  # type: ignore[assignment]
         if isinstance(layer, QuantizedLinear):
-            layer.kernel = make_kernel(layer.kernel.codes())
+            layer.kernel = kernel_for(layer.kernel.codes())
         else:
             _set_parameters(layer, {name: value.clone() for name, value in layer.named_parameters()})
 
@@ -153,7 +162,7 @@ def _join_plain(layers: list[nn.Linear]) -> None:
 
 
 def _join_quantized(layers: list[QuantizedLinear]) -> None:
-    kernel, bias = join_kernels([layer.kernel for layer in layers]), _biases(layers)
+    kernel, bias = kernel_of_all([layer.kernel for layer in layers]), _biases(layers)
     if kernel is None:
         return
 
@@ -203,8 +212,12 @@ def _biases(layers: list[nn.Linear] | list[QuantizedLinear]) -> Tensor | None:
     if all(bias is None for bias in biases):
         return None
     rows = [layer.out_features if isinstance(layer, nn.Linear) else layer.kernel.rows for layer in layers]
+    device = next(bias.device for bias in biases if bias is not None)
     return torch.cat(
-        [torch.zeros(size) if bias is None else bias.detach() for bias, size in zip(biases, rows, strict=True)]
+        [
+            torch.zeros(size, device=device) if bias is None else bias.detach()
+            for bias, size in zip(biases, rows, strict=True)
+        ]
     )
 
 

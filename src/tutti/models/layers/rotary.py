@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 
-def inverse_frequencies(head_width: int, theta: float) -> Tensor:
+def inverse_frequencies(head_width: int, theta: float, device: torch.device | None = None) -> Tensor:
     """theta^(-2i/E) for i in 0 … E/2 - 1, in radians per position. Shape (E/2,), float32."""
-    return 1.0 / theta ** (torch.arange(0, head_width, 2, dtype=torch.float32) / head_width)
+    return 1.0 / theta ** (torch.arange(0, head_width, 2, dtype=torch.float32, device=device) / head_width)
 
 
 def rotary_angles(positions: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]:

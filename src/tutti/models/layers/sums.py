@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from typing import Protocol
 
 import torch
@@ -18,8 +19,12 @@ from torch import Tensor
 
 _EXACT_FLOAT32 = 1 << 24
 """Whole numbers up to this are float32 values."""
-_WIDENED_VALUES = 1 << 18
-"""Weights that are widened at once: their float32 copy stays in the cache of the processor."""
+_WIDENED_VALUES, _WIDENED_ON_DEVICES = 1 << 18, 1 << 26
+"""Weights that are widened at once: their float32 copy stays in the cache of the processor; elsewhere, many."""
+
+
+_STEP, _FEWEST_ROWS = 8, 32
+"""What cuBLAS asks of products of int8: sizes in steps of the one, and as many rows as the other (17 would do)."""
 
 
 class Sums(Hashable, Protocol):
@@ -163,8 +168,9 @@ class FloatSums:
 
     def __call__(self, codes: Tensor, prepared: Tensor, factor: Tensor) -> Tensor:
         """Multiply. Shapes: (M, K) int8, factor (N,) float32 → (M, N) float32."""
-        x, rows = codes.float(), max(1, _WIDENED_VALUES // codes.shape[1])
-        out = torch.empty(len(x), len(prepared))
+        most = _WIDENED_VALUES if codes.device.type == "cpu" else _WIDENED_ON_DEVICES
+        x, rows = codes.float(), max(1, most // codes.shape[1])
+        out = x.new_empty(len(x), len(prepared))
         for part, columns in zip(torch.split(prepared, rows), torch.split(out, rows, dim=1), strict=True):
             columns.copy_(self._sums(x, part.float()))
         return out.mul_(factor)
@@ -177,6 +183,24 @@ class FloatSums:
         return torch.stack([F.linear(*piece).int() for piece in pieces]).sum(0, dtype=torch.int32)
 
 
+@dataclass(frozen=True)
+class DeviceSums(PlainSums):
+    """`torch._int_mm` of a GPU, which wants sizes in steps of eight and more than sixteen rows; float32 for others."""
+
+    @property
+    def name(self) -> str:
+        """What it is."""
+        return f"{super().name}, {_FEWEST_ROWS} rows at least"
+
+    def __call__(self, codes: Tensor, prepared: Tensor, factor: Tensor) -> Tensor:
+        """Multiply. Shapes: (M, K) int8, factor (N,) float32 → (M, N) float32."""
+        if any(size % _STEP for size in prepared.shape):
+            return FloatSums(self.levels)(codes, prepared, factor)
+        rows = len(codes)
+        padding = max(_FEWEST_ROWS, -(-rows // _STEP) * _STEP) - rows
+        return super().__call__(F.pad(codes, (0, 0, 0, padding)), prepared.contiguous(), factor)[:rows]
+
+
 @cache
 def _zeros(count: int) -> Tensor:
     """Zero points of weights, which have none."""
@@ -184,20 +208,22 @@ def _zeros(count: int) -> Tensor:
 
 
 @cache
-def fault(sums: Sums) -> str | None:
-    """What is wrong with a kernel on this processor: held against exact sums at extreme and at random codes.
+def fault(sums: Sums, device: str = "cpu") -> str | None:
+    """What is wrong with a kernel on a device: held against exact sums at extreme and at random codes.
 
-    Sizes are uneven, and so many columns that sums of 16 bits would saturate and those of float32 do not round.
+    Sizes are uneven, and on other devices than the CPU even, too, and so many columns that sums of 16 bits would
+    saturate and those of float32 do not round.
     """
+    sizes = ((33, 64), (70, 515)) if device == "cpu" else ((33, 64), (70, 515), (72, 512))
     try:
-        for rows, width, by_columns in ((33, 64, True), (33, 64, False), (70, 515, True), (70, 515, False)):
-            activations, weights = _patterns(sums.levels, width), _weights(rows, width)
+        for (rows, width), by_columns in product(sizes, (True, False)):
+            activations, weights = _patterns(sums.levels, width).to(device), _weights(rows, width).to(device)
             prepared = sums.prepare(weights.t().contiguous().t() if by_columns else weights)
             if not torch.equal(sums.values(prepared), weights):
                 return "does not give its weights back"
             for x in (*torch.split(activations, 1), activations, activations.repeat(6, 1)):
                 wanted = x.double() @ weights.double().t()
-                found = sums(x.clone(), prepared, torch.ones(rows, device="cpu")).double()
+                found = sums(x.clone(), prepared, torch.ones(rows, device=device)).double()
                 if not torch.equal(found, wanted):
                     where = (found - wanted).abs().argmax()
                     return f"gives {found.flatten()[where]:.0f} for {wanted.flatten()[where]:.0f}"

@@ -97,7 +97,7 @@ class LlamaLayers(nn.Module):
         says are asked for, after the final norm.
         """
         # Made here and not kept as a buffer: a module built on `meta` then needs no repair after loading.
-        frequencies = rope_frequencies(self.config).to(inputs_embeds.device)
+        frequencies = rope_frequencies(self.config, inputs_embeds.device)
         angles = rotary_angles(positions, frequencies)
         x = inputs_embeds
         last = len(self.layers) - 1
@@ -218,9 +218,9 @@ def _rows(x: Tensor, rows: Tensor | None) -> Tensor:
     return x if rows is None else x[:, rows]
 
 
-def rope_frequencies(config: LlamaConfig) -> Tensor:
+def rope_frequencies(config: LlamaConfig, device: torch.device | None = None) -> Tensor:
     """Rotary frequencies after stretching, in radians per position. Shape (E/2,)."""
-    frequencies = inverse_frequencies(config.head_dim, config.rope_theta)
+    frequencies = inverse_frequencies(config.head_dim, config.rope_theta, device)
     scaling = config.rope_scaling
     if scaling is None:
         return frequencies

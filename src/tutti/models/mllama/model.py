@@ -103,7 +103,7 @@ class MllamaTextModel(nn.Module):
 
     def forward(self, inputs_embeds: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         """Shapes: inputs_embeds (B, T, D), positions (B, T) int64 → (B, T, D), after the final norm."""
-        angles = rotary_angles(positions, rope_frequencies(self.text).to(inputs_embeds.device))
+        angles = rotary_angles(positions, rope_frequencies(self.text, inputs_embeds.device))
         x = inputs_embeds
         for layer in self.layers:
             x = layer(x, angles, attend)
