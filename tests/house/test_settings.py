@@ -18,6 +18,7 @@ from tutti.settings import Settings, read_settings
 NAMES = sorted(set(re.findall(r"TUTTI_[A-Z_]+", Path(settings.__file__).read_text(encoding="utf-8"))))
 TEXTS = (
     "TUTTI_MODEL",
+    "TUTTI_DEVICE",
     "TUTTI_PRIVACY",
     "TUTTI_API_KEYS",
     "TUTTI_KEYS_FILE",
@@ -36,6 +37,7 @@ def test_an_empty_environment_leaves_the_defaults() -> None:
 def test_every_variable_has_its_field(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {
         "model": "some/folder",
+        "device": "cuda:1",
         "threads": 2,
         "api_keys": "a:b",
         "keys_file": "some/keys.toml",

@@ -196,6 +196,6 @@ def test_the_policy() -> None:
 def test_what_quantized_weights_made_attends_in_bfloat16_where_that_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     quantized = nn.Sequential(nn.Linear(4, 4), QuantizedLinear(quantize(matrix(), "int8")))
     for faster in (False, True):
-        monkeypatch.setattr(linear, "attends_in_bfloat16", lambda faster=faster: faster)
+        monkeypatch.setattr(linear, "attends_in_bfloat16", lambda _, faster=faster: faster)
         assert attending_dtype(nn.Linear(4, 4)) is None
         assert attending_dtype(quantized) == (torch.bfloat16 if faster else None)

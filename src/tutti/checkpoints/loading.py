@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from tutti.checkpoints.adapter_base import check_base
 from tutti.checkpoints.adapters import (
@@ -32,6 +31,7 @@ from tutti.checkpoints.devices import find_device, find_dtype, within_memory
 from tutti.checkpoints.families import find_family
 from tutti.checkpoints.family import Family, read_config, take_quantization
 from tutti.checkpoints.headers import Entry, read_folder
+from tutti.checkpoints.hollow import Hollow as _Hollow
 from tutti.checkpoints.inspection import CheckpointInfo, by_part, describe
 from tutti.checkpoints.model_paths import find_folder
 from tutti.checkpoints.quantizing import (
@@ -240,23 +240,6 @@ class _Meter:
         """All, whatever small parts of layers were not counted by themselves."""
         if self._told:
             self._told(self.bytes, self.bytes)
-
-
-class _Hollow(TorchFunctionMode):
-    """Leaves out the drawing of first values while a model is built on `meta`, where there is nothing to draw into.
-
-    Only for speed: there, torch imports its whole compiler (four seconds) to draw or to scale numbers.
-    """
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if func in (Tensor.normal_, Tensor.uniform_) or getattr(func, "__module__", None) == "torch.nn.init":
-            return kwargs["tensor"] if "tensor" in kwargs else args[0]
-        if func in (Tensor.mul, Tensor.__mul__) and args[0].is_meta and isinstance(args[1], (int, float)):
-            return torch.empty(args[0].shape, dtype=args[0].dtype)
-        return (torch.empty if func is torch.randn else func)(*args, **kwargs)
 
 
 def _draw(model: nn.Module, fresh: tuple[str, ...], build: Callable[[], nn.Module]) -> None:

@@ -74,7 +74,7 @@ _KNOWN = (OURS, Int4Layout(32, neighbours=False), Int4Layout(32, neighbours=True
 @cache
 def aten_layout() -> Int4Layout | None:
     """The order that ATen's kernel has here; None if it is not known."""
-    values = torch.randint(0, 16, (ROW_BLOCK, 32), generator=torch.Generator("cpu").manual_seed(0), device="cpu")
+    values = torch.randint(0, 16, (ROW_BLOCK, 32), generator=torch.Generator(device="cpu").manual_seed(0), device="cpu")
     try:
         packed = packed_by_aten(values)
     except (RuntimeError, AttributeError, NotImplementedError):
