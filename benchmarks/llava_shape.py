@@ -49,8 +49,17 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 """Name → decoder and tower; "small" has a ViT-B/16-224 and a decoder of 187 M parameters."""
 
 
-def write(folder: Path, shape: str, dtype: torch.dtype = torch.float16, shard_bytes: int = 2_000_000_000) -> None:
-    """Write a checkpoint with its tokenizer, template and settings."""
+def write(
+    folder: Path,
+    shape: str,
+    dtype: torch.dtype = torch.float16,
+    shard_bytes: int = 2_000_000_000,
+    constant: bool = False,
+) -> None:
+    """Write a checkpoint with its tokenizer, template and settings.
+
+    With `constant`, large weights repeat the same million random numbers: drawing 13 billion takes minutes.
+    """
     decoder, vision = SHAPES[shape]
     config = {
         "architectures": ["LlavaForConditionalGeneration"], "model_type": "llava", "image_token_index": IMAGE_TOKEN,
@@ -60,23 +69,29 @@ def write(folder: Path, shape: str, dtype: torch.dtype = torch.float16, shard_by
     folder.mkdir(parents=True, exist_ok=True)
     _write_words(folder, config)
     weight_map: dict[str, str] = {}
-    for number, shard in enumerate(_shards(config, dtype, shard_bytes), 1):
+    for number, shard in enumerate(_shards(config, dtype, shard_bytes, constant), 1):
         name = f"model-{number:05}.safetensors"
         save_file(shard, folder / name, metadata={"format": "pt"})
         weight_map |= dict.fromkeys(shard, name)
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
 
 
-def _shards(config: dict[str, Any], dtype: torch.dtype, shard_bytes: int) -> Iterator[dict[str, torch.Tensor]]:
+def _shards(
+    config: dict[str, Any], dtype: torch.dtype, shard_bytes: int, constant: bool = False
+) -> Iterator[dict[str, torch.Tensor]]:
     family = FAMILIES["llava"]
     with torch.device("meta"):
         model = family.model(family.config(config))
     random = torch.Generator().manual_seed(0)
+    # As many that no period fits a width.
+    some = torch.empty(1_000_003 if constant else 0, dtype=dtype).normal_(std=0.02, generator=random)
     shard: dict[str, torch.Tensor] = {}
     size = 0
     for name, weight in model.state_dict().items():
         if "norm" in name:
             values = torch.full(weight.shape, float(name.endswith("weight")), dtype=dtype)
+        elif constant and weight.numel() > len(some):
+            values = some.repeat(-(-weight.numel() // len(some)))[: weight.numel()].view(weight.shape).clone()
         else:
             values = torch.empty(weight.shape, dtype=dtype).normal_(std=0.02, generator=random)
         if size + values.nbytes > shard_bytes and shard:

@@ -189,7 +189,7 @@ def test_a_folder_without_a_tokenizer(folder: Path) -> None:
 
 def test_options_that_are_not_there(folder: Path) -> None:
     sentence = _sentence(folder, InputError, dtype="float8")
-    assert sentence == "dtype is 'float8'; expected one of float32, float16, bfloat16."
+    assert sentence == "dtype is 'float8'; expected one of auto, float32, float16, bfloat16."
     sentence = _sentence(folder, InputError, quantize="int2")
     assert sentence == "quantize is 'int2'; expected one of int8, int4, int8+trunks, int4+trunks, int4+trunks4."
 

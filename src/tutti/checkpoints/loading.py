@@ -146,9 +146,7 @@ def load(
         CapacityError: The weights do not fit into the memory of the GPU.
     """
     begun = time.perf_counter()
-    if dtype not in (*DTYPES, "auto"):
-        raise InputError(f"dtype is {dtype!r}; expected one of auto, {', '.join(DTYPES)}.")
-    place = find_device(device)
+    place = _place(device, dtype)
     folder = find_folder(path)
     written = read_config(folder)
     values = dict(written)
@@ -182,11 +180,7 @@ def load(
         fill(model, layers, entries, tied, quantized, table, (meter.read, place))
         _draw(model, fresh, lambda: family.model(config).to(DTYPES[dtype]))
         _tie(model, tied, entries, layers)
-        _check_filled(model)
-        if lora is not None:
-            attach_adapter(model, lora, DTYPES[dtype])
-        if place.type != "cpu":  # what came some other way, as an adapter does
-            model.to(place)
+        _complete(model, lora, (DTYPES[dtype], place))
     meter.end()
     report = LoadReport(
         loaded=len(entries),
@@ -200,6 +194,22 @@ def load(
         memory_bytes=weight_bytes(model),
     )
     return Loaded(model.eval(), processor, report, describe(folder, written, stored))
+
+
+def _place(device: str, dtype: str) -> torch.device:
+    """Where the model goes, if its precision is known, too."""
+    if dtype not in (*DTYPES, "auto"):
+        raise InputError(f"dtype is {dtype!r}; expected one of auto, {', '.join(DTYPES)}.")
+    return find_device(device)
+
+
+def _complete(model: nn.Module, lora: Adapter | None, target: tuple[torch.dtype, torch.device]) -> None:
+    """See that no weight is missing, put the adapter beside them, and bring along what came some other way."""
+    _check_filled(model)
+    if lora is not None:
+        attach_adapter(model, lora, target[0])
+    if target[1].type != "cpu":
+        model.to(target[1])
 
 
 def _schemes(

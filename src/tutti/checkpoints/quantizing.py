@@ -165,7 +165,9 @@ def fill(
             # What is read lies in the file: what stays must be copied out of it.
             codes = Codes.from_tensors({part: tensor.clone() for part, tensor in tensors.items()})
         else:
-            codes = quantize(read(sources[name]), layers[name])
+            plain = read(sources[name])
+            # A GPU takes seconds for what takes a CPU minutes.
+            codes = quantize(plain.to(device) if device.type == "cuda" else plain, layers[name])
         if not torch.isfinite(codes.scale).all():
             raise CheckpointError(f"{sources[name].name} holds values that are not finite; it cannot be quantized.")
         if device.type != "cpu":
