@@ -50,6 +50,7 @@ REFUSED: dict[str, Callable[[str], list[str]]] = {
     "evaluate": lambda none: ["evaluate", f"{none}.jsonl"],
     "feedback": lambda none: ["feedback", "export", "--in", none, "--out", none],
     "live": lambda none: ["live", "--from", none],
+    "moderate": lambda none: ["moderate", none, "--policy", f"{none}.toml"],
     "provenance": lambda none: ["provenance", none],
     "redact": lambda none: ["redact", none, "--out", f"{none}-out"],
     "sign": lambda none: ["sign", none, "--cert", none, "--key", none, "--out", f"{none}.png"],

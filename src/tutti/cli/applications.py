@@ -12,7 +12,10 @@ from tutti.interfaces import Provider
 if TYPE_CHECKING:
     from tutti.serve.applications import Application
 
-APPLICATIONS: dict[str, str] = {"shop": "tutti.apps.shop.http:open_shop"}
+APPLICATIONS: dict[str, str] = {
+    "moderation": "tutti.apps.moderation.http:open_moderation",
+    "shop": "tutti.apps.shop.http:open_shop",
+}
 """Name → `module:function`. The function takes the model that is served (`Provider`) and where the application keeps or
 finds what it works on (a path, or None where none was given), and returns a `tutti.serve.applications.Application`."""
 

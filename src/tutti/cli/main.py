@@ -36,6 +36,10 @@ COMMANDS = {
         "tutti.cli.shop",
         "Talk to a shop: a product feed as catalogue, photographs, and answers that state only what it holds.",
     ),
+    "moderate": (
+        "tutti.cli.moderate",
+        "Decide on pictures, films, recordings and texts by a policy of your own, with reasons.",
+    ),
     "merge": ("tutti.cli.merge", "Merge a LoRA adapter into its model: a plain checkpoint."),
     "bench": ("tutti.cli.bench", "Measure how fast a model or a server answers when several ask at once."),
     "models": ("tutti.cli.models", "List the built-in models and the ways to name others."),
