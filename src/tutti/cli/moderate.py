@@ -208,8 +208,8 @@ def _take(journal: Any, name: str) -> int:
     for number, line in read_lines(name):
         try:
             rows.append(json_object(line))
-        except ValueError:
-            raise InputError(f"{name}, line {number} is no JSON object; expected the rows of review.") from None
+        except InputError as error:
+            raise InputError(f"{name}, line {number}: {error} Expected the rows of review.") from None
     return take_verdicts(journal, rows)
 
 
