@@ -177,6 +177,15 @@ class Bounded(Protocol):
 
 
 @runtime_checkable
+class Classifying(Protocol):
+    """An embedder that knows better than by its embeddings which of some labels fits."""
+
+    def classify(self, medium: Media, labels: Sequence[str]) -> Mapping[str, float] | None:
+        """Label → probability, the most likely first; None where it knows nothing of these labels."""
+        ...
+
+
+@runtime_checkable
 class Quoting(Protocol):
     """A responder that leaves what is written in pictures to a reader, if it has one."""
 

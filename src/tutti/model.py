@@ -31,6 +31,7 @@ from tutti.content import (
 from tutti.content.streams import answer_of_stream
 from tutti.errors import InputError, TextWarning, UnsupportedTask
 from tutti.interfaces import (
+    Classifying,
     Doubting,
     Embedder,
     Guard,
@@ -201,6 +202,11 @@ class Model:
         if len(set(labels)) != len(labels) or len(labels) < 2:
             raise InputError(f"Got {len(labels)} labels, {len(set(labels))} of them different; expected two or more.")
         embedder, part = self._embedder("classify"), as_medium(medium)
+        if isinstance(embedder, Classifying):
+            (seen,) = self.guard.admit([part]) if self.guard is not None else (part,)
+            known = embedder.classify(_medium_of(seen), labels)
+            if known is not None:
+                return Classification(dict(known), None)
         try:
             vectors = self.embed([part, *labels])
         except UnsupportedTask as error:  # who embeds does not know what for

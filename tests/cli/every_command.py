@@ -54,6 +54,7 @@ REFUSED: dict[str, Callable[[str], list[str]]] = {
     "provenance": lambda none: ["provenance", none],
     "redact": lambda none: ["redact", none, "--out", f"{none}-out"],
     "sign": lambda none: ["sign", none, "--cert", none, "--key", none, "--out", f"{none}.png"],
+    "specialise": lambda none: ["specialise", f"{none}.jsonl"],
     "tune": lambda none: ["tune", "tutti-mini", "--data", f"{none}.jsonl", "--out", none],
     "vault": lambda none: ["vault", "status", none],
     "verify": lambda none: ["verify", "It says hello.", none],

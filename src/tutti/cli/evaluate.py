@@ -270,8 +270,18 @@ def _hosted_options(book: PriceBook, arguments: argparse.Namespace) -> HostedOpt
 
 def _digest(name: str) -> str:
     """Of the weights, so that answers of a model are not reused after it was trained further."""
-    import tutti
+    import hashlib
 
+    import tutti
+    from tutti.providers.registry import ROUTE
+
+    if name.startswith(ROUTE):
+        from tutti.providers.routed import read_router
+
+        folder = Path(name.removeprefix(ROUTE)).expanduser()
+        model = read_router(folder).model
+        own = b"".join((folder / file).read_bytes() for file in ("router.json", "heads.safetensors"))
+        return hashlib.sha256(own).hexdigest() + _digest(model)
     return tutti.checkpoints.inspect(name).digest
 
 

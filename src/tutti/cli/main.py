@@ -87,6 +87,10 @@ COMMANDS = {
         "tutti.cli.feedback",
         "Keep what people think of answers, and make of it what a model can learn from.",
     ),
+    "specialise": (
+        "tutti.cli.specialise",
+        "Fit a specialist on labelled examples, compare it with the generalist, and make a router between the two.",
+    ),
     "train": ("tutti.cli.train", "Run the training phases of a recipe."),
 }
 

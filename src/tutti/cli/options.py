@@ -35,8 +35,8 @@ def add_model(parser: argparse.ArgumentParser, default: str = "tutti-mini", *, s
     parser.add_argument(
         "--model",
         metavar="NAME",
-        help="a built-in name, checkpoint folder, hub id, openai:, anthropic: or gemini:MODEL, or http://HOST/v1#MODEL "
-        f"(default: TUTTI_MODEL, else {default})",
+        help="a built-in name, checkpoint folder, hub id, openai:, anthropic: or gemini:MODEL, http://HOST/v1#MODEL, "
+        f"or route:FOLDER (default: TUTTI_MODEL, else {default})",
     )
     if several:
         parser.add_argument(

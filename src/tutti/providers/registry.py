@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tutti.providers.outgoing import Accepts
 
 
+ROUTE = "route:"
+"""What the name of a router begins with; a folder of `tutti specialise` follows."""
+
+
 def open_provider(  # noqa: PLR0913 - each is a choice of the user's
     name: str | PathLike[str] | None = None,
     *,
@@ -33,7 +37,8 @@ def open_provider(  # noqa: PLR0913 - each is a choice of the user's
 
     Args:
         name: `tutti-mini`, a folder in the Hugging Face layout, or a hub id; `openai:MODEL`, `anthropic:MODEL`,
-            `gemini:MODEL`, or `http://HOST:PORT/v1#MODEL` for a server in OpenAI's dialect; None takes `TUTTI_MODEL` or
+            `gemini:MODEL`, or `http://HOST:PORT/v1#MODEL` for a server in OpenAI's dialect; `route:FOLDER`
+            for what `tutti specialise` made; None takes `TUTTI_MODEL` or
             tutti-mini.
         device: Where a model on this machine computes: cpu, cuda, cuda:N, or auto, the first GPU where there is one;
             None takes `TUTTI_DEVICE` or auto.
@@ -68,6 +73,19 @@ def open_provider(  # noqa: PLR0913 - each is a choice of the user's
         return _hosted(wanted, provider, model, settings, hosted, decoder)
     from tutti.providers.loading import load_local
 
+    if wanted.startswith(ROUTE):
+        from pathlib import Path
+
+        from tutti.providers.routed import RoutedProvider, read_router
+
+        folder = read_router(Path(wanted.removeprefix(ROUTE)).expanduser())
+        if folder.model.startswith(ROUTE) or is_hosted(folder.model):  # a folder may not send media elsewhere
+            raise InputError(f"{wanted} names the model {folder.model[:80]!r}; expected one on this machine.")
+        base = open_provider(
+            folder.model, device=device, dtype=dtype, quantize=quantize, adapter=adapter, hosted=hosted, decoder=decoder,
+            told=told, sealer_of=sealer_of,
+        )  # fmt: skip
+        return RoutedProvider(wanted, base, folder)
     return load_local(
         wanted, settings, quantize=quantize, adapter=adapter, decoder=decoder, told=told, sealer_of=sealer_of,
         place={"device": device, "dtype": dtype},
