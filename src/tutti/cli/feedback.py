@@ -13,7 +13,7 @@ from tutti.errors import InputError
 
 if TYPE_CHECKING:
     from tutti.content.feedback import Feedback
-    from tutti.evaluate.agreement import Agreement
+    from tutti.evaluate.agreement import JudgeAgreement
     from tutti.evaluate.feedback_files import FoundMedia
     from tutti.evaluate.feedback_pairs import PreferredPair
     from tutti.evaluate.feedback_store import FeedbackStore
@@ -200,7 +200,7 @@ def _tell_left_out(told: dict[str, Any]) -> None:
         note(f"{told['disputed']} answers have thumbs up and down.")
 
 
-def _tell(agreed: dict[str, Agreement]) -> None:
+def _tell(agreed: dict[str, JudgeAgreement]) -> None:
     for name, one in agreed.items():
         if one.alpha is not None:
             between = f" ({one.low:.2f} to {one.high:.2f})" if one.low is not None else ""

@@ -16,7 +16,7 @@ _DRAWS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
+class JudgeAgreement:
     """How well judges agree."""
 
     alpha: float | None
@@ -39,7 +39,7 @@ def krippendorff_alpha(units: Sequence[Sequence[Hashable]]) -> float | None:
     return _alpha(within, totals) if totals.size else None
 
 
-def agreement(judged: Mapping[Hashable, Mapping[str, Hashable]], *, seed: int = 0) -> Agreement:
+def agreement(judged: Mapping[Hashable, Mapping[str, Hashable]], *, seed: int = 0) -> JudgeAgreement:
     """Alpha with its interval.
 
     Args:
@@ -56,7 +56,7 @@ def agreement(judged: Mapping[Hashable, Mapping[str, Hashable]], *, seed: int = 
         drawn = [_alpha(within[pick], totals[pick]) for pick in picks]
         known = [one for one in drawn if one is not None]  # a draw of one value only says nothing
         low, high = (float(one) for one in np.quantile(known, [0.025, 0.975]))
-    return Agreement(alpha=alpha, low=low, high=high, units=len(paired), judges=judges)
+    return JudgeAgreement(alpha=alpha, low=low, high=high, units=len(paired), judges=judges)
 
 
 def _parts(units: Sequence[Sequence[Hashable]]) -> tuple[np.ndarray, np.ndarray]:

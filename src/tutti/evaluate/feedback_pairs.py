@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from tutti.content import Answer, Media, Message, Usage
 from tutti.content.feedback import Feedback
-from tutti.evaluate.agreement import Agreement, agreement
+from tutti.evaluate.agreement import JudgeAgreement, agreement
 from tutti.interfaces import Verifier
 
 MediaOf: TypeAlias = Callable[[Feedback], Sequence[Media] | None]
@@ -138,7 +138,7 @@ def _thumbs(allowed: Iterable[Feedback], majority: bool) -> tuple[list[tuple[Fee
     return found, disputed
 
 
-def agreements(kept: Iterable[Feedback]) -> dict[str, Agreement]:
+def agreements(kept: Iterable[Feedback]) -> dict[str, JudgeAgreement]:
     """How well people agree: in thumbs (a correction is a thumb down), and in choices between the same two answers."""
     thumbs: dict[Hashable, dict[str, Hashable]] = defaultdict(dict)
     choices: dict[Hashable, dict[str, Hashable]] = defaultdict(dict)
