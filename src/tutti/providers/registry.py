@@ -38,8 +38,7 @@ def open_provider(  # noqa: PLR0913 - each is a choice of the user's
     Args:
         name: `tutti-mini`, a folder in the Hugging Face layout, or a hub id; `openai:MODEL`, `anthropic:MODEL`,
             `gemini:MODEL`, or `http://HOST:PORT/v1#MODEL` for a server in OpenAI's dialect; `route:FOLDER`
-            for what `tutti specialise` made; None takes `TUTTI_MODEL` or
-            tutti-mini.
+            for what `tutti specialise` made; None takes `TUTTI_MODEL` or tutti-mini.
         device: Where a model on this machine computes: cpu, cuda, cuda:N, or auto, the first GPU where there is one;
             None takes `TUTTI_DEVICE` or auto.
         dtype: Precision of its weights: float32, bfloat16, float16, or auto, which None is: bfloat16 on a GPU that
@@ -82,8 +81,8 @@ def open_provider(  # noqa: PLR0913 - each is a choice of the user's
         if folder.model.startswith(ROUTE) or is_hosted(folder.model):  # a folder may not send media elsewhere
             raise InputError(f"{wanted} names the model {folder.model[:80]!r}; expected one on this machine.")
         base = open_provider(
-            folder.model, device=device, dtype=dtype, quantize=quantize, adapter=adapter, hosted=hosted, decoder=decoder,
-            told=told, sealer_of=sealer_of,
+            folder.model, device=device, dtype=dtype, quantize=quantize, adapter=adapter, hosted=hosted,
+            decoder=decoder, told=told, sealer_of=sealer_of,
         )  # fmt: skip
         return RoutedProvider(wanted, base, folder)
     return load_local(
