@@ -99,6 +99,11 @@ class StreamingTranscriber(Protocol):
         """Of the samples that it takes."""
         ...
 
+    @property
+    def in_utterance(self) -> bool:
+        """Whether something sounds, or did until a moment ago."""
+        ...
+
     def feed(self, samples: NDArray[np.float32]) -> Sequence[LiveEvent]:
         """Take the next samples; what they bring. Shapes: (S,) float32 mono in [-1, 1]."""
         ...

@@ -22,7 +22,7 @@ from tutti.content import (
     WindowScores,
 )
 from tutti.media import InProcess, Limits
-from tutti.providers.agreement import Agreement, HeardWord, words_of
+from tutti.providers.agreement import HeardWord, LocalAgreement, words_of
 from tutti.providers.captions import CaptionLines
 from tutti.providers.ears import Ears
 from tutti.providers.live import LiveTranscriber
@@ -84,7 +84,7 @@ def final(events: list[LiveEvent]) -> list[str]:
 
 
 def test_what_two_hypotheses_begin_with_is_final() -> None:
-    words = Agreement()
+    words = LocalAgreement()
     assert words.agreed(heard("The cat")) == []
     assert texts(words.agreed(heard("the cat sat, on"))) == "the cat"
     assert texts(words.guess) == "sat, on"
@@ -94,7 +94,7 @@ def test_what_two_hypotheses_begin_with_is_final() -> None:
 
 
 def test_final_words_are_found_again_though_some_are_heard_otherwise() -> None:
-    words = Agreement()
+    words = LocalAgreement()
     for _ in range(2):
         words.agreed(heard("one two three four five"))
     assert words.agreed(heard("one too three, four five six")) == []
@@ -102,7 +102,7 @@ def test_final_words_are_found_again_though_some_are_heard_otherwise() -> None:
 
 
 def test_a_hypothesis_of_something_else_is_passed_over_and_then_placed_by_its_times() -> None:
-    words = Agreement()
+    words = LocalAgreement()
     for _ in range(2):
         words.agreed(heard("one two three"))
     other = "quite another thing here"
@@ -113,7 +113,7 @@ def test_a_hypothesis_of_something_else_is_passed_over_and_then_placed_by_its_ti
 
 
 def test_segments_that_are_final_are_cut_off() -> None:
-    words = Agreement()
+    words = LocalAgreement()
     both = [*heard("one two.", 0), *heard("three four", 1, 2.0)]
     words.agreed(both)
     assert words.cut() == []

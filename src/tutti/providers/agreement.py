@@ -57,7 +57,7 @@ def words_of(segments: Sequence[Segment], within_s: float) -> list[HeardWord]:
     return words
 
 
-class Agreement:
+class LocalAgreement:
     """The words of one stretch of sound, from hypothesis to hypothesis.
 
     Words are compared by `HeardWord.key`. What is final stays so; a hypothesis that no longer holds it is passed over.

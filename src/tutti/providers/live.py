@@ -27,7 +27,7 @@ from tutti.content import (
 )
 from tutti.processing.audio import Samples
 from tutti.processing.sounding import sounding
-from tutti.providers.agreement import Agreement, HeardWord, words_of
+from tutti.providers.agreement import HeardWord, LocalAgreement, words_of
 from tutti.providers.captions import CaptionLines
 
 HeardSegments = tuple[Sequence[Segment], str | None]
@@ -103,7 +103,7 @@ class LiveTranscriber:
         """Where in them the utterance begins, while there is one."""
         self._seen = self._heard = 0
         """New samples since they were looked at, and written down."""
-        self._agreement, self._captions = Agreement(), CaptionLines()
+        self._agreement, self._captions = LocalAgreement(), CaptionLines()
         self._newest: tuple[int, int, list[HeardWord]] | None = None
         """The newest hypothesis, and between which samples of the stream it was heard."""
         self._guess = ""
@@ -142,7 +142,7 @@ class LiveTranscriber:
                 found += self._end(len(self._samples))
         found += [FinalSegment(one) for one in self._captions.close()]
         found += self._guessed([])
-        self._agreement, self._begun = Agreement(), None
+        self._agreement, self._begun = LocalAgreement(), None
         self._drop(len(self._samples))
         self._seen = self._heard = 0
         return found
@@ -199,7 +199,7 @@ class LiveTranscriber:
         self._remember(self._agreement.final)
         if not goes_on:
             found += [FinalSegment(one) for one in self._captions.close()]
-        self._agreement, self._begun, self._heard = Agreement(), stop if goes_on else None, 0
+        self._agreement, self._begun, self._heard = LocalAgreement(), stop if goes_on else None, 0
         found += self._guessed([])
         self._drop(stop)
         return found

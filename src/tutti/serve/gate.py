@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,7 +15,7 @@ from tutti.serve import logs
 from tutti.serve.access import Access, is_preflight
 from tutti.serve.admission import Admission
 from tutti.serve.applications import PREFIX
-from tutti.serve.errors import ErrorStatus, Refusal, respond_to
+from tutti.serve.errors import ErrorStatus, Refusal, kind_of, respond_to
 from tutti.serve.keys import Keys
 from tutti.serve.metrics import Metrics
 from tutti.serve.pages import PATHS
@@ -22,6 +23,11 @@ from tutti.serve.responses import ClientGone, bounded
 
 PUBLIC = frozenset({"/health", "/openapi.json", *PATHS})
 """Paths that need no key, for reading only. All others do, those that do not exist among them."""
+SOCKET = "/v1/realtime"
+"""The only WebSocket."""
+_KEY_PREFIX = "openai-insecure-api-key."
+"""Begins the subprotocol by which browsers, which cannot set headers, give OpenAI's WebSockets a key."""
+_NO_SOCKET = ErrorStatus(404, "invalid_request_error", "not_found")
 _READING = ("GET", "HEAD", "OPTIONS")
 """Methods that ask for no work, and are not limited by rate."""
 _NO_KEY = ErrorStatus(401, "invalid_request_error", "invalid_api_key")
@@ -64,7 +70,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         if scope["type"] != "http":
-            await send({"type": "websocket.close", "code": 1008})
+            await self._socket(scope, receive, send)
             return
         record = _Record(f"req-{secrets.token_hex(8)}")
         scope.setdefault("state", {})["record"] = record
@@ -85,6 +91,40 @@ class Gate:
         finally:
             self._log(scope, record)
 
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a WebSocket through, or refuse it before it is one."""
+        record = _Record(f"req-{secrets.token_hex(8)}")
+        scope.setdefault("state", {})["record"] = record
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "websocket.accept":
+                record.status = 101
+                self._metrics.request(_route(scope), 101, time.perf_counter() - record.begun)
+            await send(message)
+
+        try:
+            if scope["path"] != SOCKET:
+                raise Refusal(_NO_SOCKET, f"There is no WebSocket here; {SOCKET} is one.", cause="route")
+            record.tenant = self._tenant(Headers(scope=scope))
+            scope["state"]["tenant"] = record.tenant
+            self._admission.check_rate(record.tenant)
+            await self._app(scope, receive, noted)
+        except Exception as error:  # noqa: BLE001 - as for requests
+            self._refused(error, record)
+            if record.status == 0:
+                record.status = kind_of(error).status
+                await deny(error, scope, receive, send)
+        finally:
+            logs.log_event(
+                "session",
+                request=record.id,
+                tenant=record.tenant,
+                route=_route(scope),
+                status=record.status,
+                ms=round(1000 * (time.perf_counter() - record.begun), 1),
+                **record.fields,
+            )
+
     async def _through(self, request: Request, record: _Record, receive: Receive, send: Send) -> None:
         scope = request.scope
         try:
@@ -92,7 +132,7 @@ class Gate:
                 await self._preflight(request, record, send)
                 return
             public = request.method in ("GET", "HEAD") and request.url.path in PUBLIC
-            record.tenant = "public" if public else self._tenant(request)
+            record.tenant = "public" if public else self._tenant(request.headers)
             scope["state"]["tenant"] = record.tenant
             if request.method not in _READING:
                 self._admission.check_rate(record.tenant)
@@ -124,14 +164,15 @@ class Gate:
         else:
             logs.log_bug(error, request=record.id)
 
-    def _tenant(self, request: Request) -> str:
+    def _tenant(self, headers: Headers) -> str:
         if len(self._keys):
-            tenant = self._keys.tenant(request.headers.get("authorization"), request.headers.get("x-api-key"))
+            plain = headers.get("x-api-key") or _offered_key(headers)
+            tenant = self._keys.tenant(headers.get("authorization"), plain)
             if tenant is None:
                 raise Refusal(_NO_KEY, "No valid key was given; send one as: Authorization: Bearer KEY.", cause="key")
             return tenant
         # A page of any site can make a browser on this machine send requests here, or resolve its own name to here.
-        if not self._access.is_own(request.headers):
+        if not self._access.is_own(headers):
             raise Refusal(
                 _FOREIGN,
                 "Without keys, this server answers only requests made to localhost by programs of this machine; "
@@ -167,6 +208,24 @@ def _route(scope: Scope) -> str:
 _IDS = (b"x-request-id", b"request-id")
 """Where clients of OpenAI and of Anthropic look for a request's id."""
 _SAFE = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+
+
+def _offered_key(headers: Headers) -> str | None:
+    """The key among the subprotocols of a WebSocket, if there is one."""
+    offered = headers.get("sec-websocket-protocol", "").split(",")
+    return next((one.strip()[len(_KEY_PREFIX) :] for one in offered if one.strip().startswith(_KEY_PREFIX)), None)
+
+
+async def deny(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request for a WebSocket with the response of an error."""
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008})
+        return
+
+    async def denied(message: Message) -> None:
+        await send({**message, "type": f"websocket.{message['type']}"})
+
+    await respond_to(error, scope["path"])({**scope, "type": "http", "method": "GET"}, receive, denied)
 
 
 def note_refusal(record: _Record, error: Refusal, metrics: Metrics) -> None:

@@ -32,6 +32,9 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _HEAD_SECONDS = 10.0
 """Longest that a request's head may take to arrive, from the connection's beginning or the last answer's end."""
 
+_MESSAGE_BYTES = 4 * 2**20
+"""Largest message of a WebSocket."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ListenOptions:
@@ -87,6 +90,11 @@ class _Protocol(H11Protocol):
         """Stop the timer."""
         self._deadline.cancel()
         super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """Stop the timer: the WebSocket has limits of its own."""
+        self._deadline.cancel()
+        super().handle_websocket_upgrade(event)
 
     def _under_way(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
@@ -151,17 +159,19 @@ def make_server(
     offer.access.check(bool(len(keys)))
     service = Service(model, name, limits, opener, telemetry, ignore_tools=offer.ignore_tools, aliases=offer.aliases)
     service.feedback = offer.feedback
-    return Server(config_of(create_app(service, keys, offer.applications, offer.access), listen), service)
+    return Server(config_of(create_app(service, keys, offer.applications, offer.access), listen, sockets=True), service)
 
 
-def config_of(app: ASGIApp, listen: ListenOptions) -> uvicorn.Config:
-    """How an application is served."""
+def config_of(app: ASGIApp, listen: ListenOptions, *, sockets: bool = False) -> uvicorn.Config:
+    """How an application is served; without WebSockets, unless it has some."""
     return uvicorn.Config(
         app,
         host=listen.host,
         port=listen.port,
         http=_Protocol,
-        ws="none",
+        ws="websockets-sansio" if sockets else "none",
+        ws_max_size=_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
         log_config=None,
         access_log=False,
         server_header=False,

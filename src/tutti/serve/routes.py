@@ -16,6 +16,7 @@ from tutti.serve.dialects.messages import MessageRoutes
 from tutti.serve.dialects.responses import ResponseRoutes
 from tutti.serve.feedback import FeedbackRoutes
 from tutti.serve.metrics import CONTENT_TYPE
+from tutti.serve.realtime.connection import RealtimeRoutes
 from tutti.serve.schemas import listing
 from tutti.serve.service import Service
 
@@ -37,6 +38,7 @@ class Routes:
         router = APIRouter()
         for dialect in DIALECTS:
             dialect(self.service).add_to(router)
+        RealtimeRoutes(self.service).add_to(router)
         FeedbackRoutes(self.service.feedback).add_to(router)
         add = router.add_api_route
         add("/v1/models", self.models, methods=["GET"], response_model=listing.ModelsResponse)

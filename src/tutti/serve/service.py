@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from tutti.content import (
     TranscriptionOptions,
 )
 from tutti.errors import UnsupportedTask
-from tutti.interfaces import Bounded, Embedder, Observable, Responder, TokenCounter, Transcriber, Verifier
+from tutti.interfaces import Bounded, Embedder, LiveSpeech, Observable, Responder, TokenCounter, Transcriber, Verifier
 from tutti.model import shortened_parts, verified_events
 from tutti.providers.registry import open_provider
 from tutti.serve.admission import Admission, Cost, ServerLimits
@@ -75,6 +76,8 @@ class Service:
         self.feedback: FeedbackDesk | None = None
         """Remembers answers, so that they can be judged; None keeps no feedback."""
         self.created = int(time.time())
+        self._lock = threading.Lock()
+        self._speech: LiveSpeech | None = None
         self._telemetry = telemetry or Telemetry()
         self.admission = Admission(limits)
         self.kept = KeptResponses(limits.kept)
@@ -232,6 +235,26 @@ class Service:
         with self.admission.admitted(cost), self._telemetry.span("transcription", self.name, [audio]):
             self.metrics.admitted(cost)
             return await self._on(self._answerers, partial(transcriber.transcribe, audio, options))
+
+    async def at_work(self, job: Callable[[], T]) -> T:
+        """Run what computes on one of the threads for answers."""
+        return await self._on(self._answerers, job)
+
+    async def prepared_by(self, job: Callable[[], T]) -> T:
+        """Run what opens media on one of the threads for that."""
+        return await self._on(self._preparers, job)
+
+    def speech(self) -> LiveSpeech:
+        """What writes down speech while it is said: the model if it can, else the Whisper of the package."""
+        if isinstance(self.model, LiveSpeech):
+            return self.model
+        with self._lock:
+            if self._speech is None:
+                opened = open_provider("whisper-base")
+                if not isinstance(opened, LiveSpeech):  # pragma: no cover - the checkpoint of the package does
+                    raise UnsupportedTask(f"{opened.name} does not write down speech while it is said.")
+                self._speech = opened
+            return self._speech
 
     def _responder(self, name: str | None) -> Responder:
         responder = self.adapted.get(name or "", self.model)

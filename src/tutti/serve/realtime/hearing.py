@@ -1,0 +1,57 @@
+"""The input audio buffer of a session: samples in, and what they bring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soxr
+
+from tutti.content import FinalWords
+
+if TYPE_CHECKING:
+    from tutti.interfaces import StreamingTranscriber
+
+SLICE_S = 0.25
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What a slice of sound brought."""
+
+    words: str
+    began: bool = False
+    """Something began to sound,"""
+    ended: bool = False
+    """or a pause came behind it."""
+
+
+class Hearing:
+    """What is said in a stream of samples. Its methods compute, and are called one at a time.
+
+    Args:
+        live: Writes it down.
+        rate_hz: Of the samples that are given.
+    """
+
+    def __init__(self, live: StreamingTranscriber, rate_hz: int) -> None:
+        self._live, self.rate_hz = live, rate_hz
+        to_hz = live.sample_rate_hz
+        self._resampler = (
+            None if to_hz == rate_hz else soxr.ResampleStream(rate_hz, to_hz, 1, dtype="float32", quality="HQ")
+        )
+
+    def take(self, samples: bytes) -> Brought:
+        """Hear up to `SLICE_S` of samples of 16 bits."""
+        block = np.frombuffer(samples, "<i2").astype(np.float32) / 32_768
+        if self._resampler is not None:
+            block = np.clip(self._resampler.resample_chunk(block), -1, 1)
+        before = self._live.in_utterance
+        words = [event.text for event in self._live.feed(block) if isinstance(event, FinalWords)]
+        after = self._live.in_utterance
+        return Brought(" ".join(words), began=after and not before, ended=before and not after)
+
+    def finish(self, *, hear: bool = True) -> str:
+        """The words that were not final yet."""
+        return " ".join(event.text for event in self._live.finish(hear=hear) if isinstance(event, FinalWords))
