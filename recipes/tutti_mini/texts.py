@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from tutti.models.omni.trunks import TextTrunk, WordTable
 SHARED = 256
 LONGEST = 48
 BATCH = 192
+DESCRIBED = 0.5
+"""Weight of a class's description beside its name. With it ConSE alone names 32.6 % of `photos_mixed`, without 27.8."""
 VALUED = 12_000
 """Texts from which the first weights of the mean are computed."""
 
@@ -88,6 +90,27 @@ def imagenet_names(weights: Path) -> list[str]:
     return [str(name).lower().replace("-", " ").replace("_", " ") for name in names]
 
 
+def imagenet_descriptions(weights: Path) -> dict[int, list[str]]:
+    """Sentences that describe a class: its number → sentences. A few classes have none."""
+    file = weights / "imagenet-descriptions" / "imagenet1k_gpt_names_descriptions.json"
+    found = json.loads(file.read_text())
+    return {int(number): re.split(r"(?<=[.!?])\s+", str(one["description"]).strip()) for number, one in found.items()}
+
+
+def described(teacher: Teacher, sentences: Mapping[int, Sequence[str]], axes: NDArray[np.float32]) -> Tensor:
+    """What descriptions say, as mean directions in the space; zero where there is none. Shape (1000, shared D)."""
+    points = torch.zeros(1000, SHARED)
+    owners = [number for number, some in sentences.items() for _ in some]
+    said = torch.from_numpy(teacher([sentence for some in sentences.values() for sentence in some]) @ axes)
+    points.index_add_(0, torch.tensor(owners), F.normalize(said, dim=-1))
+    return F.normalize(points, dim=-1)
+
+
+def class_points(names: Tensor, descriptions: Tensor) -> Tensor:
+    """Where classes lie: at their names, and half as much at their descriptions. Shapes: both (n, shared D)."""
+    return F.normalize(names + DESCRIBED * descriptions, dim=-1)
+
+
 def corpus(data: Path, weights: Path, packs: Sequence[str], seed: int = 0) -> list[str]:
     """All that is read: names, the packs' own texts, words of the vocabulary, made sentences."""
     rng = np.random.default_rng(seed)
@@ -100,6 +123,7 @@ def corpus(data: Path, weights: Path, packs: Sequence[str], seed: int = 0) -> li
                 continue
             texts += [str(text) for text in row["text"]]
             names |= {str(row[key]).lower() for key in ("label", "kind") if row.get(key) is not None}
+    texts += [sentence for some in imagenet_descriptions(weights).values() for sentence in some]
     vocabulary = json.loads((weights / "minilm" / "tokenizer.json").read_text())["model"]["vocab"]
     words = [word for word in vocabulary if re.fullmatch("[a-z]{3,}", word)]
     things = [*sorted(names), *map(str, rng.choice(words, 6000, replace=False))]

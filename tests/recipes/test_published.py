@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -103,6 +105,28 @@ def test_a_merged_head_adds_as_much_less() -> None:
         nn.init.normal_(head.down.weight, generator=torch.Generator().manual_seed(1))
     assert not torch.allclose(whole, alone)
     torch.testing.assert_close(alone.norm(dim=-1), torch.ones(120))
+
+
+def test_classes_lie_at_their_names_and_half_as_much_at_their_descriptions(tmp_path: Path) -> None:
+    folder = tmp_path / "imagenet-descriptions"
+    folder.mkdir()
+    values = {"0": {"name": ["cup"], "description": "Holds tea. Has a handle!"}, "2": {"description": "Barks."}}
+    (folder / "imagenet1k_gpt_names_descriptions.json").write_text(json.dumps(values))
+    sentences = texts.imagenet_descriptions(tmp_path)
+    assert sentences == {0: ["Holds tea.", "Has a handle!"], 2: ["Barks."]}
+    said = {"Holds tea.": 0, "Has a handle!": 1, "Barks.": 2}
+
+    def teacher(read: list[str]) -> np.ndarray:
+        return np.eye(384, dtype=np.float32)[[said[text] for text in read]]
+
+    described = texts.described(cast("texts.Teacher", teacher), sentences, np.eye(384, 256, dtype=np.float32))
+    assert described.shape == (1000, 256)
+    torch.testing.assert_close(described[0, :3], torch.tensor([0.5**0.5, 0.5**0.5, 0.0]))
+    assert not described[1].any()
+    names = F.normalize(torch.randn(1000, 256), dim=-1)
+    points = texts.class_points(names, described)
+    torch.testing.assert_close(points[1], names[1])
+    torch.testing.assert_close(points[2], F.normalize(names[2] + 0.5 * described[2], dim=-1))
 
 
 class Letters:
