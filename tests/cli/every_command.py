@@ -95,6 +95,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
         "search": ["search", "dog", "--in", str(folder)],
         "search --json": ["search", "dog", "--in", str(folder), "--json"],
         "shop": ["shop", "figures", "--in", str(folder)],
+        "radiology": ["radiology", "queue", "--in", str(folder / "cases")],
         "merge": ["merge", "x", "--adapter", "y", "--into", name],
         "bench": ["bench", "--requests", "1", "--concurrency", "1"],
         "models": ["models"],

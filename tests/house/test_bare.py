@@ -83,6 +83,10 @@ NEEDING = {
     "gguf": [["convert", "model.gguf", "--into", "made"]],
     "provenance": [["provenance", "media/red.png"]],
     "vault": [["vault", "init", "keys.vault"]],
+    "radiology": [
+        ["radiology", "draft", "media/red.png", "--case", "a", "--out", "report"],
+        ["radiology", "key", "anna.pem"],
+    ],
     "hosted": [
         ["ask", "What is this?", "--model", name]
         for name in ("openai:gpt-4o", "anthropic:claude", "gemini:gemini-pro", "http://localhost:9/v1#m")

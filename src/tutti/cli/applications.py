@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 APPLICATIONS: dict[str, str] = {
     "moderation": "tutti.apps.moderation.http:open_moderation",
     "shop": "tutti.apps.shop.http:open_shop",
+    "radiology": "tutti.apps.radiology.http:open_radiology",
 }
 """Name → `module:function`. The function takes the model that is served (`Provider`) and where the application keeps or
 finds what it works on (a path, or None where none was given), and returns a `tutti.serve.applications.Application`."""

@@ -40,6 +40,10 @@ COMMANDS = {
         "tutti.cli.moderate",
         "Decide on pictures, films, recordings and texts by a policy of your own, with reasons.",
     ),
+    "radiology": (
+        "tutti.cli.radiology",
+        "Draft radiology reports whose every sentence has a source, order them, and sign them. A demonstration.",
+    ),
     "merge": ("tutti.cli.merge", "Merge a LoRA adapter into its model: a plain checkpoint."),
     "bench": ("tutti.cli.bench", "Measure how fast a model or a server answers when several ask at once."),
     "models": ("tutti.cli.models", "List the built-in models and the ways to name others."),

@@ -1,0 +1,39 @@
+"""A case written out: FHIR, HTML, PDF and the text to edit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tutti.apps.radiology.pages import to_html, to_pdf
+from tutti.apps.radiology.report import Draft
+from tutti.apps.radiology.resources import to_bundle
+
+
+def write_all(state: dict[str, Any], folder: Path) -> list[Path]:
+    """Write a case into a folder, which is made if it is not there; files of an earlier state are replaced.
+
+    Args:
+        state: Of `Cases.state`.
+        folder: Where.
+
+    Returns:
+        The files: `report.fhir.json`, `report.html`, `report.pdf`, and `report.txt`, which a person edits and signs.
+
+    Raises:
+        MissingExtra: The extra is not installed.
+    """
+    text = state["final"]["statement"]["text"] if state["status"] == "final" else Draft.from_dict(state["draft"]).text()
+    contents = {
+        "report.fhir.json": json.dumps(to_bundle(state), ensure_ascii=False, indent=2).encode(),
+        "report.html": to_html(state).encode(),
+        "report.pdf": to_pdf(state),
+        "report.txt": text.encode(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        part = folder / f".{name}.part"
+        part.write_bytes(content)
+        part.replace(folder / name)
+    return [folder / name for name in contents]
