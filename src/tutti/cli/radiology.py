@@ -114,9 +114,10 @@ def _sign(arguments: argparse.Namespace) -> None:
     if arguments.accept:
         text = radiology.cases.draft(case).text()
     else:
+        from tutti.apps.radiology.written import accepted
         from tutti.media.text_files import read_text
 
-        text = read_text(arguments.text, 1_000_000)
+        text = accepted(read_text(arguments.text, 1_000_000))
     radiology.sign(
         case, signer=arguments.signer, key=arguments.key, text=text, struck=dict(map(_struck, arguments.strike)),
         password=_password(arguments),

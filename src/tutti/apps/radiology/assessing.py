@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.apps.radiology.intake import Case, CaseImage
+from tutti.apps.radiology.intake import CaseImage, ClinicalCase
 from tutti.errors import InputError, UnsupportedTask
 from tutti.evaluate.calibration import PlattScale
 from tutti.interfaces import Fingerprinted
@@ -76,7 +76,7 @@ def weights_of(model: Any) -> str:
     return provider.fingerprint()[0] if isinstance(provider, Fingerprinted) else "unknown"
 
 
-def assess(case: Case, model: Any, path: str | Path | None = None) -> list[Assessed]:
+def assess(case: ClinicalCase, model: Any, path: str | Path | None = None) -> list[Assessed]:
     """Ask a model about all findings of a table.
 
     Args:
@@ -99,7 +99,7 @@ def assess(case: Case, model: Any, path: str | Path | None = None) -> list[Asses
     return found
 
 
-def _assess(case: Case, model: Any, finding: AskedFinding, scale: PlattScale | None) -> Assessed:
+def _assess(case: ClinicalCase, model: Any, finding: AskedFinding, scale: PlattScale | None) -> Assessed:
     best: Assessed | None = None
     reasons = []
     for image in case.images:
@@ -132,7 +132,7 @@ def log_odds(chance: float) -> float:
     return math.log(kept / (1 - kept))
 
 
-def _hindrance(image: CaseImage, finding: AskedFinding, case: Case) -> str:
+def _hindrance(image: CaseImage, finding: AskedFinding, case: ClinicalCase) -> str:
     """Why a finding cannot be assessed in an image; "" where it can."""
     header = image.header
     modality = header.modality if header is not None else case.modality

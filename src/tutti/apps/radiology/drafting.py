@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from tutti.apps.radiology.assessing import Assessed
-from tutti.apps.radiology.intake import Case, CaseImage, CaseText, stated_by_header
-from tutti.apps.radiology.report import Draft, DraftFinding, Evident, ReportSource, State
-from tutti.trust.clinical.contradictions import Contradiction, Place, Stated, contradictions
+from tutti.apps.radiology.intake import CaseImage, CaseText, ClinicalCase, stated_by_header
+from tutti.apps.radiology.report import Draft, DraftFinding, Evident, FindingState, ReportSource
+from tutti.trust.clinical.contradictions import Contradiction, Stated, StatedPlace, contradictions
 from tutti.trust.clinical.identity import identities
 from tutti.trust.clinical.lexicon import URGENCY
 from tutti.trust.clinical.statements import Statement, sentences, statements
@@ -22,7 +22,8 @@ _INDICATION = re.compile(
 _HURRY = re.compile(r"\b(?:stat|emergency|urgent|immediately|trauma code)\b", re.IGNORECASE)
 _CONCLUSION = re.compile(r"\b(?:impression|conclusion)s?\b", re.IGNORECASE)
 _TOLD = {
-    "identity": "Different patients", "side": "Side", "presence": "Presence", "size": "Size", "date": "Date",
+    "identity": "Different patients by", "side": "Side of", "presence": "Presence of", "size": "Size of",
+    "date": "Date of",
 }  # fmt: skip
 
 
@@ -34,13 +35,13 @@ class Drafting:
         assessed: What a model says of its images.
     """
 
-    def __init__(self, case: Case, assessed: Sequence[Assessed]) -> None:
+    def __init__(self, case: ClinicalCase, assessed: Sequence[Assessed]) -> None:
         self.case, self.assessed = case, assessed
         self.notes = [each for each in case.texts if each.kind == "note"]
         self.priors = [each for each in case.texts if each.kind == "prior"]
         self.histories = [each for each in case.texts if each.kind == "history"]
         self.ids: dict[str, str] = {}
-        self.evidence: dict[str, list[tuple[State, ReportSource]]] = {}
+        self.evidence: dict[str, list[tuple[FindingState, ReportSource]]] = {}
 
     def draft(self, name: str, device: dict[str, str]) -> Draft:
         """The draft of a case by its name."""
@@ -80,15 +81,14 @@ class Drafting:
 
     def contradiction(self, each: Contradiction) -> Evident:
         """A contradiction as a sentence with both sources."""
-        subject = "" if each.kind == "identity" else f" of {each.subject}"
-        what = f"{_TOLD[each.kind]}{subject}" if each.kind != "identity" else f"{_TOLD['identity']} by {each.subject}"
+        what = f"{_TOLD[each.kind]} {each.subject}"
         text = (
             f"{what}: {each.first.value} in {each.first.source}, {each.second.value} in {each.second.source}; one of "
             "them is wrong."
         )
         return Evident(text=text, sources=(self._place(each, each.first), self._place(each, each.second)))
 
-    def _place(self, each: Contradiction, place: Place) -> ReportSource:
+    def _place(self, each: Contradiction, place: StatedPlace) -> ReportSource:
         for text in self.case.texts:
             if text.name == place.source:
                 return text.source(place.start, place.end)
@@ -170,7 +170,7 @@ class Drafting:
                 source = note.source(start, end)
                 said = [one for one in statements(note.text[start:end]) if not one.is_part and one.tense == "now"]
                 for one in said:
-                    state: State = "possible" if one.polarity == "uncertain" else one.polarity
+                    state: FindingState = "possible" if one.polarity == "uncertain" else one.polarity
                     self._note(one.subject, state, source)
                 numbers = dict.fromkeys(self._id(one.subject) for one in said)
                 text = f"Dictated: “{_one_line(note.text[start:end])}”"
@@ -180,7 +180,7 @@ class Drafting:
     def _id(self, name: str) -> str:
         return self.ids.setdefault(name, f"F{len(self.ids) + 1}")
 
-    def _note(self, name: str, state: State, source: ReportSource) -> None:
+    def _note(self, name: str, state: FindingState, source: ReportSource) -> None:
         self._id(name)
         self.evidence.setdefault(name, []).append((state, source))
 
@@ -191,7 +191,7 @@ class Drafting:
         for name, number in self.ids.items():
             model = models.get(name)
             spoken = [state for state, source in self.evidence[name] if source.kind == "note"]
-            order: tuple[State, ...] = ("present", "possible", "absent", "not assessable")
+            order: tuple[FindingState, ...] = ("present", "possible", "absent", "not assessable")
             state = min(spoken or [state for state, _ in self.evidence[name]], key=order.index)
             found.append(DraftFinding(
                 id=number, name=name, state=state, probability=model.probability if model else None,
@@ -239,11 +239,11 @@ class Drafting:
         for source in self.stated():
             for each in source.identities:
                 if each.kind in found and not found[each.kind]:
-                    found[each.kind] = each.value
+                    found[each.kind] = each.written
         return found["patient id"], found["name"]
 
 
-def _state(probability: float, calibrated: bool) -> State:
+def _state(probability: float, calibrated: bool) -> FindingState:
     """A probability that is not calibrated, or not sure, makes nothing present or absent."""
     if not calibrated or ABSENT_TO < probability < PRESENT_FROM:
         return "possible"

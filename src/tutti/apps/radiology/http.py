@@ -115,7 +115,7 @@ class RadiologyApplication:
         def statement(request: Request, case: str, body: AcceptedText) -> dict[str, Any]:
             """What the person has to sign; nothing is changed by this."""
             made = self.radiology(tenant_of(request)).cases.statement(case, body.signer, body.text, body.struck)
-            return {"statement": made, "to_sign": canonical(made).decode()}
+            return {"notice": NOT_FOR_CLINICAL_USE, "statement": made, "to_sign": canonical(made).decode()}
 
         @router.post("/cases/{case}/sign")
         def sign(request: Request, case: str, body: SignedStatement) -> dict[str, Any]:

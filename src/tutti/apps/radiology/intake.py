@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tutti.apps.radiology.bundles import BundleLine, read_bundle
 from tutti.apps.radiology.report import ReportSource
-from tutti.content import Image, Transcript
+from tutti.content import Image, Transcript, is_data_url
 from tutti.errors import CapacityError, InputError
 from tutti.media import sniff, wrap
 from tutti.media.decoder import InProcess, MediaDecoder
@@ -23,7 +23,7 @@ from tutti.media.limits import Limits
 from tutti.media.sources import opened
 from tutti.media.text_files import read_text
 from tutti.trust.clinical.contradictions import SourceKind, Stated
-from tutti.trust.clinical.identity import Identity, IdentityKind, identities, normal
+from tutti.trust.clinical.identity import IdentityKind, StatedIdentity, identities, normal
 from tutti.trust.clinical.lexicon import PARTS
 from tutti.trust.clinical.statements import Statement, statements
 
@@ -33,18 +33,18 @@ _NAMES: dict[IdentityKind, str] = {
     "patient id": "patient_id", "name": "patient_name", "birth date": "birth_date",
     "accession": "accession", "study date": "study_date",
 }  # fmt: skip
-Medium = str | os.PathLike[str] | bytes
+CaseMedium = str | os.PathLike[str] | bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFiles:
     """What a case is drafted from."""
 
-    images: Sequence[Medium] = ()
+    images: Sequence[CaseMedium] = ()
     """DICOM files or pictures: paths, bytes or `data:` URLs."""
     history: Sequence[str | os.PathLike[str]] = ()
     """Paths of texts or FHIR bundles."""
-    notes: Sequence[Medium] = ()
+    notes: Sequence[CaseMedium] = ()
     """Recordings, or paths of transcripts as `tutti transcribe --json` prints them."""
     priors: Sequence[str | os.PathLike[str]] = ()
     """Paths of texts."""
@@ -97,7 +97,7 @@ class CaseText:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ClinicalCase:
     """A case, read."""
 
     images: tuple[CaseImage, ...]
@@ -109,7 +109,7 @@ class Case:
 def read_case(
     files: CaseFiles, transcribe: Callable[[Any], Transcript], *, limits: Limits | None = None,
     decoder: MediaDecoder | None = None,
-) -> Case:  # fmt: skip
+) -> ClinicalCase:  # fmt: skip
     """Read and check all files of a case before anything is drafted.
 
     Args:
@@ -132,28 +132,36 @@ def read_case(
     texts = [_history(path) for path in files.history]
     texts += [_plain(path, "prior") for path in files.priors]
     texts += [_given(kind, name, words) for kind, name, words in files.texts]
-    images = [_image(medium, chosen) for medium in files.images]
-    texts += [_note(medium, transcribe) for medium in files.notes]
+    images = [_image(medium, chosen, number) for number, medium in enumerate(files.images, 1)]
+    texts += [_note(medium, transcribe, number) for number, medium in enumerate(files.notes, 1)]
     names = [each.name for each in (*images, *texts)]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"Two files of the case are called {twice}; sources are told by name: rename one.")
-    return Case(tuple(images), tuple(texts), files.modality.upper(), files.body_part.upper())
+    return ClinicalCase(tuple(images), tuple(texts), files.modality.upper(), files.body_part.upper())
 
 
-def _image(medium: Medium, decoder: MediaDecoder) -> CaseImage:
+def _image(medium: CaseMedium, decoder: MediaDecoder, number: int) -> CaseImage:
     part = wrap(medium)
+    name = _called(medium, f"image {number}")
     if not isinstance(part, Image):
         raise InputError(f"{part.name} is of modality {part.modality}; expected DICOM or a picture.")
     with opened(part, decoder.limits) as file:
         dicom = sniff.sniff(file) is sniff.DICOM
     if not dicom:
-        return CaseImage(part.name, None, decoder.image(part), 0, 1)
+        return CaseImage(name, None, decoder.image(part), 0, 1)
     from tutti.media.dicom_pixels import decode_dicom
 
     found = decode_dicom(part, decoder.limits)
     middle = len(found.shown) // 2
-    return CaseImage(part.name, found.header, found.shown[middle], middle, len(found.shown))
+    return CaseImage(name, found.header, found.shown[middle], middle, len(found.shown))
+
+
+def _called(medium: CaseMedium, otherwise: str) -> str:
+    """The name of a file without its folder; of what has none, what the caller says."""
+    if isinstance(medium, bytes) or (isinstance(medium, str) and is_data_url(medium)):
+        return otherwise
+    return Path(medium).name
 
 
 def _history(path: str | os.PathLike[str]) -> CaseText:
@@ -180,14 +188,14 @@ def _with_words(text: str, name: str) -> str:
     return text
 
 
-def _note(medium: Medium, transcribe: Callable[[Any], Transcript]) -> CaseText:
+def _note(medium: CaseMedium, transcribe: Callable[[Any], Transcript], number: int) -> CaseText:
     if isinstance(medium, (str, os.PathLike)) and str(medium).lower().endswith(".json"):
         return _timed(Path(medium).name, _segments(medium))
     part = wrap(medium)
     if part.modality not in ("audio", "video"):
         raise InputError(f"{part.name} is of modality {part.modality}; expected a recording as a note.")
     said = transcribe(part)
-    return _timed(part.name, [(each.start_s, each.end_s, each.text) for each in said.segments])
+    return _timed(_called(medium, f"note {number}"), [(each.start_s, each.end_s, each.text) for each in said.segments])
 
 
 def _segments(path: str | os.PathLike[str]) -> list[tuple[float, float, str]]:
@@ -219,9 +227,10 @@ def stated_by_header(image: CaseImage) -> Stated:
         return Stated(image.name, "header", (), ())
     told = []
     for kind, field in _NAMES.items():
-        value = normal(kind, str(getattr(header, field)).replace("^", " "))
+        said = " ".join(str(getattr(header, field)).replace("^", " ").split())
+        value = normal(kind, said)
         if value and not (header.deidentified and kind in ("patient id", "name")):
-            told.append(Identity(kind=kind, value=value, start=0, end=0))
+            told.append(StatedIdentity(kind=kind, value=value, written=said, start=0, end=0))
     part = header.body_part.lower()
     side = {"L": "left", "R": "right"}.get(header.laterality, "")
     stated = []

@@ -12,7 +12,7 @@ NOT_FOR_CLINICAL_USE = (
     "sources and signed it."
 )
 """Stands on every page that goes out."""
-State = Literal["present", "possible", "absent", "not assessable"]
+FindingState = Literal["present", "possible", "absent", "not assessable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class DraftFinding:
 
     id: str
     name: str
-    state: State
+    state: FindingState
     probability: float | None
     """That it is present, by the model; None where nothing was assessed."""
     calibrated: bool

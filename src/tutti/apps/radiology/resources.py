@@ -1,4 +1,4 @@
-"""A report as FHIR R4: DiagnosticReport, Observations, Device and Provenance in a Bundle that `fhir.resources` validates.
+"""A report as FHIR R4: DiagnosticReport, Observations, Device, Provenance in a Bundle that fhir.resources validates.
 
 The status is that of the case: `preliminary`, or `final` where a person's signature holds.
 """

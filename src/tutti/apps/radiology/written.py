@@ -7,8 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from tutti.apps.radiology.pages import to_html, to_pdf
-from tutti.apps.radiology.report import Draft
+from tutti.apps.radiology.report import NOT_FOR_CLINICAL_USE, Draft
 from tutti.apps.radiology.resources import to_bundle
+
+REMARK = "#"
+"""What lines begin with that are not part of an accepted text."""
+_NOTICE = f"{REMARK} {NOT_FOR_CLINICAL_USE}"
+
+
+def accepted(text: str) -> str:
+    """An edited `report.txt` without its remarks."""
+    return "\n".join(line for line in text.split("\n") if not line.startswith(REMARK)).strip() + "\n"
 
 
 def write_all(state: dict[str, Any], folder: Path) -> list[Path]:
@@ -29,7 +38,7 @@ def write_all(state: dict[str, Any], folder: Path) -> list[Path]:
         "report.fhir.json": json.dumps(to_bundle(state), ensure_ascii=False, indent=2).encode(),
         "report.html": to_html(state).encode(),
         "report.pdf": to_pdf(state),
-        "report.txt": text.encode(),
+        "report.txt": f"{_NOTICE}\n\n{text}".encode(),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():

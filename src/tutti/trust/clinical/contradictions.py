@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal, NamedTuple
 
-from tutti.trust.clinical.identity import Identity, IdentityKind, differ
+from tutti.trust.clinical.identity import IdentityKind, StatedIdentity, differ
 from tutti.trust.clinical.statements import Statement, Tense
 
 ContradictionKind = Literal["identity", "side", "presence", "size", "date"]
@@ -27,10 +27,10 @@ class Stated(NamedTuple):
     name: str
     kind: SourceKind
     statements: Sequence[Statement]
-    identities: Sequence[Identity]
+    identities: Sequence[StatedIdentity]
 
 
-class Place(NamedTuple):
+class StatedPlace(NamedTuple):
     """Where a source states one of two things that contradict."""
 
     source: str
@@ -45,8 +45,8 @@ class Contradiction:
 
     kind: ContradictionKind
     subject: str
-    first: Place
-    second: Place
+    first: StatedPlace
+    second: StatedPlace
 
 
 def contradictions(sources: Sequence[Stated]) -> list[Contradiction]:
@@ -91,8 +91,8 @@ def _values_apart(one: Stated, other: Stated, kind: IdentityKind, told: Contradi
     if first and second and all(differ(kind, a.value, b.value) for a in first for b in second):
         yield Contradiction(
             kind=told, subject=kind,
-            first=Place(one.name, first[0].start, first[0].end, first[0].value),
-            second=Place(other.name, second[0].start, second[0].end, second[0].value),
+            first=StatedPlace(one.name, first[0].start, first[0].end, first[0].value),
+            second=StatedPlace(other.name, second[0].start, second[0].end, second[0].value),
         )  # fmt: skip
 
 
@@ -110,8 +110,8 @@ def _of_priors(sources: Sequence[Stated]) -> Iterator[Contradiction]:
                 prior, other = dated[0]
                 yield Contradiction(
                     kind="date", subject="prior examination",
-                    first=Place(each.name, value.start, value.end, value.value),
-                    second=Place(prior.name, other.start, other.end, other.value),
+                    first=StatedPlace(each.name, value.start, value.end, value.value),
+                    second=StatedPlace(prior.name, other.start, other.end, other.value),
                 )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def _apart(
     (a, told), (b, said) = first[0], second[0]
     yield Contradiction(
         kind=kind, subject=a.subject,
-        first=Place(one.name, a.start, a.end, told), second=Place(other.name, b.start, b.end, said),
+        first=StatedPlace(one.name, a.start, a.end, told), second=StatedPlace(other.name, b.start, b.end, said),
     )  # fmt: skip
 
 

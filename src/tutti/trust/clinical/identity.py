@@ -29,18 +29,20 @@ _SEXES = {"male": "male", "man": "male", "m": "male", "boy": "male",
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class StatedIdentity:
     """A value that says whom, or when, a source is about."""
 
     kind: IdentityKind
     value: str
     """Normal form: dates as YYYY-MM-DD, names and identifiers in small letters."""
+    written: str
+    """As the source writes it."""
     start: int
     """Of the value's words in the text, in characters."""
     end: int
 
 
-def identities(text: str) -> list[Identity]:
+def identities(text: str) -> list[StatedIdentity]:
     """All values of a text that say whom or when it is about; dates such as 3/4/2026 are not read."""
     found, taken = [], set()
     for kind, rule in _RULES:
@@ -48,7 +50,10 @@ def identities(text: str) -> list[Identity]:
             value = normal(kind, match[1])
             if value and match.span(1) not in taken:
                 taken.add(match.span(1))
-                found.append(Identity(kind=kind, value=value, start=match.start(), end=match.end(1)))
+                written = match[1].strip()
+                found.append(
+                    StatedIdentity(kind=kind, value=value, written=written, start=match.start(), end=match.end(1))
+                )
     return sorted(found, key=lambda one: one.start)
 
 

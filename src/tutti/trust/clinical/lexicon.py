@@ -52,6 +52,7 @@ FINDING = re.compile(
 )
 PART = re.compile(r"\b(" + "|".join(PARTS) + r")s?\b", re.IGNORECASE)
 SIDE = re.compile(r"\b(left|right|bilateral|bilaterally|both)(?:-sided|-hand)?\b", re.IGNORECASE)
+BOTH_SIDES = re.compile(r"\b(?:left and (?:the )?right|right and (?:the )?left|either side|each side)\b", re.IGNORECASE)
 SIZE = re.compile(
     r"\b(\d{1,4}(?:\.\d{1,2})?)(?:\s*(?:x|×|by)\s*(\d{1,4}(?:\.\d{1,2})?)){0,2}\s*(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)\b",
     re.IGNORECASE,

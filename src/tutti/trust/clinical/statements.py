@@ -17,7 +17,9 @@ Side = Literal["left", "right", "both", ""]
 Tense = Literal["now", "before"]
 _END = re.compile(r"(?<!\bDr)(?<!\bvs)[.!?](?=\s|$)|\n+|;")
 _COMMA = re.compile(
-    r",\s+|\s+(?:and|but|however|although|while|whereas)\s+(?=(?:no|without|there|a|an|the|left|right)\b)"
+    r",\s+|(?<!\bleft)(?<!\bright)\s+(?:and|but|however|although|while|whereas)\s+"
+    r"(?=(?:no|without|there|a|an|the|left|right)\b)",
+    re.IGNORECASE,
 )
 _FRESH = re.compile(r",\s*(?:(?:a|an|the)\s|\d|left|right|bilateral)[^,]*$", re.IGNORECASE)
 _NEAR = 40
@@ -110,6 +112,8 @@ def _subjects(segment: str) -> Iterator[tuple[str, bool, int, int]]:
 
 def _side(segment: str, start: int, end: int) -> Side:
     """The nearest word for a side: before the subject, else behind it; "" where another subject stands between."""
+    if lexicon.BOTH_SIDES.search(segment):
+        return "both"
     before = list(lexicon.SIDE.finditer(segment, max(0, start - _NEAR), start))
     if before and not _between(segment, before[-1].end(), start):
         return _named(before[-1][1])
