@@ -86,8 +86,8 @@ def shape(options: argparse.Namespace) -> dict[str, Any]:
     first = [_clocked(lambda: ask([picture()], 1)) for _ in range(3)]
     whole = [_clocked(lambda: ask([picture()], tokens)) for _ in range(3)]
     figures["first token, ms"] = min(first) * 1000
-    figures["a token, ms"] = (min(whole) - min(first)) / (tokens - 1) * 1000
-    figures["tokens/s, alone"] = (tokens - 1) / (min(whole) - min(first))
+    later = max(1e-6, min(whole) - min(first)) / (tokens - 1)
+    figures["a token, ms"], figures["tokens/s, alone"] = later * 1000, 1 / later
     ask([picture() for _ in range(many)], tokens)
     together = _clocked(lambda: ask([picture() for _ in range(many)], tokens))
     figures["tokens/s, at once"] = many * tokens / together
@@ -223,7 +223,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="no part begins or goes on after so many (10)")
     parser.add_argument("--room", help="folder for random weights (14 and 27 GB)")
     parser.add_argument("--write", help="file for the table, too")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON in the place of the table")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the figures as JSON in the place of the table, which --write still writes",
+    )
     parser.add_argument("--part", help=argparse.SUPPRESS)
     parser.add_argument("--folder", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -233,8 +237,8 @@ def main() -> None:
         return
     options.until = time.monotonic() + options.minutes * 60
     found = everything(options)
-    text = json.dumps(found) if options.json else table(found, options)
-    print(text)
+    text = table(found, options)
+    print(json.dumps(found) if options.json else text)
     if options.write:
         Path(options.write).write_text(text + "\n", encoding="utf-8")
 

@@ -13,7 +13,10 @@ import torch
 import tutti
 from tests.providers.every_family import FAMILIES, differences, picture, said, save
 from tutti import checkpoints
+from tutti.engine.passes import _whole
 from tutti.errors import CapacityError, InputError
+from tutti.models.layers.device_kernels import DeviceKernel
+from tutti.models.layers.dispatch import int8_sums
 from tutti.models.layers.linear import QuantizedLinear
 
 
@@ -77,6 +80,23 @@ def test_all_weights_go_to_the_device(
     ]
     assert bool(codes) == (quantize is not None)
     assert [name for name, tensor in [*tensors, *codes] if not tensor.is_meta] == []
+
+
+@pytest.mark.parametrize("family", ["llava", "mllama", "tutti_omni"])
+@pytest.mark.parametrize("quantize", ["int8+trunks", "int4"])
+def test_a_whole_model_on_the_kernels_of_a_gpu(
+    family: str, quantize: str, names: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = said(names[family], device="cpu", quantize=quantize)
+    monkeypatch.setattr("tutti.models.layers.linear.kernel_for", DeviceKernel)
+    model = tutti.load(names[family], device="cpu", quantize=quantize)
+    layers = [one for one in model.provider.model.modules() if isinstance(one, QuantizedLinear)]  # type: ignore[attr-defined]
+    assert {type(_whole(one.kernel)) for one in layers} == {DeviceKernel}
+    assert any(one.joined is not None for one in layers)
+    found = said(names[family], device="cpu", quantize=quantize)
+    assert found.keys() == usual.keys()
+    if quantize != "int4" and int8_sums().levels == 127:  # as many levels, and no int4 kernel that rounds otherwise
+        assert differences(found, usual, most=1e-3) == []
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from tutti.cli.options import add_json, print_json
+from tutti.cli.options import add_device, add_json, add_quantize, print_json
 from tutti.errors import InputError
 
 _EPILOG = """examples:
   tutti inspect tutti-mini
   tutti inspect path/to/checkpoint --json
+  tutti inspect llava-hf/llava-1.5-7b-hf --device cuda --quantize int4    # what it would take in memory there
   tutti inspect --machine
 """
 
@@ -26,6 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="instead: which kernels multiply by quantized weights on this processor, and which were found wrong",
     )
+    add_device(parser)
+    add_quantize(parser)
     add_json(parser)
 
 
@@ -36,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
         CheckpointError: The folder is not what it claims to be.
         InputError: A checkpoint and `--machine` were given, or neither.
     """
-    info = _machine() if _asks_for_machine(arguments) else _checkpoint(arguments.checkpoint)
+    info = _machine() if _asks_for_machine(arguments) else _checkpoint(arguments)
     if arguments.json:
         print_json(info)
         return
@@ -53,10 +56,27 @@ def _asks_for_machine(arguments: argparse.Namespace) -> bool:
     return bool(arguments.machine)
 
 
-def _checkpoint(name: str) -> dict[str, Any]:
+def _checkpoint(arguments: argparse.Namespace) -> dict[str, Any]:
     from tutti import checkpoints
 
-    return asdict(checkpoints.inspect(name))
+    info = checkpoints.inspect(arguments.checkpoint)
+    device, dtype, quantize = arguments.device, arguments.dtype, arguments.quantize
+    if device is dtype is quantize is None:
+        return asdict(info)
+    from tutti.checkpoints.needs import needed_memory
+
+    return asdict(info) | {"needed_bytes": needed_memory(info, dtype, quantize, _is_gpu(device or "cpu"))}
+
+
+def _is_gpu(device: str) -> bool:
+    """Whether a name is that of a GPU, which need not be in this machine: only what is here is asked of torch."""
+    if device.startswith("cuda"):
+        return True
+    if device == "cpu":
+        return False
+    from tutti.checkpoints.devices import find_device
+
+    return find_device(device).type == "cuda"
 
 
 def _machine() -> dict[str, Any]:

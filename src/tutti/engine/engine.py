@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tutti.checkpoints.devices import out_of_memory
+from tutti.checkpoints.needs import CACHE_BYTES, LEAST_TOKENS, MOST_RUNNING
 from tutti.content import SamplingOptions, TokenLogprob
 from tutti.engine.blocks import BlockManager
 from tutti.engine.detokenizer import TextStream
@@ -23,8 +24,6 @@ from tutti.engine.sequence import Sequence, check_prompt
 from tutti.errors import ContextOverflow, InputError
 from tutti.processing.prompt import Prompt
 
-_CACHE_BYTES = 512 * 2**20
-_LEAST_TOKENS = 2048
 _LEAST_MEDIA = 4
 
 
@@ -40,7 +39,7 @@ class Capacity:
     for LLaVA-1.5-7B, where a picture takes 576), and for media as much again, or four of the largest (1.7 GB for
     Llama-3.2-11B-Vision). No more is reserved than `max_running` full contexts need, and on a CPU pages are taken only
     as tokens come."""
-    max_running: int = 16
+    max_running: int = MOST_RUNNING
     """Most requests that run at once."""
     step_tokens: int = 512
     """Most tokens of a step; longer prompts are read in chunks, so that others need not wait."""
@@ -334,8 +333,8 @@ def _shares(model: Decoder, capacity: Capacity) -> tuple[int, int]:
     block_bytes = 2 * 4 * model.layers * model.kv_heads * model.head_width * capacity.block_tokens
     largest = model.state_bytes * model.most_states if isinstance(model, Looker) else 0
     if capacity.cache_bytes is None:
-        token_bytes = max(_CACHE_BYTES, block_bytes * -(-_LEAST_TOKENS // capacity.block_tokens))
-        media_bytes = max(_CACHE_BYTES, _LEAST_MEDIA * largest) if largest else 0
+        token_bytes = max(CACHE_BYTES, block_bytes * -(-LEAST_TOKENS // capacity.block_tokens))
+        media_bytes = max(CACHE_BYTES, _LEAST_MEDIA * largest) if largest else 0
     else:
         media_bytes = max(capacity.cache_bytes // 2, largest) if largest else 0
         token_bytes = capacity.cache_bytes - media_bytes
