@@ -195,9 +195,9 @@ def _tell_left_out(told: dict[str, Any]) -> None:
             f"{told['without_media']} rows are left out since their media are not at hand; name their folder: --media."
         )
     if told["rows"]["contradictions"]:
-        note(f"{told['rows']['contradictions']} pairs contradict one another; contradictions.jsonl lists them.")
+        note(f"Pairs that contradict one another: {told['rows']['contradictions']}; contradictions.jsonl lists them.")
     if told["disputed"]:
-        note(f"{told['disputed']} answers have thumbs up and down.")
+        note(f"Answers with thumbs up and down: {told['disputed']}.")
 
 
 def _tell(agreed: dict[str, JudgeAgreement]) -> None:
