@@ -28,7 +28,7 @@ def find_device(wanted: str = "auto") -> torch.device:
     if found[1] == "cpu" or (found[1] == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        why = "sees none" if torch.backends.cuda.is_built() else "was built without CUDA"
+        why = "sees none" if torch.version.cuda or torch.version.hip else "was built without CUDA"
         raise InputError(
             f"device is {wanted!r}, but torch {torch.__version__} {why}; use cpu, or install its GPU build."
         )

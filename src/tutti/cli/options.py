@@ -65,7 +65,7 @@ def add_device(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def placing(arguments: argparse.Namespace) -> dict[str, str | None]:
+def placing(arguments: argparse.Namespace) -> dict[str, Any]:
     """What `add_device`'s options say, as `tutti.load` takes it."""
     return {"device": getattr(arguments, "device", None), "dtype": getattr(arguments, "dtype", None)}
 

@@ -48,7 +48,10 @@ def load_adapted(
         InputError: The model does not answer.
     """
     told = more.pop("told", None)
-    place = {"device": more.pop("device", None) or settings.device, "dtype": more.pop("dtype", None) or "auto"}
+    place: dict[str, Any] = {
+        "device": more.pop("device", None) or settings.device,
+        "dtype": more.pop("dtype", None) or "auto",
+    }
     base = checkpoints.load(name, quantize=quantize, told=told, **place)
     found: dict[str, Responder] = {}
     for adapted, folder in adapters.items():

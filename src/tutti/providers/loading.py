@@ -71,9 +71,9 @@ def load_local(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     device, dtype = ((place or {}).get(key) for key in ("device", "dtype"))
-    chosen = {"device": device or settings.device, "dtype": dtype or "auto"}
+    device, dtype = device or settings.device, dtype or "auto"
     with within_memory():
-        loaded = checkpoints.load(name, quantize=quantize, adapter=adapter, told=told, **chosen)
+        loaded = checkpoints.load(name, device=device, dtype=dtype, quantize=quantize, adapter=adapter, told=told)
         run_passes(loaded.model, settings.second_form_bytes)
         return served(name, loaded, settings, decoder, sealer_of)
 

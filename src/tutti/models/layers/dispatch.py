@@ -150,7 +150,7 @@ def attends_in_bfloat16(device: str = "cpu") -> bool:
     On a GPU it is where that computes in bfloat16, and keys and values take half the memory; not measured.
     """
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - torch tells it nowhere else
 
 

@@ -40,7 +40,7 @@ class QuantizedLinear(nn.Module):
         device = fn(scale).device
         if device not in (scale.device, torch.device("meta")):
             self.kernel, self.joined = kernel_for(self.kernel.codes().to(device)), None
-        return super()._apply(fn, recurse)
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         """Weights go into a state dict in the form that folders keep."""
