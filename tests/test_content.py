@@ -85,6 +85,7 @@ def test_an_answer_is_plain_values_for_json() -> None:
         "notes": [],
         "logprobs": [],
         "tool_calls": [],
+        "stopped_by": None,
     }
     assert str(answer) == "a dog"
 

@@ -22,8 +22,9 @@ SPOKEN = Transcript(
 
 def test_plain_values() -> None:
     values = json.loads(json.dumps(SPOKEN.to_dict()))
-    assert values["segments"][0] == {"start_s": 0.0, "end_s": 1.5, "text": "Hello\n\nthere."}
-    assert set(values) == {"text", "segments", "model", "language", "task", "duration_s", "seconds"}
+    first = {"start_s": 0.0, "end_s": 1.5, "text": "Hello\n\nthere.", "tokens": [], "scores": None}
+    assert values["segments"][0] == first
+    assert set(values) == {"text", "segments", "model", "language", "task", "duration_s", "seconds", "words"}
     assert str(SPOKEN) == SPOKEN.text
 
 

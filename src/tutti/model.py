@@ -9,7 +9,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from tutti.content import (
     Answer,
@@ -20,13 +20,10 @@ from tutti.content import (
     Media,
     Message,
     Part,
-    SamplingOptions,
     Source,
     Text,
     TextLine,
-    Timestamps,
     Transcript,
-    TranscriptionOptions,
 )
 from tutti.content.streams import answer_of_stream
 from tutti.errors import InputError, TextWarning, UnsupportedTask
@@ -42,11 +39,20 @@ from tutti.interfaces import (
     Responder,
     Sealer,
     StreamingTranscriber,
-    TextBounded,
     TextReader,
     Transcriber,
     Verifier,
     admitted,
+)
+from tutti.providers.given import (
+    Medium,
+    as_medium,
+    as_part,
+    conversation_of,
+    medium_of,
+    sampling_options,
+    shortened_parts,
+    transcription_options,
 )
 from tutti.providers.registry import is_hosted, open_provider
 
@@ -56,8 +62,6 @@ if TYPE_CHECKING:
 
     from tutti.providers.hosted import HostedOptions
     from tutti.trust.privacy import PrivacyPolicy
-
-Medium: TypeAlias = "Media | Source"
 
 
 class Model:
@@ -122,7 +126,7 @@ class Model:
         """
         asked = conversation_of(question, *media)
         conversation = admitted(self.guard, asked)
-        events = self.responder().stream(conversation, _options(sampling))
+        events = self.responder().stream(conversation, sampling_options(sampling))
         guard: object = self.guard
         if isinstance(guard, Remarking):
             events = _noted(events, [one for message in asked for one in guard.remarks(message.parts)])
@@ -139,7 +143,9 @@ class Model:
 
         if not isinstance(self.provider, Hosted):
             raise InputError(f"{self.name} is on this machine; nothing would be sent anywhere.")
-        return self.provider.preview(admitted(self.guard, conversation_of(question, *media)), _options(sampling))
+        return self.provider.preview(
+            admitted(self.guard, conversation_of(question, *media)), sampling_options(sampling)
+        )
 
     def embed(self, items: Sequence[Part | Source], *, truncate: bool = False) -> NDArray[np.float32]:
         """Place items in the shared space. A plain string is text; a `Path`, bytes or an array is a medium.
@@ -204,7 +210,7 @@ class Model:
         embedder, part = self._embedder("classify"), as_medium(medium)
         if isinstance(embedder, Classifying):
             (seen,) = self.guard.admit([part]) if self.guard is not None else (part,)
-            known = embedder.classify(_medium_of(seen), labels)
+            known = embedder.classify(medium_of(seen), labels)
             if known is not None:
                 return Classification(dict(known), None)
         try:
@@ -248,8 +254,8 @@ class Model:
         part = as_medium(medium)
         if self.guard is not None:
             (admitted_part,) = self.guard.admit([part])
-            part = _medium_of(admitted_part)
-        return self.provider.transcribe(part, _transcription_options(options), progress)
+            part = medium_of(admitted_part)
+        return self.provider.transcribe(part, transcription_options(options), progress)
 
     def live(self, **options: Any) -> StreamingTranscriber:
         """One stream of speech, written down while it is said: feed it samples, and finish it.
@@ -265,7 +271,7 @@ class Model:
             raise UnsupportedTask(f"{self.name} does not write down speech while it is said", "transcribe")
         if self.guard is not None:
             raise UnsupportedTask("A guard sees whole recordings, and none of a stream; use transcribe.")
-        return self.provider.live(_transcription_options(options))
+        return self.provider.live(transcription_options(options))
 
     def _standard_verifier(self) -> Verifier:
         from tutti.trust.verification.standard import standard_verifier
@@ -276,19 +282,6 @@ class Model:
         if not isinstance(self.provider, Embedder):
             raise UnsupportedTask(f"{self.name} does not {task}", task)
         return self.provider
-
-
-def shortened_parts(embedder: Embedder, parts: Sequence[Part]) -> list[Part]:
-    """The parts with each text shortened to what the embedder reads.
-
-    Raises:
-        UnsupportedTask: The embedder does not state how much that is.
-    """
-    if not isinstance(embedder, TextBounded):
-        raise UnsupportedTask(
-            f"{embedder.name} does not state how much text it embeds; shorten the text, or leave truncate out."
-        )
-    return [Text(embedder.shortened(part.text)) if isinstance(part, Text) else part for part in parts]
 
 
 def load(
@@ -386,65 +379,3 @@ def verified_events(events: Iterator[Event], conversation: Sequence[Message], ve
     """The events of a stream, the whole answer at its end verified."""
     for event in events:
         yield Finished(verifier.verify(conversation, event.answer)) if isinstance(event, Finished) else event
-
-
-def as_part(item: Any) -> Part:
-    """Leave parts as they are; wrap anything else in its modality, by content."""
-    if isinstance(item, (Text, Media)):
-        return item
-    from tutti.media import wrap
-
-    return wrap(item, keep=True)
-
-
-def as_medium(item: Medium) -> Media:
-    """Like `as_part`, for what cannot be text."""
-    return _medium_of(as_part(item))
-
-
-def _medium_of(part: Part) -> Media:
-    if isinstance(part, Text):
-        raise InputError("Words were given in the place of a medium; put them into the question.")
-    return part
-
-
-def conversation_of(question: str | Sequence[Message], *media: Medium) -> Sequence[Message]:
-    """A question with its media as a conversation; one that is a conversation stays as it is.
-
-    Raises:
-        InputError: The question is empty, media were given beside a conversation, or one cannot be read.
-    """
-    if not isinstance(question, str):
-        if media:
-            raise InputError("Media were given beside a conversation; put them into its messages.")
-        return question
-    if not question.strip():
-        raise InputError("The question is empty; expected words, such as: What is this?")
-    return [Message.user(*map(as_medium, media), question)]
-
-
-def _options(values: dict[str, Any]) -> SamplingOptions:
-    _check_names(values, SamplingOptions)
-    if isinstance(values.get("stop"), str):
-        # Taken as it is, each of its letters would end the answer.
-        values["stop"] = (values["stop"],)
-    return SamplingOptions(**{"cut_media": True, **values})
-
-
-def _transcription_options(values: dict[str, Any]) -> TranscriptionOptions:
-    _check_names(values, TranscriptionOptions)
-    if isinstance(values.get("temperatures"), (int, float)):
-        values["temperatures"] = (float(values["temperatures"]),)
-    options = TranscriptionOptions(**values)
-    if options.timestamps not in get_args(Timestamps):
-        raise InputError(f"timestamps is {options.timestamps!r}; expected {', '.join(get_args(Timestamps))}.")
-    if not options.temperatures:
-        raise InputError("temperatures is empty; expected at least one, such as 0.")
-    return options
-
-
-def _check_names(values: dict[str, Any], options: type[SamplingOptions | TranscriptionOptions]) -> None:
-    known = options.__dataclass_fields__
-    for name in values:
-        if name not in known:
-            raise InputError(f"Unknown option {name!r}; known are: {', '.join(known)}.")

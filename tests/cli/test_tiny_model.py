@@ -169,7 +169,7 @@ def test_the_sound_of_a_video_counts(loaded: tutti.Model) -> None:
 
 def test_ask_json_has_every_field(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = ask(folder, "what is this", str(MEDIA / "picture.png"), "--max-tokens", "5", capsys=capsys)
-    fields = "text model finish_reason usage seconds cost_usd evidence notes logprobs tool_calls"
+    fields = "text model finish_reason usage seconds cost_usd evidence notes logprobs tool_calls stopped_by"
     assert {*answer} == {*fields.split()}
     assert answer["model"] == str(folder)
     assert answer["finish_reason"] == "length"

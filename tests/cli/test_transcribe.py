@@ -37,7 +37,7 @@ def test_json(model: FakeModel, capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = capsys.readouterr().out.splitlines()
     result = json.loads(line)
     assert (result["text"], result["language"], result["task"]) == ("A dog barks.", "en", "translate")
-    assert result["segments"][1] == {"start_s": 1.5, "end_s": 2.0, "text": "barks."}
+    assert result["segments"][1].items() >= {"start_s": 1.5, "end_s": 2.0, "text": "barks."}.items()
 
 
 def test_what_is_asked_for_reaches_the_model(model: FakeModel) -> None:

@@ -35,7 +35,7 @@ for line in sys.stdin:
     absent, commands = json.loads(line)
     ABSENT.clear()
     ABSENT.update(absent)
-    assert not ABSENT & set(sys.modules)
+    assert not ABSENT & set(sys.modules), (sorted(ABSENT & set(sys.modules)), commands)
     for words in commands:
         said = io.StringIO()
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
@@ -47,6 +47,11 @@ for line in sys.stdin:
                 importlib.import_module(module.name)
 """
 NEEDING = {
+    "hosted": [
+        ["ask", "What is this?", "--model", name]
+        for name in ("openai:gpt-4o", "anthropic:claude", "gemini:gemini-pro", "http://localhost:9/v1#m")
+    ],
+    "track": [["evaluate", "suite.jsonl", "--track", to] for to in ("wandb", "mlflow", "langsmith")],
     "search": [
         ["index", "media", "--into", "db"],
         ["index", "feed.parquet", "--into", "db"],
@@ -72,7 +77,6 @@ NEEDING = {
         ["evaluate", "spoken.jsonl", "--out", "report"],
         [*"cost --model openai:gpt-4o --per-month 1000 --like suite.jsonl --queries-per-s 1 --plot cost.svg".split()],
     ],
-    "track": [["evaluate", "suite.jsonl", "--track", to] for to in ("wandb", "mlflow", "langsmith")],
     "documents": [["ask", "What is this?", "lease.pdf"]],
     "privacy": [
         ["ask", "What is this?", "scan.dcm"],
@@ -86,10 +90,6 @@ NEEDING = {
     "radiology": [
         ["radiology", "draft", "media/red.png", "--case", "a", "--out", "report"],
         ["radiology", "key", "anna.pem"],
-    ],
-    "hosted": [
-        ["ask", "What is this?", "--model", name]
-        for name in ("openai:gpt-4o", "anthropic:claude", "gemini:gemini-pro", "http://localhost:9/v1#m")
     ],
 }
 """The ways into each extra; that into `ray` comes after that into `search` (tests/search/test_ray_cluster.py)."""

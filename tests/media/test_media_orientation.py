@@ -116,7 +116,7 @@ def test_stretched_frames_count_as_they_are_shown() -> None:
 def test_a_film_is_sent_with_its_matrix_and_aspect() -> None:
     for form in ("mp4", "matroska"):
         part = Video(quartered(form, (-1, 0, 0, 1), Fraction(4, 3)))
-        ((_, (piece,)),) = outgoing([Message("user", (part,))], Accepts(video=True), InProcess(LIMITS), "a model")
+        ((_, (piece,), *_),) = outgoing([Message("user", (part,))], Accepts(video=True), InProcess(LIMITS), "a model")
         assert not isinstance(piece, str)
         clip = decode_video(Video(piece.data), LIMITS, UniformFrames(1))
         frame = clip.frames[0]

@@ -175,7 +175,7 @@ def test_hosted_models_are_told_the_right_type() -> None:
 
     def mime(content: bytes, accepts: Accepts, keep: bool) -> str:
         part = wrap(content)
-        ((_, (piece,)),) = outgoing([Message("user", (part,))], accepts, InProcess(LIMITS), "a model", keep)  # type: ignore[arg-type]
+        ((_, (piece,), *_),) = outgoing([Message("user", (part,))], accepts, InProcess(LIMITS), "a model", keep)  # type: ignore[arg-type]
         assert not isinstance(piece, str)
         return piece.mime
 

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError('The question is empty; expected words, for example: tutti ask "What is this?" photo.jpg')
     # Media are looked at before the model is loaded: a wrong path should not cost the seconds of loading.
     from tutti.cli import ask_index
-    from tutti.model import as_medium, conversation_of
+    from tutti.providers.given import as_medium, conversation_of
 
     _check_verifying(arguments)
     if arguments.within is not None or ask_index.long_medium(arguments.media):

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
         ProviderError: The server cannot be reached, or refuses all.
     """
     levels = _levels(arguments.concurrency)
-    from tutti.model import as_medium
+    from tutti.providers.given import as_medium
 
     media = [as_medium(given(path)) for path in arguments.media]
 

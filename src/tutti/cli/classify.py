@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f'--labels is {arguments.labels!r}; expected two labels or more, as in "a dog,a car".')
     if len(set(labels)) < len(labels):
         raise InputError(f"--labels is {arguments.labels!r}; expected every label once.")
-    from tutti.model import as_medium
+    from tutti.providers.given import as_medium
 
     medium = sensor(arguments.medium) or as_medium(given(arguments.medium))
 

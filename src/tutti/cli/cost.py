@@ -115,8 +115,8 @@ def _list(book: PriceBook, as_json: bool) -> None:
 def _query(arguments: argparse.Namespace, price: Price) -> None:
     from tutti.content import Usage
     from tutti.media import Limits
-    from tutti.model import as_medium
     from tutti.pricing.costs import query_cost, reconcile
+    from tutti.providers.given import as_medium
     from tutti.providers.registry import check_taken
     from tutti.settings import read_settings
 
@@ -146,9 +146,9 @@ def _month(arguments: argparse.Namespace, price: Price, book: PriceBook) -> None
     from tutti.evaluate.suite import read_suite
     from tutti.evaluate.suite_costs import like_suite
     from tutti.media import Limits
-    from tutti.model import as_medium
     from tutti.pricing.months import Load, SelfHosting
     from tutti.pricing.prices import stale
+    from tutti.providers.given import as_medium
     from tutti.providers.registry import check_taken
     from tutti.settings import read_settings
 

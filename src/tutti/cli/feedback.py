@@ -117,7 +117,7 @@ def _add_rows(arguments: argparse.Namespace, store: FeedbackStore) -> list[str]:
 
 def _given(arguments: argparse.Namespace, row: dict[str, Any], root: Path) -> tuple[Feedback, dict[str, bytes]]:
     from tutti.content.feedback import Feedback, JudgedMedium
-    from tutti.model import as_medium
+    from tutti.providers.given import as_medium
 
     shared = {name: getattr(arguments, name) for name in ("who", "model", "adapter", "consent", "keep_days")}
     paths = row.get("media", [])

@@ -80,7 +80,7 @@ def _sound(arguments: argparse.Namespace) -> Iterator[Any]:
 
     if arguments.source is not None:
         from tutti.content import Audio, Video
-        from tutti.model import as_medium
+        from tutti.providers.given import as_medium
 
         medium = as_medium(given(arguments.source))
         if not isinstance(medium, (Audio, Video)):

@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.times == "none" and (arguments.srt or arguments.vtt):
         raise InputError("Captions need times; leave out --times none.")
     # The recording is looked at before the model is loaded: a wrong path should not cost the seconds of loading.
-    from tutti.model import as_medium
+    from tutti.providers.given import as_medium
 
     medium = as_medium(given(arguments.recording))
 

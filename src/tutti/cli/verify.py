@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     check_page(arguments)
     from tutti import open_provider
     from tutti.content import Answer, Message, Usage
-    from tutti.model import as_medium
+    from tutti.providers.given import as_medium
     from tutti.trust.verification.standard import standard_verifier
 
     conversation = [Message.user(*(as_medium(given(medium)) for medium in arguments.media))]

@@ -25,7 +25,8 @@ from tutti.content import (
 )
 from tutti.errors import UnsupportedTask
 from tutti.interfaces import Bounded, Embedder, LiveSpeech, Observable, Responder, TokenCounter, Transcriber, Verifier
-from tutti.model import shortened_parts, verified_events
+from tutti.model import verified_events
+from tutti.providers.given import shortened_parts
 from tutti.providers.registry import open_provider
 from tutti.serve.admission import Admission, Cost, ServerLimits
 from tutti.serve.async_stream import Stream

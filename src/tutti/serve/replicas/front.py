@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _LOST = ErrorStatus(503, "server_error", "replica_lost")
 _READY_S = 30.0
 """Longest wait for a replica to come back where none is ready."""
+_NOTICED_S = 5.0
+"""By when a replica that dropped a connection is known to be dead, if it is."""
 _OF_THE_CONNECTION = frozenset(
     {"host", "connection", "keep-alive", "transfer-encoding", "content-length", "origin", "expect"}
 )
@@ -75,7 +77,7 @@ class Front:
             asked.add(replica)
             replica.in_progress += 1
             try:
-                if await self._exchanged(replica, request, body, delivery):
+                if await self._exchanged(replica, request, body, delivery, asked):
                     return
             except BrokenStream:
                 break
@@ -105,16 +107,19 @@ class Front:
 
     async def _another_comes(self, asked: set[Replica]) -> bool:
         """Whether a replica that was not asked yet becomes ready; those that were asked and live are no help."""
-        end = asyncio.get_running_loop().time() + _READY_S
-        while asyncio.get_running_loop().time() < end:
+        loop = asyncio.get_running_loop()
+        end, noticed = loop.time() + _READY_S, loop.time() + _NOTICED_S
+        while loop.time() < end:
             if any(one not in asked for one in self.replicas.ready().values()):
                 return True
-            if all(one.state == "ready" for one in self.replicas.all):
+            if all(one.state == "ready" for one in self.replicas.all) and loop.time() > noticed:
                 return False
             await asyncio.sleep(0.05)
         return False
 
-    async def _exchanged(self, replica: Replica, request: Request, body: bytes, delivery: Delivery) -> bool:
+    async def _exchanged(
+        self, replica: Replica, request: Request, body: bytes, delivery: Delivery, asked: set[Replica]
+    ) -> bool:
         """Ask a replica and deliver its reply; False where it is too busy and another one might not be."""
         assert self._client is not None  # noqa: S101 - made when the server started
         headers = [(name, value) for name, value in request.headers.items() if name not in _OF_THE_CONNECTION]
@@ -125,10 +130,9 @@ class Front:
                 await delivery.stream(reply.status_code, reply.headers, self._noted(reply, request, replica))
                 return True
             content = await reply.aread()
-        if reply.status_code == 503 and _is_overloaded(content) and len(self.replicas.ready()) > 1:
-            others = [one for one in self.replicas.ready().values() if one is not replica]
-            if min(one.in_progress for one in others) < replica.in_progress and not delivery.begun:
-                return False
+        others = any(one not in asked for one in self.replicas.ready().values())
+        if others and reply.status_code == 503 and _is_overloaded(content) and not delivery.begun:
+            return False
         self._pins.note(request.url.path, content, replica.number)
         await delivery.whole(reply.status_code, reply.headers, content)
         return True

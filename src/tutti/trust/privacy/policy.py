@@ -28,7 +28,7 @@ from tutti.providers.hosted import HostedOptions
 from tutti.trust.privacy.identifiers import IDENTIFIER_KINDS
 from tutti.trust.privacy.steps import RedactionSteps
 
-Action = Literal["allow", "refuse", "redact"]
+StepAction = Literal["allow", "refuse", "redact"]
 _STEPS = ("faces", "words", "speech")
 _METADATA = ("remove", "keep")
 
@@ -39,9 +39,9 @@ class PrivacyPolicy:
 
     metadata: Literal["remove", "keep"] = "remove"
     """`keep` lets a caller keep it; it is removed by default in any case."""
-    faces: Action = "allow"
-    words: Action = "allow"
-    speech: Action = "allow"
+    faces: StepAction = "allow"
+    words: StepAction = "allow"
+    speech: StepAction = "allow"
     """What is said: written down on this machine, and treated as words are."""
     names: tuple[str, ...] = field(default=(), repr=False)
     providers: Mapping[str, PrivacyPolicy] = field(default_factory=dict)
@@ -108,7 +108,7 @@ def _read(base: PrivacyPolicy, values: Any, where: str) -> PrivacyPolicy:
                 raise InputError(f"names in {where} of {base.source} is {value!r}; expected a list of names.")
             base = replace(base, names=tuple(value))
             continue
-        known = _METADATA if name == "metadata" else get_args(Action) if name in _STEPS else None
+        known = _METADATA if name == "metadata" else get_args(StepAction) if name in _STEPS else None
         if known is None:
             expected = ", ".join(("metadata", *_STEPS, "names"))
             raise InputError(f"{where} of {base.source} has {name!r}, which is not known; expected: {expected}.")

@@ -46,7 +46,7 @@ class Redactor:
         steps: What to do beside the removal of metadata.
         tools: With what; those of `tools_for` where not given.
         secret: What makes new names of patients and UIDs of DICOM files; the same secret gives the same ones, and
-        whoever has it can tell whose they are. A new one where not given.
+            whoever has it can tell whose they are. A new one where not given.
 
     Raises:
         MissingExtra: A step needs what is not installed.
