@@ -65,7 +65,8 @@ def test_signing_with_edits_and_a_struck_finding(radiology: Radiology, tmp_path:
         radiology.draft("K1", note(tmp_path))
     with pytest.raises(InputError, match="final already"):
         radiology.sign("K1", signer="Anna Lee", key=tmp_path / "anna.pem", text=text, struck={"F2": "no"})
-    assert radiology.cases.figures()["final"] == 1
+    figures = radiology.cases.figures()
+    assert (figures["final"], figures["agreed_share"]) == (1, 0.5)
 
 
 @pytest.mark.parametrize(

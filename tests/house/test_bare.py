@@ -87,10 +87,7 @@ NEEDING = {
     "gguf": [["convert", "model.gguf", "--into", "made"]],
     "provenance": [["provenance", "media/red.png"]],
     "vault": [["vault", "init", "keys.vault"]],
-    "radiology": [
-        ["radiology", "draft", "media/red.png", "--case", "a", "--out", "report"],
-        ["radiology", "key", "anna.pem"],
-    ],
+    "radiology": [["radiology", "draft", "media/red.png", "--case", "a", "--out", "report"]],
 }
 """The ways into each extra; that into `ray` comes after that into `search` (tests/search/test_ray_cluster.py)."""
 BARE = [

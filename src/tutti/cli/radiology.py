@@ -161,10 +161,13 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(found)
         return
-    edited = "" if found["edited_share"] is None else (
-        f" Of their words {found['edited_share']:.0%} were edited; the median time from draft to signature was "
-        f"{found['seconds_to_sign']:.0f} s."
-    )  # fmt: skip
+    edited = ""
+    if found["final"]:
+        kept = "" if found["agreed_share"] is None else f" Of their findings {found['agreed_share']:.0%} were kept."
+        edited = (
+            f"{kept} Of their words {found['edited_share']:.0%} were edited; the median time to signature was "
+            f"{found['seconds_to_sign']:.0f} s."
+        )
     print(
         f"The audit log holds, with {found['entries']} entries: {found['cases']} cases, {found['preliminary']} "
         f"preliminary, {found['final']} final, {len(found['damaged'])} damaged.{edited}"

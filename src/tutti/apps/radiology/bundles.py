@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tutti.errors import InputError, MissingExtra
@@ -81,8 +82,8 @@ def read_bundle(text: str, name: str) -> BundleText:
 
 
 def _lines(resource: dict[str, Any]) -> list[tuple[str, str]]:
-    kind = resource.get("resourceType")
-    readers = {
+    kind = str(resource.get("resourceType", ""))
+    readers: dict[str, Callable[[dict[str, Any]], list[tuple[str, str]]]] = {
         "Patient": _patient,
         "Condition": _condition,
         "Observation": _observation,

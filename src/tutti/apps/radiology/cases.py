@@ -140,19 +140,21 @@ class Cases:
         return {**after, "status": "final"}
 
     def figures(self) -> dict[str, Any]:
-        """Check all that is kept, and count: entries, cases, edits and time between draft and signature.
+        """Check all that is kept, and count: entries, cases, findings that were not struck, edits, time to signature.
 
         Raises:
             InputError: The audit log was changed.
         """
         rows = self.queue()
         finals = [row for row in rows if row["status"] == "final"]
+        struck, stated = sum(row["struck"] for row in finals), sum(len(row["findings"]) for row in finals)
         return {
             "entries": len(self.log.entries()),
             "cases": len(rows),
             "preliminary": sum(row["status"] == "preliminary" for row in rows),
             "final": len(finals),
             "damaged": [row["case"] for row in rows if row["status"] == "damaged"],
+            "agreed_share": 1 - struck / stated if stated else None,
             "edited_share": statistics.fmean(row["edited_share"] for row in finals) if finals else None,
             "seconds_to_sign": statistics.median(row["seconds_to_sign"] for row in finals) if finals else None,
         }
@@ -167,8 +169,8 @@ class Cases:
                "contradictions": len(draft["contradictions"]),
                "findings": [f"{each['name']} {each['state']}" for each in draft["findings"]]}  # fmt: skip
         if row["status"] == "final":
-            row |= {"signer": final["statement"]["signer"], "edited_share": final["edited_share"],
-                    "seconds_to_sign": final["seconds_to_sign"]}  # fmt: skip
+            row |= {"signer": final["statement"]["signer"], "struck": len(final["statement"]["struck"]),
+                    "edited_share": final["edited_share"], "seconds_to_sign": final["seconds_to_sign"]}  # fmt: skip
         return row
 
     def _status(self, body: dict[str, Any]) -> CaseStatus:

@@ -149,7 +149,7 @@ class Drafting:
         state = _state(each.probability, each.calibrated)
         self._note(name, state, source)
         side = _side_of(each.image)
-        told = {"present": "is present", "possible": "is possible", "absent": "is not seen"}[state]
+        told = {"present": "is judged present", "possible": "is possible", "absent": "is judged absent"}[state]
         sure = "calibrated" if each.calibrated else "not calibrated for this model"
         where = f"image of the {side} side" if side else "side not assessable: laterality is not stated"
         chance = f"probability {each.probability:.2f} ({sure})"

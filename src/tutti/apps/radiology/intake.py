@@ -22,6 +22,7 @@ from tutti.media.dicom import DicomHeader
 from tutti.media.limits import Limits
 from tutti.media.sources import opened
 from tutti.media.text_files import read_text
+from tutti.settings import read_settings
 from tutti.trust.clinical.contradictions import SourceKind, Stated
 from tutti.trust.clinical.identity import IdentityKind, StatedIdentity, identities, normal
 from tutti.trust.clinical.lexicon import PARTS
@@ -115,7 +116,7 @@ def read_case(
     Args:
         files: What there is.
         transcribe: Writes recordings down with times; asked only where there are recordings.
-        limits: Budgets of media.
+        limits: Budgets of media; those of the settings when not given.
         decoder: Decodes pictures; in this process when not given.
 
     Raises:
@@ -128,7 +129,7 @@ def read_case(
         raise InputError("No image and no note was given; expected at least one of them to draft from.")
     if count > _MOST_FILES:
         raise CapacityError(f"{count} files were given; a case has at most {_MOST_FILES}: leave series out.")
-    chosen = decoder or InProcess(limits or Limits())
+    chosen = decoder or InProcess(limits or Limits.from_settings(read_settings()))
     texts = [_history(path) for path in files.history]
     texts += [_plain(path, "prior") for path in files.priors]
     texts += [_given(kind, name, words) for kind, name, words in files.texts]
