@@ -15,7 +15,8 @@ from tutti.errors import InputError
 from tutti.media.text_files import stream_lines
 from tutti.trust.forensics import picture_hash, sound_prints
 
-_BLOCK = 256
+_BLOCK = 128
+"""Listed pictures that are compared at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +36,6 @@ class HashList:
     picture_labels: list[str] = field(default_factory=list)
     sound_labels: list[str] = field(default_factory=list)
     _bits: list[NDArray[np.bool_]] = field(default_factory=list)
-    _stack: NDArray[np.float32] | None = None
-    _owners: NDArray[np.int64] | None = None
     _prints: sound_prints.SoundPrint = field(default_factory=sound_prints.SoundPrint)
 
     @classmethod
@@ -69,7 +68,6 @@ class HashList:
         """Add a picture's hashes. Shapes: (W, 256)."""
         self._bits.append(bits)
         self.picture_labels.append(label)
-        self._stack = None
 
     def add_sound(self, marks: NDArray[np.int64], label: str) -> None:
         """Add a sound's landmarks. Shapes: (N, 2)."""
@@ -78,18 +76,19 @@ class HashList:
 
     def find_picture(self, pixels: NDArray[np.uint8]) -> KnownMatch | None:
         """The nearest listed picture, if one is near enough. Shapes: (H, W, 3) uint8."""
-        bits = picture_hash.picture_hash(pixels)
-        if bits is None or not self._bits:
+        query = picture_hash.picture_query(pixels)
+        if query is None or not self._bits:
             return None
-        distances = self.distances(bits[None])[0]
-        at = int(distances.argmin())
-        if distances[at] > picture_hash.CLOSE:
+        agreements = self.agreements(query[None])[0]
+        at = int(agreements.argmax())
+        if agreements[at] < picture_hash.CLOSE:
             return None
-        match = picture_hash.nearest(bits, self._bits[at])
-        how = f"{match.distance} of {picture_hash.BITS} bits differ{', mirrored' if match.mirrored else ''}"
+        match = picture_hash.nearest(query, self._bits[at])
+        how = f"{match.agreement:.0%} agreement{', mirrored' if match.mirrored else ''}"
+        beyond = (match.agreement - picture_hash.CLOSE) / (1 - picture_hash.CLOSE)
         return KnownMatch(
             label=self.picture_labels[at],
-            score=1 - match.distance / (2 * picture_hash.CLOSE),
+            score=0.5 + 0.5 * max(0.0, beyond),
             reason=f"the known picture “{self.picture_labels[at]}” ({how}{', cropped' if match.window else ''})",
         )
 
@@ -104,18 +103,18 @@ class HashList:
         reason = f"the known sound “{label}” ({match.aligned} spectral landmarks agree in time)"
         return KnownMatch(label=label, score=min(1.0, 0.5 + match.share), reason=reason)
 
-    def distances(self, bits: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Bits by which pictures, or their mirrored copies, differ from each listed one. Shapes: (N, 256) → (N, L)."""
-        if self._stack is None or self._owners is None:
-            self._stack = np.concatenate(self._bits).astype(np.float32) * 2 - 1
-            self._owners = np.cumsum([0, *(len(each) for each in self._bits[:-1])])
-        rows = []
-        for first in range(0, len(bits), _BLOCK):
-            block = bits[first : first + _BLOCK]
-            straight, turned = (each.astype(np.float32) * 2 - 1 for each in (block, picture_hash.mirrored(block)))
-            agreeing = np.maximum(straight @ self._stack.T, turned @ self._stack.T)
-            rows.append((picture_hash.BITS - np.maximum.reduceat(agreeing, self._owners, axis=1)) / 2)
-        return np.concatenate(rows).round().astype(np.int64)
+    def agreements(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How far pictures, or their mirrored copies, agree with each listed one. Shapes: (N, 256) → (N, L)."""
+        both = np.concatenate([queries, picture_hash.mirrored(queries)]).T
+        columns = []
+        for first in range(0, len(self._bits), _BLOCK):
+            block = self._bits[first : first + _BLOCK]
+            starts = np.cumsum([0, *(len(each) for each in block[:-1])])
+            found = (np.concatenate(block).astype(np.float32) * 2 - 1) @ both
+            columns.append(np.maximum.reduceat(found, starts, axis=0))
+        rows = np.concatenate(columns).T
+        best: NDArray[np.float32] = np.maximum(rows[: len(queries)], rows[len(queries) :])
+        return best
 
     def __len__(self) -> int:
         return len(self.picture_labels) + len(self.sound_labels)

@@ -54,8 +54,12 @@ def signs_undone(word: str) -> str:
     made = word
     for several, letter in _SEVERAL.items():
         made = made.replace(several, letter)
-    core = made.rstrip("!+|¡")  # at the end of a word they are what they are
-    alone = core.isdigit() or (len(core) < 2 and core != "@") or any(ord(sign) not in SIGNS for sign in core)
+    if "(" in made and ")" not in made:
+        made = made.replace("(", "c")
+    core = made.rstrip("!+|¡") or made  # at the end of a word they are what they are
+    if len(core) == 1:
+        return core.translate(SIGNS) + made[1:]  # one of many that were pulled apart
+    alone = core.isdigit() or any(ord(sign) not in SIGNS for sign in core)
     if not any(sign.isalpha() for sign in core) and alone:
         return made
     return core.translate(SIGNS) + made[len(core) :]
@@ -65,7 +69,7 @@ def upright(text: str) -> str | None:
     """A text of turned letters turned back, from its end to its beginning; None where hardly any letter is turned."""
     letters = [sign for sign in text if sign.isalpha()]
     odd = sum(sign in _ODD_TURNED for sign in letters)
-    if not letters or odd < max(1, len(letters) // 4):
+    if odd < min(2, max(1, len(letters) // 4)):
         return None
     return "".join(_TURNED.get(sign, sign) for sign in reversed(text))
 
