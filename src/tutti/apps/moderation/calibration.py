@@ -123,7 +123,8 @@ def calibrate(watcher: Watcher, examples: Sequence[Labelled], rate: float, told:
         seen.append(_looked_at(watcher, example))
         if told is not None:
             told(number, len(examples))
-    measured, heads = {}, {}
+    measured: dict[str, dict[str, Any]] = {}
+    heads: dict[str, JointHead] = {}
     for category in watcher.policy.categories:
         if category.signals.get("joint"):
             heads[category.name] = _head(category, seen, watcher.embedder.name)
@@ -135,7 +136,8 @@ def calibrate(watcher: Watcher, examples: Sequence[Labelled], rate: float, told:
 
 
 def _looked_at(watcher: Watcher, example: Labelled) -> _Seen:
-    signs, pairs = [], []
+    signs: list[ModerationSign] = []
+    pairs: list[MomentPair] = []
     for found in watcher.watch(example.part, example.caption, []):
         if isinstance(found, MomentPair):
             pairs.append(found)

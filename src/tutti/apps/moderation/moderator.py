@@ -43,7 +43,7 @@ class Moderator:
             calibration.check(policy, embedder.name)
         self.policy, self.calibration = policy, calibration
         self.watcher = Watcher(policy, embedder, reader, transcriber)
-        self._missing = []
+        self._missing: list[str] = []
         if policy.needs("words") and reader is None:
             self._missing.append("words in pictures were not read: there is no reader of text (extra ocr)")
         if policy.needs("speech") and transcriber is None:
