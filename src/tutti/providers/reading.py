@@ -173,7 +173,8 @@ class Reading(_Answering):
             part = Image(pixels)
             if isinstance(self.reader, TextFinder) and not self.reader.finds(part):
                 return None
-            lines = tuple(line for line in self.reader.read(part) if line.text.strip())
+            # What has neither a letter nor a digit is a line or a corner of a drawing that was taken for one.
+            lines = tuple(line for line in self.reader.read(part) if any(map(str.isalnum, line.text)))
         except TuttiError:
             return None  # what is wrong with the picture, the model says in its own words
         return Found(lines=lines, name=picture.name) if lines else None
