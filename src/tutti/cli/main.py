@@ -44,6 +44,10 @@ COMMANDS = {
         "tutti.cli.radiology",
         "Draft radiology reports whose every sentence has a source, order them, and sign them. A demonstration.",
     ),
+    "demo": (
+        "tutti.cli.demo",
+        "Show what Tutti does in a page for the browser: ask, search, redact, compare.",
+    ),
     "merge": ("tutti.cli.merge", "Merge a LoRA adapter into its model: a plain checkpoint."),
     "bench": ("tutti.cli.bench", "Measure how fast a model or a server answers when several ask at once."),
     "models": ("tutti.cli.models", "List the built-in models and the ways to name others."),

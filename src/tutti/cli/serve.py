@@ -14,6 +14,7 @@ from tutti.cli.options import add_json, add_model, note, positive, print_json
 from tutti.cli.serve_adapters import open_adapted, serve_adapted
 from tutti.cli.serve_clients import access_of, add_clients, aliases_of
 from tutti.cli.serve_feedback import add_feedback, check_feedback, desk_of
+from tutti.cli.serve_page import page_of
 from tutti.cli.serve_replicas import add_replicas, serve_replicas
 from tutti.cli.serve_security import EPILOG, add_security, keep_uploads_in_memory, sealed_opener, sealers, tls_of
 from tutti.errors import InputError
@@ -33,8 +34,8 @@ then, with any OpenAI client:
 and with Anthropic's:
   client = anthropic.Anthropic(base_url="http://127.0.0.1:8000", api_key="none")
 
-Pages: / (ask with a file), /docs, /health, /metrics; none asks anything of the network. The log is JSON on stderr,
-without media or words. Ctrl-C refuses new requests and finishes those in progress.
+Pages: / (ask with a file), /ui (extra ui), /docs, /health, /metrics; none asks anything of the network. The log is
+JSON on stderr, without media or words. Ctrl-C refuses new requests and finishes those in progress.
 """
 
 
@@ -79,6 +80,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_feedback(parser)
     add_replicas(parser)
     add_security(parser)
+    parser.add_argument("--no-page", action="store_true", help="no page at /ui, which the extra ui brings")
     parser.add_argument("--otel", action="store_true", help="send spans to OTEL_EXPORTER_OTLP_ENDPOINT")
     parser.add_argument(
         "--drain-seconds", type=positive(float), default=30.0, metavar="S", help="longest wait at the end (default: 30)"
@@ -177,6 +179,9 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
         ignore_tools=arguments.ignore_tools,
         aliases=aliases_of(arguments.alias, name),
         feedback=desk_of(arguments),
+        page=None
+        if arguments.no_page or sealer_of is not None or published
+        else page_of(provider, name, limits, decoder),
     )
     server = make_server(provider, name, listen, keys, limits, opener, telemetry, offer)
     serve_adapted(server, adapted)

@@ -12,7 +12,8 @@ from tutti.cli.serve_clients import access_of
 from tutti.errors import InputError
 
 _OF_THE_DOOR = frozenset(
-    "replicas host port json keys requests_per_minute tls_cert tls_key tls_client_ca new_key command run debug".split()
+    "replicas host port json keys requests_per_minute tls_cert tls_key tls_client_ca new_key command run debug "
+    "no_page".split()
 )
 """Arguments that the replicas are not given, or not as they are."""
 
@@ -30,7 +31,7 @@ def add_replicas(parser: argparse.ArgumentParser) -> None:
 
 def replica_command(arguments: argparse.Namespace) -> list[str]:
     """What each replica runs: the same options, at a port of its own on this machine."""
-    words = [sys.executable, "-m", "tutti", "serve", "--port", "0", "--json"]
+    words = [sys.executable, "-m", "tutti", "serve", "--port", "0", "--json", "--no-page"]
     for name, value in vars(arguments).items():
         flag = f"--{name.replace('_', '-')}"
         if name in _OF_THE_DOOR or value is None or value is False or callable(value):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,10 +12,11 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as FrameworkError
 
 from tutti import __version__
-from tutti.errors import TuttiError
+from tutti.errors import CapacityError, TuttiError
 from tutti.serve import pages
 from tutti.serve.access import Access
-from tutti.serve.applications import Application, include
+from tutti.serve.admission import Admission, Cost
+from tutti.serve.applications import Application, MountedPage, include
 from tutti.serve.errors import (
     Refusal,
     kind_of,
@@ -47,7 +48,11 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(
-    service: Service, keys: Keys, applications: Sequence[Application] = (), access: Access | None = None
+    service: Service,
+    keys: Keys,
+    applications: Sequence[Application] = (),
+    access: Access | None = None,
+    page: MountedPage | None = None,
 ) -> FastAPI:
     """The server as an ASGI application.
 
@@ -56,6 +61,7 @@ def create_app(
         keys: Of tenants; without any, programs on this machine are served.
         applications: More routes, each application's under `/apps/NAME`.
         access: Which browser pages from elsewhere may ask; none if not given.
+        page: A page for people, mounted beside the routes.
 
     Raises:
         InputError: Two applications have one name.
@@ -66,6 +72,8 @@ def create_app(
         yield
         service.admission.draining = True
         service.close()
+        if page is not None:
+            page.close()
 
     app = FastAPI(
         title="Tutti",
@@ -80,10 +88,26 @@ def create_app(
     app.include_router(Routes(service).router())
     app.include_router(pages.router())
     include(app, applications)
+    if page is not None:
+        app.mount(page.path, page.app(lambda: _reserved(service.admission)))
     access = access or Access()
     app.add_middleware(Gate, keys=keys, admission=service.admission, metrics=service.metrics, access=access)
     _handle_errors(app, service)
     return app
+
+
+@contextmanager
+def _reserved(admission: Admission) -> Iterator[None]:
+    """The place of an answer that a page makes, counted with all others."""
+    try:
+        place = admission.admitted(Cost())
+        place.__enter__()
+    except Refusal as error:
+        raise CapacityError(str(error)) from None
+    try:
+        yield
+    finally:
+        place.__exit__(None, None, None)
 
 
 def _handle_errors(app: FastAPI, service: Service) -> None:

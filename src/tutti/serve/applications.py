@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from fastapi import APIRouter, FastAPI, Request
+from starlette.types import ASGIApp
 
 from tutti.errors import InputError
 
@@ -17,6 +19,8 @@ TenantOf: TypeAlias = Callable[[Request], str]
 """Whose a request is: the tenant of its key, or `gate.LOCAL_TENANT` where there are no keys."""
 PREFIX = "/apps"
 """What their addresses begin with."""
+PAGE = "/ui"
+"""Where a page is mounted, and where browsers are asked for a key."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
@@ -38,6 +42,27 @@ class Application(Protocol):
         Args:
             tenant_of: Tells whose a request is; what an application keeps it keeps for each tenant apart.
         """
+        ...
+
+
+class MountedPage(Protocol):
+    """A page with routes of its own, behind the same gate; browsers give the key as the password of HTTP Basic."""
+
+    @property
+    def path(self) -> str:
+        """Where it is mounted; below `PAGE`."""
+        ...
+
+    def app(self, reserve: Callable[[], AbstractContextManager[None]]) -> ASGIApp:
+        """Its application of ASGI.
+
+        Args:
+            reserve: Entered while it makes an answer; raises `CapacityError` where there is no room for one.
+        """
+        ...
+
+    def close(self) -> None:
+        """Remove what it keeps, when the server ends."""
         ...
 
 

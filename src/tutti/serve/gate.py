@@ -14,9 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tutti.serve import logs
 from tutti.serve.access import Access, is_preflight
 from tutti.serve.admission import Admission
-from tutti.serve.applications import PREFIX
+from tutti.serve.applications import PAGE, PREFIX
 from tutti.serve.errors import ErrorStatus, Refusal, kind_of, respond_to
-from tutti.serve.keys import Keys
+from tutti.serve.keys import Keys, bearer_of_basic
 from tutti.serve.metrics import Metrics
 from tutti.serve.pages import PATHS
 from tutti.serve.responses import ClientGone, bounded
@@ -83,7 +83,8 @@ class Gate:
                 record.status = message["status"]
                 given = message.get("headers", ())
                 names = {name for name, _ in given}  # a replica behind the door has told a page already
-                message["headers"] = [*given, *ids, *(one for one in told if one[0] not in names), *_SAFE]
+                asked = _ASKING if record.status == 401 and _is_page(scope) else ()
+                message["headers"] = [*given, *ids, *(one for one in told if one[0] not in names), *_SAFE, *asked]
             await send(message)
 
         try:
@@ -132,7 +133,7 @@ class Gate:
                 await self._preflight(request, record, send)
                 return
             public = request.method in ("GET", "HEAD") and request.url.path in PUBLIC
-            record.tenant = "public" if public else self._tenant(request.headers)
+            record.tenant = "public" if public else self._tenant(request.headers, is_page=_is_page(scope))
             scope["state"]["tenant"] = record.tenant
             if request.method not in _READING:
                 self._admission.check_rate(record.tenant)
@@ -164,10 +165,13 @@ class Gate:
         else:
             logs.log_bug(error, request=record.id)
 
-    def _tenant(self, headers: Headers) -> str:
+    def _tenant(self, headers: Headers, *, is_page: bool = False) -> str:
         if len(self._keys):
-            plain = headers.get("x-api-key") or _offered_key(headers)
-            tenant = self._keys.tenant(headers.get("authorization"), plain)
+            authorization = headers.get("authorization")
+            if is_page:
+                authorization = bearer_of_basic(authorization)
+                self._check_same_page(headers)
+            tenant = self._keys.tenant(authorization, headers.get("x-api-key") or _offered_key(headers))
             if tenant is None:
                 raise Refusal(_NO_KEY, "No valid key was given; send one as: Authorization: Bearer KEY.", cause="key")
             return tenant
@@ -180,6 +184,17 @@ class Gate:
                 cause="origin",
             )
         return LOCAL_TENANT
+
+    @staticmethod
+    def _check_same_page(headers: Mapping[str, str]) -> None:
+        """Refuse what a page from elsewhere asks for: a browser adds the key that it remembers to that, too."""
+        origin = headers.get("origin")
+        followed = headers.get("sec-fetch-mode") == "navigate"  # a link to here shows the page, and tells nothing
+        foreign = not followed and headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
+        if foreign or (origin is not None and origin.rpartition("://")[2] != headers.get("host")):
+            raise Refusal(
+                _FOREIGN, "Pages from elsewhere may not use this one; open it by its address.", cause="origin"
+            )
 
     def _log(self, scope: Scope, record: _Record) -> None:
         seconds = time.perf_counter() - record.begun
@@ -205,6 +220,12 @@ def _route(scope: Scope) -> str:
     return f"{PREFIX}/{scope['path'].split('/')[2]}{route}"
 
 
+def _is_page(scope: Scope) -> bool:
+    return bool(scope["path"] == PAGE or scope["path"].startswith(f"{PAGE}/"))
+
+
+_ASKING = ((b"www-authenticate", b'Basic realm="Tutti: any name, and your key as the password", charset="UTF-8"'),)
+"""Makes a browser ask for the key; only of the page, since programs send theirs unasked."""
 _IDS = (b"x-request-id", b"request-id")
 """Where clients of OpenAI and of Anthropic look for a request's id."""
 _SAFE = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))

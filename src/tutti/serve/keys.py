@@ -6,6 +6,7 @@ is refused by its length.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
@@ -75,6 +76,18 @@ class Keys:
             if hmac.compare_digest(known, given):
                 found = tenant
         return found
+
+
+def bearer_of_basic(authorization: str | None) -> str | None:
+    """The header of a browser that was asked for a key: its password is the key (RFC 7617); others stay as they are."""
+    scheme, _, coded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return authorization
+    try:
+        _, _, key = base64.b64decode(coded.strip(), validate=True).decode().partition(":")
+    except ValueError:  # of base64 and of UTF-8
+        return None
+    return f"Bearer {key}"
 
 
 def new_key(tenant: str) -> tuple[str, str]:

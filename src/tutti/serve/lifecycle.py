@@ -20,7 +20,7 @@ from tutti.interfaces import Embedder, Responder, Transcriber
 from tutti.serve.access import Access
 from tutti.serve.admission import Admission, ServerLimits
 from tutti.serve.app import create_app
-from tutti.serve.applications import Application
+from tutti.serve.applications import Application, MountedPage
 from tutti.serve.feedback import FeedbackDesk
 from tutti.serve.keys import Keys
 from tutti.serve.media_parts import MediaOpener
@@ -63,6 +63,8 @@ class ServerOptions:
     """Other names by which clients may call the model."""
     feedback: FeedbackDesk | None = None
     """Keeps what is thought of answers; None keeps nothing."""
+    page: MountedPage | None = None
+    """A page for people."""
 
 
 class _Protocol(H11Protocol):
@@ -159,7 +161,8 @@ def make_server(
     offer.access.check(bool(len(keys)))
     service = Service(model, name, limits, opener, telemetry, ignore_tools=offer.ignore_tools, aliases=offer.aliases)
     service.feedback = offer.feedback
-    return Server(config_of(create_app(service, keys, offer.applications, offer.access), listen, sockets=True), service)
+    app = create_app(service, keys, offer.applications, offer.access, offer.page)
+    return Server(config_of(app, listen, sockets=True), service)
 
 
 def config_of(app: ASGIApp, listen: ListenOptions, *, sockets: bool = False) -> uvicorn.Config:

@@ -1,0 +1,16 @@
+"""The page: what Tutti does, for people who open no terminal. Gradio draws it (extra `ui`); other rooms do the work.
+
+The handlers here know nothing of Gradio and are tried without it; `layout` alone draws.
+"""
+
+from typing import TYPE_CHECKING
+
+from tutti._lazy import doors
+
+if TYPE_CHECKING:
+    from tutti.apps.page.page import Page as Page
+    from tutti.apps.page.page import PageOptions as PageOptions
+
+_DOORS = {"Page": "tutti.apps.page.page:Page", "PageOptions": "tutti.apps.page.page:PageOptions"}
+
+__getattr__, __dir__ = doors(__name__, _DOORS)

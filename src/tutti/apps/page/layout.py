@@ -1,0 +1,72 @@
+"""The whole page as Gradio draws it, and the application of ASGI that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tutti.apps.page import tab_ask, tab_compare, tab_redact, tab_search
+from tutti.apps.page.page import PATH, PageOptions, Reserve
+from tutti.apps.page.rooms import Rooms, make_rooms
+from tutti.apps.page.theme import CSS, theme
+from tutti.model import Model
+
+
+def make(options: PageOptions, opens: Callable[[str], Model], folder: Path, reserve: Reserve) -> tuple[Any, Any]:
+    """The application, and what has to be entered around it.
+
+    Args:
+        options: What the page offers.
+        opens: From a model's name to the model.
+        folder: Of the page's files; the only one that it sends any from.
+        reserve: Entered while an answer is made.
+
+    Returns:
+        An ASGI application, and its lifespan as an async context manager.
+    """
+    import gradio as gr
+    from fastapi import FastAPI
+
+    holder = gr.mount_gradio_app(
+        FastAPI(openapi_url=None),
+        _blocks(make_rooms(options, opens, folder, reserve)),
+        path=PATH,
+        allowed_paths=[],
+        show_error=False,
+        max_file_size=options.max_upload_bytes,
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        pwa=False,
+        theme=theme(),
+        css=CSS,
+    )
+    return holder.routes[-1].app, holder.router.lifespan_context(holder)
+
+
+def _blocks(rooms: Rooms) -> Any:
+    import gradio as gr
+
+    with gr.Blocks(title="Tutti", analytics_enabled=False, fill_width=True) as page:
+        minutes = rooms.options.keep_s / 60
+        gr.Markdown(
+            f"## Tutti\nFiles and conversations are removed {minutes:,.0f} minutes after their last use.",
+            elem_id="title",
+        )
+        with gr.Tabs() as tabs:
+            with gr.Tab("Ask", id="ask"):
+                parts = tab_ask.build(rooms)
+            with gr.Tab("Search", id="search"):
+                tab_search.build(rooms, parts.question, tabs)
+            with gr.Tab("Redact", id="redact"):
+                tab_redact.build(rooms, parts.session)
+            if len(rooms.models.names) > 1:
+                with gr.Tab("Compare", id="compare"):
+                    tab_compare.build(rooms, parts.session)
+        load, given, shown = parts.load
+        page.load(load, given, shown, api_visibility="private")
+    page.queue(max_size=64)
+    return page

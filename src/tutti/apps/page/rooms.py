@@ -1,0 +1,118 @@
+"""What the tabs share: the rooms that do the work, whose a request is, and errors as people read them."""
+
+from __future__ import annotations
+
+import html
+import mimetypes
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tutti.apps.page.asking import AskRoom
+from tutti.apps.page.comparing import CompareRoom
+from tutti.apps.page.conversations import Dialogues
+from tutti.apps.page.feedback import FeedbackFile
+from tutti.apps.page.models import Models
+from tutti.apps.page.page import PATH, PageOptions, Reserve
+from tutti.apps.page.redacting import RedactRoom
+from tutti.apps.page.searching import SearchRoom
+from tutti.errors import TuttiError
+from tutti.media import Limits
+from tutti.model import Model
+from tutti.settings import read_settings
+
+LOCAL = "local"
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What the handlers of the tabs work with."""
+
+    options: PageOptions
+    folder: Path
+    reserve: Reserve
+    models: Models
+    dialogues: Dialogues
+    asking: AskRoom
+    searching: SearchRoom
+    redacting: RedactRoom
+    comparing: CompareRoom
+    feedback: FeedbackFile
+
+
+def make_rooms(options: PageOptions, opens: Callable[[str], Model], folder: Path, reserve: Reserve) -> Rooms:
+    """The rooms of a page."""
+    models = Models(options.models, opens)
+    asking = AskRoom(models, Limits.from_settings(read_settings()))
+    return Rooms(
+        options,
+        folder,
+        reserve,
+        models,
+        Dialogues(options.keep_s),
+        asking,
+        SearchRoom(options.indexes, models),
+        RedactRoom(folder, opens),
+        CompareRoom(asking),
+        FeedbackFile(options.feedback),
+    )
+
+
+def tenant_of(request: Any) -> str:
+    """Whose a request of Gradio's is: what the server's gate has found, or `local`."""
+    state = getattr(getattr(request, "request", None), "state", None)
+    return str(getattr(state, "tenant", None) or LOCAL)
+
+
+@contextmanager
+def told(folder: Path) -> Iterator[None]:
+    """Show errors of the tree as the sentences that they are, without the page's own folder in them."""
+    import gradio as gr
+
+    try:
+        yield
+    except TuttiError as error:
+        raise gr.Error(
+            html.escape(without_folder(str(error), folder), quote=False), duration=None, print_exception=False
+        ) from None
+
+
+def without_folder(text: str, folder: Path) -> str:
+    """A sentence in which files of the page's folder go by their names."""
+    return re.sub(rf"{re.escape(str(folder))}/(?:[^/\s]+/)?", "", text)
+
+
+def choices(models: Models) -> list[tuple[str, str]]:
+    """The models as people choose them: where an answer comes from elsewhere, the name says so."""
+    from tutti.providers.registry import is_hosted
+
+    told = "{} (elsewhere: questions and files are sent there)"
+    return [(told.format(name) if is_hosted(name) else name, name) for name in models.names]
+
+
+def player(path: str, start_s: float | None = None, end_s: float | None = None) -> str:
+    """A file of the page's folder as HTML: a player from its time, a picture, or a link."""
+    times = f"#t={start_s:.1f}" + (f",{end_s:.1f}" if end_s is not None else "") if start_s is not None else ""
+    address = html.escape(f"{PATH}/gradio_api/file={quote(path)}{times}", quote=True)
+    name = html.escape(Path(path).name, quote=True)
+    kind = (mimetypes.guess_type(path)[0] or "").partition("/")[0]
+    if kind in {"video", "audio"}:
+        return f'<div class="player"><{kind} src="{address}" controls title="{name}"></{kind}></div>'
+    if kind == "image":
+        return f'<div class="player"><img src="{address}" alt="{name}"></div>'
+    return f'<div class="player"><a href="{address}" download>{name}</a></div>'
+
+
+def listed(lines: tuple[str, ...] | list[str]) -> str:
+    """Lines as Markdown, each as it is: what media say is no markup."""
+    return "\n".join(f"- {plain(line)}" for line in lines)
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    escaped = html.escape(" ".join(text.split()), quote=False)
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+!|$~" else sign for sign in escaped)

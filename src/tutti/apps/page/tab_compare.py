@@ -1,0 +1,63 @@
+"""The tab Compare, as Gradio draws it. Annotations are no strings here: Gradio looks at them for the request."""
+
+from typing import Any
+
+from tutti.apps.page.comparing import Duel
+from tutti.apps.page.rooms import Rooms, choices, listed, tenant_of, told
+
+
+def build(rooms: Rooms, session: Any) -> None:
+    """Draw the tab.
+
+    Args:
+        rooms: What compares.
+        session: Id of the person's conversation, whose stop ends the work.
+    """
+    import gradio as gr
+
+    names = list(rooms.models.names)
+    duel = gr.State(None)
+    with gr.Row():
+        first = gr.Dropdown(choices(rooms.models), value=names[0], label="One model", min_width=160)
+        second = gr.Dropdown(choices(rooms.models), value=names[-1], label="The other", min_width=160)
+    question = gr.MultimodalTextbox(
+        label="Question for both", placeholder="Write a question, and add files", file_count="multiple", stop_btn=True
+    )
+    with gr.Row():
+        left = gr.Textbox(label="Left", lines=5, interactive=False, min_width=260)
+        right = gr.Textbox(label="Right", lines=5, interactive=False, min_width=260)
+    with gr.Row():
+        buttons = [gr.Button(f"{word.capitalize()}", min_width=90) for word in ("left", "equal", "right")]
+    result = gr.Markdown("Which answer is better? The names are told once you have chosen.")
+
+    def ask(given: dict[str, Any], one: str, other: str, known: str, request: gr.Request) -> Any:
+        tenant = tenant_of(request)
+        dialogue = rooms.dialogues.get(tenant, known)
+        dialogue.stop.clear()
+        with told(rooms.folder), rooms.reserve():
+            made = rooms.comparing.ask(
+                str(given.get("text") or ""), given.get("files") or [], (one, other), dialogue, tenant=tenant
+            )
+        if made is None:
+            return None, "", "", "Stopped."
+        return made, *made.texts, "Which answer is better?"
+
+    def choose(choice: str, made: Duel | None, request: gr.Request) -> Any:
+        if made is None:
+            return gr.skip(), "Ask something first."
+        with told(rooms.folder):
+            return None, listed(rooms.comparing.choose(made, choice, tenant=tenant_of(request)))
+
+    def end(known: str, request: gr.Request) -> None:
+        rooms.dialogues.get(tenant_of(request), known).stop.set()
+
+    question.submit(
+        ask,
+        [question, first, second, session],
+        [duel, left, right, result],
+        api_visibility="private",
+        concurrency_limit=rooms.options.at_once,
+    )
+    question.stop(end, session, None, queue=False, api_visibility="private")
+    for button, word in zip(buttons, ("left", "equal", "right"), strict=True):
+        button.click(choose, [gr.State(word), duel], [duel, result], api_visibility="private")

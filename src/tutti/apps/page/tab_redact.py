@@ -1,0 +1,79 @@
+"""The tab Redact, as Gradio draws it. Annotations are no strings here: Gradio looks at them for the request."""
+
+from typing import Any
+
+from tutti.apps.page.redacting import Stopped
+from tutti.apps.page.rooms import Rooms, listed, player, tenant_of, told
+
+
+def build(rooms: Rooms, session: Any) -> None:
+    """Draw the tab.
+
+    Args:
+        rooms: What redacts.
+        session: Id of the person's conversation, whose stop ends the work.
+    """
+    import gradio as gr
+
+    with gr.Row():
+        with gr.Column(min_width=260):
+            file = gr.File(
+                label="A picture, recording, film or DICOM file", type="filepath", height=140, elem_id="redact-file"
+            )
+            names = gr.Textbox(label="Names to cover, one a line", lines=3)
+        with gr.Column(min_width=260):
+            faces = gr.Checkbox(value=True, label="Cover faces")
+            words = gr.Checkbox(value=True, label="Cover words that identify", info="Mail, phone, plates, cards, names")
+            speech = gr.Checkbox(label="Silence speech that identifies", info="Of recordings and films")
+            with gr.Row():
+                go = gr.Button("Redact", variant="primary", min_width=120)
+                stop = gr.Button("Stop", min_width=80)
+    result = gr.Markdown(elem_id="redacted")
+    with gr.Row():
+        with gr.Column(min_width=280):
+            before = gr.AnnotatedImage(label="Before, with what was found", visible=False)
+        with gr.Column(min_width=280):
+            after = gr.HTML(label="After")
+    files = gr.Files(label="The copy, and the record of what was done", visible=False)
+
+    def redact(
+        path: str | None,
+        listed_names: str,
+        cover_faces: bool,
+        cover_words: bool,
+        cover_speech: bool,
+        known: str,
+        request: gr.Request,
+        progress: Any = gr.Progress(),  # noqa: B008 this is how Gradio is asked for one
+    ) -> Any:
+        dialogue = rooms.dialogues.get(tenant_of(request), known)
+        dialogue.stop.clear()
+
+        def step(done: float) -> None:
+            if dialogue.stop.is_set():
+                raise Stopped("Stopped; nothing was written.")
+            progress(done, desc="Redacting")
+
+        with told(rooms.folder), rooms.reserve():
+            step(0.0)
+            view = rooms.redacting.redact(
+                path, names=listed_names, faces=cover_faces, words=cover_words, speech=cover_speech, progress=step
+            )
+        shown = gr.update(visible=False)
+        if view.kind == "picture":
+            shown = gr.update(value=(path, [(mark.box, mark.label) for mark in view.marks]), visible=True)
+        done = gr.update(value=[view.copy, view.record], visible=True)
+        return listed(view.lines), shown, player(view.copy), done
+
+    def end(known: str, request: gr.Request) -> None:
+        rooms.dialogues.get(tenant_of(request), known).stop.set()
+
+    given = [file, names, faces, words, speech, session]
+    go.click(
+        redact,
+        given,
+        [result, before, after, files],
+        api_visibility="private",
+        concurrency_limit=rooms.options.at_once,
+    )
+    stop.click(end, session, None, queue=False, api_visibility="private")

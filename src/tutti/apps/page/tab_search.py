@@ -1,0 +1,97 @@
+"""The tab Search, as Gradio draws it. Annotations are no strings here: Gradio looks at them for the request."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tutti.apps.page.rooms import Rooms, player, tenant_of, told
+from tutti.apps.page.searching import Found, copy_for_showing
+
+_ASKED_ABOUT = 4
+
+
+def build(rooms: Rooms, question: Any, tabs: Any) -> None:
+    """Draw the tab.
+
+    Args:
+        rooms: What searches.
+        question: The box of the tab Ask.
+        tabs: All tabs, to change to Ask.
+    """
+    import gradio as gr
+
+    names = list(rooms.options.indexes)
+    if not names:
+        gr.Markdown("Start the page with `--index DB` to search here; `tutti index FOLDER --into DB` makes one.")
+    found = gr.State(list)
+    with gr.Row():
+        index = gr.Dropdown(names, value=names[0] if names else None, label="Index", min_width=160)
+        words = gr.Textbox(label="Words", placeholder="a dog on the beach", scale=3, min_width=240)
+    with gr.Accordion("Like a file, conditions, moments", open=False):
+        like = gr.File(label="Something to be like", type="filepath", height=120)
+        where = gr.Textbox(label="Condition on columns", placeholder="price < 50 and stock > 0")
+        moments = gr.Checkbox(label="All moments of films and recordings")
+        top = gr.Slider(1, 50, value=12, step=1, label="Most results")
+    with gr.Row():
+        go = gr.Button("Search", variant="primary", min_width=140)
+        about = gr.Button("Ask about the first of these", min_width=140)
+    count = gr.Markdown()
+    gallery = gr.Gallery(label="Results", columns=3, height="auto", allow_preview=False, interactive=False)
+    shown = gr.HTML()
+
+    def search(
+        name: str, text: str, file: str | None, condition: str, every: bool, most: float, request: gr.Request
+    ) -> Any:
+        with told(rooms.folder), rooms.reserve():
+            hits = rooms.searching.search(
+                name or "",
+                text,
+                like=file,
+                where=condition,
+                moments=every,
+                top=int(most),
+                tenant=tenant_of(request),
+            )
+        pictures = [(_thumbnail(hit, rooms.folder), hit.caption) for hit in hits]
+        said = f"{len(hits)} found; choose one to see or hear it." if hits else "Nothing was found."
+        return hits, pictures, said, ""
+
+    def show(hits: list[Found], data: gr.SelectData) -> str:
+        with told(rooms.folder):
+            hit = hits[data.index]
+            return player(copy_for_showing(hit, rooms.folder), hit.start_s, hit.end_s)
+
+    def ask_about(hits: list[Found]) -> Any:
+        here = [hit for hit in hits if hit.path is not None and Path(hit.path).is_file() and hit.modality != "text"]
+        if not here:
+            gr.Info("Search first, for something that is not words alone.")
+            return gr.skip(), gr.skip()
+        with told(rooms.folder):
+            files = [copy_for_showing(hit, rooms.folder) for hit in here[:_ASKED_ABOUT]]
+        return {"text": "What do these have in common?", "files": files}, gr.Tabs(selected="ask")
+
+    given = [index, words, like, where, moments, top]
+    gr.on(
+        [go.click, words.submit],
+        search,
+        given,
+        [found, gallery, count, shown],
+        api_visibility="private",
+        concurrency_limit=rooms.options.at_once,
+    )
+    gallery.select(show, found, shown, api_visibility="private")
+    about.click(ask_about, found, [question, tabs], api_visibility="private")
+
+
+def _thumbnail(hit: Found, folder: Path) -> str:
+    place = Path(tempfile.mkdtemp(dir=folder))
+    if hit.thumbnail is not None:
+        (place / "thumbnail.jpg").write_bytes(hit.thumbnail)
+        return str(place / "thumbnail.jpg")
+    from PIL import Image, ImageDraw, ImageFont
+
+    picture = Image.new("RGB", (320, 240), "#e2e8f0")
+    font = ImageFont.load_default(36)
+    ImageDraw.Draw(picture).text((160, 120), hit.modality, fill="#334155", font=font, anchor="mm")
+    picture.save(place / "thumbnail.png")
+    return str(place / "thumbnail.png")

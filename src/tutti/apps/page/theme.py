@@ -1,0 +1,49 @@
+"""One calm look, light and dark: fonts of the reader's own system, colours whose contrast is enough (WCAG 2.2, AA)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+CSS = """
+.gradio-container { max-width: 1100px !important; margin: 0 auto !important; }
+.dark { --color-accent: var(--primary-400); }
+#title p { margin: 0; }
+#verdicts li, #redacted li { overflow-wrap: anywhere; }
+[aria-label="Share"] { display: none !important; }
+.player video, .player img { max-width: 100%; max-height: 60vh; }
+.player audio { width: 100%; }
+@media (max-width: 600px) {
+  .gradio-container .main { padding: 10px !important; min-width: 0 !important; }
+}
+"""
+
+
+def theme() -> Any:
+    """The theme of Gradio, with no font from elsewhere."""
+    import gradio as gr
+
+    sans = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+    made = gr.themes.Base(
+        primary_hue="teal",
+        neutral_hue="slate",
+        font=sans,
+        font_mono=("ui-monospace", "Menlo", "Consolas", "monospace"),
+        radius_size="md",
+    )
+    return made.set(
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_text_color="white",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_text_color_dark="white",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_label_text_color="*neutral_700",
+        block_label_text_color_dark="*neutral_200",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
+        color_accent="*primary_700",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
+    )

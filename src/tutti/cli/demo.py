@@ -1,0 +1,149 @@
+"""Show what Tutti does in a page for the browser: ask, search, redact, compare."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tutti.cli.options import add_json, add_quantize, check_output, note, positive, print_json, told_of_loading
+from tutti.errors import InputError
+
+if TYPE_CHECKING:
+    from tutti.apps.page import PageOptions
+    from tutti.model import Model
+
+_EPILOG = """examples:
+  tutti demo                                      tutti-mini at http://127.0.0.1:7860/ui, for this machine only
+  tutti demo --open --index photos.db             open the browser; with a tab to search
+  tutti demo --model tutti-mini --model path/to/checkpoint    two models, to compare side by side and without names
+  tutti demo --host 0.0.0.0 --keys keys.txt       for others; the browser asks for a key (tutti serve --new-key NAME)
+  tutti demo --feedback verdicts.jsonl            keep thumbs and right answers
+
+Uploads lie in a folder of their own, readable by you alone, and are removed after --keep-minutes and at the end. The
+page asks nothing of the network. The routes of `tutti serve` are there, too. Ctrl-C stops it.
+"""
+_DRAIN_S = 5.0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.epilog = _EPILOG
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="NAME",
+        help="a model that can be asked, as for `tutti ask`; may be repeated (default: TUTTI_MODEL, else tutti-mini)",
+    )
+    add_quantize(parser)
+    parser.add_argument(
+        "--index", action="append", default=[], metavar="DB", help="a database of `tutti index`; may be repeated"
+    )
+    parser.add_argument("--feedback", type=Path, metavar="FILE", help="file for thumbs and right answers, JSON lines")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
+    parser.add_argument("--port", type=int, default=7860, metavar="N", help="port to listen at; 0 chooses a free one")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="tenants and digests of their keys, one a line")
+    parser.add_argument(
+        "--keep-minutes", type=positive(float), default=60.0, metavar="M", help="how long uploads are kept (60)"
+    )
+    parser.add_argument("--max-upload-mb", type=positive(float), default=200.0, metavar="N", help="largest file (200)")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    add_json(parser, "one JSON object when the page is ready")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serve the page until a signal comes.
+
+    Raises:
+        MissingExtra: Gradio is not installed.
+        InputError: The page would be open to others without a key, its port is in use, or there is no such index.
+        CheckpointError: There is no such model.
+    """
+    from tutti.apps.page.page import is_installed
+    from tutti.errors import MissingExtra
+    from tutti.serve.keys import Keys
+    from tutti.serve.lifecycle import ListenOptions, check_exposure
+    from tutti.settings import read_settings
+
+    if not is_installed():
+        raise MissingExtra("The page", "ui")
+    settings = read_settings()
+    keys = Keys.read(arguments.keys, settings.api_keys)
+    listen = ListenOptions(host=arguments.host, port=arguments.port, drain_seconds=_DRAIN_S)
+    check_exposure(listen, keys)
+    if arguments.feedback is not None:
+        check_output(arguments.feedback)
+    names = list(dict.fromkeys(arguments.model or [settings.model]))
+    options = _options(arguments, names)
+    _serve(arguments, options, listen, keys)
+
+
+def _options(arguments: argparse.Namespace, names: list[str]) -> PageOptions:
+    from tutti.apps.page.page import PageOptions
+
+    indexes: dict[str, str] = {}
+    for folder in arguments.index:
+        if not Path(folder).expanduser().is_dir():
+            raise InputError(f"{folder} does not exist; make a database with: tutti index FOLDER --into {folder}")
+        name = Path(folder).expanduser().resolve().name
+        if name in indexes:
+            raise InputError(f"Two databases are called {name}; rename one, since people choose by name.")
+        indexes[name] = str(Path(folder).expanduser())
+    return PageOptions(
+        models=names,
+        indexes=indexes,
+        feedback=arguments.feedback,
+        keep_s=60.0 * arguments.keep_minutes,
+        max_upload_bytes=int(arguments.max_upload_mb * 2**20),
+    )
+
+
+def _serve(arguments: argparse.Namespace, options: PageOptions, listen: Any, keys: Any) -> None:
+    import tutti
+    from tutti.apps.page import Page
+    from tutti.media import Limits, Workers
+    from tutti.serve import logs
+    from tutti.serve.admission import ServerLimits
+    from tutti.serve.lifecycle import ServerOptions, make_server, run_announced
+    from tutti.serve.media_parts import MediaOpener
+    from tutti.settings import read_settings
+
+    workers = Workers()
+    decoder = workers.decoder(Limits.from_settings(read_settings()))
+    opened: dict[str, Model] = {}
+
+    def opens(name: str) -> Model:
+        if name not in opened:
+            more = {"quantize": arguments.quantize} if name in options.models else {}
+            opened[name] = tutti.load(name, decoder=decoder, told=told_of_loading(), **more)
+        return opened[name]
+
+    page = Page(options, opens)
+    threading.Thread(target=page.prepare, daemon=True).start()
+    first = opens(options.models[0])  # an error shows here rather than in the page
+    name = first.name.rstrip("/").rpartition("/")[2]
+    limits = ServerLimits(max_body_bytes=options.max_upload_bytes, body_seconds=600.0)
+    offer = ServerOptions(page=page)
+    server = make_server(first.provider, name, listen, keys, limits, MediaOpener(decoder), None, offer)  # type: ignore[arg-type]
+    logs.configure()
+
+    def ready(url: str) -> None:
+        address = f"{url}/ui"
+        if arguments.json:
+            print_json({"url": address, "models": list(options.models), "pid": os.getpid(), "keys": len(keys)})
+        else:
+            who = f"for holders of {len(keys)} keys" if len(keys) else "for this machine only"
+            note(f"The page is at {address}, {who}. Ctrl-C stops it.")
+        if arguments.open:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    try:
+        listened = run_announced(server, ready)
+    finally:
+        workers.close()
+    if not listened:
+        raise InputError(f"Port {listen.port} of {listen.host} is not free; give another with --port.")

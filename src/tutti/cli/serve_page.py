@@ -1,0 +1,31 @@
+"""The page for people beside a server's routes, where the extra `ui` is installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tutti.apps.page import Page
+
+
+def page_of(provider: Any, name: str, limits: Any, decoder: Any) -> Page | None:
+    """The page over the model that is served, or None without the extra. It is drawn when it is first opened.
+
+    Args:
+        provider: What answers.
+        name: What clients call it.
+        limits: Of the server.
+        decoder: Decodes for other models that the page opens.
+    """
+    from tutti.apps.page.page import Page, PageOptions, is_installed
+
+    if not is_installed():
+        return None
+    import tutti
+    from tutti.model import Model
+
+    def opens(wanted: str) -> Model:
+        return Model(provider) if wanted == name else tutti.load(wanted, decoder=decoder)
+
+    options = PageOptions(models=(name,), max_upload_bytes=limits.max_body_bytes, at_once=limits.max_running)
+    return Page(options, opens)

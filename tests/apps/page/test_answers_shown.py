@@ -1,0 +1,254 @@
+"""Ask without a browser: what is shown of an answer, what is kept, what stops it, and whose it is."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image as pillow
+
+from tests.serve.fake_models import Parrot
+from tutti.apps.page.asking import STOPPED, AskRoom, AskView
+from tutti.apps.page.comparing import CompareRoom
+from tutti.apps.page.conversations import Dialogue, Dialogues, sweep_files
+from tutti.apps.page.examples import EXAMPLES, drawn
+from tutti.apps.page.feedback import FeedbackFile
+from tutti.apps.page.models import Models
+from tutti.apps.page.rooms import plain, player, without_folder
+from tutti.apps.page.views import figures, marks_in, verdicts
+from tutti.content import Answer, Claim, Conversation, Evidence, Message, SamplingOptions, Usage
+from tutti.errors import InputError, ProviderError
+from tutti.media import Limits
+from tutti.model import Model
+
+SEEN = Claim(
+    text="It says OPEN.",
+    verdict="supported",
+    evidence="written: OPEN",
+    found=(Evidence(source="reader", text="OPEN", box=(10.4, 20, 60, 40)),),
+)
+HEARD = Claim(
+    text="Somebody says yes.",
+    verdict="contradicted",
+    contradicted_by="no",
+    found=(Evidence(source="whisper-base", text="no", medium=1, start_s=12, end_s=15),),
+)
+
+
+def answer(*claims: Claim, **values: Any) -> Answer:
+    usage = Usage(prompt_tokens=1200, completion_tokens=7, media_tokens=1000)
+    given = {"text": "OPEN", "model": "m", "finish_reason": "stop", "usage": usage, "seconds": 1.26}
+    return Answer(**{**given, "evidence": claims, **values})
+
+
+class Checked:
+    """Verifies every answer with the same claims."""
+
+    def verify(self, conversation: Conversation, answer: Answer) -> Answer:
+        from dataclasses import replace
+
+        return replace(answer, evidence=(SEEN,))
+
+
+def room(provider: Any = None, **more: Any) -> AskRoom:
+    return AskRoom(Models(["parrot"], lambda _: Model(provider or Parrot(), **more)), Limits())
+
+
+def last(views: Any) -> AskView:
+    *_, end = views
+    return end
+
+
+@pytest.fixture
+def sign(tmp_path: Path) -> str:
+    pillow.new("RGB", (90, 60), "white").save(tmp_path / "sign.png")
+    return str(tmp_path / "sign.png")
+
+
+def test_figures_and_verdicts_say_what_there_is() -> None:
+    assert figures(answer()) == "m · 1,200 tokens in, 1,000 of media · 7 out · 1.3 s · no cost per answer"
+    assert figures(answer(cost_usd=0.00123)).endswith("$0.0012")
+    assert verdicts(answer(SEEN, HEARD)) == [
+        "✓ supported: It says OPEN. (written: OPEN)",
+        "✗ contradicted: Somebody says yes. (there is: no; 0:00:12–0:00:15 whisper-base: no)",
+    ]
+
+
+def test_boxes_are_those_of_the_medium_and_come_once() -> None:
+    empty = Claim(text="x", found=(Evidence(source="reader", text="x", box=(5, 5, 5, 9)),))
+    assert [(mark.box, mark.label) for mark in marks_in(answer(SEEN, SEEN, HEARD, empty), 0)] == [
+        ((10, 20, 60, 40), "OPEN")
+    ]
+    assert marks_in(answer(SEEN), 1) == []
+
+
+def test_an_answer_grows_and_ends_with_its_evidence(sign: str) -> None:
+    parrot, dialogue = Parrot(), Dialogue("a")
+    views = list(room(parrot, verifier=Checked()).ask(dialogue, "what is it", [sign], tenant="anna"))
+    assert [view.text for view in views[:3]] == ["what", "what is", "what is it"]
+    assert views[-1].finished
+    assert views[-1].picture is not None
+    assert views[-1].picture.shape == (60, 90, 3)
+    assert views[-1].marks[0].box == (10, 20, 60, 40)
+    assert parrot.asked[0][1].tenant == "anna"
+    list(room(parrot).ask(dialogue, "and now"))
+    assert [message.role for message in parrot.asked[-1][0]] == ["user", "assistant", "user"]
+
+
+def test_errors_are_sentences_without_the_servers_folders(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    view = last(room().ask(Dialogue("a"), "what", [str(broken)]))
+    assert view.finished
+    assert "broken.png" in view.error
+    assert str(tmp_path) not in view.error
+    assert "empty" in last(room().ask(Dialogue("a"), " ")).error
+    assert last(room(Parrot(error=ProviderError("It is away."))).ask(Dialogue("a"), "what")).error == "It is away."
+
+
+def test_an_error_leaves_the_conversation_as_it_was() -> None:
+    dialogue = Dialogue("a")
+    list(room(Parrot(error=ProviderError("It is away."))).ask(dialogue, "what"))
+    assert dialogue.turns == []
+    assert not dialogue.busy.locked()
+
+
+def test_stop_ends_an_answer_and_keeps_what_was_said() -> None:
+    parrot, dialogue = Parrot(), Dialogue("a")
+    views = room(parrot).ask(dialogue, "one two three four")
+    next(views)
+    dialogue.stop.set()
+    view = last(views)
+    assert (view.notes, parrot.closed, parrot.running) == ((STOPPED,), 1, 0)
+    assert dialogue.turns[0].answer.finish_reason == "cancelled"
+    assert dialogue.turns[0].answer.text.startswith("one")
+    assert last(room(parrot).ask(dialogue, "again please")).text == "again please"
+
+
+def test_a_page_that_is_closed_frees_the_model_and_keeps_what_was_said() -> None:
+    parrot, dialogue = Parrot(), Dialogue("a")
+    views = room(parrot).ask(dialogue, "one two three")
+    next(views)
+    views.close()
+    assert (parrot.closed, dialogue.busy.locked()) == (1, False)
+    assert dialogue.turns[0].answer.text == "one"
+
+
+def test_one_question_at_a_time() -> None:
+    dialogue, asking = Dialogue("a"), room()
+    views = asking.ask(dialogue, "one two")
+    next(views)
+    assert "still being answered" in last(asking.ask(dialogue, "three")).error
+    views.close()
+
+
+def test_a_model_that_was_not_given_is_refused() -> None:
+    assert "known are: parrot" in last(room().ask(Dialogue("a"), "what", model="openai:gpt-4o")).error
+
+
+def test_conversations_are_each_tenants_and_end() -> None:
+    now = [0.0]
+    kept = Dialogues(10, lambda: now[0])
+    first = kept.get("anna")
+    assert kept.get("anna", first.id) is first
+    assert kept.get("bob", first.id) is not first
+    now[0] = 9
+    assert kept.get("anna", first.id) is first
+    now[0] = 20
+    assert kept.get("anna", first.id) is not first
+    assert len(kept) == 1
+    assert kept.get("anna", {"no": "id"}).turns == []
+
+
+def test_files_are_removed_after_their_time(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.png").write_bytes(b"x")
+    now = (tmp_path / "deep" / "a.png").stat().st_ctime
+    assert sweep_files(tmp_path, 60, now + 59) == 0
+    assert sweep_files(tmp_path, 60, now + 61) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_feedback_holds_digests_and_the_right_answer(sign: str, tmp_path: Path) -> None:
+    dialogue = Dialogue("a")
+    list(room().ask(dialogue, "what is it", [sign]))
+    file = FeedbackFile(tmp_path / "verdicts.jsonl")
+    file.add(dialogue.turns[0], "up")
+    file.add(dialogue.turns[0], "down", right=" a sign ")
+    first, second = map(json.loads, (tmp_path / "verdicts.jsonl").read_text().splitlines())
+    assert (first["verdict"], first["question"], first["model"]) == ("up", "what is it", "parrot")
+    assert second["right"] == "a sign"
+    assert "right" not in first
+    assert len(first["media"][0]) == 64
+    assert sign not in json.dumps(first)
+    assert "--feedback" in FeedbackFile(None).add(dialogue.turns[0], "up")
+    with pytest.raises(InputError, match="up or down"):
+        file.add(dialogue.turns[0], "sideways")
+
+
+class Echo(Parrot):
+    """Says its name."""
+
+    def stream(self, conversation: Conversation, options: SamplingOptions) -> Any:
+        return super().stream([Message.user(self.name)], options)
+
+
+def comparing(chance: float) -> CompareRoom:
+    models = Models(["a", "b"], lambda name: Model(Echo(name=name)))
+    return CompareRoom(AskRoom(models, Limits()), lambda: chance)
+
+
+@pytest.mark.parametrize(("chance", "sides"), [(0.1, ("a", "b")), (0.9, ("b", "a"))])
+def test_two_models_stand_in_an_order_by_chance(chance: float, sides: tuple[str, str]) -> None:
+    duel = comparing(chance).ask("who", [], ["a", "b"], Dialogue("x"))
+    assert duel is not None
+    assert duel.texts == duel.models == sides
+
+
+def test_choices_are_counted_with_their_interval_for_each_tenant() -> None:
+    rooms = comparing(0.1)
+    duel = rooms.ask("who", [], ["b", "a"], Dialogue("x"))
+    assert duel is not None
+    for choice in ("left", "left", "right", "equal"):
+        told = rooms.choose(duel, choice, tenant="anna")
+    assert told[0] == "Left was b, right was a."
+    assert told[1].startswith("So far: a 1, b 2, equal 1. a is preferred in 33% (from ")
+    assert "a 0, b 1, equal 0." in rooms.choose(duel, "left", tenant="bob")[1]
+    with pytest.raises(InputError, match="left, right, equal"):
+        rooms.choose(duel, "up")
+    with pytest.raises(InputError, match="chosen twice"):
+        rooms.ask("who", [], ["a", "a"], Dialogue("x"))
+
+
+def test_what_media_say_is_no_markup() -> None:
+    assert plain("![x](http://e.example/) <b>") == "\\!\\[x\\]\\(http://e.example/\\) &lt;b&gt;"
+    assert "<script>" not in player("/tmp/p/<script>.png")
+    assert player("/p/a film.mp4", 1.25, 3).count('src="/ui/gradio_api/file=/p/a%20film.mp4#t=1.2,3.0"') == 1
+    assert without_folder("Cannot read /tmp/p/abc/x.png.", Path("/tmp/p")) == "Cannot read x.png."
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one.label)
+def test_examples_are_drawn(example: Any, tmp_path: Path) -> None:
+    with pillow.open(drawn(example, tmp_path)) as picture:
+        colours = picture.getcolors(100_000)
+    assert colours is not None
+    assert len(colours) > 1
+
+
+def test_models_are_opened_once(tmp_path: Path) -> None:
+    opened: list[str] = []
+
+    def opens(name: str) -> Model:
+        opened.append(name)
+        return Model(Parrot())
+
+    models = Models(["a", "a", "b"], opens)
+    threads = [threading.Thread(target=models.get) for _ in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert (opened, models.names) == (["a"], ("a", "b"))
