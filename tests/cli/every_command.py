@@ -47,6 +47,7 @@ def prepare(name, **_):
 
 REFUSED: dict[str, Callable[[str], list[str]]] = {
     "audit": lambda none: ["audit", "x", "--data", none, "--by", "group"],
+    "demo": lambda none: ["demo", "--index", none],
     "evaluate": lambda none: ["evaluate", f"{none}.jsonl"],
     "feedback": lambda none: ["feedback", "export", "--in", none, "--out", none],
     "live": lambda none: ["live", "--from", none],

@@ -70,6 +70,7 @@ NEEDING = {
         ["verify", "It says 'a'.", "media/red.png"],
         ["ask", "What is this?", "media/red.png", "--guard"],
     ],
+    "ui": [["demo"]],
     "shop": [["shop", "update", "feed.xml", "--in", "db"]],
     "live": [["live"]],
     "evaluate": [

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[3]
 PHONE, DESKTOP = (360, 760), (1280, 900)
-SLOW_MS = 120_000
+SLOW_MS = 45_000
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 
 
@@ -40,8 +40,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(place: Path) -> Iterator[str]:
-    words = [sys.executable, "-m", "tutti", "demo", "--port", "0", "--json", "--index", str(place / "photos.db"),
-             "--feedback", str(place / "verdicts.jsonl"), "--model", "tutti-mini", "--model", "whisper-base"]  # fmt: skip
+    words = [sys.executable, "-m", "tutti", "demo", "--port", "0", "--json"]
+    words += ["--index", str(place / "photos.db"), "--feedback", str(place / "verdicts.jsonl")]
+    words += ["--model", "tutti-mini", "--model", "whisper-base"]
     demo = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=ENVIRONMENT)
     assert demo.stdout is not None
     yield json.loads(demo.stdout.readline())["url"]

@@ -42,7 +42,7 @@ def make(options: PageOptions, opens: Callable[[str], Model], folder: Path, rese
         mcp_server=False,
         pwa=False,
         theme=theme(),
-        css=CSS,
+        head=f"<style>{CSS}</style>",  # as `css`, Gradio would bind each rule to what lies below its own
     )
     return holder.routes[-1].app, holder.router.lifespan_context(holder)
 

@@ -155,14 +155,14 @@ def _wire_verdicts(rooms: Rooms, parts: SimpleNamespace) -> None:
             with told(rooms.folder):
                 gr.Info(rooms.feedback.add(turn, "up" if data.liked else "down", tenant=tenant))
 
-    def correct(words: str, known: str, request: gr.Request) -> str:
+    def correct(words: str | None, known: str, request: gr.Request) -> str:
         tenant = tenant_of(request)
         turns = rooms.dialogues.get(tenant, known).turns
-        if not turns or not words.strip():
+        if not turns or not (words or "").strip():
             gr.Info("Ask something first, and write the right answer.")
-            return words
+            return words or ""
         with told(rooms.folder):
-            gr.Info(rooms.feedback.add(turns[-1], "down", right=words, tenant=tenant))
+            gr.Info(rooms.feedback.add(turns[-1], "down", right=words or "", tenant=tenant))
         return ""
 
     parts.chat.like(thumb, parts.session, None, api_visibility="private")

@@ -38,7 +38,7 @@ def build(rooms: Rooms, session: Any) -> None:
 
     def redact(
         path: str | None,
-        listed_names: str,
+        listed_names: str | None,
         cover_faces: bool,
         cover_words: bool,
         cover_speech: bool,
@@ -57,7 +57,7 @@ def build(rooms: Rooms, session: Any) -> None:
         with told(rooms.folder), rooms.reserve():
             step(0.0)
             view = rooms.redacting.redact(
-                path, names=listed_names, faces=cover_faces, words=cover_words, speech=cover_speech, progress=step
+                path, names=listed_names or "", faces=cover_faces, words=cover_words, speech=cover_speech, progress=step
             )
         shown = gr.update(visible=False)
         if view.kind == "picture":

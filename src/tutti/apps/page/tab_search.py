@@ -8,6 +8,7 @@ from tutti.apps.page.rooms import Rooms, player, tenant_of, told
 from tutti.apps.page.searching import Found, copy_for_showing
 
 _ASKED_ABOUT = 4
+_MOST_SHOWN = 12
 
 
 def build(rooms: Rooms, question: Any, tabs: Any) -> None:
@@ -31,7 +32,7 @@ def build(rooms: Rooms, question: Any, tabs: Any) -> None:
         like = gr.File(label="Something to be like", type="filepath", height=120)
         where = gr.Textbox(label="Condition on columns", placeholder="price < 50 and stock > 0")
         moments = gr.Checkbox(label="All moments of films and recordings")
-        top = gr.Slider(1, 50, value=12, step=1, label="Most results")
+        top = gr.Slider(1, 50, value=_MOST_SHOWN, step=1, label="Most results")
     with gr.Row():
         go = gr.Button("Search", variant="primary", min_width=140)
         about = gr.Button("Ask about the first of these", min_width=140)
@@ -40,16 +41,22 @@ def build(rooms: Rooms, question: Any, tabs: Any) -> None:
     shown = gr.HTML()
 
     def search(
-        name: str, text: str, file: str | None, condition: str, every: bool, most: float, request: gr.Request
+        name: str | None,
+        text: str | None,
+        file: str | None,
+        condition: str | None,  # what nobody has unfolded is None
+        every: bool | None,
+        most: float | None,
+        request: gr.Request,
     ) -> Any:
         with told(rooms.folder), rooms.reserve():
             hits = rooms.searching.search(
                 name or "",
-                text,
+                text or "",
                 like=file,
-                where=condition,
-                moments=every,
-                top=int(most),
+                where=condition or "",
+                moments=bool(every),
+                top=int(most or _MOST_SHOWN),
                 tenant=tenant_of(request),
             )
         pictures = [(_thumbnail(hit, rooms.folder), hit.caption) for hit in hits]
