@@ -132,7 +132,7 @@ def test_search_shows_thumbnails_and_the_file(browser: Any, address: str) -> Non
         page.get_by_label("Words").fill("red")
         page.get_by_role("button", name="Search", exact=True).click()
         page.get_by_text("3 found").wait_for()
-        page.locator(".grid-wrap button").first.click()
+        page.locator(".thumbnail-item").first.click()
         page.locator(".player img").wait_for()
         assert page.locator(".player img").evaluate("one => one.decode().then(() => one.naturalWidth)") == 160
         shot(page, "search-desktop")

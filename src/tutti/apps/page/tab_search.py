@@ -1,5 +1,6 @@
 """The tab Search, as Gradio draws it. Annotations are no strings here: Gradio looks at them for the request."""
 
+import html
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,8 @@ def build(rooms: Rooms, question: Any, tabs: Any) -> None:
     def show(hits: list[Found], data: gr.SelectData) -> str:
         with told(rooms.folder):
             hit = hits[data.index]
-            return player(copy_for_showing(hit, rooms.folder), hit.start_s, hit.end_s)
+            shown = player(copy_for_showing(hit, rooms.folder), hit.start_s, hit.end_s)
+        return f"{shown}<p>{html.escape(hit.caption)}</p>"
 
     def ask_about(hits: list[Found]) -> Any:
         here = [hit for hit in hits if hit.path is not None and Path(hit.path).is_file() and hit.modality != "text"]

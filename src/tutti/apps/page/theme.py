@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 CSS = """
-.gradio-container { max-width: 1100px !important; margin: 0 auto !important; }
+.gradio-container { width: 100% !important; max-width: 1100px !important; margin: 0 auto !important; }
 .dark { --color-accent: var(--primary-400); }
 #title p { margin: 0; }
 #verdicts li, #redacted li { overflow-wrap: anywhere; }
