@@ -6,7 +6,7 @@ from typing import Any
 
 CSS = """
 .gradio-container { width: 100% !important; max-width: 1100px !important; margin: 0 auto !important; }
-.dark { --color-accent: var(--primary-400); }
+.dark { --color-accent: var(--primary-400) !important; }
 #title p { margin: 0; }
 #verdicts li, #redacted li { overflow-wrap: anywhere; }
 [aria-label="Share"] { display: none !important; }
