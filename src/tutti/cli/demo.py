@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _options(arguments: argparse.Namespace, names: list[str]) -> PageOptions:
-    from tutti.apps.page.page import PageOptions
+    from tutti.apps.page.options import PageOptions
 
     indexes: dict[str, str] = {}
     for folder in arguments.index:
@@ -102,7 +102,7 @@ def _options(arguments: argparse.Namespace, names: list[str]) -> PageOptions:
 
 def _serve(arguments: argparse.Namespace, options: PageOptions, listen: Any, keys: Any) -> None:
     import tutti
-    from tutti.apps.page import Page
+    from tutti.apps.page.page import DemoPage
     from tutti.media import Limits, Workers
     from tutti.serve import logs
     from tutti.serve.admission import ServerLimits
@@ -120,7 +120,7 @@ def _serve(arguments: argparse.Namespace, options: PageOptions, listen: Any, key
             opened[name] = tutti.load(name, decoder=decoder, told=told_of_loading(), **more)
         return opened[name]
 
-    page = Page(options, opens)
+    page = DemoPage(options, opens)
     threading.Thread(target=page.prepare, daemon=True).start()
     first = opens(options.models[0])  # an error shows here rather than in the page
     name = first.name.rstrip("/").rpartition("/")[2]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tutti.apps.page import Page
+    from tutti.apps.page.page import DemoPage
 
 
-def page_of(provider: Any, name: str, limits: Any, decoder: Any) -> Page | None:
+def page_of(provider: Any, name: str, limits: Any, decoder: Any) -> DemoPage | None:
     """The page over the model that is served, or None without the extra. It is drawn when it is first opened.
 
     Args:
@@ -17,7 +17,8 @@ def page_of(provider: Any, name: str, limits: Any, decoder: Any) -> Page | None:
         limits: Of the server.
         decoder: Decodes for other models that the page opens.
     """
-    from tutti.apps.page.page import Page, PageOptions, is_installed
+    from tutti.apps.page.options import PageOptions
+    from tutti.apps.page.page import DemoPage, is_installed
 
     if not is_installed():
         return None
@@ -28,4 +29,4 @@ def page_of(provider: Any, name: str, limits: Any, decoder: Any) -> Page | None:
         return Model(provider) if wanted == name else tutti.load(wanted, decoder=decoder)
 
     options = PageOptions(models=(name,), max_upload_bytes=limits.max_body_bytes, at_once=limits.max_running)
-    return Page(options, opens)
+    return DemoPage(options, opens)

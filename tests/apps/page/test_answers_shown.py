@@ -13,8 +13,8 @@ from PIL import Image as pillow
 from tests.serve.fake_models import Parrot
 from tutti.apps.page.asking import STOPPED, AskRoom, AskView
 from tutti.apps.page.comparing import CompareRoom
-from tutti.apps.page.conversations import Dialogue, Dialogues, sweep_files
-from tutti.apps.page.examples import EXAMPLES, drawn
+from tutti.apps.page.conversations import Dialogues, KeptDialogue, sweep_files
+from tutti.apps.page.examples import DRAWN_EXAMPLES, drawn
 from tutti.apps.page.feedback import FeedbackFile
 from tutti.apps.page.models import Models
 from tutti.apps.page.rooms import plain, player, without_folder
@@ -86,7 +86,7 @@ def test_boxes_are_those_of_the_medium_and_come_once() -> None:
 
 
 def test_an_answer_grows_and_ends_with_its_evidence(sign: str) -> None:
-    parrot, dialogue = Parrot(), Dialogue("a")
+    parrot, dialogue = Parrot(), KeptDialogue("a")
     views = list(room(parrot, verifier=Checked()).ask(dialogue, "what is it", [sign], tenant="anna"))
     assert [view.text for view in views[:3]] == ["what", "what is", "what is it"]
     assert views[-1].finished
@@ -101,23 +101,23 @@ def test_an_answer_grows_and_ends_with_its_evidence(sign: str) -> None:
 def test_errors_are_sentences_without_the_servers_folders(tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
-    view = last(room().ask(Dialogue("a"), "what", [str(broken)]))
+    view = last(room().ask(KeptDialogue("a"), "what", [str(broken)]))
     assert view.finished
     assert "broken.png" in view.error
     assert str(tmp_path) not in view.error
-    assert "empty" in last(room().ask(Dialogue("a"), " ")).error
-    assert last(room(Parrot(error=ProviderError("It is away."))).ask(Dialogue("a"), "what")).error == "It is away."
+    assert "empty" in last(room().ask(KeptDialogue("a"), " ")).error
+    assert last(room(Parrot(error=ProviderError("It is away."))).ask(KeptDialogue("a"), "what")).error == "It is away."
 
 
 def test_an_error_leaves_the_conversation_as_it_was() -> None:
-    dialogue = Dialogue("a")
+    dialogue = KeptDialogue("a")
     list(room(Parrot(error=ProviderError("It is away."))).ask(dialogue, "what"))
     assert dialogue.turns == []
     assert not dialogue.busy.locked()
 
 
 def test_stop_ends_an_answer_and_keeps_what_was_said() -> None:
-    parrot, dialogue = Parrot(), Dialogue("a")
+    parrot, dialogue = Parrot(), KeptDialogue("a")
     views = room(parrot).ask(dialogue, "one two three four")
     next(views)
     dialogue.stop.set()
@@ -129,7 +129,7 @@ def test_stop_ends_an_answer_and_keeps_what_was_said() -> None:
 
 
 def test_a_page_that_is_closed_frees_the_model_and_keeps_what_was_said() -> None:
-    parrot, dialogue = Parrot(), Dialogue("a")
+    parrot, dialogue = Parrot(), KeptDialogue("a")
     views = room(parrot).ask(dialogue, "one two three")
     next(views)
     views.close()
@@ -138,7 +138,7 @@ def test_a_page_that_is_closed_frees_the_model_and_keeps_what_was_said() -> None
 
 
 def test_one_question_at_a_time() -> None:
-    dialogue, asking = Dialogue("a"), room()
+    dialogue, asking = KeptDialogue("a"), room()
     views = asking.ask(dialogue, "one two")
     next(views)
     assert "still being answered" in last(asking.ask(dialogue, "three")).error
@@ -146,7 +146,7 @@ def test_one_question_at_a_time() -> None:
 
 
 def test_a_model_that_was_not_given_is_refused() -> None:
-    assert "known are: parrot" in last(room().ask(Dialogue("a"), "what", model="openai:gpt-4o")).error
+    assert "known are: parrot" in last(room().ask(KeptDialogue("a"), "what", model="openai:gpt-4o")).error
 
 
 def test_conversations_are_each_tenants_and_end() -> None:
@@ -173,7 +173,7 @@ def test_files_are_removed_after_their_time(tmp_path: Path) -> None:
 
 
 def test_feedback_holds_digests_and_the_right_answer(sign: str, tmp_path: Path) -> None:
-    dialogue = Dialogue("a")
+    dialogue = KeptDialogue("a")
     list(room().ask(dialogue, "what is it", [sign]))
     file = FeedbackFile(tmp_path / "verdicts.jsonl")
     file.add(dialogue.turns[0], "up")
@@ -203,14 +203,14 @@ def comparing(chance: float) -> CompareRoom:
 
 @pytest.mark.parametrize(("chance", "sides"), [(0.1, ("a", "b")), (0.9, ("b", "a"))])
 def test_two_models_stand_in_an_order_by_chance(chance: float, sides: tuple[str, str]) -> None:
-    duel = comparing(chance).ask("who", [], ["a", "b"], Dialogue("x"))
+    duel = comparing(chance).ask("who", [], ["a", "b"], KeptDialogue("x"))
     assert duel is not None
     assert duel.texts == duel.models == sides
 
 
 def test_choices_are_counted_with_their_interval_for_each_tenant() -> None:
     rooms = comparing(0.1)
-    duel = rooms.ask("who", [], ["b", "a"], Dialogue("x"))
+    duel = rooms.ask("who", [], ["b", "a"], KeptDialogue("x"))
     assert duel is not None
     for choice in ("left", "left", "right", "equal"):
         told = rooms.choose(duel, choice, tenant="anna")
@@ -220,7 +220,7 @@ def test_choices_are_counted_with_their_interval_for_each_tenant() -> None:
     with pytest.raises(InputError, match="left, right, equal"):
         rooms.choose(duel, "up")
     with pytest.raises(InputError, match="chosen twice"):
-        rooms.ask("who", [], ["a", "a"], Dialogue("x"))
+        rooms.ask("who", [], ["a", "a"], KeptDialogue("x"))
 
 
 def test_what_media_say_is_no_markup() -> None:
@@ -230,7 +230,7 @@ def test_what_media_say_is_no_markup() -> None:
     assert without_folder("Cannot read /tmp/p/abc/x.png.", Path("/tmp/p")) == "Cannot read x.png."
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one.label)
+@pytest.mark.parametrize("example", DRAWN_EXAMPLES, ids=lambda one: one.label)
 def test_examples_are_drawn(example: Any, tmp_path: Path) -> None:
     with pillow.open(drawn(example, tmp_path)) as picture:
         colours = picture.getcolors(100_000)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.search.synthetic_media import picture
-from tutti.apps.page.examples import EXAMPLES, drawn
+from tutti.apps.page.examples import DRAWN_EXAMPLES, drawn
 
 pytestmark = pytest.mark.browser
 
@@ -94,7 +94,7 @@ def shot(page: Any, name: str) -> None:
 
 def test_ask_with_a_picture_verify_and_thumb(browser: Any, address: str, place: Path) -> None:
     with opened(browser, address, DESKTOP) as page:
-        page.locator("#question input[type=file]").set_input_files(drawn(EXAMPLES[1], place))
+        page.locator("#question input[type=file]").set_input_files(drawn(DRAWN_EXAMPLES[1], place))
         page.get_by_label("Verify the answer").check()
         page.locator("#question textarea").fill("What is written here?")
         page.wait_for_timeout(1500)

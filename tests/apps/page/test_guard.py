@@ -17,7 +17,8 @@ import pytest
 from tests.serve.fake_models import Parrot, served
 from tests.serve.test_gate import KEY, KEYS, asked
 from tutti.apps.page import guard
-from tutti.apps.page.page import Page, PageOptions
+from tutti.apps.page.options import PageOptions
+from tutti.apps.page.page import DemoPage
 from tutti.errors import CapacityError, InputError, MissingExtra
 from tutti.model import Model
 from tutti.serve.admission import ServerLimits
@@ -26,19 +27,19 @@ from tutti.serve.lifecycle import Server, ServerOptions
 SECRET = b"not for the page"
 
 
-def page_of(**options: Any) -> Page:
-    return Page(PageOptions(models=["parrot"], **options), lambda name: Model(Parrot()))
+def page_of(**options: Any) -> DemoPage:
+    return DemoPage(PageOptions(models=["parrot"], **options), lambda name: Model(Parrot()))
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def page() -> Iterator[DemoPage]:
     made = page_of()
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def server(page: Page) -> Iterator[Server]:
+def server(page: DemoPage) -> Iterator[Server]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of Gradio's own parts
         with served(Parrot(), offer=ServerOptions(page=page)) as one:
@@ -65,7 +66,7 @@ def ways_to(secret: Path, folder: Path) -> list[str]:
     return [*written, *map(quote, written), *escaped, *map(quote, escaped)]
 
 
-def test_files_of_the_page_are_sent_and_no_others(server: Server, page: Page, secret: Path) -> None:
+def test_files_of_the_page_are_sent_and_no_others(server: Server, page: DemoPage, secret: Path) -> None:
     (page.folder / "inside").mkdir(exist_ok=True)
     own = page.folder / "inside" / "own.txt"
     own.write_bytes(b"own")
@@ -78,7 +79,7 @@ def test_files_of_the_page_are_sent_and_no_others(server: Server, page: Page, se
 
 
 def test_without_the_guard_the_same_would_be_sent(
-    server: Server, page: Page, secret: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, page: DemoPage, secret: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page._inner.get_blocks(), "allowed_paths", [str(secret.parent)])
     address = f"/ui/gradio_api/file={secret}"
@@ -98,7 +99,7 @@ def event(path: str, **more: Any) -> bytes:
 
 @pytest.mark.parametrize("route", ["queue/join", "queue/join/"])
 def test_an_event_names_no_file_from_elsewhere_and_no_address(
-    server: Server, page: Page, secret: Path, route: str
+    server: Server, page: DemoPage, secret: Path, route: str
 ) -> None:
     for path in [*ways_to(secret, page.folder), "http://169.254.169.254/latest", "https://e.example/a.png"]:
         assert asked(server, "POST", f"/ui/gradio_api/{route}", event(path))[0] == 403, path

@@ -13,7 +13,7 @@ from tests.search.synthetic_media import Speaker, picture, recording
 from tests.serve.fake_models import Parrot
 from tutti.apps.page.models import Models
 from tutti.apps.page.redacting import RedactRoom, Stopped
-from tutti.apps.page.searching import Found, SearchRoom, copy_for_showing
+from tutti.apps.page.searching import FoundItem, SearchRoom, copy_for_showing
 from tutti.errors import InputError
 from tutti.model import Model
 from tutti.search import Index
@@ -72,7 +72,7 @@ def test_a_result_is_copied_to_be_shown(searching: SearchRoom, tmp_path: Path) -
     assert first.path is not None
     assert copy.read_bytes() == Path(first.path).read_bytes()
     with pytest.raises(InputError, match="not on this machine"):
-        copy_for_showing(Found(caption="x", modality="image", path=str(tmp_path / "gone")), tmp_path)
+        copy_for_showing(FoundItem(caption="x", modality="image", path=str(tmp_path / "gone")), tmp_path)
 
 
 def redacting(folder: Path) -> RedactRoom:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from tutti._lazy import doors
 
 if TYPE_CHECKING:
-    from tutti.apps.page.page import Page as Page
-    from tutti.apps.page.page import PageOptions as PageOptions
+    from tutti.apps.page.options import PageOptions as PageOptions
+    from tutti.apps.page.page import DemoPage as DemoPage
 
-_DOORS = {"Page": "tutti.apps.page.page:Page", "PageOptions": "tutti.apps.page.page:PageOptions"}
+_DOORS = {"DemoPage": "tutti.apps.page.page:DemoPage", "PageOptions": "tutti.apps.page.options:PageOptions"}
 
 __getattr__, __dir__ = doors(__name__, _DOORS)

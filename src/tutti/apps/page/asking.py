@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tutti.apps.page.conversations import Dialogue, Turn
+from tutti.apps.page.conversations import KeptDialogue, ShownTurn
 from tutti.apps.page.models import Models
 from tutti.apps.page.views import Mark, figures, marked_medium, marks_in, media_of, verdicts, without_folders
 from tutti.content import Answer, Finished, Image, Media, Message, TextDelta, Usage
@@ -54,7 +54,7 @@ class AskRoom:
 
     def ask(
         self,
-        dialogue: Dialogue,
+        dialogue: KeptDialogue,
         question: str,
         files: Sequence[str] = (),
         *,
@@ -97,7 +97,13 @@ class AskRoom:
             dialogue.busy.release()
 
     def _answered(
-        self, dialogue: Dialogue, asked: Message, files: tuple[str, ...], name: str | None, verify: bool, tenant: str
+        self,
+        dialogue: KeptDialogue,
+        asked: Message,
+        files: tuple[str, ...],
+        name: str | None,
+        verify: bool,
+        tenant: str,
     ) -> Iterator[AskView]:
         model = self.models.get(name)
         conversation = [*dialogue.messages(), asked]
@@ -113,13 +119,13 @@ class AskRoom:
                 if dialogue.stop.is_set():
                     break
         except GeneratorExit:  # the page was closed or loaded again: what was said so far stays in the conversation
-            dialogue.turns.append(Turn(asked, _cancelled(text, model.name), files))
+            dialogue.turns.append(ShownTurn(asked, _cancelled(text, model.name), files))
             raise
         finally:
             close = getattr(events, "close", None)
             if close is not None:
                 close()
-        dialogue.turns.append(Turn(asked, answer or _cancelled(text, model.name), files))
+        dialogue.turns.append(ShownTurn(asked, answer or _cancelled(text, model.name), files))
         yield self.view(answer, conversation) if answer else AskView(text, notes=(STOPPED,), finished=True)
 
     def view(self, answer: Answer, conversation: Sequence[Message]) -> AskView:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from tutti.apps.page.asking import STOPPED, AskRoom, AskView
-from tutti.apps.page.conversations import Dialogue
+from tutti.apps.page.conversations import KeptDialogue
 from tutti.errors import InputError
 from tutti.evaluate.statistics import share_interval
 
-Choice = Literal["left", "right", "equal"]
+DuelChoice = Literal["left", "right", "equal"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class CompareRoom:
         self._lock = threading.Lock()
 
     def ask(
-        self, question: str, files: Sequence[str], models: Sequence[str], dialogue: Dialogue, *, tenant: str = ""
+        self, question: str, files: Sequence[str], models: Sequence[str], dialogue: KeptDialogue, *, tenant: str = ""
     ) -> Duel | None:
         """Let two models answer.
 
@@ -71,9 +71,9 @@ class CompareRoom:
         return Duel(question, sides, (texts[0], texts[1]))
 
     def _answer(
-        self, question: str, files: Sequence[str], name: str, tenant: str, dialogue: Dialogue
+        self, question: str, files: Sequence[str], name: str, tenant: str, dialogue: KeptDialogue
     ) -> AskView | None:
-        alone = Dialogue("alone", stop=dialogue.stop)  # neither sees what the other, or anyone before, has said
+        alone = KeptDialogue("alone", stop=dialogue.stop)  # neither sees what the other, or anyone before, has said
         view = AskView("")
         for view in self.asking.ask(alone, question, files, model=name, tenant=tenant):  # noqa: B007 the last counts
             pass
@@ -90,8 +90,8 @@ class CompareRoom:
         Raises:
             InputError: The choice is none of left, right, equal.
         """
-        if choice not in get_args(Choice):
-            raise InputError(f"{choice!r} is no choice; expected one of: {', '.join(get_args(Choice))}.")
+        if choice not in get_args(DuelChoice):
+            raise InputError(f"{choice!r} is no choice; expected one of: {', '.join(get_args(DuelChoice))}.")
         left, right = duel.models
         winner = {"left": left, "right": right, "equal": ""}[choice]
         with self._lock:

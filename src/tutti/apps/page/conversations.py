@@ -17,7 +17,7 @@ _MOST = 1000
 
 
 @dataclass
-class Turn:
+class ShownTurn:
     """A question and its answer."""
 
     asked: Message
@@ -29,11 +29,11 @@ class Turn:
 
 
 @dataclass
-class Dialogue:
+class KeptDialogue:
     """One person's conversation."""
 
     id: str
-    turns: list[Turn] = field(default_factory=list)
+    turns: list[ShownTurn] = field(default_factory=list)
     used: float = 0.0
     stop: threading.Event = field(default_factory=threading.Event)
     """Set to end what is under way."""
@@ -57,15 +57,15 @@ class Dialogues:
 
     def __init__(self, keep_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.keep_s, self._clock = keep_s, clock
-        self._held: dict[tuple[str, str], Dialogue] = {}
+        self._held: dict[tuple[str, str], KeptDialogue] = {}
         self._lock = threading.Lock()
 
-    def get(self, tenant: str, known: object = None) -> Dialogue:
+    def get(self, tenant: str, known: object = None) -> KeptDialogue:
         """The conversation of an id, or a new one."""
         with self._lock:
             self._sweep()
             key = (tenant, known if isinstance(known, str) else "")
-            dialogue = self._held.pop(key, None) or Dialogue(secrets.token_urlsafe(24))
+            dialogue = self._held.pop(key, None) or KeptDialogue(secrets.token_urlsafe(24))
             dialogue.used = self._clock()
             self._held[tenant, dialogue.id] = dialogue
             return dialogue

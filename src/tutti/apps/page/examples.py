@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _SIDE = 448
 
 
-class Example(NamedTuple):
+class DrawnExample(NamedTuple):
     """A question with a picture."""
 
     label: str
@@ -34,13 +34,13 @@ def _words(draw: ImageDraw) -> None:
     draw.text((_SIDE // 2, 280), "9 - 17", fill="#204060", font=ImageFont.load_default(64), anchor="mm")
 
 
-EXAMPLES = (
-    Example("Two shapes", "What shape is red?", _shapes),
-    Example("A sign", "What is written here?", _words),
+DRAWN_EXAMPLES = (
+    DrawnExample("Two shapes", "What shape is red?", _shapes),
+    DrawnExample("A sign", "What is written here?", _words),
 )
 
 
-def drawn(example: Example, folder: Path) -> str:
+def drawn(example: DrawnExample, folder: Path) -> str:
     """Draw the picture of an example.
 
     Args:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tutti.apps.page.conversations import Turn
+from tutti.apps.page.conversations import ShownTurn
 from tutti.content import Media, Text
 from tutti.errors import InputError, writing
 
@@ -26,7 +26,7 @@ class FeedbackFile:
         self.path = path
         self._lock = threading.Lock()
 
-    def add(self, turn: Turn, verdict: str, *, right: str = "", tenant: str = "") -> str:
+    def add(self, turn: ShownTurn, verdict: str, *, right: str = "", tenant: str = "") -> str:
         """Write down what a person thinks of an answer.
 
         Args:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tutti.apps.page import tab_ask, tab_compare, tab_redact, tab_search
-from tutti.apps.page.page import PATH, PageOptions, Reserve
+from tutti.apps.page.options import MOUNTED_AT, PageOptions, Reserve
 from tutti.apps.page.rooms import Rooms, make_rooms
 from tutti.apps.page.theme import CSS, theme
 from tutti.model import Model
@@ -31,7 +31,7 @@ def make(options: PageOptions, opens: Callable[[str], Model], folder: Path, rese
     holder = gr.mount_gradio_app(
         FastAPI(openapi_url=None),
         _blocks(make_rooms(options, opens, folder, reserve)),
-        path=PATH,
+        path=MOUNTED_AT,
         allowed_paths=[],
         show_error=False,
         max_file_size=options.max_upload_bytes,

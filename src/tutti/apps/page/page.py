@@ -10,45 +10,24 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
+
+from starlette.types import Message, Receive, Scope, Send
 
 from tutti.apps.page import guard
 from tutti.apps.page.conversations import sweep_files
+from tutti.apps.page.options import MOUNTED_AT, PageOptions, Reserve
 from tutti.errors import InputError, MissingExtra
 from tutti.model import Model
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Reserve: TypeAlias = Callable[[], AbstractContextManager[None]]
-"""Reserves the place of an answer among those that a server makes at once."""
-PATH = "/ui"
 _SWEEP_S = 60.0
 _LOOK_S = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
-class PageOptions:
-    """What the page offers."""
-
-    models: Sequence[str]
-    """Names that may be chosen; the first is asked by default."""
-    indexes: Mapping[str, str] = field(default_factory=dict)
-    """Name → folder of the databases that may be searched."""
-    feedback: Path | None = None
-    """File for thumbs and corrections; None keeps none."""
-    keep_s: float = 3600.0
-    """How long uploads, and conversations that nobody uses, are kept."""
-    max_upload_bytes: int = 32 * 2**20
-    at_once: int = 4
-    """Answers of the page at once."""
-
-
-class Page:
+class DemoPage:
     """The page, to be mounted in a server.
 
     Args:
@@ -59,7 +38,7 @@ class Page:
         MissingExtra: Gradio is not installed.
     """
 
-    path = PATH
+    path = MOUNTED_AT
 
     def __init__(self, options: PageOptions, opens: Callable[[str], Model]) -> None:
         if not is_installed():
@@ -74,7 +53,7 @@ class Page:
         self._tasks: list[asyncio.Task[None]] = []
         self._reserve: Reserve = nullcontext
 
-    def app(self, reserve: Reserve) -> Page:
+    def app(self, reserve: Reserve) -> DemoPage:
         """The ASGI application.
 
         Args:
@@ -171,7 +150,7 @@ async def _whole(receive: Receive) -> bytes:
 def _again(body: bytes, receive: Receive) -> Receive:
     given = False
 
-    async def received() -> MutableMapping[str, Any]:
+    async def received() -> Message:
         nonlocal given
         if given:
             return await receive()
@@ -182,7 +161,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 def _with_policy(send: Send) -> Send:
-    async def sent(message: MutableMapping[str, Any]) -> None:
+    async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = [*message.get("headers", ()), (b"content-security-policy", guard.POLICY.encode())]
             message = {**message, "headers": headers}

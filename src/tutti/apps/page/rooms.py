@@ -17,7 +17,7 @@ from tutti.apps.page.comparing import CompareRoom
 from tutti.apps.page.conversations import Dialogues
 from tutti.apps.page.feedback import FeedbackFile
 from tutti.apps.page.models import Models
-from tutti.apps.page.page import PATH, PageOptions, Reserve
+from tutti.apps.page.options import MOUNTED_AT, PageOptions, Reserve
 from tutti.apps.page.redacting import RedactRoom
 from tutti.apps.page.searching import SearchRoom
 from tutti.errors import TuttiError
@@ -97,7 +97,7 @@ def choices(models: Models) -> list[tuple[str, str]]:
 def player(path: str, start_s: float | None = None, end_s: float | None = None) -> str:
     """A file of the page's folder as HTML: a player from its time, a picture, or a link."""
     times = f"#t={start_s:.1f}" + (f",{end_s:.1f}" if end_s is not None else "") if start_s is not None else ""
-    address = html.escape(f"{PATH}/gradio_api/file={quote(path)}{times}", quote=True)
+    address = html.escape(f"{MOUNTED_AT}/gradio_api/file={quote(path)}{times}", quote=True)
     name = html.escape(Path(path).name, quote=True)
     kind = (mimetypes.guess_type(path)[0] or "").partition("/")[0]
     if kind in {"video", "audio"}:

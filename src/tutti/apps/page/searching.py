@@ -21,7 +21,7 @@ _LOCAL = "local"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundItem:
     """A result, as the page shows it."""
 
     caption: str
@@ -59,7 +59,7 @@ class SearchRoom:
         moments: bool = False,
         top: int = 12,
         tenant: str = _LOCAL,
-    ) -> list[Found]:
+    ) -> list[FoundItem]:
         """Search one index.
 
         Args:
@@ -104,7 +104,7 @@ class SearchRoom:
             return self._opened[name, owner]
 
 
-def copy_for_showing(found: Found, folder: Path) -> str:
+def copy_for_showing(found: FoundItem, folder: Path) -> str:
     """Copy the file of a result into the page's own folder, from which alone the page sends files.
 
     Raises:
@@ -116,7 +116,7 @@ def copy_for_showing(found: Found, folder: Path) -> str:
     return str(shutil.copyfile(found.path, place / Path(found.path).name))
 
 
-def _found(hit: Hit, thumbnail: bytes | None) -> Found:
+def _found(hit: Hit, thumbnail: bytes | None) -> FoundItem:
     from tutti.search.answer.answers import span
 
     name = Path(hit.path).name if hit.path else hit.item
@@ -124,7 +124,7 @@ def _found(hit: Hit, thumbnail: bytes | None) -> Found:
     fit = f"fits {hit.fit:.0%}" if hit.fit is not None else ""
     why = "; ".join(map(str, hit.why))
     columns = ", ".join(f"{column} {value}" for column, value in hit.columns.items())
-    return Found(
+    return FoundItem(
         caption=" · ".join(filter(None, (place, fit, columns, why))),
         modality=hit.modality,
         thumbnail=thumbnail,

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from tutti.apps.page.asking import DEFAULT_QUESTION, AskView
-from tutti.apps.page.conversations import Dialogue, Turn
-from tutti.apps.page.examples import EXAMPLES, Example, drawn
+from tutti.apps.page.conversations import KeptDialogue, ShownTurn
+from tutti.apps.page.examples import DRAWN_EXAMPLES, DrawnExample, drawn
 from tutti.apps.page.rooms import Rooms, choices, listed, plain, tenant_of, told
 from tutti.apps.page.views import figures
 from tutti.content import Text
@@ -17,10 +17,10 @@ _LEAST_S = 0.15
 """Between two views of an answer: each draws the whole conversation again."""
 
 
-def messages(dialogue: Dialogue) -> tuple[list[dict[str, Any]], list[Turn | None]]:
+def messages(dialogue: KeptDialogue) -> tuple[list[dict[str, Any]], list[ShownTurn | None]]:
     """A conversation as the chatbot shows it, and whose turn each of its answers is."""
     shown: list[dict[str, Any]] = []
-    turns: list[Turn | None] = []
+    turns: list[ShownTurn | None] = []
     for turn in dialogue.turns:
         for message in _asked(turn.files, _words(turn)):
             shown.append(message)
@@ -30,7 +30,7 @@ def messages(dialogue: Dialogue) -> tuple[list[dict[str, Any]], list[Turn | None
     return shown, turns
 
 
-def _words(turn: Turn) -> str:
+def _words(turn: ShownTurn) -> str:
     return " ".join(part.text for part in turn.asked.parts if isinstance(part, Text))
 
 
@@ -91,7 +91,7 @@ def _draw(rooms: Rooms) -> SimpleNamespace:
         parts.verify = gr.Checkbox(label="Verify the answer", info="Others look whether it is so", min_width=180)
         parts.clear = gr.Button("New conversation", min_width=160)
     with gr.Row():
-        parts.examples = [gr.Button(f"Try: {one.label}", size="sm", min_width=120) for one in EXAMPLES]
+        parts.examples = [gr.Button(f"Try: {one.label}", size="sm", min_width=120) for one in DRAWN_EXAMPLES]
     parts.picture = gr.AnnotatedImage(label="Where the evidence lies", visible=False, elem_id="evidence", height=420)
     parts.checked = gr.Markdown(elem_id="verdicts")
     with gr.Accordion("Camera", open=False):
@@ -176,9 +176,9 @@ def _wire_filling(rooms: Rooms, parts: SimpleNamespace) -> None:
         return {"text": DEFAULT_QUESTION, "files": [path] if path else []}
 
     parts.use.click(of_camera, parts.camera, parts.question, api_visibility="private")
-    for button, example in zip(parts.examples, EXAMPLES, strict=True):
+    for button, example in zip(parts.examples, DRAWN_EXAMPLES, strict=True):
 
-        def of_example(example: Example = example) -> dict[str, Any]:
+        def of_example(example: DrawnExample = example) -> dict[str, Any]:
             return {"text": example.question, "files": [drawn(example, rooms.folder)]}
 
         button.click(of_example, None, parts.question, api_visibility="private")

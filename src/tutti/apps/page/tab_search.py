@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tutti.apps.page.rooms import Rooms, player, tenant_of, told
-from tutti.apps.page.searching import Found, copy_for_showing
+from tutti.apps.page.searching import FoundItem, copy_for_showing
 
 _ASKED_ABOUT = 4
 _MOST_SHOWN = 12
@@ -64,13 +64,13 @@ def build(rooms: Rooms, question: Any, tabs: Any) -> None:
         said = f"{len(hits)} found; choose one to see or hear it." if hits else "Nothing was found."
         return hits, pictures, said, ""
 
-    def show(hits: list[Found], data: gr.SelectData) -> str:
+    def show(hits: list[FoundItem], data: gr.SelectData) -> str:
         with told(rooms.folder):
             hit = hits[data.index]
             shown = player(copy_for_showing(hit, rooms.folder), hit.start_s, hit.end_s)
         return f"{shown}<p>{html.escape(hit.caption)}</p>"
 
-    def ask_about(hits: list[Found]) -> Any:
+    def ask_about(hits: list[FoundItem]) -> Any:
         here = [hit for hit in hits if hit.path is not None and Path(hit.path).is_file() and hit.modality != "text"]
         if not here:
             gr.Info("Search first, for something that is not words alone.")
@@ -92,7 +92,7 @@ def build(rooms: Rooms, question: Any, tabs: Any) -> None:
     about.click(ask_about, found, [question, tabs], api_visibility="private")
 
 
-def _thumbnail(hit: Found, folder: Path) -> str:
+def _thumbnail(hit: FoundItem, folder: Path) -> str:
     place = Path(tempfile.mkdtemp(dir=folder))
     if hit.thumbnail is not None:
         (place / "thumbnail.jpg").write_bytes(hit.thumbnail)

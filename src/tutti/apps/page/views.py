@@ -10,7 +10,6 @@ from pathlib import PurePath
 from tutti.content import Answer, Claim, Evidence, Media, Message
 from tutti.search.answer.answers import clock
 
-Box = tuple[int, int, int, int]
 _SIGNS = {
     "supported": "✓ supported",
     "contradicted": "✗ contradicted",
@@ -23,7 +22,7 @@ _SIGNS = {
 class Mark:
     """A place in a picture."""
 
-    box: Box
+    box: tuple[int, int, int, int]
     """Left, top, right, bottom in pixels of the upright picture."""
     label: str
 
