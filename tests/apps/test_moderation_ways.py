@@ -136,3 +136,37 @@ def test_the_server_opens_it_with_a_policy(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="names no policy"):
         open_moderation(Space(), None)
     assert open_moderation(Space(), str(policy_in(tmp_path, text=WORDS))).name == "moderation"
+
+
+def test_a_calibration_beside_the_policy_is_used(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ["file,label"]
+    for at in range(30):
+        (here / f"{at}.txt").write_text("h e r o i n" if at < 5 else f"fine day {at}")
+        rows.append(f"{at}.txt,{'drugs' if at < 5 else 'benign'}")
+    (here / "labels.csv").write_text("\n".join(rows) + "\n")
+    words = ["moderate", "calibrate", "labels.csv", "--policy", "policy.toml", "--false-positives", "0.05"]
+    assert main(words) == 0
+    assert "drugs: threshold" in capsys.readouterr().out
+    assert (here / "policy.calibration.json").is_file()
+    assert main(["moderate", "post.txt", "--policy", "policy.toml", "--json"]) == 0
+    assert "+" in json.loads(capsys.readouterr().out)["version"]
+    (here / "policy.toml").write_text(WORDS + "\n# changed\n")
+    assert main(["moderate", "post.txt", "--policy", "policy.toml"]) == 2
+    assert "calibrate again" in capsys.readouterr().err
+
+
+def test_decisions_are_sealed_by_a_vault(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = base64.b64encode(bytes(range(32))).decode()
+    monkeypatch.setenv("ROOT_KEY", key)
+    vault = ["--vault", "vault", "--vault-key", "env:ROOT_KEY"]
+    assert main(["vault", "init", "vault", "--vault-key", "env:ROOT_KEY"]) == 0
+    assert main(["moderate", "post.txt", "--policy", "policy.toml", *vault]) == 0
+    assert b"post" not in (here / "moderation/default/decisions.jsonl").read_bytes()
+    assert not (here / "moderation/default/review.jsonl").exists()
+    capsys.readouterr()
+    assert main(["moderate", "review", *vault]) == 0
+    assert json.loads(capsys.readouterr().out)["file"] == "post.txt"
+    assert main(["moderate", "review"]) == 0
+    assert capsys.readouterr().out == ""

@@ -207,4 +207,4 @@ def _action(value: Any, name: str, where: Any) -> ModerationAction:
 def _days(value: Any, file: Path) -> int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise InputError(f"{file} has retention.days = {value!r}; expected a whole number of days.")
-    return cast("int | None", value)
+    return value

@@ -145,8 +145,8 @@ def _principal(centred: Floats, kept: int) -> Floats:
 
 def _features(sight: HeadSight, means: Floats, bases: Floats, pictures: Floats, words: Floats) -> Floats:
     """Components, each kind with its strongest as one, and for the joint head their products."""
-    seen = (pictures - means[0]) @ bases[0].T
-    read = (words - means[1]) @ bases[1].T
+    seen: Floats = (pictures - means[0]) @ bases[0].T
+    read: Floats = (words - means[1]) @ bases[1].T
     if sight == "picture":
         return seen
     if sight == "words":

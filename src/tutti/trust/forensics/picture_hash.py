@@ -96,7 +96,7 @@ def _coefficients(pixels: NDArray[np.uint8], crops: int) -> NDArray[np.float32] 
     light = np.asarray(square, np.float32)
     bases = _bases()[: crops * KEPT]
     grid = (bases @ light @ bases.T).reshape(crops, KEPT, crops, KEPT).transpose(0, 2, 1, 3)
-    values: NDArray[np.float32] = grid.reshape(crops * crops, BITS)
+    values = grid.reshape(crops * crops, BITS).astype(np.float32, copy=False)
     detail = float(np.sqrt(np.mean(values[0] ** 2))) / (SIDE * SIDE / 4)
     return None if detail < LEAST_DETAIL else values
 
