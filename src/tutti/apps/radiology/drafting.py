@@ -12,7 +12,7 @@ from tutti.apps.radiology.report import Draft, DraftFinding, Evident, FindingSta
 from tutti.trust.clinical.contradictions import Contradiction, Stated, StatedPlace, contradictions
 from tutti.trust.clinical.identity import identities
 from tutti.trust.clinical.lexicon import URGENCY
-from tutti.trust.clinical.statements import Statement, sentences, statements
+from tutti.trust.clinical.statements import Polarity, Statement, sentences, statements
 
 PRESENT_FROM, ABSENT_TO = 0.9, 0.1
 """Calibrated probabilities from which a model's word counts as present, and to which as absent."""
@@ -68,10 +68,10 @@ class Drafting:
         found += [text.stated() for text in self.case.texts]
         for each in self.assessed:
             if each.calibrated and each.probability is not None:
-                sure = "present" if each.probability >= PRESENT_FROM else "absent"
+                sure: Polarity = "present" if each.probability >= PRESENT_FROM else "absent"
                 if each.probability >= PRESENT_FROM or each.probability <= ABSENT_TO:
                     said = Statement(subject=each.finding.name, is_part=False, polarity=sure, side="", size_mm=None,
-                                     tense="now", start=0, end=0)  # type: ignore[arg-type]  # fmt: skip
+                                     tense="now", start=0, end=0)  # fmt: skip
                     found.append(Stated(each.image.name, "image", (said,), ()))
         return found
 

@@ -7,14 +7,14 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tutti.apps.radiology.bundles import BundleLine, read_bundle
 from tutti.apps.radiology.report import ReportSource
-from tutti.content import Image, Transcript, is_data_url
+from tutti.content import Audio, Image, Transcript, Video, is_data_url
 from tutti.errors import CapacityError, InputError
 from tutti.media import sniff, wrap
 from tutti.media.decoder import InProcess, MediaDecoder
@@ -88,7 +88,7 @@ class CaseText:
             begin, stop = (spans[0][2], spans[-1][3]) if spans else (0.0, 0.0)
             return ReportSource(kind="note", name=self.name, quote=quote, start_s=begin, end_s=stop)
         pointer = next((line.pointer for line in self.lines if line.start < end and start < line.end), "")
-        kind = "prior" if self.kind == "prior" else "history"
+        kind: Literal["prior", "history"] = "prior" if self.kind == "prior" else "history"
         return ReportSource(kind=kind, name=self.name, quote=quote, start=start, end=end, pointer=pointer)
 
     def stated(self) -> Stated:
@@ -135,7 +135,7 @@ def read_case(
     texts += [_given(kind, name, words) for kind, name, words in files.texts]
     images = [_image(medium, chosen, number) for number, medium in enumerate(files.images, 1)]
     texts += [_note(medium, transcribe, number) for number, medium in enumerate(files.notes, 1)]
-    names = [each.name for each in (*images, *texts)]
+    names = [*(image.name for image in images), *(text.name for text in texts)]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"Two files of the case are called {twice}; sources are told by name: rename one.")
@@ -146,7 +146,7 @@ def _image(medium: CaseMedium, decoder: MediaDecoder, number: int) -> CaseImage:
     part = wrap(medium)
     name = _called(medium, f"image {number}")
     if not isinstance(part, Image):
-        raise InputError(f"{part.name} is of modality {part.modality}; expected DICOM or a picture.")
+        raise InputError(f"{name} is of modality {part.modality}; expected DICOM or a picture.")
     with opened(part, decoder.limits) as file:
         dicom = sniff.sniff(file) is sniff.DICOM
     if not dicom:
@@ -193,10 +193,11 @@ def _note(medium: CaseMedium, transcribe: Callable[[Any], Transcript], number: i
     if isinstance(medium, (str, os.PathLike)) and str(medium).lower().endswith(".json"):
         return _timed(Path(medium).name, _segments(medium))
     part = wrap(medium)
-    if part.modality not in ("audio", "video"):
-        raise InputError(f"{part.name} is of modality {part.modality}; expected a recording as a note.")
+    name = _called(medium, f"note {number}")
+    if not isinstance(part, (Audio, Video)):
+        raise InputError(f"{name} is of modality {part.modality}; expected a recording as a note.")
     said = transcribe(part)
-    return _timed(_called(medium, f"note {number}"), [(each.start_s, each.end_s, each.text) for each in said.segments])
+    return _timed(name, [(each.start_s, each.end_s, each.text) for each in said.segments])
 
 
 def _segments(path: str | os.PathLike[str]) -> list[tuple[float, float, str]]:

@@ -15,6 +15,8 @@ _STYLE = (
     "small{display:block;color:#555}h2{margin-top:1.5rem}pre{white-space:pre-wrap;font:inherit}"
 )
 
+_PLAIN = str.maketrans("“”’‘–—", "\"\"''--", "")
+
 
 class _Line(NamedTuple):
     kind: str
@@ -61,9 +63,9 @@ def to_pdf(state: dict[str, Any]) -> bytes:
     Raises:
         MissingExtra: The extra is not installed.
     """
-    fpdf = check_pdf()
+    base: Any = check_pdf().FPDF
 
-    class Page(fpdf.FPDF):  # type: ignore[misc]
+    class Page(base):  # type: ignore[misc]
         def header(self) -> None:
             self.set_font("Helvetica", "B", 8)
             self.set_text_color(160, 0, 0)
@@ -126,5 +128,5 @@ def _lines(state: dict[str, Any]) -> Iterator[_Line]:
 
 def _latin(text: str) -> str:
     """Text in the letters of the PDF's built-in fonts (Latin-1)."""
-    plain = text.translate(str.maketrans({"“": '"', "”": '"', "’": "'", "‘": "'", "–": "-", "—": "-", "…": "..."}))
+    plain = text.translate(_PLAIN)
     return "".join(letter if ord(letter) < 256 else f"[U+{ord(letter):04X}]" for letter in plain)
