@@ -165,8 +165,7 @@ def verified_pairs(kept: Iterable[Feedback], media_of: MediaOf, verifier: Verifi
     answers: dict[Hashable, dict[str, Feedback]] = defaultdict(dict)
     for one in kept:
         if one.consent == "training" and one.media:
-            texts = (one.answer, one.other) if one.other else (one.answer,)
-            for text in texts:
+            for text in filter(None, (one.answer, one.other)):
                 answers[one.asked].setdefault(text, one)
     pairs = []
     for texts in answers.values():

@@ -32,7 +32,7 @@ def save_router(
         label_as: How a label becomes a text for the generalist.
         media_modality: Of the media.
     """
-    arrays = {"probe": np.asarray(embedder.embed([Text(PROBE)]).vectors[0], np.float32)}
+    arrays: dict[str, np.ndarray] = {"probe": np.asarray(embedder.embed([Text(PROBE)]).vectors[0], np.float32)}
     rows: list[dict[str, Any]] = []
     for place, one in enumerate(tasks):
         arrays[f"{place}.weight"], arrays[f"{place}.bias"] = one.head.weight, one.head.bias
