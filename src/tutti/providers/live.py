@@ -149,7 +149,8 @@ class LiveTranscriber:
 
     def _look(self, *, step: bool = True) -> list[LiveEvent]:
         """Find what sounds, end what has ended, and write down what has grown."""
-        rate_hz, found = self.sample_rate_hz, []
+        rate_hz = self.sample_rate_hz
+        found: list[LiveEvent] = []
         while True:
             stretches = sounding(self._samples, rate_hz)
             now = next((one for one in stretches if self._begun is None or one.stop > self._begun), None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from tutti.content import FinalWords
 
@@ -44,9 +45,9 @@ class Hearing:
 
     def take(self, samples: bytes) -> Brought:
         """Hear up to `SLICE_S` of samples of 16 bits."""
-        block = np.frombuffer(samples, "<i2").astype(np.float32) / 32_768
+        block: NDArray[np.float32] = np.frombuffer(samples, "<i2").astype(np.float32) / np.float32(32_768)
         if self._resampler is not None:
-            block = np.clip(self._resampler.resample_chunk(block), -1, 1)
+            block = np.clip(self._resampler.resample_chunk(block), -1, 1).astype(np.float32, copy=False)
         before = self._live.in_utterance
         words = [event.text for event in self._live.feed(block) if isinstance(event, FinalWords)]
         after = self._live.in_utterance

@@ -22,15 +22,15 @@ class PcmFormat(_Body):
     """Samples of 16 bits, little-endian, mono."""
 
     type: Literal["audio/pcm"] = "audio/pcm"
-    rate: int = Field(24_000, ge=8_000, le=48_000)
+    rate: int = Field(default=24_000, ge=8_000, le=48_000)
 
 
 class TranscriptionSettings(_Body):
     """That transcripts are sent, and how they are made."""
 
-    model: str | None = Field(None, max_length=200)
-    language: str | None = Field(None, max_length=40)
-    prompt: str = Field("", max_length=2_000)
+    model: str | None = Field(default=None, max_length=200)
+    language: str | None = Field(default=None, max_length=40)
+    prompt: str = Field(default="", max_length=2_000)
 
 
 class TurnDetection(_Body):
@@ -59,10 +59,10 @@ class SessionSettings(_Body):
     """Of one session."""
 
     type: Literal["realtime", "transcription"] = "realtime"
-    instructions: str = Field("", max_length=100_000)
+    instructions: str = Field(default="", max_length=100_000)
     output_modalities: list[Literal["text"]] = ["text"]
     max_output_tokens: int | Literal["inf"] = "inf"
-    tools: list[Any] = Field([], max_length=0)
+    tools: list[Any] = Field(default=[], max_length=0)
     audio: SoundSettings = SoundSettings()
 
     @property
