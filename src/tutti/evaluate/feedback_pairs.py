@@ -168,13 +168,13 @@ def verified_pairs(kept: Iterable[Feedback], media_of: MediaOf, verifier: Verifi
             for text in filter(None, (one.answer, one.other)):
                 answers[one.asked].setdefault(text, one)
     pairs = []
-    for texts in answers.values():
-        media = media_of(next(iter(texts.values()))) if len(texts) > 1 else None
+    for given in answers.values():
+        media = media_of(next(iter(given.values()))) if len(given) > 1 else None
         if media is None:
             continue
-        held = {text: _standing(text, one, media, verifier) for text, one in texts.items()}
+        held = {text: _standing(text, one, media, verifier) for text, one in given.items()}
         pairs += [
-            PreferredPair(source=texts[chosen], chosen=chosen, rejected=rejected)
+            PreferredPair(source=given[chosen], chosen=chosen, rejected=rejected)
             for chosen, up in held.items()
             for rejected, down in held.items()
             if up == "supported" and down == "contradicted"
