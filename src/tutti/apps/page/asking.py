@@ -132,11 +132,13 @@ class AskRoom:
         """A whole answer, with the picture that its evidence lies in."""
         media = media_of(conversation)
         at = marked_medium(answer, len(media))
-        picture, marks = None, ()
-        if at is not None and isinstance(media[at], Image):
+        picture = None
+        marks: tuple[Mark, ...] = ()
+        shown = None if at is None else media[at]
+        if at is not None and isinstance(shown, Image):
             from tutti.media import decode_image
 
-            picture = decode_image(media[at], self.limits)
+            picture = decode_image(shown, self.limits)
             marks = tuple(marks_in(answer, at))
         told = without_folders(verdicts(answer), media)
         notes = without_folders(answer.notes, media)
