@@ -112,7 +112,7 @@ def test_an_interruption_ends_with_what_is_final(stream: FakeStream, capsys: pyt
     ("words", "told"),
     [
         (["--real-time"], "--from FILE"),
-        (["--from", RECORDING, "--device", "1"], "one of them"),
+        (["--from", RECORDING, "--microphone", "1"], "one of them"),
         (["--from", str(MEDIA / "picture.png")], "no recording"),
         (["--from", "none.wav"], "none.wav"),
     ],
@@ -183,5 +183,5 @@ def test_a_microphone_gives_all_that_waits_at_once() -> None:
 
 @pytest.mark.usefixtures("sounddevice")
 def test_a_microphone_that_is_not_there_is_named(stream: FakeStream, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["live", "--device", "none"]) == 2
+    assert main(["live", "--microphone", "none"]) == 2
     assert "no such device" in capsys.readouterr().err

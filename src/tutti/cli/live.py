@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument("--from", dest="source", metavar="FILE", help="a recording or a video (default: microphone)")
     parser.add_argument("--real-time", action="store_true", help="play the file at the pace at which it was recorded")
-    parser.add_argument("--device", metavar="D", help="microphone, by its number or a part of its name")
+    parser.add_argument("--microphone", metavar="M", help="microphone, by its number or a part of its name")
     add_model(parser, default=_WHISPER)
     parser.add_argument("--language", metavar="L", help='spoken language, as "fr" or "french"; else the first heard')
     parser.add_argument("--task", choices=("transcribe", "translate"), help="translate writes English")
@@ -53,8 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
     """
     if arguments.source is None and arguments.real_time:
         raise InputError("--real-time is for a file, and none was given; name one with --from FILE.")
-    if arguments.source is not None and arguments.device is not None:
-        raise InputError("--device chooses a microphone, and --from a file; give one of them.")
+    if arguments.source is not None and arguments.microphone is not None:
+        raise InputError("--microphone names a microphone, and --from a file; give one of them.")
     with _sound(arguments) as sound:
         if arguments.model is None and read_settings().model == Settings().model:
             arguments.model = _WHISPER
@@ -88,7 +88,7 @@ def _sound(arguments: argparse.Namespace) -> Iterator[Any]:
         limits = Limits.for_streaming(read_settings())
         yield lambda rate_hz: played(medium, limits, rate_hz, real_time=arguments.real_time)
         return
-    with closing(Microphone(16_000, arguments.device)) as microphone:
+    with closing(Microphone(16_000, arguments.microphone)) as microphone:
         note("Listening; Ctrl-C ends it.")
 
         def recorded(rate_hz: int) -> Iterable[Any]:
