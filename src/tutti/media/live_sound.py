@@ -93,7 +93,7 @@ class Microphone:
             self._stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
             raise InputError(
-                f"The microphone cannot be opened: {error}; `python -m sounddevice` lists the devices for --microphone, "
+                f"The microphone cannot be opened: {error}; `python -m sounddevice` lists those for --microphone, "
                 "and --from FILE reads a file."
             ) from error
 
