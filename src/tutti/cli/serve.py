@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import ctypes
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -191,11 +192,7 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
         if arguments.json:
             print_json({"url": f"{url}/v1", "model": name, "pid": os.getpid(), "keys": len(keys)})
         else:
-            for one in published:
-                note(f"Media may be encrypted to the key {one.fingerprint}, published at {url}/apps/{one.name}.")
-            who = f"for holders of {len(keys)} keys" if len(keys) else "for this machine only"
-            served = ", ".join([name, *adapted])
-            note(f"{served} answers at {url}/v1, {who}; the pages are at {url}/docs. Ctrl-C stops it.")
+            _say_ready(url, [name, *adapted], len(keys), published)
 
     try:
         listened = run_announced(server, ready)
@@ -203,3 +200,10 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
         workers.close()
     if not listened:
         raise InputError(f"Port {listen.port} of {listen.host} is not free; give another with --port.")
+
+
+def _say_ready(url: str, names: Sequence[str], keys: int, published: Sequence[Any]) -> None:
+    for one in published:
+        note(f"Media may be encrypted to the key {one.fingerprint}, published at {url}/apps/{one.name}.")
+    who = f"for holders of {keys} keys" if keys else "for this machine only"
+    note(f"{', '.join(names)} answers at {url}/v1, {who}; the pages are at {url}/docs. Ctrl-C stops it.")

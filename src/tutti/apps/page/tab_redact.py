@@ -15,19 +15,7 @@ def build(rooms: Rooms, session: Any) -> None:
     """
     import gradio as gr
 
-    with gr.Row():
-        with gr.Column(min_width=260):
-            file = gr.File(
-                label="A picture, recording, film or DICOM file", type="filepath", height=140, elem_id="redact-file"
-            )
-            names = gr.Textbox(label="Names to cover, one a line", lines=3)
-        with gr.Column(min_width=260):
-            faces = gr.Checkbox(value=True, label="Cover faces")
-            words = gr.Checkbox(value=True, label="Cover words that identify", info="Mail, phone, plates, cards, names")
-            speech = gr.Checkbox(label="Silence speech that identifies", info="Of recordings and films")
-            with gr.Row():
-                go = gr.Button("Redact", variant="primary", min_width=120)
-                stop = gr.Button("Stop", min_width=80)
+    file, names, faces, words, speech, go, stop = _inputs()
     result = gr.Markdown(elem_id="redacted")
     with gr.Row():
         with gr.Column(min_width=280):
@@ -77,3 +65,23 @@ def build(rooms: Rooms, session: Any) -> None:
         concurrency_limit=rooms.options.at_once,
     )
     stop.click(end, session, None, queue=False, api_visibility="private")
+
+
+def _inputs() -> tuple[Any, ...]:
+    """What is given, and the two buttons."""
+    import gradio as gr
+
+    with gr.Row():
+        with gr.Column(min_width=260):
+            file = gr.File(
+                label="A picture, recording, film or DICOM file", type="filepath", height=140, elem_id="redact-file"
+            )
+            names = gr.Textbox(label="Names to cover, one a line", lines=3)
+        with gr.Column(min_width=260):
+            faces = gr.Checkbox(value=True, label="Cover faces")
+            words = gr.Checkbox(value=True, label="Cover words that identify", info="Mail, phone, plates, cards, names")
+            speech = gr.Checkbox(label="Silence speech that identifies", info="Of recordings and films")
+            with gr.Row():
+                go = gr.Button("Redact", variant="primary", min_width=120)
+                stop = gr.Button("Stop", min_width=80)
+    return file, names, faces, words, speech, go, stop

@@ -26,17 +26,7 @@ def build(rooms: Rooms, question: Any, tabs: Any) -> None:
     if not names:
         gr.Markdown("Start the page with `--index DB` to search here; `tutti index FOLDER --into DB` makes one.")
     found = gr.State(list)
-    with gr.Row():
-        index = gr.Dropdown(names, value=names[0] if names else None, label="Index", min_width=160)
-        words = gr.Textbox(label="Words", placeholder="a dog on the beach", scale=3, min_width=240)
-    with gr.Accordion("Like a file, conditions, moments", open=False):
-        like = gr.File(label="Something to be like", type="filepath", height=120)
-        where = gr.Textbox(label="Condition on columns", placeholder="price < 50 and stock > 0")
-        moments = gr.Checkbox(label="All moments of films and recordings")
-        top = gr.Slider(1, 50, value=_MOST_SHOWN, step=1, label="Most results")
-    with gr.Row():
-        go = gr.Button("Search", variant="primary", min_width=140)
-        about = gr.Button("Ask about the first of these", min_width=140)
+    index, words, like, where, moments, top, go, about = _inputs(names)
     count = gr.Markdown()
     gallery = gr.Gallery(label="Results", columns=3, height="auto", allow_preview=False, interactive=False)
     shown = gr.HTML()
@@ -90,6 +80,24 @@ def build(rooms: Rooms, question: Any, tabs: Any) -> None:
     )
     gallery.select(show, found, shown, api_visibility="private")
     about.click(ask_about, found, [question, tabs], api_visibility="private")
+
+
+def _inputs(names: list[str]) -> tuple[Any, ...]:
+    """What is searched for, and the two buttons."""
+    import gradio as gr
+
+    with gr.Row():
+        index = gr.Dropdown(names, value=names[0] if names else None, label="Index", min_width=160)
+        words = gr.Textbox(label="Words", placeholder="a dog on the beach", scale=3, min_width=240)
+    with gr.Accordion("Like a file, conditions, moments", open=False):
+        like = gr.File(label="Something to be like", type="filepath", height=120)
+        where = gr.Textbox(label="Condition on columns", placeholder="price < 50 and stock > 0")
+        moments = gr.Checkbox(label="All moments of films and recordings")
+        top = gr.Slider(1, 50, value=_MOST_SHOWN, step=1, label="Most results")
+    with gr.Row():
+        go = gr.Button("Search", variant="primary", min_width=140)
+        about = gr.Button("Ask about the first of these", min_width=140)
+    return index, words, like, where, moments, top, go, about
 
 
 def _thumbnail(hit: FoundItem, folder: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from tutti.content import Answer, Finished, Message, SamplingOptions, Text, TextDelta
 from tutti.serve.errors import kind_of, message_of
 from tutti.serve.questions import Question
-from tutti.serve.realtime.items import Item, message_item, new_id
+from tutti.serve.realtime.items import RealtimeItem, message_item, new_id
 from tutti.serve.responses import ClientGone
 from tutti.serve.service import Service
 
@@ -42,7 +42,7 @@ class Answering:
     """Why it is cancelled, if it is."""
     text: str = ""
 
-    async def run(self) -> Item | None:
+    async def run(self) -> RealtimeItem | None:
         """Send all its events; what was said, if anything was.
 
         Raises:
@@ -74,7 +74,7 @@ class Answering:
         await self._end(state, details, part, answer)
         return None if state == "failed" else self.item()
 
-    def item(self) -> Item | None:
+    def item(self) -> RealtimeItem | None:
         """What was said, as a turn of the conversation."""
         if not self.text:
             return None

@@ -23,7 +23,7 @@ Hears = Callable[[bytes], str]
 
 
 @dataclass(frozen=True)
-class Item:
+class RealtimeItem:
     """One turn."""
 
     body: dict[str, Any]
@@ -46,9 +46,9 @@ class Items:
     """In order."""
 
     def __init__(self) -> None:
-        self._items: list[Item] = []
+        self._items: list[RealtimeItem] = []
 
-    def add(self, item: Item, after: object = None) -> str | None:
+    def add(self, item: RealtimeItem, after: object = None) -> str | None:
         """Take an item, at the end or behind another one; the id of the one before.
 
         Raises:
@@ -70,7 +70,7 @@ class Items:
         """Of the last item."""
         return self._items[-1].id if self._items else None
 
-    def get(self, identity: object) -> Item:
+    def get(self, identity: object) -> RealtimeItem:
         """One item.
 
         Raises:
@@ -100,7 +100,7 @@ def new_id(kind: str) -> str:
 
 def message_item(
     role: str, content: list[dict[str, Any]], parts: tuple[Part, ...], identity: str | None = None, size: int = 0
-) -> Item:
+) -> RealtimeItem:
     """An item of a message."""
     body = {
         "id": identity or new_id("item"),
@@ -110,10 +110,10 @@ def message_item(
         "role": role,
         "content": content,
     }
-    return Item(body, parts, size or sum(len(part.text) for part in parts if isinstance(part, Text)))
+    return RealtimeItem(body, parts, size or sum(len(part.text) for part in parts if isinstance(part, Text)))
 
 
-def item_of(values: object, opener: MediaOpener, hears: Hears, rate_hz: int) -> Item:
+def item_of(values: object, opener: MediaOpener, hears: Hears, rate_hz: int) -> RealtimeItem:
     """What a client gives as an item. It may take a while: recordings in it are written down.
 
     Raises:

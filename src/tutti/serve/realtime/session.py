@@ -17,12 +17,12 @@ from tutti.interfaces import Transcriber
 from tutti.serve.errors import Refusal
 from tutti.serve.realtime.answering import Answering, Send
 from tutti.serve.realtime.hearing import SLICE_S, Brought, Hearing
-from tutti.serve.realtime.items import Item, Items, decoded, item_of, message_item, new_id
+from tutti.serve.realtime.items import Items, RealtimeItem, decoded, item_of, message_item, new_id
 from tutti.serve.realtime.settings import SessionSettings, invalid, tokens_of
 from tutti.serve.responses import ClientGone
 from tutti.serve.service import Service
 
-Event = dict[str, Any]
+ServerEvent = dict[str, Any]
 _LEAST_COMMIT_S = 0.1
 
 
@@ -45,7 +45,7 @@ class RealtimeSession:
         self._heard_s = self._buffered_s = 0.0
         self._buffer_id, self._words = new_id("item"), ""
         self._answer: tuple[Answering, asyncio.Task[None]] | None = None
-        self._handlers: Mapping[str, Callable[[Event], Awaitable[None]]] = {
+        self._handlers: Mapping[str, Callable[[ServerEvent], Awaitable[None]]] = {
             "session.update": self._update,
             "input_audio_buffer.append": self._append,
             "input_audio_buffer.commit": self._commit,
@@ -61,7 +61,7 @@ class RealtimeSession:
         """Tell the client that it may begin."""
         await self._send({"type": "session.created", "session": self._body()})
 
-    async def handle(self, event: Event) -> None:
+    async def handle(self, event: ServerEvent) -> None:
         """Work on an event of the client.
 
         Raises:
@@ -83,10 +83,10 @@ class RealtimeSession:
             await asyncio.gather(self._answer[1], return_exceptions=True)
         self._hearing = None
 
-    def _body(self) -> Event:
+    def _body(self) -> ServerEvent:
         return self.settings.body(self.id, self.service.name)
 
-    async def _update(self, event: Event) -> None:
+    async def _update(self, event: ServerEvent) -> None:
         settings = self.settings.updated(event.get("session"))
         heard = (settings.audio.input.format, settings.audio.input.transcription)
         if self._hearing is not None and heard != (
@@ -101,7 +101,7 @@ class RealtimeSession:
 
     # Sound
 
-    async def _append(self, event: Event) -> None:
+    async def _append(self, event: ServerEvent) -> None:
         samples = decoded(event.get("audio"), "audio")
         rate_hz = self.settings.audio.input.format.rate
         seconds = len(samples) / 2 / rate_hz
@@ -153,7 +153,7 @@ class RealtimeSession:
         """Whether transcripts are sent."""
         return self.settings.audio.input.transcription is not None or self.settings.type == "transcription"
 
-    async def _commit(self, _: Event) -> None:
+    async def _commit(self, _: ServerEvent) -> None:
         if self._hearing is None or self._buffered_s < _LEAST_COMMIT_S:
             raise invalid(
                 f"The buffer holds {1000 * self._buffered_s:.0f} ms of sound; expected 100 or more.",
@@ -178,7 +178,7 @@ class RealtimeSession:
             await self._send({"type": "conversation.item.input_audio_transcription.completed", **done, "usage": usage})
         return bool(said)
 
-    async def _clear(self, _: Event) -> None:
+    async def _clear(self, _: ServerEvent) -> None:
         if self._hearing is not None:
             await self.service.at_work(partial(self._hearing.finish, hear=False))
         self._fresh_buffer()
@@ -195,22 +195,22 @@ class RealtimeSession:
 
     # Items
 
-    async def _create_item(self, event: Event) -> None:
+    async def _create_item(self, event: ServerEvent) -> None:
         rate_hz = self.settings.audio.input.format.rate
         made = partial(item_of, event.get("item"), self.service.opener, self._hears, rate_hz)
         item = await self.service.prepared_by(made)
         await self._add(item, event.get("previous_item_id"))
 
-    async def _add(self, item: Item, after: object = None) -> None:
+    async def _add(self, item: RealtimeItem, after: object = None) -> None:
         before = self._items.add(item, after)
         for kind in ("added", "done"):
             await self._send({"type": f"conversation.item.{kind}", "item": item.body, "previous_item_id": before})
 
-    async def _delete_item(self, event: Event) -> None:
+    async def _delete_item(self, event: ServerEvent) -> None:
         self._items.delete(event.get("item_id"))
         await self._send({"type": "conversation.item.deleted", "item_id": event.get("item_id")})
 
-    async def _retrieve_item(self, event: Event) -> None:
+    async def _retrieve_item(self, event: ServerEvent) -> None:
         await self._send({"type": "conversation.item.retrieved", "item": self._items.get(event.get("item_id")).body})
 
     def _hears(self, recording: bytes) -> str:
@@ -222,7 +222,7 @@ class RealtimeSession:
 
     # Answers
 
-    async def _create_response(self, event: Event) -> None:
+    async def _create_response(self, event: ServerEvent) -> None:
         if self.settings.type == "transcription":
             raise invalid("A session for transcription gives no answers.", "type")
         if self._answer is not None:
@@ -250,7 +250,7 @@ class RealtimeSession:
         self._answer = (answering, task)
 
     async def _run(self, answering: Answering, *, kept: bool) -> None:
-        item: Item | None = None
+        item: RealtimeItem | None = None
         try:
             item = await answering.run()
         except asyncio.CancelledError:
@@ -264,7 +264,7 @@ class RealtimeSession:
                 with suppress(Refusal):  # the conversation is full, as the client's next item is told
                     self._items.add(item)
 
-    async def _cancel_response(self, _: Event) -> None:
+    async def _cancel_response(self, _: ServerEvent) -> None:
         if self._answer is None:
             raise invalid("No answer is being made.", code="response_cancel_not_active")
         self._interrupt("client_cancelled")
