@@ -2,6 +2,7 @@
 
 import html
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +61,6 @@ def build(rooms: Rooms, question: Any, tabs: Any) -> None:
             shown = player(copy_for_showing(hit, rooms.folder), hit.start_s, hit.end_s)
         return f"{shown}<p>{html.escape(hit.caption)}</p>"
 
-    def ask_about(hits: list[FoundItem]) -> Any:
-        here = [hit for hit in hits if hit.path is not None and Path(hit.path).is_file() and hit.modality != "text"]
-        if not here:
-            gr.Info("Search first, for something that is not words alone.")
-            return gr.skip(), gr.skip()
-        with told(rooms.folder):
-            files = [copy_for_showing(hit, rooms.folder) for hit in here[:_ASKED_ABOUT]]
-        return {"text": "What do these have in common?", "files": files}, gr.Tabs(selected="ask")
-
     given = [index, words, like, where, moments, top]
     gr.on(
         [go.click, words.submit],
@@ -79,7 +71,19 @@ def build(rooms: Rooms, question: Any, tabs: Any) -> None:
         concurrency_limit=rooms.options.at_once,
     )
     gallery.select(show, found, shown, api_visibility="private")
-    about.click(ask_about, found, [question, tabs], api_visibility="private")
+    about.click(partial(_ask_about, rooms), found, [question, tabs], api_visibility="private")
+
+
+def _ask_about(rooms: Rooms, hits: list[FoundItem]) -> Any:
+    import gradio as gr
+
+    here = [hit for hit in hits if hit.path is not None and Path(hit.path).is_file() and hit.modality != "text"]
+    if not here:
+        gr.Info("Search first, for something that is not words alone.")
+        return gr.skip(), gr.skip()
+    with told(rooms.folder):
+        files = [copy_for_showing(hit, rooms.folder) for hit in here[:_ASKED_ABOUT]]
+    return {"text": "What do these have in common?", "files": files}, gr.Tabs(selected="ask")
 
 
 def _inputs(names: list[str]) -> tuple[Any, ...]:
