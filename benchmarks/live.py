@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import commit, processor, versions
+from tutti.media.text_files import json_object, read_lines
 
 BLOCK_S = 0.25
 
@@ -80,7 +81,7 @@ def main() -> None:
 
     torch.set_num_threads(given.threads)
     model = tutti.load("whisper-base")
-    rows = [json.loads(line) for line in (given.speech_set / "index.jsonl").read_text().splitlines()]
+    rows = [json_object(line) for _, line in read_lines(given.speech_set / "index.jsonl")]
     counts = {"words": 0, "live": 0, "whole": 0}
     final_s: list[float] = []
     guess_s: list[float] = []
