@@ -8,10 +8,8 @@ kept. With one, each feedback is a sealed file of its own, bound to its name, so
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -22,6 +20,7 @@ from tutti.content.feedback import Feedback
 from tutti.errors import InputError, writing
 from tutti.interfaces import Sealer
 from tutti.media.text_files import decoded, json_object
+from tutti.media.whole_files import locked, sync_folder, write_whole
 
 _LOG = "feedback.jsonl"
 
@@ -156,7 +155,7 @@ class FeedbackStore:
                     with contextlib.suppress(OSError):
                         file.truncate(size)
                     raise
-            _sync(self.folder)
+            sync_folder(self.folder)
 
     def _remove(self, gone: set[str], kept: list[Feedback]) -> None:
         left = [one for one in kept if one.id not in gone]
@@ -166,13 +165,13 @@ class FeedbackStore:
         with writing(self.folder):
             if (self.folder / _LOG).exists():
                 own = "".join(f"{one.to_json()}\n" for one in self._lines() if one.id not in gone)
-                self._put_whole(self.folder / _LOG, own.encode())
+                write_whole(self.folder / _LOG, own.encode())
             if self._sealer is not None:
                 for name in gone:
                     self._sealed_path(name).unlink(missing_ok=True)
             for digest in lost:
                 self._medium_path(digest).unlink(missing_ok=True)
-            _sync(self.folder)
+            sync_folder(self.folder)
 
     def _sealed_path(self, name: str) -> Path:
         if self._sealer is None:
@@ -187,30 +186,13 @@ class FeedbackStore:
     def _put(self, path: Path, content: bytes, context: str) -> None:
         with writing(path):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._put_whole(path, content if self._sealer is None else self._sealer.seal(content, context))
-
-    @staticmethod
-    def _put_whole(path: Path, content: bytes) -> None:
-        part = path.with_name(f".{secrets.token_hex(8)}.part")
-        try:
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                part.unlink()
-            raise
-        _sync(path.parent)
+            write_whole(path, content if self._sealer is None else self._sealer.seal(content, context))
 
     @contextlib.contextmanager
     def _locked(self, *, make: bool = False) -> Iterator[None]:
         with writing(self._root):
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = (self._root / ".lock").open("a")
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self._root):
             if make:
                 with writing(self.folder):
                     self.folder.mkdir(mode=0o700, exist_ok=True)
@@ -237,11 +219,3 @@ def _bytes_of(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

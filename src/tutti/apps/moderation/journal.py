@@ -17,7 +17,7 @@ from typing import Any
 
 from tutti.errors import InputError, writing
 from tutti.interfaces import Sealer
-from tutti.trust.vault.whole_files import write_whole
+from tutti.media.whole_files import write_whole
 
 _SEALED, _CONTEXT = b"sealed:", "moderation decision"
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

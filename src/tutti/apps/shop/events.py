@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tutti.apps.shop.sessions import write_whole
 from tutti.errors import writing
 from tutti.interfaces import Sealer
+from tutti.media.whole_files import write_whole
 from tutti.search.dialogue.wishes import ShopState
 
 _SEALED, _CONTEXT = b"sealed:", "shop event"

@@ -6,13 +6,13 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from tutti.errors import InputError, writing
 from tutti.interfaces import Sealer
+from tutti.media.whole_files import write_whole
 from tutti.search.dialogue.wishes import ShopState
 
 _FORMAT = 1
@@ -62,13 +62,16 @@ class Sessions:
         content = json.dumps({"format": _FORMAT, "state": state.to_dict()}).encode()
         if self.sealer is not None:
             content = self.sealer.seal(content, _context(session))
-        write_whole(self._file(session), content)
+        file = self._file(session)
+        with writing(file):
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_whole(file, content)
 
     def forget(self, session: str) -> bool:
         """Remove a session; whether there was one."""
         file = self._file(session)
         found = file.exists()
-        for each in (file, file.with_suffix(".lock"), file.with_suffix(".part")):
+        for each in (file, file.with_suffix(".lock"), *self.folder.glob(f".{file.name}.*.part")):
             each.unlink(missing_ok=True)
         return found
 
@@ -92,20 +95,3 @@ class Sessions:
 def _context(session: str) -> str:
     """What a state is sealed for: of one session, it does not open as another's."""
     return f"shop session {session}"
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Replace a file by new content, or leave it as it was.
-
-    Raises:
-        InputError: It cannot be written.
-        CapacityError: The disk is full.
-    """
-    with writing(file):
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = file.with_suffix(".part")
-        with part.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(file)

@@ -17,9 +17,10 @@ from typing import Any
 from tutti import __version__
 from tutti.errors import CapacityError, InputError, MissingExtra
 from tutti.media.sniff import AVIF, FLAC, GIF, HEIC, HEIF, JPEG, MP3, MP4, PNG, TIFF, WAV, WEBP, Format, sniff
+from tutti.media.whole_files import write_whole
 from tutti.trust.provenance.confined import Budget, Refused, run
 from tutti.trust.provenance.reading import content_of
-from tutti.trust.vault.whole_files import private_bytes, write_whole
+from tutti.trust.vault.private_files import private_bytes
 
 _MIME: dict[Format, str] = {
     JPEG: "image/jpeg",

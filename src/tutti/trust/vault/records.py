@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tutti.errors import InputError
+from tutti.media.whole_files import write_whole
 from tutti.trust.vault.root_keys import KINDS
-from tutti.trust.vault.whole_files import write_whole
 
 FORMAT = 1
 TENANT = re.compile(r"[A-Za-z0-9_.-]{1,64}")

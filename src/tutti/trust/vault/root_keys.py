@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tutti.errors import InputError, MissingExtra, ProviderError
+from tutti.media.whole_files import write_whole
 from tutti.settings import secret_of
 from tutti.trust.vault import aead
-from tutti.trust.vault.whole_files import private_bytes, write_whole
+from tutti.trust.vault.private_files import private_bytes
 
 KINDS = ("file", "env", "age", "command")
 _COMMAND_SECONDS = 60.0

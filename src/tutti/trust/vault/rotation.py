@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from tutti.errors import InputError
+from tutti.media.whole_files import locked
 from tutti.trust.vault import records
 from tutti.trust.vault.records import TenantRecord, VaultRecord
 from tutti.trust.vault.root_keys import KeySource, RootKey, age_file
 from tutti.trust.vault.vault import Vault, about_key, new_root, root_of, unwrapped
-from tutti.trust.vault.whole_files import locked
 
 
 def rotate(folder: Path, old: KeySource, new: KeySource, told: Callable[[int, int], None] | None = None) -> Vault:

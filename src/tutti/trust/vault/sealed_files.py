@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tutti.errors import InputError, writing
 from tutti.interfaces import Sealer
-from tutti.trust.vault.whole_files import write_whole
+from tutti.media.whole_files import write_whole
 
 _FILE = re.compile(r"[0-9a-f]{64}\.sealed")
 

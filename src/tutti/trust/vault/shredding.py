@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tutti.errors import InputError, writing
+from tutti.media.whole_files import locked, sync_folder, write_whole
 from tutti.trust.vault import records
+from tutti.trust.vault.private_files import destroy
 from tutti.trust.vault.records import TenantRecord
 from tutti.trust.vault.rotation import sweep
 from tutti.trust.vault.tenant_sealer import HEAD_BYTES, MAGIC
-from tutti.trust.vault.whole_files import destroy, locked, sync_folder, write_whole
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from tutti.errors import InputError, writing
 from tutti.interfaces import SealerOf
+from tutti.media.whole_files import locked
 from tutti.settings import read_settings
 from tutti.trust.vault import aead, records
 from tutti.trust.vault.records import KeyRecord, RootRecord, TenantRecord, VaultRecord
 from tutti.trust.vault.root_keys import KeySource, RootKey, age_file, new_name
 from tutti.trust.vault.tenant_sealer import KeyRing, TenantSealer
-from tutti.trust.vault.whole_files import locked
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tutti.errors import CapacityError, InputError, MissingExtra
-from tutti.trust.vault.whole_files import private_bytes, write_whole
+from tutti.media.whole_files import write_whole
+from tutti.trust.vault.private_files import private_bytes
 
 SUITE = "DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM"
 MEDIA_TYPE = "application/vnd.tutti.sealed"
