@@ -5,21 +5,16 @@ A line that a kill cut off is passed over, so that the next run decides anew on 
 
 from __future__ import annotations
 
-import base64
 import datetime
-import fcntl
-import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tutti.errors import InputError, writing
+from tutti.errors import InputError
 from tutti.interfaces import Sealer
-from tutti.media.whole_files import write_whole
+from tutti.trust.vault.sealed_log import SealedLog
 
-_SEALED, _CONTEXT = b"sealed:", "moderation decision"
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -39,6 +34,7 @@ class DecisionJournal:
         if not _TENANT.fullmatch(tenant):
             raise InputError(f"The tenant {tenant!r} was named; expected up to 64 letters, digits, dots, - and _.")
         self.file, self.sealer = folder / tenant / "decisions.jsonl", sealer
+        self._log = SealedLog(self.file, "moderation decision", sealer, skip_foreign=True)
         self.sealed_elsewhere = 0
         """Lines that the last reading could not open."""
 
@@ -49,28 +45,16 @@ class DecisionJournal:
             InputError: It cannot be written.
             CapacityError: The disk is full.
         """
-        content = json.dumps({"event": event, "time": _now().isoformat(timespec="seconds"), **values}).encode()
-        if self.sealer is not None:
-            content = _SEALED + base64.b64encode(self.sealer.seal(content, _CONTEXT))
-        with writing(self.file):
-            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self.file.open("ab+") as out:
-                fcntl.flock(out, fcntl.LOCK_EX)
-                if out.seek(0, os.SEEK_END):
-                    out.seek(-1, os.SEEK_END)
-                    if out.read(1) != b"\n":
-                        out.write(b"\n")  # a kill cut the last line off
-                out.write(content + b"\n")
-                out.flush()
-                os.fsync(out.fileno())
+        self._log.add({"event": event, "time": _now().isoformat(timespec="seconds"), **values})
 
     def read(self) -> Iterator[dict[str, Any]]:
         """All lines, the oldest first."""
         self.sealed_elsewhere = 0
-        for line in self._lines():
-            values = self._opened(line)
-            if values is not None:
-                yield values
+        for row in self._log.read():
+            if row is None:
+                self.sealed_elsewhere += 1
+            elif {"event", "time"} <= set(row):
+                yield row
 
     def decided(self) -> dict[str, dict[str, Any]]:
         """Id of a decision → the decision, with its `key`."""
@@ -82,30 +66,10 @@ class DecisionJournal:
 
     def purge(self, days: int | None) -> int:
         """Remove what is older than so many days; how many lines. Verdicts go with the rest."""
-        if days is None or not self.file.exists():
+        if days is None:
             return 0
         before = (_now() - datetime.timedelta(days=days)).isoformat(timespec="seconds")
-        lines = self._lines()
-        kept = [line for line in lines if (self._opened(line) or {"time": before})["time"] >= before]
-        if len(kept) < len(lines):
-            write_whole(self.file, b"".join(line + b"\n" for line in kept))
-        return len(lines) - len(kept)
-
-    def _lines(self) -> list[bytes]:
-        return [line for line in self.file.read_bytes().split(b"\n") if line] if self.file.exists() else []
-
-    def _opened(self, line: bytes) -> dict[str, Any] | None:
-        try:
-            if line.startswith(_SEALED):
-                if self.sealer is None:
-                    self.sealed_elsewhere += 1
-                    return None
-                line = self.sealer.unseal(base64.b64decode(line[len(_SEALED) :]), _CONTEXT)
-            values = json.loads(line)
-        except (ValueError, InputError):
-            self.sealed_elsewhere += 1
-            return None
-        return values if isinstance(values, dict) and {"event", "time"} <= set(values) else None
+        return self._log.keep(lambda row: row.get("time", before) >= before)
 
 
 def _now() -> datetime.datetime:

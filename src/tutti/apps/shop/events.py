@@ -5,22 +5,15 @@ One JSON object a line, written at once and synced; a line that a kill cut off i
 
 from __future__ import annotations
 
-import base64
 import datetime
-import fcntl
 import hashlib
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tutti.errors import writing
 from tutti.interfaces import Sealer
-from tutti.media.whole_files import write_whole
 from tutti.search.dialogue.wishes import ShopState
-
-_SEALED, _CONTEXT = b"sealed:", "shop event"
+from tutti.trust.vault.sealed_log import SealedLog
 
 
 class EventLog:
@@ -33,7 +26,8 @@ class EventLog:
     """
 
     def __init__(self, folder: Path, tenant: str, sealer: Sealer | None = None) -> None:
-        self.file, self.tenant, self.sealer = folder / tenant / "events.jsonl", tenant, sealer
+        self.file, self.tenant = folder / tenant / "events.jsonl", tenant
+        self._log = SealedLog(self.file, "shop event", sealer)
 
     def asked(self, session: str, state: ShopState, questions: int) -> None:
         """Note what is wanted after a turn."""
@@ -50,66 +44,16 @@ class EventLog:
 
     def read(self) -> Iterator[dict[str, Any]]:
         """All events, the oldest first."""
-        for line in self._lines():
-            values = self._opened(line)
-            if values is not None:
-                yield values
+        return (row for row in self._log.read() if row is not None)
 
     def forget(self, session: str) -> int:
         """Remove the events of a session; how many there were."""
-        if not self.file.exists():
-            return 0
         token = self._token(session)
-        with self.file.open("rb+") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
-            lines = self._lines()
-            kept = [line for line in lines if (self._opened(line) or {}).get("session") != token]
-            write_whole(self.file, b"".join(line + b"\n" for line in kept))
-        return len(lines) - len(kept)
+        return self._log.keep(lambda row: row.get("session") != token)
 
     def _note(self, event: str, session: str, **values: Any) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        content = json.dumps({"event": event, "session": self._token(session), "time": now, **values}).encode()
-        if self.sealer is not None:
-            content = _SEALED + base64.b64encode(self.sealer.seal(content, _CONTEXT))
-        with writing(self.file):
-            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with self._held() as out:
-                start = b"" if self._ends_whole() else b"\n"  # a kill may have cut the last line off
-                out.write(start + content + b"\n")
-                out.flush()
-                os.fsync(out.fileno())
-
-    def _held(self) -> Any:
-        """The file as it now is, locked for appending: `forget` may replace it meanwhile."""
-        while True:
-            out = self.file.open("ab")
-            fcntl.flock(out, fcntl.LOCK_EX)
-            if self.file.exists() and _same(out, self.file):
-                return out
-            out.close()
-
-    def _ends_whole(self) -> bool:
-        with self.file.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            if not file.tell():
-                return True
-            file.seek(-1, os.SEEK_END)
-            return file.read(1) == b"\n"
-
-    def _lines(self) -> list[bytes]:
-        return [line for line in self.file.read_bytes().split(b"\n") if line] if self.file.exists() else []
-
-    def _opened(self, line: bytes) -> dict[str, Any] | None:
-        try:
-            if line.startswith(_SEALED):
-                if self.sealer is None:
-                    return None
-                line = self.sealer.unseal(base64.b64decode(line[len(_SEALED) :]), _CONTEXT)
-            values = json.loads(line)
-        except ValueError:
-            return None
-        return values if isinstance(values, dict) else None
+        self._log.add({"event": event, "session": self._token(session), "time": now, **values})
 
     def _token(self, session: str) -> str:
         return hashlib.sha256(f"{self.tenant}\0{session}".encode()).hexdigest()[:16]
@@ -135,8 +79,3 @@ def figures(events: Iterator[Mapping[str, Any]]) -> dict[str, Any]:
         "sessions_that_chose": len(chose),
         "conversion": len(chose) / len(sessions) if sessions else None,
     }
-
-
-def _same(out: Any, file: Path) -> bool:
-    own, named = os.fstat(out.fileno()), file.stat()
-    return (own.st_dev, own.st_ino) == (named.st_dev, named.st_ino)
