@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tutti.content import (
     Answer,
+    Claim,
     Conversation,
     Embeddings,
     Event,
@@ -94,14 +95,7 @@ class Listening(_Answering):
         found = told(asked, transcript, self._nearness)
         if found is None:
             return None
-        return Answer(
-            text=found.text,
-            model=self.name,
-            finish_reason="stop",
-            usage=Usage(),
-            seconds=time.perf_counter() - begun,
-            evidence=claims(found.segments, transcript.model),
-        )
+        return self._taken(found.text, claims(found.segments, transcript.model), begun)
 
     def _from_document(self, conversation: Conversation) -> Answer | None:
         """What the text of a document's pages answers; None if they have none."""
@@ -109,14 +103,19 @@ class Listening(_Answering):
         found = quoted(conversation, self.decoder, self._nearness)
         if found is None:
             return None
+        note = f"{self.name} does not read whole pages; the answer quotes the passages nearest to the question."
+        return self._taken(found.text, found.claims, begun, note)
+
+    def _taken(self, text: str, evidence: tuple[Claim, ...], begun: float, *notes: str) -> Answer:
+        """An answer that was taken out of what a medium says, so that no token was computed."""
         return Answer(
-            text=found.text,
+            text=text,
             model=self.name,
             finish_reason="stop",
             usage=Usage(),
             seconds=time.perf_counter() - begun,
-            evidence=found.claims,
-            notes=(f"{self.name} does not read whole pages; the answer quotes the passages nearest to the question.",),
+            evidence=evidence,
+            notes=notes,
         )
 
     def _nearness(self, question: str, texts: Sequence[str]) -> list[float]:

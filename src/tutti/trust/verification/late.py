@@ -4,28 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Generic, TypeVar
 
 from tutti.content import Embeddings, Image, Media, Modality, Part, TextLine, Transcript, TranscriptionOptions
 from tutti.interfaces import Embedder, Provider, TextReader, Transcriber
 
+T = TypeVar("T")
 
-class LateEmbedder:
-    """An `Embedder` that is opened when it is asked.
+
+class _Late(Generic[T]):
+    """A model that is opened when it is asked.
 
     Args:
         name: What it is called.
         opens: Opens it.
     """
 
+    _kind: type[T]
+
     def __init__(self, name: str, opens: Callable[[], Provider]) -> None:
         self.name, self._opens = name, opens
 
     @cached_property
-    def _opened(self) -> Embedder:
+    def _opened(self) -> T:
         found = self._opens()
-        if not isinstance(found, Embedder):
-            raise TypeError(f"{self.name} does not embed")
+        if not isinstance(found, self._kind):
+            raise TypeError(f"{self.name} is no {self._kind.__name__}")
         return found
+
+
+class LateEmbedder(_Late[Embedder]):
+    """An `Embedder` that is opened when it is asked; arguments as for `_Late`."""
+
+    _kind = Embedder
 
     def sharpness(self, modality: Modality) -> float:
         """As of the embedder."""
@@ -36,23 +47,10 @@ class LateEmbedder:
         return self._opened.embed(parts, tenant)
 
 
-class LateTranscriber:
-    """A `Transcriber` that is opened when it is asked.
+class LateTranscriber(_Late[Transcriber]):
+    """A `Transcriber` that is opened when it is asked; arguments as for `_Late`."""
 
-    Args:
-        name: What it is called.
-        opens: Opens it.
-    """
-
-    def __init__(self, name: str, opens: Callable[[], Provider]) -> None:
-        self.name, self._opens = name, opens
-
-    @cached_property
-    def _opened(self) -> Transcriber:
-        found = self._opens()
-        if not isinstance(found, Transcriber):
-            raise TypeError(f"{self.name} does not transcribe")
-        return found
+    _kind = Transcriber
 
     def transcribe(
         self,
