@@ -20,6 +20,7 @@ from tutti.models.layers.sums import PackedSums
 
 ROOT = Path(__file__).parents[2]
 LAYERS = "tests/models/test_quantized_layers.py"
+DEVICES = "tests/models/test_device_kernels.py"
 CHECKPOINTS = "tests/checkpoints/test_quantized_checkpoint.py"
 FAMILIES = "tests/checkpoints/test_quantized_families.py"
 CHOICES = "import json; from tutti.models.layers.dispatch import choices; print(json.dumps(choices()))"
@@ -42,7 +43,7 @@ def run(*command: str, env: dict[str, str]) -> str:
 @pytest.mark.parametrize(
     ("onednn", "aten", "tests"),
     [
-        pytest.param("AVX2", "avx2", [LAYERS, CHECKPOINTS, FAMILIES], id="AVX2"),
+        pytest.param("AVX2", "avx2", [LAYERS, DEVICES, CHECKPOINTS, FAMILIES], id="AVX2"),
         pytest.param("AVX512_CORE", None, [LAYERS, FAMILIES, "-k", "layers or logits"], id="AVX-512 without VNNI"),
         pytest.param(
             "AVX512_CORE_VNNI", "default", [LAYERS, FAMILIES, "-k", "layers or logits"], id="VNNI, no vectors"
