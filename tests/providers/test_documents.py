@@ -44,6 +44,14 @@ def test_words_of_the_question_count_beside_nearness() -> None:
     assert [claim.evidence for claim in found.claims] == ["text of page 3 of the document"]
 
 
+def test_a_question_about_all_of_it_is_answered_by_its_beginning() -> None:
+    asked = [Message.user(Document(pdf()), "What is this document about?")]
+    found = quoted(asked, DECODER, lambda _, texts: [float(len(text) < 40) for text in texts])
+    assert found is not None
+    assert [passage.page for passage in found.passages] == [1, 1, 2]
+    assert found.text.startswith("“Lease agreement This agreement is made between Anna Berg and Paul Stone.” (page 1)")
+
+
 @pytest.mark.parametrize(
     ("question", "said", "page"),
     [

@@ -113,17 +113,22 @@ def quoted(conversation: Conversation, decoder: MediaDecoder, near: Near) -> Quo
     question = " ".join(part.text for part in conversation[-1].parts if isinstance(part, Text)).strip()
     if not passages or not question:
         return None
-    cosines = near(question, [passage.text for passage in passages])
     wanted = _words(question)
+    if not wanted:  # "What is this document about?" asks for all of it, which its beginning says best
+        return _quoting(passages[:_NEAREST])
+    cosines = near(question, [passage.text for passage in passages])
     scores = [
         cosine + _SHARED_WORDS * len(wanted & _words(passage.text)) / max(1, len(wanted))
         for cosine, passage in zip(cosines, passages, strict=True)
     ]
     best = max(scores)
     order = sorted(range(len(passages)), key=lambda index: -scores[index])[:_NEAREST]
-    kept = tuple(passages[index] for index in order if scores[index] >= 0.8 * best)
-    said = " … ".join(f"“{passage.text}” (page {passage.page})" for passage in kept)
-    return QuotedAnswer(text=said, passages=kept)
+    return _quoting([passages[index] for index in order if scores[index] >= 0.8 * best])
+
+
+def _quoting(passages: Sequence[Passage]) -> QuotedAnswer:
+    said = " … ".join(f"“{passage.text}” (page {passage.page})" for passage in passages)
+    return QuotedAnswer(text=said, passages=tuple(passages))
 
 
 def _passages(pages: Sequence[Page], name: str) -> list[Passage]:
