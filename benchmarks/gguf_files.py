@@ -3,7 +3,7 @@
     python -m recipes.weights qwen-coder --into published
     tutti convert published/qwen-coder/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf --into qwen
     python -m venv peers && peers/bin/pip install xllamacpp
-    python benchmarks/gguf.py published/qwen-coder/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf --folder qwen \
+    python benchmarks/gguf_files.py published/qwen-coder/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf --folder qwen \
         --peers peers/bin/python
 
 Perplexity is that of the first tokens of this repository's architecture page and of this file, given whole; the
