@@ -27,7 +27,7 @@ from tutti.serve.keys import Keys
 from tutti.serve.lifecycle import ListenOptions
 from tutti.serve.replicas.delivery import BrokenStream, Delivery
 from tutti.serve.replicas.door import make_door
-from tutti.serve.replicas.front import merged
+from tutti.serve.replicas.front import merged, target
 from tutti.serve.replicas.processes import Replicas
 from tutti.serve.replicas.routing import Pins, affinity, ranked
 
@@ -137,6 +137,26 @@ def test_metrics_of_all_have_the_label_of_their_replica() -> None:
     assert out.count("# TYPE") == 1
     assert 'tutti_requests_total{route="/a",replica="front"} 2.0' in out
     assert 'tutti_requests_total{route="/a",replica="0"} 2.0' in out
+
+
+def test_metrics_keep_letters_of_all_scripts() -> None:
+    text = '# HELP tutti_requests_total R\n# TYPE tutti_requests_total counter\ntutti_requests_total{route="/é"} 2.0\n'
+    assert 'route="/é"' in merged([("0", text)])
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "expected"),
+    [
+        ("/v1/responses/a?b", b"", "/v1/responses/a%3Fb"),
+        ("/v1/responses/a#b", b"limit=2", "/v1/responses/a%23b?limit=2"),
+        ("@evil.example/", b"", "/%40evil.example/"),
+        ("//evil.example/", b"", "/evil.example/"),
+        (":9@evil.example/", b"", "/%3A9%40evil.example/"),
+    ],
+)
+def test_no_path_leads_to_another_host(path: str, query: bytes, expected: str) -> None:
+    scope = {"type": "http", "path": path, "query_string": query}
+    assert target("http://127.0.0.1:1", scope) == f"http://127.0.0.1:1{expected}"
 
 
 class Running:

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.datastructures import Headers
@@ -123,8 +124,7 @@ class Front:
         """Ask a replica and deliver its reply; False where it is too busy and another one might not be."""
         assert self._client is not None  # noqa: S101 - made when the server started
         headers = [(name, value) for name, value in request.headers.items() if name not in _OF_THE_CONNECTION]
-        url = f"{replica.url}{request.url.path}"
-        url += f"?{request.url.query}" if request.url.query else ""
+        url = target(replica.url, request.scope)
         async with self._client.stream(request.method, url, headers=headers, content=body) as reply:
             if reply.headers.get("content-type", "").startswith("text/event-stream"):
                 await delivery.stream(reply.status_code, reply.headers, self._noted(reply, request, replica))
@@ -198,6 +198,12 @@ class Front:
         task.add_done_callback(self._rolls.discard)
 
 
+def target(root: str, scope: Scope) -> str:
+    """The address at a replica of what a request asks for: what was escaped in its path stays a part of its path."""
+    path = quote(scope["path"].lstrip("/"))  # without a slash first, a path could name another host
+    return f"{root}/{path}" + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
+
+
 def _transport_errors() -> tuple[type[Exception], ...]:
     import httpx
 
@@ -229,7 +235,7 @@ def merged(texts: Iterable[tuple[str, str]]) -> str:
             lines = families.setdefault(family.name, (family.type, family.documentation, []))[2]
             for sample in family.samples:
                 labels = {**sample.labels, "replica": replica}
-                shown = ",".join(f"{name}={json.dumps(value)}" for name, value in labels.items())
+                shown = ",".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels.items())
                 lines.append(f"{sample.name}{{{shown}}} {sample.value!r}")
     out = []
     for name, (kind, what, lines) in families.items():
