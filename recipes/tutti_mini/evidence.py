@@ -29,10 +29,6 @@ SHARES = {
     "clothing": 0.08, "grocery": 0.10, "cifar10": 0.06,
 }  # fmt: skip
 """How often each pack is asked about."""
-RESIDUAL = 0.85
-"""Factor of what was learned beside ConSE's point: a little less keeps more of what no pack shows.
-
-Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", section 3."""
 NEAR = 9
 UNKNOWN, SAME = 0.1, 0.72
 """How often a picture's own name is withheld, and names nearer to it than this with it."""
@@ -131,10 +127,3 @@ class Asked:
 def _within(one: str, two: str) -> bool:
     """Whether one name is a part of the other: "dog" of "hot dog" is left out, too, to be safe."""
     return one in two or two in one
-
-
-def merge(head: PublishedHead, factor: float = RESIDUAL) -> None:
-    """Weigh what was learned beside ConSE's point."""
-    with torch.no_grad():
-        head.down.weight.mul_(factor)
-        head.down.bias.mul_(factor)

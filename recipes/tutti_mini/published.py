@@ -24,7 +24,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from recipes.tutti_mini import answering, evidence, features, heard, space, texts
+from recipes.tutti_mini import answering, evidence, features, heard, knowing, space, texts
 from recipes.tutti_mini.build import CONFIG
 from recipes.tutti_mini.export import preprocessor_config
 from recipes.tutti_mini.features import Seen
@@ -34,12 +34,15 @@ from recipes.tutti_mini.space import Names
 from tutti import checkpoints
 from tutti.models.omni.config import OmniConfig
 from tutti.models.omni.model import Head, Omni
+from tutti.models.omni.parts import TrunkConfig
 from tutti.models.omni.published import PublishedHead
 
 STEPS = {"texts": 1500, "space": 500, "fold": 300, "sounds": 1500, "answers": 2500}
 """Optimizer steps at `--budget 1`."""
 PHASES = ("features", "texts", "space", "sounds", "scenes", "answers", "export")
 TRAINED_ON = (*features.REAL, "clothing", "grocery", "hand_digits", "cxr", "cifar10", *EMOJI)
+VIEWS = dict.fromkeys(EMOJI, 2)
+"""Pack → how many views of each picture are learned from, where it is not one."""
 SOUND_BATCHES, SCENE_ROUNDS = 150, 12
 
 
@@ -88,9 +91,37 @@ class Run:
             trunk.load_state_dict(torch.load(self.out / "texts.pt", weights_only=True))
         return texts.Reader(trunk.eval(), self.small.words, self.tokenizer)
 
+    @cached_property
+    def seen(self) -> list[Seen]:
+        """All packs as the trunks see them."""
+        return [features.load_seen(self.data, self.out / "features", name) for name in TRAINED_ON]
+
+    @cached_property
+    def centred(self) -> list[str]:
+        """Classes by which is told what is familiar."""
+        return knowing.centred(self.seen)
+
+    @cached_property
+    def trunk(self) -> TrunkConfig:
+        """The trunk of pictures and its head."""
+        return knowing.config_of(CONFIG.trunks["image"], self.centred)
+
+    def pooled(self, head: PublishedHead, fold: int | None = None) -> list[space.Pooled]:
+        """All packs' pooled features, with the other views of what is drawn."""
+        packs = []
+        for one in self.seen:
+            views = [
+                space.pool(
+                    features.load_seen(self.data, self.out / "features", one.name, view), head, self.classifier, fold
+                )
+                for view in range(1, VIEWS.get(one.name, 1))
+            ]
+            packs.append(space.join(space.pool(one, head, self.classifier, fold), views))
+        return packs
+
     def head(self, name: str = "") -> PublishedHead:
         """A head, as `space` left it where a name is given."""
-        head = PublishedHead(CONFIG.trunks["image"], CONFIG.shared_width)
+        head = PublishedHead(self.trunk, CONFIG.shared_width)
         if name:
             head.load_state_dict(torch.load(self.out / f"{name}.pt", weights_only=True)["head"])
         else:
@@ -103,7 +134,8 @@ class Run:
         """Run the trunks over all pictures."""
         trunks = features.Trunks(self.network_file, Path(self.small_folder))
         for name in TRAINED_ON:
-            features.extract(trunks, self.data, self.out / "features", name, 0)
+            for view in range(VIEWS.get(name, 1)):
+                features.extract(trunks, self.data, self.out / "features", name, view)
 
     def texts(self) -> None:
         """Teach the text trunk."""
@@ -120,22 +152,22 @@ class Run:
         texts.distil(reader, read, wanted, self.steps("texts"), seed=self.seed)
         torch.save(reader.trunk.state_dict(), self.out / "texts.pt")
 
-    def _seen(self) -> list[Seen]:
-        return [features.load_seen(self.data, self.out / "features", name) for name in TRAINED_ON]
-
     def space(self) -> None:
-        """Teach the head of pictures: the whole, and one on every second row."""
-        reader, seen = self.reader(), self._seen()
+        """Teach the head of pictures: the whole, and one on every second row; those that are there already stay."""
+        reader = self.reader()
         imagenet = texts.imagenet_names(self.weights)
         names = None
         for name, fold in (("space", None), ("fold0", 0), ("fold1", 1)):
+            if (self.out / f"{name}.pt").exists():
+                continue
             head = self.head()
-            packs = [space.pool(one, head, self.classifier, fold) for one in seen]
+            packs = self.pooled(head, fold)
             names = names or self._with_descriptions(space.name_sets(packs, reader, imagenet))
             head.classes.copy_(names["imagenet"].points)
+            knowing.set_usual(head, packs)
             steps = self.steps("space" if fold is None else "fold")
             scale = space.align(head, packs, names, self.classifier, steps, self.seed)
-            evidence.merge(head)
+            knowing.familiarize(head, packs, self.centred)
             print(name, space.check(packs, head, names["photos"]), flush=True)
             space.save(self.out / f"{name}.pt", head, scale)
 
@@ -164,7 +196,7 @@ class Run:
 
     def assemble(self) -> tuple[Omni, evidence.Asked, list[evidence.Shown]]:
         """The model before it has learned to answer, the names, and the photographs."""
-        reader, seen = self.reader(), self._seen()
+        reader, seen = self.reader(), self.seen
         whole, folds = self.head("space"), [self.head("fold0"), self.head("fold1")]
         pooled = [space.pool(one, whole, self.classifier) for one in seen]
         names = space.name_sets(pooled, reader, texts.imagenet_names(self.weights))
@@ -199,10 +231,10 @@ class Run:
         answering.teach(model, questions, self.tokenizer, self.steps("answers"), self.seed)
         torch.save(model.state_dict(), self.out / "answers.pt")
 
-    @staticmethod
-    def config(names: int) -> OmniConfig:
-        """The configuration, with as many names as there are."""
-        return replace(CONFIG, names=replace(cast("Any", CONFIG.names), count=names))
+    def config(self, names: int) -> OmniConfig:
+        """The configuration, with as many names and centres as there are."""
+        trunks = {**CONFIG.trunks, "image": self.trunk}
+        return replace(CONFIG, trunks=trunks, names=replace(cast("Any", CONFIG.names), count=names))
 
     def export(self, into: Path) -> None:
         """Write the folder; a model card that is there already stays."""

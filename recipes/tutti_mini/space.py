@@ -33,8 +33,10 @@ SHARES = {
 """How often each pack is drawn from."""
 SIGNS = ("hand_digits", "cxr")
 """Photographs of what ImageNet has no classes for: nothing is kept of what its classifier says of them."""
+BROADER = ("grocery", "cxr")
+"""Packs whose pictures are called something else, too (`broader`)."""
 BATCH, MOVED = 512, 320
-KEEP, KEEP_MOVED, AMONG_ALL = 3.0, 1.0, 0.5
+KEEP, KEEP_MOVED, AMONG_ALL = 2.0, 1.0, 0.5
 """Weights of the terms beside the cross-entropy."""
 SOFTER = 0.7
 """Factor of the classifier's logarithms, so that its second thoughts count."""
@@ -44,6 +46,13 @@ def label_of(pack: str, row: Row) -> str:
     """What a row shows, in plain words."""
     label = str(row["label"]).lower().replace("-", " ").replace("_", " ")
     return {"hand_digits": f"hand showing {label}", "cxr": f"chest x ray {label}"}.get(pack, label)
+
+
+def broader(pack: str, row: Row) -> str:
+    """What else a row of some packs is called: groceries by their sort, x-rays in a sentence."""
+    if pack == "grocery":
+        return str(row["coarse"]).lower().replace("-", " ")
+    return str(row["text"][1 if row["label"] == "no finding" else 0])
 
 
 def captioned(pack: str, row: Row) -> bool:
@@ -97,6 +106,21 @@ def pool(seen: Seen, head: PublishedHead, fc: nn.Linear, fold: int | None = None
     return Pooled(seen.name, seen.rows, labels, torch.cat(own), means, logits, train, chance / max(chance.sum(), 1e-9))
 
 
+def join(pack: Pooled, views: Sequence[Pooled]) -> Pooled:
+    """A pack with the training pictures of its other views beside its own."""
+    rows, labels, train = list(pack.rows), list(pack.labels), [pack.train]
+    for view in views:
+        train.append(np.arange(len(rows), len(rows) + len(view.train)))
+        rows += [view.rows[i] for i in view.train]
+        labels += [view.labels[i] for i in view.train]
+    own, seen, logits = (
+        torch.cat([getattr(pack, part), *(getattr(view, part)[view.train] for view in views)])
+        for part in ("own", "seen", "logits")
+    )
+    chance = np.concatenate([pack.chance, *(view.chance for view in views)])
+    return Pooled(pack.name, rows, labels, own, seen, logits, np.concatenate(train), chance / max(chance.sum(), 1e-9))
+
+
 def points_of(head: PublishedHead, pack: Pooled, which: Sequence[int] | NDArray[np.int64] | None = None) -> Tensor:
     """Unit points of a pack's pictures. Shape (n, shared D)."""
     some = np.arange(len(pack.rows)) if which is None else np.asarray(which)
@@ -124,6 +148,10 @@ def name_sets(packs: Sequence[Pooled], reader: Reader, imagenet: Sequence[str]) 
                 said.setdefault(label, set()).update(map(str, row["text"]))
             for label, texts in said.items():
                 found["photos"].points[found["photos"].index[label]] = F.normalize(reader(sorted(texts)).sum(0), dim=-1)
+    for pack in packs:
+        if pack.name in BROADER:
+            also = sorted({broader(pack.name, row) for row in pack.rows})
+            found[pack.name] = Names(also, reader.names(also, ("{}",) if pack.name in SIGNS else PHOTO_TEMPLATES))
     both = sorted({*photos, *imagenet})
     points = [
         found["photos"].points[found["photos"].index[name]]
@@ -183,6 +211,13 @@ def _loss(
             )
             told = F.cross_entropy(scale * points[part] @ names[kind].points.T, wanted, label_smoothing=0.05)
             loss = loss + told * part.float().mean()
+    start = 0
+    for pack, some in drawn:
+        if also := names.get(pack.name):
+            wanted = torch.tensor([also.index[broader(pack.name, pack.rows[index])] for index in some])
+            told = scale * points[start : start + len(some)] @ also.points.T
+            loss = loss + F.cross_entropy(told, wanted, label_smoothing=0.05) * (len(some) / len(points))
+        start += len(some)
     everything = names["all"]
     known = torch.tensor([everything.index.get(label, -1) for _, label in owners])
     here = known >= 0

@@ -139,3 +139,85 @@ def test_a_configuration_that_does_not_add_up_is_refused(changes: dict[str, Any]
     with pytest.raises(UnsupportedConfig) as caught:
         tiny_config(**changes)
     assert said in str(caught.value)
+
+
+FAMILIAR = {
+    "trunks": {
+        "image": {
+            **CHANGES["trunks"]["image"],
+            "familiar": {"centres": 3, "axes": 4, "likeliest": 5, "temperature": 1.5},
+        }
+    },
+    "names": CHANGES["names"],
+}
+
+
+def head_of(model: Omni) -> PublishedHead:
+    head = model.heads["image"]
+    assert isinstance(head, PublishedHead)
+    return head
+
+
+def test_a_folder_that_says_nothing_of_the_familiar_gives_the_same_points() -> None:
+    """By the formula that older weights were made with, and with the same names of parameters."""
+    model = tiny_model(**CHANGES)
+    head = head_of(model)
+    assert not any("familiar" in name or "usual" in name for name in model.state_dict())
+    own, seen, logits = torch.randn(3, head.width), torch.randn(3, 12), torch.randn(3, 20)
+    likely, which = logits.softmax(-1).topk(10, dim=-1)
+    named = F.normalize((likely[..., None] * head.classes[which]).sum(1), dim=-1)
+    added = head.down(F.gelu(head.up(torch.cat((head.published_norm(seen), head.norm(own)), dim=-1))))
+    assert torch.equal(head.point(own, seen, logits), named + added)
+
+
+@torch.inference_mode()
+def test_what_is_unfamiliar_keeps_the_published_point() -> None:
+    head = head_of(tiny_model(**FAMILIAR))
+    assert head.familiar is not None
+    torch.nn.init.normal_(head.down.weight)
+    head.usual.fill_(0.1)
+    own, seen, logits = torch.randn(3, head.width), torch.randn(3, 12), torch.randn(3, 20)
+    torch.testing.assert_close(head.familiar(seen), torch.ones(3, 1))
+    whole = head.point(own, seen, logits)
+    assert not torch.allclose(whole, head.named(logits))
+    head.familiar.gate.copy_(torch.tensor([1e4, 1.0]))
+    torch.testing.assert_close(head.point(own, seen, logits), head.named(logits))
+    likely, which = (logits / 1.5).softmax(-1).topk(5, dim=-1)
+    mean = (likely[..., None] * head.classes[which]).sum(1)
+    torch.testing.assert_close(head.named(logits), F.normalize(mean, dim=-1) - 0.1)
+
+
+@torch.inference_mode()
+def test_familiarity_is_the_distance_to_all_less_that_to_the_nearest_centre() -> None:
+    head = head_of(tiny_model(**FAMILIAR))
+    part = head.familiar
+    assert part is not None
+    for name in ("within", "overall", "within_offset", "overall_offset", "centres"):
+        torch.nn.init.normal_(getattr(part, name))
+    seen = torch.randn(5, 12)
+    for row, value in zip(F.layer_norm(seen, (12,)), part.measure(seen), strict=True):
+        within, overall = part.within @ row + part.within_offset, part.overall @ row + part.overall_offset
+        nearest = min(float((within - centre).pow(2).sum()) for centre in part.centres)
+        assert float(value) == pytest.approx((float(overall.pow(2).sum()) - nearest) / 4, abs=1e-4)
+
+
+def test_what_is_familiar_is_counted() -> None:
+    model = tiny_model(**FAMILIAR)
+    assert model.config.parameters() == sum(parameter.numel() for parameter in model.parameters())
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        model.connect("image", {"pixel_values": pictures(1)})
+    assert model.config.media_flops("image") == counter.get_total_flops()
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ({**FAMILIAR["trunks"]["image"], "familiar": {"centres": 0, "axes": 4}}, "A head has 0 centres, 4 axes"),
+        ({**TINY["trunks"]["image"], "familiar": {"centres": 3, "axes": 4}}, "tells what is familiar"),
+        ({**FAMILIAR["trunks"]["image"], "familiar": {"centres": 3}}, "trunks.image.familiar lacks 'axes'"),
+    ],
+)
+def test_a_head_that_knows_nothing_to_be_familiar_with_is_refused(image: dict[str, Any], said: str) -> None:
+    with pytest.raises(UnsupportedConfig) as caught:
+        tiny_config(trunks={"image": image}, names=CHANGES["names"])
+    assert said in str(caught.value)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from recipes.tutti_mini import heard, space, texts
+from recipes.tutti_mini import heard, knowing, space, texts
 from recipes.tutti_mini.answering import Batch, Pictured, media_tokens
 from recipes.tutti_mini.build import CONFIG
-from recipes.tutti_mini.evidence import merge
 from recipes.tutti_mini.features import Seen
 from tutti.models.efficientnet.config import EfficientNetConfig
 from tutti.models.omni.model import Omni
@@ -94,19 +95,6 @@ def test_captions_by_people_are_held_out() -> None:
     assert not space.held_out("photos_mixed", {"label": "umbrella", "split": "train", "made": True})
 
 
-def test_a_merged_head_adds_as_much_less() -> None:
-    head, seen, fc = toy()
-    nn.init.normal_(head.down.weight)
-    pack = space.pool(seen, head, fc)
-    with torch.no_grad():
-        whole = head.point(pack.own, pack.seen, pack.logits)
-        merge(head, 0.0)
-        alone = head.point(pack.own, pack.seen, pack.logits)
-        nn.init.normal_(head.down.weight, generator=torch.Generator().manual_seed(1))
-    assert not torch.allclose(whole, alone)
-    torch.testing.assert_close(alone.norm(dim=-1), torch.ones(120))
-
-
 def test_classes_lie_at_their_names_and_half_as_much_at_their_descriptions(tmp_path: Path) -> None:
     folder = tmp_path / "imagenet-descriptions"
     folder.mkdir()
@@ -171,3 +159,46 @@ def test_what_is_reduced_keeps_cosines() -> None:
     vectors = (low / np.linalg.norm(low, axis=1, keepdims=True)).astype(np.float32)
     reduced = vectors @ texts.reduce(vectors)
     np.testing.assert_allclose(reduced @ reduced.T, vectors @ vectors.T, atol=1e-4)
+
+
+def test_a_head_is_told_what_is_familiar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures like those that it was taught on keep what was learned; others have the published point."""
+    monkeypatch.setattr(knowing, "AXES", 16)
+    rng = np.random.default_rng(1)
+    centres = rng.normal(1, 0.5, (4, 300))
+    labels = [i % 4 for i in range(400)]
+    splits = ["val" if i % 10 < 2 else "train" for i in range(400)]
+    rows = [{"label": f"kind {k}", "split": split} for k, split in zip(labels, splits, strict=True)]
+    pooled = (centres[labels] + rng.normal(0, 0.2, (400, 300))).astype(np.float16)
+    own = np.zeros((400, 64, 8), np.float16)
+    seen = Seen("photos_flowers", rows, pooled, pooled[:, None], own)
+    classes = knowing.centred([seen])
+    assert classes == [f"kind {k}" for k in range(4)]
+    wide = replace(NETWORK, width=300)
+    head = PublishedHead(knowing.config_of(replace(TRUNK, published=wide), classes), 256)
+    fc = nn.Linear(300, 6)
+    pack = space.pool(seen, head, fc)
+    knowing.set_usual(head, [pack])
+    with torch.no_grad():
+        points = head.named(pack.logits[pack.train][:: knowing.EVERY_USUAL]) + head.usual
+    torch.testing.assert_close(head.usual, knowing.USUAL * points.mean(0))
+    knowing.familiarize(head, [pack], classes)
+    assert head.familiar is not None
+    others = torch.from_numpy(rng.normal(1, 0.5, (50, 300)).astype(np.float32))
+    check = pack.seen[[i for i in range(400) if i % 10 < 2]]
+    known, unknown = head.familiar(check), head.familiar(others)
+    assert float(known.mean()) > 0.6
+    assert float(unknown.mean()) < 0.2
+
+
+def test_other_views_are_learned_from_and_not_judged_by() -> None:
+    head, seen, fc = toy()
+    pack = space.pool(seen, head, fc)
+    joined = space.join(pack, [pack])
+    assert len(joined.rows) == len(pack.rows) + len(pack.train)
+    assert len(joined.train) == 2 * len(pack.train)
+    assert all(joined.rows[i]["split"] == "train" for i in joined.train)
+    assert [joined.labels[i] for i in joined.train] == 2 * [pack.labels[i] for i in pack.train]
+    assert joined.chance.sum() == pytest.approx(1)
+    names = space.Names(["cup", "mug"], F.normalize(torch.randn(2, 256), dim=-1))
+    assert space.check([joined], head, names) == space.check([pack], head, names)

@@ -10,7 +10,14 @@ from tutti.errors import UnsupportedConfig
 from tutti.models.efficientnet.config import EfficientNetConfig
 from tutti.models.llama.config import LlamaConfig
 from tutti.models.omni import cost
-from tutti.models.omni.parts import ConnectorConfig, NamesConfig, TrunkConfig, WordsConfig, check_heads
+from tutti.models.omni.parts import (
+    ConnectorConfig,
+    FamiliarConfig,
+    NamesConfig,
+    TrunkConfig,
+    WordsConfig,
+    check_heads,
+)
 
 TASKS = ("ask", "embed", "classify")
 
@@ -228,8 +235,10 @@ def _check_keys(kind: type, values: Any, where: str) -> None:
 
 
 def _read_trunk(values: Any, where: str) -> Any:
-    if isinstance(values, Mapping) and values.get("published") is not None:
-        values = {**values, "published": _read(EfficientNetConfig, values["published"], f"{where}.published")}
+    if isinstance(values, Mapping):
+        for key, kind in (("published", EfficientNetConfig), ("familiar", FamiliarConfig)):
+            if values.get(key) is not None:
+                values = {**values, key: _read(kind, values[key], f"{where}.{key}")}
     return _read(TrunkConfig, values, where)
 
 

@@ -91,7 +91,9 @@ def head_flops(trunk: TrunkConfig, shared_width: int) -> int:
         return 2 * (pooled + trunk.width * shared_width)
     classes = trunk.published.classes
     residual = trunk.residual * (trunk.features + shared_width)
-    return 2 * (pooled + classes * trunk.published.width + residual)
+    known = trunk.familiar
+    distances = known.axes * (2 * trunk.published.width + known.centres) if known else 0
+    return 2 * (pooled + classes * trunk.published.width + residual + distances)
 
 
 def connector_parameters(connector: ConnectorConfig | _Seen, width_in: int, width: int) -> int:

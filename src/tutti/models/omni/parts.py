@@ -38,6 +38,27 @@ class WordsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FamiliarConfig:
+    """How a head of pictures keeps a published network's own view of what is unlike its training."""
+
+    centres: int
+    """Centres of what it was taught on."""
+    axes: int
+    """Principal axes along which distances are taken."""
+    likeliest: int = 20
+    """Likeliest classes that make a picture's point."""
+    temperature: float = 1.2
+    """Divides the classifier's logits, so that its second thoughts count."""
+
+    def __post_init__(self) -> None:
+        if min(self.centres, self.axes, self.likeliest) < 1 or not self.temperature > 0:
+            raise UnsupportedConfig(
+                f"A head has {self.centres} centres, {self.axes} axes, {self.likeliest} likeliest classes and a "
+                f"temperature of {self.temperature}; expected numbers above zero."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrunkConfig:
     """A trunk for one medium: convolutional stages, then attention over the tokens that remain."""
 
@@ -67,6 +88,8 @@ class TrunkConfig:
     """For `picture`: a published network that reads the same picture beside the trunk's own stages, larger."""
     residual: int = 0
     """Beside a published network: width inside what the head adds to the mean of its classes' points."""
+    familiar: FamiliarConfig | None = None
+    """Beside a published network: what the head adds is scaled by how familiar a picture is; None: it is not."""
 
     @property
     def pixels(self) -> int:
@@ -109,6 +132,10 @@ class TrunkConfig:
                 f"A trunk of kind {self.kind} and size {self.size} has a published network beside it, which gives the "
                 f"same grid at {self.pixels} pixels, and a residual of {self.residual}; expected a picture trunk, "
                 "a multiple of its size, and a residual above zero."
+            )
+        if self.familiar and not self.published:
+            raise UnsupportedConfig(
+                f"A trunk of kind {self.kind} tells what is familiar, but has no published network; expected one."
             )
         if self.width % 2:
             raise UnsupportedConfig(

@@ -1,7 +1,8 @@
 """What a published network of pictures brings into the shared space, and the names that are read off there.
 
 Papers: Norouzi et al. 2014 (ConSE), section 3.2: a picture's point is the mean of the points of its likeliest classes'
-names, weighted by their probability; here a learned residual is added, which starts at zero.
+names, weighted by their probability; here a learned residual is added, which starts at zero and may be scaled by how
+familiar a picture is (`familiar`).
 Reference implementation: this file.
 We differ in: the points of the classes are stored, not made anew.
 """
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from tutti.models.efficientnet.model import EfficientNet
 from tutti.models.layers.stems import AttentionPool
 from tutti.models.omni.cost import CLASSES
+from tutti.models.omni.familiar import Familiarity
 from tutti.models.omni.parts import NamesConfig, TrunkConfig
 
 
@@ -24,6 +26,8 @@ class PublishedHead(nn.Module):
     """Trunk tokens, the trunk's own beside the published network's, to a point of the shared space."""
 
     classes: Tensor
+    usual: Tensor
+    """What is taken off the point of every picture. Shape (shared D,)."""
 
     def __init__(self, config: TrunkConfig, shared_width: int) -> None:
         super().__init__()
@@ -37,6 +41,11 @@ class PublishedHead(nn.Module):
         nn.init.zeros_(self.down.weight)
         nn.init.zeros_(self.down.bias)
         self.register_buffer("classes", torch.randn(config.published.classes, shared_width))
+        known = config.familiar
+        self.likeliest, self.temperature = (known.likeliest, known.temperature) if known else (CLASSES, 1.0)
+        self.familiar = Familiarity(known, config.published.width) if known else None
+        if known:
+            self.register_buffer("usual", torch.zeros(shared_width))
 
     def forward(self, x: Tensor, published: EfficientNet) -> Tensor:
         """Shapes: (B, P, D), the trunk's own features first → (B, shared D), not yet of unit length."""
@@ -45,11 +54,19 @@ class PublishedHead(nn.Module):
 
     def point(self, own: Tensor, seen: Tensor, logits: Tensor) -> Tensor:
         """The same from pooled features. Shapes: (B, D), (B, D') and (B, classes) → (B, shared D)."""
-        likely, which = logits.softmax(-1).topk(min(CLASSES, logits.shape[-1]), dim=-1)
-        named = F.normalize((likely[..., None] * self.classes[which]).sum(1), dim=-1)
         features = torch.cat((self.published_norm(seen), self.norm(own)), dim=-1)
-        out: Tensor = named + self.down(F.gelu(self.up(features)))
+        added = self.down(F.gelu(self.up(features)))
+        if self.familiar is not None:
+            added = added * self.familiar(seen)
+        out: Tensor = self.named(logits) + added
         return out
+
+    def named(self, logits: Tensor) -> Tensor:
+        """The mean point of the likeliest classes' names. Shapes: (B, classes) → (B, shared D)."""
+        count = min(self.likeliest, logits.shape[-1])
+        likely, which = (logits / self.temperature).softmax(-1).topk(count, dim=-1)
+        named = F.normalize((likely[..., None] * self.classes[which]).sum(1), dim=-1)
+        return named if self.familiar is None else named - self.usual
 
 
 class Named(NamedTuple):
