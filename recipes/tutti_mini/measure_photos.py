@@ -66,6 +66,8 @@ class Photos:
     names: list[str]
     captioned: list[tuple[Row, NDArray[np.uint8]]]
     """Those with captions by people, none of which were trained on."""
+    said: list[str]
+    """What is said of the training photographs of the packs, once each."""
 
 
 def name_of(row: Row) -> str:
@@ -76,10 +78,13 @@ def name_of(row: Row) -> str:
 def load(data: Path) -> Photos:
     """Read the packs."""
     rows, pictures, captioned = [], [], []
+    said: dict[str, None] = {}
     trained: Counter[str] = Counter()
     for pack in PACKS:
         listed = _rows(data, pack)
         trained.update(name_of(row) for row in listed if row["split"] == "train" and row.get("made"))
+        known = [row for row in listed if row["split"] == "train" and row.get("made")]
+        said |= dict.fromkeys(str(text) for row in known for text in row["text"])
         with zipfile.ZipFile(data / pack / "data.zip") as archive:
             for row in listed:
                 if row["split"] == "train" and row.get("made"):
@@ -92,7 +97,7 @@ def load(data: Path) -> Photos:
                     captioned.append((row, picture))
     names = sorted(name for name, count in trained.items() if count >= LEAST)
     kept = [index for index, (_, row) in enumerate(rows) if name_of(row) in names]
-    return Photos([rows[index] for index in kept], [pictures[index] for index in kept], names, captioned)
+    return Photos([rows[index] for index in kept], [pictures[index] for index in kept], names, captioned, list(said))
 
 
 def points_of(model: tutti.Model, names: Sequence[str]) -> NDArray[np.float32]:
@@ -155,7 +160,9 @@ def asked(model: tutti.Model, photos: Photos, count: int) -> dict[str, Any]:
     rng = np.random.default_rng(3)
     right, truths, said = [], [], []
     answers = []
-    for number, index in enumerate(chosen(photos, count)):
+    some = chosen(photos, count)
+    retrieved = nearest_captions(model, photos, some)
+    for number, index in enumerate(some):
         row, medium = photos.rows[index][1], tutti.Image(photos.pictures[index])
         name = name_of(row)
         answer = model.ask("What is this?", medium, max_tokens=24).text
@@ -171,10 +178,20 @@ def asked(model: tutti.Model, photos: Photos, count: int) -> dict[str, Any]:
     return {
         "asked": count,
         "what is this, right": float(np.mean(right)),
+        "what is this, by the nearest caption of the training photographs": float(
+            np.mean([is_right(text, photos.rows[index][1]) for text, index in zip(retrieved, some, strict=True)])
+        ),
         "is there a, right": float(np.mean(truths)),
         "yes-ratio": said.count("yes") / len(said),
         "answers": answers,
     }
+
+
+def nearest_captions(model: tutti.Model, photos: Photos, some: Sequence[int]) -> list[str]:
+    """What is said of a training photograph and lies nearest to each picture: the answer that a decoder has to beat."""
+    texts = np.concatenate([model.embed(photos.said[start : start + 256]) for start in range(0, len(photos.said), 256)])
+    points = see(model, [photos.pictures[index] for index in some])
+    return [photos.said[number] for number in (points @ texts.T).argmax(1)]
 
 
 def is_right(answer: str, row: Row) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import tutti
-from recipes.tutti_mini import card
+from recipes.tutti_mini import card, measure_photos
 from recipes.tutti_mini.measure import MAKERS, Bench, media_of, questions
 from recipes.tutti_mini.pools import Pools
 from tests.cli.fake_model import FakeModel
@@ -116,3 +116,24 @@ def test_filling_the_card_again_leaves_the_rest(tmp_path: Path, monkeypatch: pyt
     assert "points" not in once
     card.main()
     assert page.read_text() == once
+
+
+class Seer(Words):
+    """Sees in a picture what its first value says."""
+
+    def embed(self, items: Sequence[Any]) -> np.ndarray:
+        points = np.eye(3, dtype=np.float32)
+        numbers = [NAMES.index(one.split()[-1]) if isinstance(one, str) else int(np.asarray(one.source)[0, 0, 0]) for one in items]
+        return points[numbers]
+
+
+def test_the_answer_to_beat_is_what_is_said_of_the_nearest_training_photograph() -> None:
+    rows = [("photos_flowers", {"file": f"{name}.webp", "label": name, "text": [name]}) for name in NAMES]
+    pictures = [np.full((4, 4, 3), number, np.uint8) for number in (0, 1, 1)]
+    photos = measure_photos.Photos(rows, pictures, list(NAMES), [], ["this is a dog", "a photo of a cat"])
+    model: Any = Seer()
+    assert measure_photos.nearest_captions(model, photos, [0, 1]) == ["a photo of a cat", "this is a dog"]
+    figures = measure_photos.asked(model, photos, 3)
+    name = "what is this, by the nearest caption of the training photographs"
+    assert figures[name] == pytest.approx(2 / 3)
+    assert figures["what is this, right"] == 0
