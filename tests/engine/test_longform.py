@@ -209,3 +209,14 @@ def test_wrong_wishes_are_refused_before_anything_is_heard() -> None:
         with pytest.raises(UnsupportedTask, match="hears English only"):
             english.write(features(100), TranscriptionOptions(**wish))
     assert parrot.encoded == []
+
+
+def test_a_shortened_window_is_what_the_model_hears() -> None:
+    parrot = Parrot({0: times(0.0, [1], 0.5), 102: times(0.0, [2], 0.2)})
+    parrot.window_frames = 200
+    assert shown(write(parrot, 130, audio_context_s=1.015)) == [(0, 0.5, [1]), (1.02, 1.22, [2])]
+    assert parrot.encoded == [0, 102]
+    whole = Parrot({0: times(0.0, [1], 0.5)})
+    assert shown(write(whole, 100, audio_context_s=9.0)) == shown(write(whole, 100))
+    with pytest.raises(InputError, match=r"audio context is 0.5 s; expected 1 or more"):
+        write(parrot, 100, audio_context_s=0.5)

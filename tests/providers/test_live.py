@@ -25,7 +25,7 @@ from tutti.media import InProcess, Limits
 from tutti.providers.agreement import HeardWord, LocalAgreement, words_of
 from tutti.providers.captions import CaptionLines
 from tutti.providers.ears import Ears
-from tutti.providers.live import LiveTranscriber
+from tutti.providers.live import Cadence, LiveTranscriber
 
 RATE = 16_000
 SPEECH = Path(__file__).parents[2] / "examples" / "media" / "speech.ogg"
@@ -255,3 +255,12 @@ def test_whisper_live_writes_what_it_writes_of_the_whole_file() -> None:
 
 def _plain(text: str) -> list[str]:
     return re.sub(r"[^\w\s]", "", text).lower().split()
+
+
+def test_a_stretch_is_heard_in_a_window_that_grows_with_it_if_asked_for() -> None:
+    hear = Dictation()
+    fed(LiveTranscriber(hear, RATE, pace=Cadence(context_beyond_s=4.0, least_context_s=6.0)), voice(5.1))
+    assert [options.audio_context_s for _, options in hear.asked] == [max(6.0, one + 4.0) for one, _ in hear.asked]
+    hear = Dictation()
+    fed(LiveTranscriber(hear, RATE), voice(2.1))
+    assert {options.audio_context_s for _, options in hear.asked} == {None}

@@ -39,6 +39,9 @@ class TranscriptionOptions:
     """A window that is silence with more than this probability, and below `logprob_threshold`, is left out."""
     seed: int = 0
     """Seed of what is drawn at temperatures above 0."""
+    audio_context_s: float | None = None
+    """A shortened window, in seconds, for models that hear in windows: faster, and less sure. None is the window that
+    the model was trained on, and so is more than that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ down the padding.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,11 +19,14 @@ from torch import Tensor
 from tutti.content import TranscriptionOptions, WindowScores
 from tutti.engine.speech_rules import SpeechRules
 from tutti.engine.speech_window import Attempt, SpeechDecoder, SpeechWindow
+from tutti.errors import InputError
 from tutti.models.layers.attention import MediaMemory
 from tutti.processing.speech_tokens import SpeechTokens
 
 TIMESTAMP_S = 0.02
 """Seconds from one time token to the next (section 2.3)."""
+_LEAST_CONTEXT_S = 1.0
+"""Shortest window that can be asked for."""
 _STEADY_TEMPERATURE = 0.5
 """What was drawn at this temperature or above is not shown to the model as what was said before."""
 
@@ -82,14 +86,15 @@ class SpeechWriter:
             prompt: Tokens that stand before the first window, as if they had been said; of too many, the last ones.
 
         Raises:
-            InputError: The language or the task is not known.
+            InputError: The language or the task is not known, or the window is to be shorter than a second.
             UnsupportedTask: The model does not hear the language, or does not translate.
         """
         frames = features.shape[-1] if frames is None else frames
+        size = self._window_frames(options.audio_context_s)
         # A recording of several windows needs times to know where the next one begins.
-        rules = SpeechRules(self.tokens, options.timestamps != "none" or frames > self.model.window_frames)
+        rules = SpeechRules(self.tokens, options.timestamps != "none" or frames > size)
         language, task = self.tokens.code(options.language), self.tokens.checked_task(options.task)
-        recording = _Recording(self.model, features)
+        recording = _Recording(self.model, features, size)
         window = SpeechWindow(self.model, rules, recording.states(0))
         if language is None:
             codes = list(self.tokens.languages)
@@ -102,7 +107,7 @@ class SpeechWriter:
             shown = options.condition_on_previous_text and steady
             before = self._before(prompt, segments) if shown or seek == 0 else []
             attempt = window.write(recording.memory(seek), [*before, *start], options)
-            length = min(frames - seek, self.model.window_frames)
+            length = min(frames - seek, size)
             if not attempt.is_silence(options):
                 found_here, length = self._cut(attempt, seek, length)
                 segments += found_here
@@ -111,6 +116,15 @@ class SpeechWriter:
             if progress is not None:
                 progress(min(1.0, seek / frames))
         return Written(segments=tuple(segments), language=language)
+
+    def _window_frames(self, context_s: float | None) -> int:
+        """Frames of a window: an even number, since the model halves them."""
+        most = self.model.window_frames
+        if context_s is None:
+            return most
+        if not context_s >= _LEAST_CONTEXT_S:
+            raise InputError(f"The audio context is {context_s:g} s; expected {_LEAST_CONTEXT_S:g} or more.")
+        return min(most, 2 * math.ceil(context_s / self.frame_s / 2))
 
     def _before(self, prompt: Sequence[int], segments: Sequence[TokenSegment]) -> list[int]:
         """What stands before a window: the prompt and what was said, as far as half of the context holds them."""
@@ -164,8 +178,8 @@ class SpeechWriter:
 class _Recording:
     """The windows of a recording, of which the last one heard is kept."""
 
-    def __init__(self, model: SpeechDecoder, features: Tensor) -> None:
-        self._model = model
+    def __init__(self, model: SpeechDecoder, features: Tensor, size: int) -> None:
+        self._model, self._size = model, size
         self._features = features
         self._kept: tuple[int, Tensor, MediaMemory] | None = None
 
@@ -179,7 +193,7 @@ class _Recording:
 
     def _window(self, seek: int) -> tuple[int, Tensor, MediaMemory]:
         if self._kept is None or self._kept[0] != seek:
-            size = self._model.window_frames
+            size = self._size
             piece = self._features[:, seek : seek + size]
             states = self._model.encode(F.pad(piece, (0, size - piece.shape[-1]))[None])
             self._kept = (seek, states, self._model.remember(states))

@@ -69,6 +69,10 @@ class Cadence:
     """Of a longer stretch, segments that are final are forgotten."""
     longest_s: float = 24.0
     """A stretch of which none is final by then is cut."""
+    context_beyond_s: float | None = None
+    """A model that hears in windows hears a shortened one, so much longer than the stretch; None is a whole window."""
+    least_context_s: float = 10.0
+    """No shortened window is shorter."""
 
 
 class LiveTranscriber:
@@ -222,6 +226,7 @@ class LiveTranscriber:
             language=self.language,
             prompt=self._shown(),
             temperatures=self.options.temperatures[:count],
+            audio_context_s=self._context_s(len(samples) / self.sample_rate_hz),
         )
         segments, language = self._hear(samples, options)
         believed = [one for one in segments if self._is_believed(one)]
@@ -231,6 +236,11 @@ class LiveTranscriber:
         if believed and within_s >= _LANGUAGE_S:
             self.language = self.language or language
         return words_of(believed, within_s)
+
+    def _context_s(self, stretch_s: float) -> float | None:
+        if self.pace.context_beyond_s is None:
+            return self.options.audio_context_s
+        return max(self.pace.least_context_s, stretch_s + self.pace.context_beyond_s)
 
     def _shown(self) -> str:
         """What was said before, for the model."""

@@ -23,7 +23,7 @@ from tutti.processing.ctc import Word
 from tutti.processing.sounding import LEAST_RECORDING_S, Packed, Stretch, packed, sounding
 from tutti.processing.wav2vec2 import Wav2Vec2Processor
 from tutti.processing.whisper import WhisperProcessor
-from tutti.providers.live import HeardSegments, LiveTranscriber
+from tutti.providers.live import Cadence, HeardSegments, LiveTranscriber
 
 ProgressCallback = Callable[[float], None]
 
@@ -255,8 +255,12 @@ class LocalTranscriber:
             words=heard.words,
         )
 
-    def live(self, options: TranscriptionOptions | None = None) -> LiveTranscriber:
+    def live(self, options: TranscriptionOptions | None = None, pace: Cadence | None = None) -> LiveTranscriber:
         """One stream of speech, written down while it is said.
+
+        Args:
+            options: How.
+            pace: When.
 
         Raises:
             InputError: The language or the task is not known.
@@ -272,4 +276,4 @@ class LocalTranscriber:
             heard = self.listener.listen(samples, asked, None)
             return heard.within(len(samples) / rate_hz), heard.language
 
-        return LiveTranscriber(hear, rate_hz, options, prompts=isinstance(self.listener, WhisperListener))
+        return LiveTranscriber(hear, rate_hz, options, pace, prompts=isinstance(self.listener, WhisperListener))

@@ -4,7 +4,7 @@ Paper: Radford et al. 2022 (Whisper), section 2.2; blocks: Vaswani et al. 2017, 
 Reference implementation: `transformers`, `WhisperForConditionalGeneration`; parameters carry its names.
 We differ in: attention goes through an explicit `Attend`, and what the decoder looks at is a value that the caller
 keeps (`remember`), so that it is computed once a window and nothing is cached on the module; hidden states in float16
-are not clamped.
+are not clamped; the encoder takes shortened windows, too.
 """
 
 from __future__ import annotations
@@ -97,26 +97,28 @@ class WhisperEncoder(nn.Module):
         Shapes: (B, M, F) → (B, P, D) each.
 
         Raises:
-            InputError: The features are of another shape than one window.
+            InputError: The features are of another shape than a window, or a shortened one.
         """
-        expected = [self.config.num_mel_bins, self.config.window_frames]
-        if list(input_features.shape[1:]) != expected:
+        bins, frames = input_features.shape[1:]
+        most = self.config.window_frames
+        if bins != self.config.num_mel_bins or not 2 <= frames <= most or frames % 2:
             raise InputError(
-                f"The features are {list(input_features.shape[1:])}; this model hears windows of {expected} "
-                "mel bins and frames: pad or cut the recording."
+                f"The features are {[bins, frames]}; this model hears windows of "
+                f"{[self.config.num_mel_bins, most]} mel bins and frames, or of fewer frames of an even number: "
+                "pad or cut the recording."
             )
         x = F.gelu(self.conv1(input_features.to(self.conv1.weight.dtype)))
-        x = F.gelu(self.conv2(x)).transpose(1, 2) + self.embed_positions.weight
+        x = F.gelu(self.conv2(x)).transpose(1, 2) + self.embed_positions.weight[: frames // 2]
         yield x
         for layer in self.layers:
             x = layer(x)
             yield x
 
     def forward(self, input_features: Tensor) -> Tensor:
-        """Hear a window. Shapes: (B, M, F) → (B, P, D).
+        """Hear a window, or a shortened one. Shapes: (B, M, F) → (B, P, D).
 
         Raises:
-            InputError: The features are of another shape than one window.
+            InputError: The features are of another shape than a window, or a shortened one.
         """
         *_, last = self.states(input_features)
         out: Tensor = self.layer_norm(last)
@@ -208,7 +210,7 @@ class WhisperForConditionalGeneration(nn.Module):
         padding or None → logits (B, T, V).
 
         Raises:
-            InputError: The features are of another shape than one window, or a text is too long.
+            InputError: The features are of another shape than a window, or a text is too long.
         """
         tokens = decoder_input_ids.shape[1]
         if tokens > self.context_length:
