@@ -67,6 +67,16 @@ def test_search_prints_a_table_or_json_or_a_page(
     assert "<script" not in page
 
 
+def test_what_matches_nothing_is_said_beside_the_nearest(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", "red", "--in", database]) == 0
+    assert "Nothing clearly matches" not in capsys.readouterr().err
+    for form in ([], ["--json"]):
+        assert main(["search", "green", "--in", database, "--top", "1", *form]) == 0
+        captured = capsys.readouterr()
+        assert captured.out
+        assert captured.err == "Nothing clearly matches these words; what is nearest to them is shown.\n"
+
+
 def test_search_by_something_alike_and_in_another_colour(
     database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

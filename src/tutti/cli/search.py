@@ -88,6 +88,15 @@ def run(arguments: argparse.Namespace) -> None:
             print_json(hit.to_dict())
     else:
         print_table(hits)
+    if arguments.query and hits and not any(matches(hit) for hit in hits):
+        note("Nothing clearly matches these words; what is nearest to them is shown.")
+
+
+def matches(hit: Hit) -> bool:
+    """Whether a result rather fits the words than not: by its words, or by a probability that is not small."""
+    from tutti.search.answer.answers import RELEVANT
+
+    return hit.shares_words or hit.fit is None or hit.fit >= RELEVANT
 
 
 def open_within(arguments: argparse.Namespace) -> tuple[Index, bool]:
