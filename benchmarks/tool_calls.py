@@ -14,15 +14,16 @@ is wrong is a wrong decision whether to call at all. 95 % intervals are Wilson's
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import random
-import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import tutti
-from tutti.content import Answer, Tool
+from tutti.content import Answer, Tool, ToolCall, Usage
 
 
 def tool(name: str, description: str, required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> Tool:
@@ -144,6 +145,7 @@ def main() -> None:
     parser.add_argument("--quantize")
     parser.add_argument("--choices", nargs="+", default=["auto", "required"], choices=["auto", "required"])
     parser.add_argument("--part", help="of the requests, such as 1/3; figures of parts add up")
+    parser.add_argument("--into", help="a file of answers (JSON lines): those that it has are not asked again")
     parser.add_argument("--details", action="store_true", help="print each answer that is wrong")
     arguments = parser.parse_args()
     model = tutti.load(arguments.model, quantize=arguments.quantize)
@@ -157,10 +159,12 @@ def main() -> None:
         number, parts = map(int, arguments.part.split("/"))
         meant, spare = meant[number - 1 :: parts], spare[number - 1 :: parts]
     report: dict[str, Any] = {"model": model.name, "quantize": arguments.quantize}
+    asked = Asked(model, arguments.into)
     for choice in arguments.choices:
-        begun, right, named = time.perf_counter(), 0, 0
+        seconds, right, named = 0.0, 0, 0
         for question, tools, name, wanted in meant:
-            answer = model.ask(question, tools=tools, tool_choice=choice, max_tokens=120)
+            answer = asked.ask(question, tools, choice)
+            seconds += answer.seconds
             named += [call.name for call in answer.tool_calls] == [name]
             good = is_right(answer, name, wanted)
             right += good
@@ -170,16 +174,48 @@ def main() -> None:
                     flush=True,
                 )
         report[choice] = {"right": shown(right, len(meant)), "one_call_of_the_right_tool": shown(named, len(meant))}
-        report[choice]["seconds_a_request"] = round((time.perf_counter() - begun) / len(meant), 1)
+        report[choice]["seconds_a_request"] = round(seconds / len(meant), 1)
     if "auto" in arguments.choices:
         none = 0
         for question, tools in spare:
-            answer = model.ask(question, tools=tools, max_tokens=60)
+            answer = asked.ask(question, tools, "auto")
             none += not answer.tool_calls
             if arguments.details and answer.tool_calls:
                 print(f"none: {question} {[one.name for one in tools]} -> {answer.tool_calls}", flush=True)
         report["auto"]["no_call_where_none_is_needed"] = shown(none, len(spare))
     print(json.dumps(report, indent=1))
+
+
+class Asked:
+    """Answers of a model, kept in a file (one JSON object a line), so that a broken run goes on where it stopped."""
+
+    def __init__(self, model: tutti.Model, path: str | None) -> None:
+        self._model, self._path = model, None if path is None else Path(path)
+        self._kept: dict[str, Answer] = {}
+        if self._path is not None and self._path.exists():
+            for line in map(json.loads, self._path.read_text("utf-8").splitlines()):
+                calls = tuple(ToolCall(**call) for call in line["calls"])
+                self._kept[line["key"]] = Answer(
+                    line["text"], model.name, line["finish_reason"], Usage(), line["seconds"], tool_calls=calls
+                )
+
+    def ask(self, question: str, tools: Sequence[Tool], choice: str) -> Answer:
+        """The answer of the file, otherwise the model's, which is added to the file."""
+        key = json.dumps([choice, question, [one.name for one in tools]])
+        if key not in self._kept:
+            answer = self._model.ask(question, tools=tools, tool_choice=choice, max_tokens=120)
+            self._kept[key] = answer
+            if self._path is not None:
+                line = {
+                    "key": key,
+                    "text": answer.text,
+                    "finish_reason": answer.finish_reason,
+                    "seconds": answer.seconds,
+                }
+                calls = [dataclasses.asdict(call) for call in answer.tool_calls]
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({**line, "calls": calls}) + "\n")
+        return self._kept[key]
 
 
 def _among(draw: random.Random, name: str) -> tuple[tuple[Tool, ...], str]:
