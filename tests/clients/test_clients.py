@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.clients.cases import CLIENTS, HEAD
-from tests.clients.run import table
+from tests.clients.cases import HEAD
+from tests.clients.run import CLIENTS, table
 
 
 def test_every_program_is_python_and_names_features() -> None:
     for client in CLIENTS:
-        compile(HEAD + client.program, client.name, "exec")
+        if not client.node:
+            compile(HEAD + client.program, client.name, "exec")
         assert "feature(" in client.program
     assert len({client.name for client in CLIENTS}) == len(CLIENTS)
 
