@@ -38,7 +38,11 @@ def save_text(text: str, file: Path) -> None:
     """Write text. Errors as for `save_tensors`."""
     partial = file.with_name(file.name + ".partial")
     with writing(file):
-        partial.write_text(text, encoding="utf-8")
+        try:
+            partial.write_text(text, encoding="utf-8")
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
         _put(partial, file)
 
 
