@@ -17,7 +17,6 @@ import argparse
 import json
 import random
 import shutil
-import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +35,7 @@ from tutti.evaluate.report import as_markdown, make_report
 from tutti.evaluate.report_files import write_report
 from tutti.evaluate.running import Candidate, EvaluationPlan, Outcome, run
 from tutti.evaluate.suite import Suite, read_suite
-from tutti.media.text_files import json_object, read_lines
+from tutti.training.packs import PackReader
 
 NOISE = {"noisy 0.1": 0.1, "noisy 0.5": 0.5}
 """Copy → standard deviation of the noise, as a share of each tensor's own."""
@@ -52,15 +51,14 @@ VARIANTS = (
 )
 
 
+PACKS = ("cifar10_test", "sound_esc10", "speech_digits", "video_clips")
+
+
 class Price:
     """What the hosted model would cost at a published small model's rates ($0.15 and $0.60 a million tokens)."""
 
     def cost_usd(self, usage: Usage) -> float:
         return (0.15 * usage.prompt_tokens + 0.60 * usage.completion_tokens) / 1e6
-
-
-def rows(data: Path, pack: str) -> list[dict]:
-    return [json_object(line) for _, line in read_lines(data / pack / "index.jsonl")]
 
 
 def make_suite(data: Path, folder: Path, blocks: int = MOST) -> Path:
@@ -71,20 +69,20 @@ def make_suite(data: Path, folder: Path, blocks: int = MOST) -> Path:
     rng = random.Random(5)
     folder.mkdir(parents=True, exist_ok=True)
     cases: list[dict] = []
+    packs = {name: PackReader(data / name) for name in PACKS}
 
     def take(pack: str, some: list[dict], **case: object) -> None:
         for row in some:
             name = f"{pack}-{Path(row['file']).name}"
-            with zipfile.ZipFile(data / pack / "data.zip") as archive:
-                (folder / name).write_bytes(archive.read(row["file"]))
+            (folder / name).write_bytes(packs[pack].content(row["file"]))
             made = {key: value(row) if callable(value) else value for key, value in case.items()}
             cases.append({"id": f"{len(cases) + 1:03d} {row['label']}", "media": [name], "tags": [pack]} | made)
 
-    sounds = shuffled([row for row in rows(data, "sound_esc10") if row["fold"] == 4], rng)
+    sounds = shuffled([row for row in packs["sound_esc10"].rows if row["fold"] == 4], rng)
     by_kind = [[row for row in sounds if row["label"] == kind] for kind in sorted({row["label"] for row in sounds})]
     asked = shuffled(sounds, rng)
-    spoken = shuffled([row for row in rows(data, "speech_digits") if row.get("speaker") == "lucas"], rng)
-    photos, clips = shuffled(rows(data, "cifar10_test"), rng), shuffled(rows(data, "video_clips"), rng)
+    spoken = shuffled([row for row in packs["speech_digits"].rows if row.get("speaker") == "lucas"], rng)
+    photos, clips = shuffled(packs["cifar10_test"].rows, rng), shuffled(packs["video_clips"].rows, rng)
 
     def other(row: dict) -> str:
         return rng.choice([kind[0]["text"][0] for kind in by_kind if kind[0]["label"] != row["label"]])

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import time
-import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as pillow
 
-from tutti.media.text_files import read_lines
+from tutti.training.packs import PackReader
 from tutti.trust.privacy.centerface import CenterFace
 from tutti.trust.privacy.faces import FaceDetector, HaarFaces
 
@@ -67,11 +65,10 @@ class Composition:
 
 def pictures(folder: Path) -> Iterator[tuple[dict[str, object], Pixels]]:
     """Rows and pictures of a pack."""
-    with zipfile.ZipFile(folder / "data.zip") as content:
-        for _, line in read_lines(folder / "index.jsonl"):
-            row = json.loads(line)
-            with pillow.open(io.BytesIO(content.read(row["file"]))) as picture:
-                yield row, np.asarray(picture.convert("RGB"))
+    pack = PackReader(folder)
+    for row in pack.rows:
+        with pillow.open(io.BytesIO(pack.content(row["file"]))) as picture:
+            yield row, np.asarray(picture.convert("RGB"))
 
 
 def cut_out(packs: Path) -> list[Face]:

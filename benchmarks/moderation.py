@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from PIL import ImageDraw, ImageFont
 import tutti
 from tutti.content import Image, Text
 from tutti.evaluate.statistics import mean_interval, share_interval
-from tutti.media.text_files import json_object, read_lines
+from tutti.training.packs import PackReader
 from tutti.trust.forensics.evasion import TermFinder
 from tutti.trust.forensics.joint_head import fit_head
 
@@ -69,8 +68,8 @@ def innocent_captions(data: Path) -> None:
     texts = {
         text
         for pack in ("photos_mixed", "photos_openimages", "photos_caltech101", "grocery", "clothing", "emoji_noto")
-        for _, line in read_lines(data / pack / "index.jsonl")
-        for text in json_object(line)["text"]
+        for row in PackReader(data / pack).rows
+        for text in row["text"]
     }
     wrong = [(text, finder.find(text)[0].reason) for text in texts if finder.find(text)]
     print(f"captions of the packs taken for one: {len(wrong)} of {len(texts)}", wrong[:5])
@@ -78,11 +77,10 @@ def innocent_captions(data: Path) -> None:
 
 def pictures(data: Path, kind: str, split: str, count: int) -> list[NDArray[np.uint8]]:
     pack, kinds = KINDS[kind]
-    rows = [json_object(line) for _, line in read_lines(data / pack / "index.jsonl")]
-    names = [row["file"] for row in rows if row["split"] == split and row.get("kind") in kinds]
+    reader = PackReader(data / pack)
+    names = [row["file"] for row in reader.rows if row["split"] == split and row.get("kind") in kinds]
     chosen = np.random.default_rng(5).permutation(len(names))[:count]
-    with zipfile.ZipFile(data / pack / "data.zip") as archive:
-        return [np.asarray(pillow.open(io.BytesIO(archive.read(names[at]))).convert("RGB")) for at in chosen]
+    return [np.asarray(pillow.open(io.BytesIO(reader.content(names[at]))).convert("RGB")) for at in chosen]
 
 
 def embedded(model: Any, parts: list[Any]) -> NDArray[np.float32]:

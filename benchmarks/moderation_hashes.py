@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from PIL import Image as pillow
 from PIL import ImageDraw
 
 from tutti.evaluate.statistics import share_interval
+from tutti.training.packs import PackReader
 from tutti.trust.forensics.hash_lists import HashList
 from tutti.trust.forensics.picture_hash import CLOSE, listed_hashes, picture_query
 from tutti.trust.forensics.sound_prints import SoundPrint, landmarks
@@ -40,11 +40,10 @@ def told(name: str, scores: list[float]) -> str:
 def pictures(data: Path, count: int, seed: int) -> Iterator[Pixels]:
     """So many pictures of each pack in turn."""
     for pack in PACKS:
-        with zipfile.ZipFile(data / pack / "data.zip") as archive:
-            names = sorted(name for name in archive.namelist() if name.endswith((".jpg", ".webp", ".png")))
-            order = np.random.default_rng(seed).permutation(len(names))[: count // len(PACKS)]
-            for at in order:
-                yield np.asarray(pillow.open(io.BytesIO(archive.read(names[at]))).convert("RGB"))
+        reader = PackReader(data / pack)
+        names = sorted(row["file"] for row in reader.rows)
+        for at in np.random.default_rng(seed).permutation(len(names))[: count // len(PACKS)]:
+            yield np.asarray(pillow.open(io.BytesIO(reader.content(names[at]))).convert("RGB"))
 
 
 def saved(pixels: Pixels, form: str, quality: int) -> Pixels:
@@ -170,13 +169,13 @@ def sounds(data: Path, count: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
     import soundfile
 
     for pack in ("sound_esc10", "sound_instruments", "speech_intents"):
-        with zipfile.ZipFile(data / pack / "data.zip") as archive:
-            names = sorted(name for name in archive.namelist() if name.endswith((".ogg", ".opus", ".wav", ".flac")))
-            for at in np.random.default_rng(3).permutation(len(names))[: count // 3]:
-                samples, rate = soundfile.read(io.BytesIO(archive.read(names[at])), dtype="float32", always_2d=True)
-                assert rate == RATE_HZ
-                if len(samples) >= 2 * RATE_HZ:
-                    yield f"{pack}/{names[at]}", samples.mean(1)
+        reader = PackReader(data / pack)
+        names = sorted(row["file"] for row in reader.rows)
+        for at in np.random.default_rng(3).permutation(len(names))[: count // 3]:
+            samples, rate = soundfile.read(io.BytesIO(reader.content(names[at])), dtype="float32", always_2d=True)
+            assert rate == RATE_HZ
+            if len(samples) >= 2 * RATE_HZ:
+                yield f"{pack}/{names[at]}", samples.mean(1)
 
 
 def coded(samples: NDArray[np.float32], form: str, subtype: str) -> NDArray[np.float32]:

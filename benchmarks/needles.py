@@ -16,7 +16,6 @@ import io
 import json
 import resource
 import time
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ import soxr
 from machine import commit, processor, versions
 from PIL import Image, ImageDraw
 
-from tutti.media.text_files import json_object, read_lines
+from tutti.training.packs import PackReader
 
 WIDTH, HEIGHT, RATE, SOUND_HZ = 640, 360, 25, 16_000
 NEEDLE_S = 4.0
@@ -44,11 +43,10 @@ SAID = {"automobile": "a car", "dog": "a dog barking", "rooster": "a rooster cro
 def pack(data: Path, name: str, held_out: str | None) -> dict[str, list[bytes]]:
     """Label → encoded media."""
     found: dict[str, list[bytes]] = {}
-    with zipfile.ZipFile(data / name / "data.zip") as files:
-        for _, line in read_lines(data / name / "index.jsonl"):
-            row = json_object(line)
-            if (held_out is None or row["split"] == held_out) and len(found.setdefault(row["label"], [])) < 40:
-                found[row["label"]].append(files.read(row["file"]))
+    reader = PackReader(data / name)
+    for row in reader.rows:
+        if (held_out is None or row["split"] == held_out) and len(found.setdefault(row["label"], [])) < 40:
+            found[row["label"]].append(reader.content(row["file"]))
     return found
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from PIL import Image as pillow
 
 from benchmarks.radiology_cases import SyntheticCase, cases
 from tutti.evaluate.calibration import auroc_interval, expected_calibration_error, platt
-from tutti.media.text_files import lines_of, read_text
+from tutti.training.packs import PackReader
 from tutti.trust.clinical.contradictions import Stated, contradictions
 from tutti.trust.clinical.identity import StatedIdentity, identities, normal
 from tutti.trust.clinical.statements import Statement, statements
@@ -38,19 +37,18 @@ def scores(pack: Path, model: Any) -> tuple[list[float], list[bool], list[str]]:
     """Log odds of the first label, truth and patient of each picture of `val`."""
     import tutti
 
-    rows = [json.loads(line) for _, line in lines_of(read_text(pack / "index.jsonl"))]
-    rows = [row for row in rows if row["split"] == "val"]
+    reader = PackReader(pack)
+    rows = [row for row in reader.rows if row["split"] == "val"]
     words = model.embed(list(LABELS))
     sharpness = model.provider.sharpness("image")
     odds: list[float] = []
-    with zipfile.ZipFile(pack / "data.zip") as held:
-        for start in range(0, len(rows), BATCH):
-            pictures = [
-                tutti.Image(np.asarray(pillow.open(io.BytesIO(held.read(row["file"]))).convert("RGB")))
-                for row in rows[start : start + BATCH]
-            ]
-            cosines = sharpness * (model.embed(pictures) @ words.T)
-            odds += (cosines[:, 0] - cosines[:, 1]).tolist()
+    for start in range(0, len(rows), BATCH):
+        pictures = [
+            tutti.Image(np.asarray(pillow.open(io.BytesIO(reader.content(row["file"]))).convert("RGB")))
+            for row in rows[start : start + BATCH]
+        ]
+        cosines = sharpness * (model.embed(pictures) @ words.T)
+        odds += (cosines[:, 0] - cosines[:, 1]).tolist()
     return odds, [row["label"] == "pneumonia" for row in rows], [row["patient"] for row in rows]
 
 

@@ -16,7 +16,6 @@ import json
 import re
 import statistics
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from machine import commit, processor
 from PIL import Image
 
 import tutti
+from tutti.training.packs import PackReader
 
 PHRASINGS = (
     "What's on the board?",
@@ -89,10 +89,10 @@ def has(answer: str, value: str) -> bool:
 
 def pictures(data: Path, pack: str) -> list[tuple[dict[str, Any], np.ndarray[Any, Any]]]:
     """Rows with their pictures."""
-    with (data / pack / "index.jsonl").open() as file:
-        rows = [json.loads(line) for line in file]
-    with zipfile.ZipFile(data / pack / "data.zip") as archive:
-        return [(row, np.asarray(Image.open(io.BytesIO(archive.read(row["file"]))).convert("RGB"))) for row in rows]
+    reader = PackReader(data / pack)
+    return [
+        (row, np.asarray(Image.open(io.BytesIO(reader.content(row["file"]))).convert("RGB"))) for row in reader.rows
+    ]
 
 
 def cases(data: Path) -> Iterator[tuple[str, str, Any, str, Callable[[str, str], bool]]]:

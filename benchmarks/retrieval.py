@@ -13,7 +13,6 @@ import argparse
 import csv
 import json
 import tempfile
-import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,8 @@ from machine import commit, processor, versions
 
 import tutti
 from tutti.errors import InputError, UnsupportedTask
-from tutti.media.text_files import json_object, read_lines
 from tutti.search.query.colours import difference, unpacked, wishes
+from tutti.training.packs import PackReader
 
 PACKS = {"cifar10_test": None, "clothing": "val", "grocery": "val", "sound_esc10": "val", "sound_instruments": "val"}
 SOUNDING = {"dog": "dog", "chainsaw": None, "rooster": "bird", "helicopter": "airplane"}
@@ -35,15 +34,14 @@ WHERE = "price < 80 and stock > 0"
 
 def unpacked_rows(data: Path, name: str, split: str | None, most: int, folder: Path) -> list[dict[str, Any]]:
     """The rows of a pack, with their media as files."""
-    rows = [json_object(line) for _, line in read_lines(data / name / "index.jsonl")]
-    rows = [row for row in rows if split is None or row["split"] == split]
+    pack = PackReader(data / name)
+    rows = [row for row in pack.rows if split is None or row["split"] == split]
     rows = [rows[place] for place in np.random.default_rng(0).permutation(len(rows))[:most]]
-    with zipfile.ZipFile(data / name / "data.zip") as files:
-        for number, row in enumerate(rows):
-            file = folder / f"{name}_{number}{Path(row['file']).suffix}"
-            file.write_bytes(files.read(row["file"]))
-            row["path"] = str(file)
-            row["class"] = row.get("coarse", row["label"]).lower().replace("-", " ").replace("_", " ")
+    for number, row in enumerate(rows):
+        file = folder / f"{name}_{number}{Path(row['file']).suffix}"
+        file.write_bytes(pack.content(row["file"]))
+        row["path"] = str(file)
+        row["class"] = row.get("coarse", row["label"]).lower().replace("-", " ").replace("_", " ")
     return rows
 
 

@@ -25,7 +25,6 @@ from shopping_dialogues import Speaker, Truth, rows
 from tutti.apps.shop import Shop
 from tutti.content import Embeddings, Part, Usage
 from tutti.evaluate.statistics import share_interval
-from tutti.media.text_files import json_object, read_lines
 from tutti.processing.words import folded
 from tutti.search.catalogue.assortment import Appearance, Assortment, stated_lab
 from tutti.search.catalogue.money import Money
@@ -38,6 +37,7 @@ from tutti.search.looks.ground import ground_of
 from tutti.search.looks.planes import gamma, linear
 from tutti.search.looks.product_look import look_of_photo, look_of_product
 from tutti.search.query.colours import difference, to_lab
+from tutti.training.packs import PackReader
 
 
 def told(name: str, scores: list[float], clusters: list[str] | None = None) -> str:
@@ -77,7 +77,7 @@ def nearest(assortment: Assortment, lab: np.ndarray, remains: float, light: str)
 
 def shades(data: Path, photos: int) -> None:
     """Photographs of shades of one unseen brand at a time, and of all brands together."""
-    pack = [json_object(line) for _, line in read_lines(data / "makeup_shades/index.jsonl")]
+    pack = PackReader(data / "makeup_shades").rows
     brands: dict[str, list[dict[str, Any]]] = {}
     for row in pack:
         brands.setdefault(row["brand"], []).append(row)
@@ -351,21 +351,19 @@ def turns(count: int) -> None:
 
 def pictures(data: Path, most: int) -> None:
     """Products of the packs found by a photograph of another and a change: the class, and the class in a colour."""
-    import zipfile
-
     import tutti
 
     provider = tutti.load().provider
     for name, changes in (("clothing", True), ("grocery", False)):
-        pack = [json_object(line) for _, line in read_lines(data / name / "index.jsonl")]
+        pack = PackReader(data / name)
         rng = np.random.default_rng(1)
-        own = [row for row in pack if row["split"] == "val"]
+        own = [row for row in pack.rows if row["split"] == "val"]
         queries = [own[at] for at in rng.permutation(len(own))[:most]]
-        with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(data / name / "data.zip") as files:
+        with tempfile.TemporaryDirectory() as folder:
             lines = []
             for at, row in enumerate(own):
                 file = f"{at}{Path(row['file']).suffix}"
-                (Path(folder) / file).write_bytes(files.read(row["file"]))
+                (Path(folder) / file).write_bytes(pack.content(row["file"]))
                 row["at"] = f"Q{at}"
                 row["path"] = f"{folder}/{file}"
                 lines.append(json.dumps({"id": f"Q{at}", "title": f"Item Q{at}", "price": "1 EUR", "image": file}))

@@ -16,7 +16,6 @@ import argparse
 import io
 import json
 import time
-import zipfile
 from collections import defaultdict
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from verification_scenes import WORDS, degradation, planted, scene
 
 from tutti.content import Answer, Audio, Image, Message, Usage
 from tutti.evaluate.statistics import share_interval
+from tutti.training.packs import PackReader
 from tutti.trust.reading import RapidReader
 from tutti.trust.verification.verifier import CrossVerifier
 
@@ -115,14 +115,18 @@ def real_jobs(given):
     """Scanned receipts and photographs of signs, with what people read there, and with other words and numbers."""
     verifier = CrossVerifier(reader=Remembering())
     for pack in ("receipts_dev", "scene_text_dev"):
-        rows = [json.loads(line) for line in (given.data / pack / "index.jsonl").read_text().rstrip("\n").split("\n")]
-        opened = zipfile.ZipFile(given.data / pack / "data.zip")
+        opened = PackReader(given.data / pack)
+        rows = opened.rows
         for place, row in enumerate(rows):
 
             def job(row=row, place=place, rows=rows, opened=opened, pack=pack):
                 rng = np.random.default_rng((given.seed, place))
                 return checked(
-                    verifier, Image(opened.read(row["file"])), list(real_cases(row, rows, rng)), set=pack, zone="real"
+                    verifier,
+                    Image(opened.content(row["file"])),
+                    list(real_cases(row, rows, rng)),
+                    set=pack,
+                    zone="real",
                 )
 
             yield job
@@ -176,13 +180,12 @@ COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "brown", "black
 
 def coloured(data: Path, pack: str):
     """Emoji whose name begins with a colour."""
-    opened = zipfile.ZipFile(data / pack / "data.zip")
+    opened = PackReader(data / pack)
     found = []
-    for line in (data / pack / "index.jsonl").read_text().rstrip("\n").split("\n"):
-        row = json.loads(line)
+    for row in opened.rows:
         first, _, thing = row["label"].partition(" ")
         if first in COLOURS and thing.split()[-1:] in (["heart"], ["circle"], ["square"], ["book"], ["apple"]):
-            with pillow.open(io.BytesIO(opened.read(row["file"]))) as picture:
+            with pillow.open(io.BytesIO(opened.content(row["file"]))) as picture:
                 found.append((first, thing.split()[-1], picture.convert("RGBA").copy()))
     return found
 
@@ -224,9 +227,8 @@ def pictures_of(data: Path):
     known = set(lexicon().names.values())
     found = []
     for pack in ("cifar10_test", "photos_caltech101", "photos_openimages"):
-        opened = zipfile.ZipFile(data / pack / "data.zip")
-        rows = [json.loads(line) for line in (data / pack / "index.jsonl").read_text().rstrip("\n").split("\n")]
-        for row in rows:
+        opened = PackReader(data / pack)
+        for row in opened.rows:
             name = str(row["label"]).replace("_", " ").lower()
             if row["split"] != "train" and name in known:
                 found.append((name, opened, row["file"]))
@@ -236,7 +238,7 @@ def pictures_of(data: Path):
 def photo_case(rng, photos):
     """A photograph: the object in it, another one; counts and places nobody can tell."""
     name, opened, file = photos[int(rng.integers(len(photos)))]
-    with pillow.open(io.BytesIO(opened.read(file))) as picture:
+    with pillow.open(io.BytesIO(opened.content(file))) as picture:
         pixels = np.asarray(picture.convert("RGB"))
     from tutti.evaluate.objects import lexicon
 

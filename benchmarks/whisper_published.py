@@ -24,7 +24,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,17 +40,14 @@ Transcribe = Callable[[np.ndarray], str]
 def recordings(data: Path | None, speech_set: Path | None, minutes: float) -> list[dict[str, Any]]:
     """Rows with a name, a source, a text and samples (S,) at `RATE_HZ`."""
     from tutti.media.text_files import json_object, read_lines  # not where the peers live
+    from tutti.training.packs import PackReader
 
     rows = []
     if data is not None:
-        pack = data / "speech_sentences_dev"
-        with zipfile.ZipFile(pack / "data.zip") as archive:
-            described = (json_object(line) for _, line in read_lines(pack / "index.jsonl"))
-            rows += [
-                _row("people", row["file"], row["text"][0], archive.read(row["file"]))
-                for row in described
-                if row["text"]
-            ]
+        pack = PackReader(data / "speech_sentences_dev")
+        rows += [
+            _row("people", row["file"], row["text"][0], pack.content(row["file"])) for row in pack.rows if row["text"]
+        ]
     seconds = 0.0
     if speech_set is not None:
         for row in (json_object(line) for _, line in read_lines(speech_set / "index.jsonl")):

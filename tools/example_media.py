@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import sys
-import zipfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +19,8 @@ import numpy as np
 import soundfile
 import soxr
 from PIL import Image
+
+from tutti.training.packs import PackReader
 
 OUT = Path(__file__).parent.parent / "examples" / "media"
 RECORDING = "dog/4-207124-A.ogg"
@@ -52,8 +53,7 @@ def main() -> None:
 
 
 def _member(pack: Path, name: str) -> bytes:
-    with zipfile.ZipFile(pack / "data.zip") as archive:
-        return archive.read(name)
+    return PackReader(pack).content(name)
 
 
 def _emoji(packs: Path, name: str, side: int) -> Image.Image:

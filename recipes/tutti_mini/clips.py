@@ -6,7 +6,6 @@ import numpy as np
 
 from recipes.tutti_mini.drawing import Pixels, background, lay, scaled
 from recipes.tutti_mini.objects import DIGITS, SIGHT_OF_SOUND, kin
-from recipes.tutti_mini.packs import RATE_HZ
 from recipes.tutti_mini.pools import SIDE, Pools
 from recipes.tutti_mini.scenes import (
     Drawn,
@@ -21,6 +20,7 @@ from recipes.tutti_mini.scenes import (
     shape_sprite,
 )
 from recipes.tutti_mini.sounding import Wave, finish, sound, spoken_digits
+from recipes.tutti_mini.voices import RATE_HZ
 
 FRAMES = 8
 MOTIONS = ("left", "right", "up", "down", "grows", "shrinks", "appears", "disappears", "still")

@@ -9,24 +9,22 @@ like it). Slope and offset are fitted on `FITTED`, and judged on `JUDGED`.
 from __future__ import annotations
 
 import argparse
-import io
 import json
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 import tutti
 from recipes.tutti_mini.measure_photos import see
-from recipes.tutti_mini.packs import _rows
+from recipes.tutti_mini.packs import open_picture
 from recipes.tutti_mini.pairs import article
 from recipes.tutti_mini.photos import plain_label
 from recipes.tutti_mini.space import captioned
 from tutti.providers.doubting import LIKE, doubt
+from tutti.training.packs import PackReader
 
 FITTED = ("photos_caltech101", "photos_mixed", "clothing")
 JUDGED = ("photos_openimages", "photos_flowers", "grocery")
@@ -34,10 +32,10 @@ JUDGED = ("photos_openimages", "photos_flowers", "grocery")
 
 def pack(model: tutti.Model, data: Path, name: str, each: int, rng: np.random.Generator) -> tuple[Any, list[str]]:
     """Points and labels of validation pictures."""
-    rows = [row for row in _rows(data, name) if row["split"] != "train" and not captioned(name, row)]
+    reader = PackReader(data / name)
+    rows = [row for row in reader.rows if row["split"] != "train" and not captioned(name, row)]
     rows = [rows[index] for index in rng.permutation(len(rows))[:each]]
-    with zipfile.ZipFile(data / name / "data.zip") as archive:
-        pictures = [np.asarray(Image.open(io.BytesIO(archive.read(row["file"]))).convert("RGB")) for row in rows]
+    pictures = [np.asarray(open_picture(reader, row)) for row in rows]
     return see(model, pictures), [plain_label(row) for row in rows]
 
 

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from recipes.tutti_mini.features import Seen
 from recipes.tutti_mini.objects import emoji_names
-from recipes.tutti_mini.packs import Row
 from recipes.tutti_mini.photos import COMMON, UNLIKE, Photo
 from recipes.tutti_mini.space import PHOTO_TEMPLATES, Names, Pooled, captioned, held_out, points_of
 from recipes.tutti_mini.texts import Reader
+from recipes.tutti_mini.voices import Row
 from tutti.models.omni.published import PublishedHead
 
 SHARES = {

@@ -10,9 +10,7 @@ whole; others are random views. Extraction goes on where it was stopped.
 from __future__ import annotations
 
 import argparse
-import io
 import json
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +21,9 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from recipes.tutti_mini.packs import EMOJI, HELD_OUT_STYLE, _rows
+from recipes.tutti_mini.packs import EMOJI, HELD_OUT_STYLE, open_picture
 from recipes.tutti_mini.pairs import MEAN, NO_FLIP, STD
+from tutti.training.packs import PackReader
 
 SIZE = 256
 """Side of a picture in pixels: the whole of it, as the published trunk saw 7/8 of the side in its tests."""
@@ -60,7 +59,7 @@ class Seen:
 
 def rows_of(data: Path, name: str) -> list[dict[str, Any]]:
     """The rows of a pack that are used."""
-    rows = _rows(data, name)
+    rows = PackReader(data / name).rows
     return rows[::CIFAR_ROWS] if name == "cifar10" else rows
 
 
@@ -145,8 +144,6 @@ def _view(picture: Any, rng: np.random.Generator, may_flip: bool) -> Any:
 
 def extract(trunks: Trunks, data: Path, into: Path, name: str, view: int) -> None:
     """Fill a pack's arrays."""
-    from PIL import Image
-
     rows = rows_of(data, name)
     into.mkdir(parents=True, exist_ok=True)
     shapes = {"pooled": (WIDTH,), "grid": (PLACES, WIDTH), "own": (OWN_PLACES, OWN_WIDTH)}
@@ -160,19 +157,17 @@ def extract(trunks: Trunks, data: Path, into: Path, name: str, view: int) -> Non
         )
         for part, shape in shapes.items()
     }
-    mode = "RGBA" if name.startswith("emoji_") else "RGB"
-    with zipfile.ZipFile(data / name / "data.zip") as archive:
-        for index in range(done, len(rows)):
-            row = rows[index]
-            picture = Image.open(io.BytesIO(archive.read(row["file"]))).convert(mode)
-            rng = np.random.default_rng((view, index)) if view else None
-            still = name == "hand_digits" or any(word in str(row["label"]) for word in NO_FLIP)
-            for part, values in zip(shapes, trunks(look(picture, rng, not still)), strict=True):
-                arrays[part][index] = values.half().numpy()
-            if (index + 1) % AT_ONCE == 0 or index + 1 == len(rows):
-                for array in arrays.values():
-                    array.flush()
-                progress.write_text(json.dumps(index + 1))
+    pack = PackReader(data / name)
+    for index in range(done, len(rows)):
+        row = rows[index]
+        rng = np.random.default_rng((view, index)) if view else None
+        still = name == "hand_digits" or any(word in str(row["label"]) for word in NO_FLIP)
+        for part, values in zip(shapes, trunks(look(open_picture(pack, row), rng, not still)), strict=True):
+            arrays[part][index] = values.half().numpy()
+        if (index + 1) % AT_ONCE == 0 or index + 1 == len(rows):
+            for array in arrays.values():
+                array.flush()
+            progress.write_text(json.dumps(index + 1))
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from recipes.tutti_mini.packs import RATE_HZ
+from recipes.tutti_mini.voices import RATE_HZ
 
 TICKS_PER_S = 1000
 

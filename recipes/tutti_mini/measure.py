@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -26,17 +25,16 @@ from recipes.tutti_mini.objects import SIGHT_OF_SOUND, emoji_names
 from recipes.tutti_mini.packs import (
     HELD_OUT_STYLE,
     HOLD_OUT,
-    RATE_HZ,
-    Row,
     Sounds,
-    _open,
-    _rows,
     load_sounds,
+    open_picture,
 )
 from recipes.tutti_mini.pairs import article
 from recipes.tutti_mini.pools import Pools
 from recipes.tutti_mini.questions import ask, score
 from recipes.tutti_mini.sounding import make_sound_scene
+from recipes.tutti_mini.voices import RATE_HZ, Row
+from tutti.training.packs import PackReader
 
 Vectors = NDArray[np.float32]
 
@@ -65,11 +63,9 @@ class Bench:
 
     def pictures(self, name: str) -> Held:
         """What is held out of a pack of pictures, as large as the pack has them."""
-        rows = [row for row in _rows(self.data, name) if HOLD_OUT[name](row)]
-        mode = "RGBA" if name.startswith("emoji_") else "RGB"
-        with zipfile.ZipFile(self.data / name / "data.zip") as archive:
-            pictures = [_open(archive.read(row["file"]), mode) for row in rows]
-        return Held(rows, [np.asarray(picture) for picture in pictures])
+        pack = PackReader(self.data / name)
+        rows = [row for row in pack.rows if HOLD_OUT[name](row)]
+        return Held(rows, [np.asarray(open_picture(pack, row)) for row in rows])
 
     def sounds(self, name: str) -> Sounds:
         """What is held out of a pack of recordings."""

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import json
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,13 +20,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 import tutti
-from recipes.tutti_mini.packs import Row, _rows
+from recipes.tutti_mini.packs import open_picture
 from recipes.tutti_mini.pairs import article
 from recipes.tutti_mini.photos import plain_label
 from recipes.tutti_mini.questions import plain
+from recipes.tutti_mini.voices import Row
+from tutti.training.packs import PackReader
 
 PACKS = ("photos_caltech101", "photos_openimages", "photos_flowers", "photos_mixed")
 TEMPLATES = ("a photo of {}", "a picture of {}", "this is {}", "{}")
@@ -81,20 +80,19 @@ def load(data: Path) -> Photos:
     said: dict[str, None] = {}
     trained: Counter[str] = Counter()
     for pack in PACKS:
-        listed = _rows(data, pack)
-        trained.update(name_of(row) for row in listed if row["split"] == "train" and row.get("made"))
-        known = [row for row in listed if row["split"] == "train" and row.get("made")]
+        reader = PackReader(data / pack)
+        known = [row for row in reader.rows if row["split"] == "train" and row.get("made")]
+        trained.update(map(name_of, known))
         said |= dict.fromkeys(str(text) for row in known for text in row["text"])
-        with zipfile.ZipFile(data / pack / "data.zip") as archive:
-            for row in listed:
-                if row["split"] == "train" and row.get("made"):
-                    continue
-                picture = np.asarray(Image.open(io.BytesIO(archive.read(row["file"]))).convert("RGB"))
-                if row.get("made"):
-                    rows.append((pack, row))
-                    pictures.append(picture)
-                else:
-                    captioned.append((row, picture))
+        for row in reader.rows:
+            if row["split"] == "train" and row.get("made"):
+                continue
+            picture = np.asarray(open_picture(reader, row))
+            if row.get("made"):
+                rows.append((pack, row))
+                pictures.append(picture)
+            else:
+                captioned.append((row, picture))
     names = sorted(name for name, count in trained.items() if count >= LEAST)
     kept = [index for index, (_, row) in enumerate(rows) if name_of(row) in names]
     return Photos([rows[index] for index in kept], [pictures[index] for index in kept], names, captioned, list(said))

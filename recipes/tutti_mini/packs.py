@@ -6,7 +6,6 @@ Decoded once into a cache folder; after that a pack loads in milliseconds.
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.media.text_files import json_object, read_lines
+from recipes.tutti_mini import voices
+from recipes.tutti_mini.voices import Row
+from tutti.training.packs import PackReader
 
 SIZE = 64
 """Side of a picture in pixels."""
-RATE_HZ = 16_000
 HELD_OUT_STYLE = "emoji_twemoji"
 HELD_OUT_SPEAKER = "lucas"
 MADE_DIGITS = "speech_digits_made"
 """A pack that is not read but made: see `voices`."""
-MADE_SPEAKER = "espeak "
-"""What the names of its speakers begin with."""
-
-Row = dict[str, Any]
 
 
 def _own_split(row: Row) -> bool:
@@ -116,25 +112,22 @@ def load_pictures(data: Path, cache: Path, name: str) -> Pictures:
         cache: Where the decoded form is kept.
         name: The pack.
     """
-    rows = _rows(data, name)
+    pack = PackReader(data / name)
     saved = cache / f"{name}.npy"
     if not saved.exists():
-        with zipfile.ZipFile(data / name / "data.zip") as archive:
-            mode = "RGBA" if name.startswith("emoji_") else "RGB"
-            pixels = np.stack([fit_square(_open(archive.read(row["file"]), mode)) for row in rows])
+        pixels = np.stack([fit_square(open_picture(pack, row)) for row in pack.rows])
         cache.mkdir(parents=True, exist_ok=True)
         np.save(saved, pixels)
-    return Pictures(name, rows, np.load(saved))
+    return Pictures(name, pack.rows, np.load(saved))
 
 
 def load_sounds(data: Path, cache: Path, name: str) -> Sounds:
     """Read a pack of recordings; arguments as in `load_pictures`."""
-    from recipes.tutti_mini import voices
-
-    rows = voices.make_rows() if name == MADE_DIGITS else _rows(data, name)
+    pack = PackReader(data / name) if name != MADE_DIGITS else None
+    rows = voices.make_rows() if pack is None else pack.rows
     saved = cache / f"{name}.npz"
     if not saved.exists():
-        waves = [voices.speak(row) for row in rows] if name == MADE_DIGITS else _read_waves(data, name, rows)
+        waves = [voices.speak(row) if pack is None else _wave(pack, row) for row in rows]
         cache.mkdir(parents=True, exist_ok=True)
         np.savez(saved, samples=np.concatenate(waves).astype(np.float16), lengths=[len(wave) for wave in waves])
     stored = np.load(saved)
@@ -160,18 +153,16 @@ def fit_square(picture: Any) -> NDArray[np.uint8]:
     return out
 
 
-def _open(content: bytes, mode: str) -> Any:
+def open_picture(pack: PackReader, row: Row) -> Any:
+    """A row's picture as Pillow opens it, as large as the pack has it; emoji keep their alpha."""
     from PIL import Image
 
-    return Image.open(io.BytesIO(content)).convert(mode)
+    mode = "RGBA" if pack.folder.name.startswith("emoji_") else "RGB"
+    return Image.open(io.BytesIO(pack.content(row["file"]))).convert(mode)
 
 
-def _read_waves(data: Path, name: str, rows: list[Row]) -> list[NDArray[np.float32]]:
+def _wave(pack: PackReader, row: Row) -> NDArray[np.float32]:
     import soundfile
 
-    with zipfile.ZipFile(data / name / "data.zip") as archive:
-        return [soundfile.read(io.BytesIO(archive.read(row["file"])), dtype="float32")[0] for row in rows]
-
-
-def _rows(data: Path, name: str) -> list[Row]:
-    return [json_object(line) for _, line in read_lines(data / name / "index.jsonl")]
+    samples: NDArray[np.float32] = soundfile.read(io.BytesIO(pack.content(row["file"])), dtype="float32")[0]
+    return samples

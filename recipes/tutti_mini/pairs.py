@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recipes.tutti_mini.packs import MADE_DIGITS, RATE_HZ, SIZE, Pictures, Row, Sounds
+from recipes.tutti_mini.packs import MADE_DIGITS, SIZE, Pictures, Sounds
+from recipes.tutti_mini.voices import RATE_HZ, Row
 from tutti.processing.audio import LogMel
 
 LOG_MEL = LogMel(feature_size=64, chunk_length=30, pad_multiple_frames=64)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from recipes.tutti_mini.packs import Row
 from recipes.tutti_mini.pairs import article
 from recipes.tutti_mini.phrasings import LEADS, PHRASINGS
 from recipes.tutti_mini.questions import QA
+from recipes.tutti_mini.voices import Row
 
 UNLIKE = 0.55
 """Cosine between the points of two names up to which one is not the other."""

@@ -25,13 +25,12 @@ from recipes.tutti_mini.packs import (
     HELD_OUT_STYLE,
     HOLD_OUT,
     MADE_DIGITS,
-    RATE_HZ,
     Pictures,
-    Row,
     Sounds,
     load_pictures,
     load_sounds,
 )
+from recipes.tutti_mini.voices import RATE_HZ, Row
 
 SIDE = 64
 PHOTO_PACKS = ("cifar10", "clothing", "grocery", "hand_digits", "cxr", "makeup_shades")

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recipes.tutti_mini.objects import DIGITS, kin
-from recipes.tutti_mini.packs import MADE_SPEAKER, RATE_HZ
 from recipes.tutti_mini.pools import Pools
 from recipes.tutti_mini.scenes import Facts, Heard, Scene
+from recipes.tutti_mini.voices import MADE_SPEAKER, RATE_HZ
 
 Wave = NDArray[np.float32]
 MADE_SHARE = 0.5

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recipes.tutti_mini.features import REAL, Seen
-from recipes.tutti_mini.packs import HELD_OUT_STYLE, Row
+from recipes.tutti_mini.packs import HELD_OUT_STYLE
 from recipes.tutti_mini.texts import Reader
+from recipes.tutti_mini.voices import Row
 from tutti.models.omni.published import PublishedHead
 
 PHOTO_TEMPLATES = ("{}", "a photo of {}", "a picture of {}", "this is {}")

@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recipes.tutti_mini.packs import _rows
 from recipes.tutti_mini.pairs import article
 from tutti.models.omni.trunks import TextTrunk, WordTable
+from tutti.training.packs import PackReader
 
 SHARED = 256
 LONGEST = 48
@@ -115,10 +115,10 @@ def corpus(data: Path, weights: Path, packs: Sequence[str], seed: int = 0) -> li
     """All that is read: names, the packs' own texts, words of the vocabulary, made sentences."""
     rng = np.random.default_rng(seed)
     names, texts = set(imagenet_names(weights)), []
-    for row in _rows(data, "emoji_names"):
+    for row in PackReader(data / "emoji_names").rows:
         names |= {row["name"], *row.get("keywords", ())}
     for pack in packs:
-        for row in _rows(data, pack):
+        for row in PackReader(data / pack).rows:
             if pack == "photos_mixed" and not row.get("made"):
                 continue
             texts += [str(text) for text in row["text"]]

@@ -9,15 +9,20 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recipes.tutti_mini.objects import DIGITS
-from recipes.tutti_mini.packs import MADE_SPEAKER, RATE_HZ, Row
 from tutti.errors import InputError
 from tutti.media.audio import Sound
 
+Row = dict[str, Any]
+"""Of a pack's index, or made here."""
+RATE_HZ = 16_000
+MADE_SPEAKER = "espeak "
+"""What the names of made speakers begin with."""
 SPEAKERS = 240
 _ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-rp", "en-gb-x-gbcwmd", "en-029")
 _THROATS = (

@@ -11,9 +11,10 @@ import soundfile
 
 from recipes.tutti_mini import voices
 from recipes.tutti_mini.objects import DIGITS
-from recipes.tutti_mini.packs import HOLD_OUT, MADE_DIGITS, MADE_SPEAKER
+from recipes.tutti_mini.packs import HOLD_OUT, MADE_DIGITS
 from recipes.tutti_mini.pools import Pools
 from recipes.tutti_mini.sounding import spoken_digits
+from recipes.tutti_mini.voices import MADE_SPEAKER
 from tutti.errors import InputError
 
 

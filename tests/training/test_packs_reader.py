@@ -47,6 +47,15 @@ def test_rows_become_examples(tmp_path):
     assert second.media[0].source == _png()
 
 
+def test_rows_and_bytes_are_handed_out_as_they_are(tmp_path):
+    pack = PackReader(_pack(tmp_path / "pack", [*ROWS, {"file": "noise.png", "label": "noise", "text": []}]))
+    assert pack.rows[:2] == ROWS
+    assert pack.content("dog/2.png") == _png()
+    assert pack[2].texts == ()
+    with pytest.raises(InputError, match=r"data.zip has no member 'bird.png'"):
+        pack.content("bird.png")
+
+
 def test_a_pack_of_text_needs_no_archive(tmp_path):
     (tmp_path / "index.jsonl").write_text(json.dumps({"code": "0023", "name": "hash sign"}) + "\n\n")
     (example,) = PackReader(tmp_path)

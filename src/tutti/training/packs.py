@@ -29,7 +29,8 @@ class PackReader:
 
     def __init__(self, folder: Path, limits: Limits | None = None) -> None:
         self.folder, self.limits = Path(folder), limits or Limits()
-        self.rows = read_json_lines(self.folder / "index.jsonl", _checked)
+        self.rows: list[dict[str, Any]] = read_json_lines(self.folder / "index.jsonl", _checked)
+        """What the index says, in its order."""
         self._archive: zipfile.ZipFile | None = None
         files = [row["file"] for row in self.rows if "file" in row]
         if files:
@@ -68,16 +69,31 @@ class PackReader:
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_archive": None}
 
-    def _part(self, file: str) -> Part:
-        where = f"{file} in {self.folder / 'data.zip'}"
+    def content(self, file: str) -> bytes:
+        """The bytes of a member, as `file` of a row names it.
+
+        Raises:
+            InputError: There is no such member, or it is damaged.
+            CapacityError: It has more bytes than allowed.
+        """
         archive = self._opened()
-        self.limits.check_bytes(where, archive.getinfo(file).file_size)
         try:
-            return wrap(archive.read(file), limits=self.limits)
+            self.limits.check_bytes(self._where(file), archive.getinfo(file).file_size)
+            return archive.read(file)
+        except KeyError:
+            raise InputError(f"{self.folder / 'data.zip'} has no member {file!r}; copy the pack again.") from None
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-            raise InputError(f"{where} is damaged ({error}); copy the pack again.") from None
+            raise InputError(f"{self._where(file)} is damaged ({error}); copy the pack again.") from None
+
+    def _part(self, file: str) -> Part:
+        content = self.content(file)
+        try:
+            return wrap(content, limits=self.limits)
         except InputError as error:
-            raise InputError(f"{where}: {error}") from None
+            raise InputError(f"{self._where(file)}: {error}") from None
+
+    def _where(self, file: str) -> str:
+        return f"{file} in {self.folder / 'data.zip'}"
 
     def _opened(self) -> zipfile.ZipFile:
         if self._archive is None:
@@ -91,9 +107,10 @@ class PackReader:
         return self._archive
 
 
-def _checked(where: str, row: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001 - rows are known by their file
+def _checked(where: str, row: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - rows are known by their file
     if "file" in row:
         text_field(row, "file")
-        if not all(isinstance(text, str) for text in list_field(row, "text")):
+        texts = row.get("text")
+        if texts != [] and not all(isinstance(text, str) for text in list_field(row, "text")):
             raise InputError("'text' has entries that are not text; expected a list of texts.")
-    return row
+    return dict(row)
