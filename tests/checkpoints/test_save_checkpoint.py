@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch import nn
 
 from tutti import checkpoints
 from tutti.checkpoints import saving
-from tutti.errors import CheckpointError, InputError
+from tutti.errors import CapacityError, CheckpointError, InputError
 
 
 class Mixed(nn.Module):
@@ -174,6 +175,19 @@ def test_a_failure_leaves_what_was_there(
         monkeypatch.setattr("tutti.checkpoints.saving.save_file", failing_save)
     with pytest.raises(OSError, match="disk full"):
         checkpoints.save(nn.Linear(1, 1), folder, config, files)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert [file.name for file in folder.parent.iterdir()] == [folder.name]
+
+
+def test_where_there_is_no_room_it_is_said(folder: Path, config: dict[str, Any], files: dict[str, str]) -> None:
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, hard))
+    try:
+        with pytest.raises(CapacityError, match=rf"Cannot write {folder}: File too large; free some and run the same"):
+            checkpoints.save(nn.Linear(100, 100), folder, config, files)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert [file.name for file in folder.parent.iterdir()] == [folder.name]
 

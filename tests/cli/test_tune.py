@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -224,8 +226,8 @@ def test_a_run_that_is_killed_goes_on_to_the_same_numbers(kills: int, model: Pat
     options = ["--epochs", 30, "--save-every", "0.02", "--dropout", "0.1"]
     tune(model, data, tmp_path / "whole", *options)
     luck = random.Random(kills)
-    ended = 0
-    while ended < kills:
+    killed = 0
+    while killed < kills:
         child = os.fork()
         if not child:
             code = 1
@@ -238,13 +240,37 @@ def test_a_run_that_is_killed_goes_on_to_the_same_numbers(kills: int, model: Pat
         # The first steps come after the rows are read.
         time.sleep(luck.uniform(0.2, 1.2))
         os.kill(child, signal.SIGKILL)
-        ended += 1
-        if os.waitpid(child, 0)[1] == 0:
-            break
+        status = os.waitpid(child, 0)[1]
+        killed += os.WIFSIGNALED(status)
+        if not os.WIFSIGNALED(status):  # it came to its end before: another one is killed
+            assert status == 0
+            same_runs(tmp_path)
+            shutil.rmtree(tmp_path / "cut")
     tune(model, data, tmp_path / "cut", *options)
-    first, second = (load_file(tmp_path / name / "adapter/adapter_model.safetensors") for name in ("whole", "cut"))
+    same_runs(tmp_path)
+
+
+def same_runs(folder: Path) -> None:
+    """Whether a run that was cut has the weights and the curve of the one that was not."""
+    first, second = (load_file(folder / name / "adapter/adapter_model.safetensors") for name in ("whole", "cut"))
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert curve(tmp_path / "whole") == curve(tmp_path / "cut")
+    assert curve(folder / "whole") == curve(folder / "cut")
+
+
+def test_a_run_without_room_says_so_and_goes_on_once_there_is(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, hard))
+    try:
+        tune(model, data, tmp_path / "run", "--epochs", 1, "--save-every", "0.001", code=3)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    said = capsys.readouterr().err
+    assert "Cannot write" in said and "File too large; free some and run the same command again" in said
+    assert not list((tmp_path / "run").glob("*.partial"))
+    tune(model, data, tmp_path / "run", "--epochs", 1)
+    assert (tmp_path / "run/adapter").is_dir()
 
 
 def curve(run: Path) -> list[dict[str, float]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tutti.checkpoints.headers import INDEX
-from tutti.errors import CheckpointError, writing
+from tutti.errors import CapacityError, CheckpointError, unwritable, writing
 
 _OWN_ENDINGS = (".safetensors", ".json", ".txt", ".model", ".jinja", ".md")
 """What a checkpoint folder may hold to be replaced without asking."""
@@ -24,6 +26,7 @@ def replace_folder(target: Path, mark: str) -> Iterator[Path]:
         mark: The file by which a folder that may be replaced is known.
 
     Raises:
+        CapacityError: There is no room left.
         CheckpointError: There is a folder of something else in the place.
         InputError: It cannot be written there.
     """
@@ -37,12 +40,28 @@ def replace_folder(target: Path, mark: str) -> Iterator[Path]:
         if target.exists():
             target.rename(scratch / "old")
         (scratch / "new").rename(target)
-    except BaseException:
+    except BaseException as error:
         if (scratch / "old").exists() and not target.exists():
             (scratch / "old").rename(target)
         shutil.rmtree(scratch, ignore_errors=True)
+        refused = system_error(error)
+        told = unwritable(target, refused) if refused is not None else None
+        if isinstance(told, CapacityError):  # anything else may be about a file that was read
+            raise told from None
         raise
     shutil.rmtree(scratch, ignore_errors=True)
+
+
+def system_error(error: BaseException) -> OSError | None:
+    """The system's error behind one that writing raised, also where safetensors tells it in its own form, or None."""
+    if isinstance(error, OSError):
+        return error
+    from safetensors import SafetensorError
+
+    if not isinstance(error, SafetensorError):
+        return None
+    found = re.search(r"(?:os error|code:) (\d+)", str(error))
+    return OSError(int(found[1]), os.strerror(int(found[1]))) if found else None
 
 
 def other_files(folder: Path) -> dict[str, bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from tutti.checkpoints.folders import system_error
 from tutti.errors import writing
 
 
@@ -28,10 +28,9 @@ def save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
         held = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
         try:
             save_file(held, partial)
-        except SafetensorError as error:  # its own form of the system's errors
-            found = re.search(r"code: (\d+)", str(error))
-            code = int(found[1]) if found else errno.EIO
-            raise OSError(code, os.strerror(code)) from None
+        except (OSError, SafetensorError) as error:
+            partial.unlink(missing_ok=True)  # where there is no room, it would take some
+            raise (system_error(error) or OSError(errno.EIO, str(error))) from None
         _put(partial, file)
 
 
@@ -39,7 +38,11 @@ def save_text(text: str, file: Path) -> None:
     """Write text. Errors as for `save_tensors`."""
     partial = file.with_name(file.name + ".partial")
     with writing(file):
-        partial.write_text(text, encoding="utf-8")
+        try:
+            partial.write_text(text, encoding="utf-8")
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
         _put(partial, file)
 
 
