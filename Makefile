@@ -25,7 +25,7 @@ help:  ## this list
 
 # What the demo and the README's commands need: the package and its search (1.35 GB, 0.7 of it torch, 0.35 LanceDB with
 # PyArrow). Modules are compiled when they are first imported, as most never are.
-$(PACKAGE): pyproject.toml
+$(PACKAGE): pyproject.toml hatch_build.py src/tutti/models/layers/native/products.c
 	@set -e; start=$$SECONDS; echo "== the package, in $(VENV)"; \
 	test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is not Python 3.11 or newer; name one that is: make PYTHON=python3.12 ..."; exit 1; }; \

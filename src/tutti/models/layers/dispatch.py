@@ -29,7 +29,8 @@ within a block mean something. torch 2.13.
 | int4: ATen's | 1.7 | 3.0 | 12 | 23 | – |
 
 With AVX2 alone, oneDNN brings weights into another order at each call, packed or not; hence `UnpackedSums`, which is
-quick for one row and for many and keeps the weights once. Without vectors (`ATEN_CPU_CAPABILITY=default`) ATen's int4
+quick for one row and for many and keeps the weights once; for few rows it takes the compiled product where that was
+built (decision 179), some half of what widened codes take. Without vectors (`ATEN_CPU_CAPABILITY=default`) ATen's int4
 kernel takes 15 times as long as float32, and the weights are spread out to int8 instead.
 
 AMX: as VNNI, with other figures (`benchmarks/RESULTS.md`). None of these (ARM, builds without oneDNN): float32 products
@@ -56,7 +57,16 @@ import torch
 from torch import Tensor
 
 from tutti.models.layers.int4_layout import OURS, Int4Layout, aten_layout
-from tutti.models.layers.sums import DeviceSums, FloatSums, PackedSums, PlainSums, Sums, UnpackedSums, fault
+from tutti.models.layers.sums import (
+    CompiledSums,
+    DeviceSums,
+    FloatSums,
+    PackedSums,
+    PlainSums,
+    Sums,
+    UnpackedSums,
+    fault,
+)
 
 _FULL = PackedSums(127, 128)
 """For processors that add products in 32 bits: VNNI and AMX."""
@@ -172,7 +182,7 @@ def kind() -> str:
 def choices() -> dict[str, Any]:
     """What was chosen here, and what each candidate was found to do."""
     int4, attention = int4_choice(), "bfloat16" if attends_in_bfloat16() else "float32"
-    candidates = (_FULL, _HALVED, PlainSums(_FULL.levels), FloatSums(_FULL.levels))
+    candidates = (_FULL, _HALVED, PlainSums(_FULL.levels), FloatSums(_FULL.levels), CompiledSums(_FULL.levels))
     return {
         "kind": kind(),
         "aten_capability": aten_capability(),

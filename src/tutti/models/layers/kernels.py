@@ -9,11 +9,13 @@ rows and are spread out to int8 for more; where memory allows it they are kept a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from tutti.models.layers import native
 from tutti.models.layers.codes import Codes
 from tutti.models.layers.dispatch import int4_choice, int4_product, int8_sums, single_use_sums
 from tutti.models.layers.int4_layout import Int4Layout
@@ -264,6 +266,26 @@ def quantize_rows(x: Tensor, levels: int) -> tuple[Tensor, Tensor]:
 
     Shapes: (M, K) float32 → codes (M, K) int8 and the rows' largest magnitudes (M, 1), x ≈ codes * largest / levels.
     """
+    compiled = native.quantized_rows(x, levels) if compiled_codes_are_right() else None
+    return compiled or _quantize_by_torch(x, levels)
+
+
+@cache
+def compiled_codes_are_right() -> bool:
+    """Whether the compiled part is there and rounds to the same codes, bit for bit, as torch does."""
+    x = torch.randn(24, 517, generator=torch.Generator(device="cpu").manual_seed(0), device="cpu")
+    x *= torch.logspace(-32, 32, 24, device="cpu")[:, None]
+    x[0], x[1] = 0, 1
+    for levels in (63, 127):
+        x[2] = torch.arange(517, device="cpu") % (2 * levels) / 2  # halves, which go to the even neighbour
+        for rows in (x, x[3:4], x[:, :512]):
+            found, wanted = native.quantized_rows(rows, levels), _quantize_by_torch(rows, levels)
+            if found is None or not all(map(torch.equal, found, wanted)):
+                return False
+    return True
+
+
+def _quantize_by_torch(x: Tensor, levels: int) -> tuple[Tensor, Tensor]:
     # The extremes one by one: magnitudes would be as large a tensor as the activations.
     top = torch.maximum(x.amax(1, keepdim=True), x.amin(1, keepdim=True).neg_()).clamp_min_(_TINY)
     return (x * (levels / top)).round_().to(torch.int8), top

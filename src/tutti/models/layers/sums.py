@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tutti.models.layers import native
+
 _EXACT_FLOAT32 = 1 << 24
 """Whole numbers up to this are float32 values."""
 _WIDENED_VALUES, _WIDENED_ON_DEVICES = 1 << 18, 1 << 26
@@ -91,18 +93,18 @@ class PackedSums:
 
 @dataclass(frozen=True)
 class UnpackedSums(PackedSums):
-    """oneDNN's for many rows, packed anew each time, and float32 of widened codes for few.
+    """oneDNN's for many rows, packed anew each time; for few the compiled product, or float32 of widened codes.
 
     With AVX2 alone, oneDNN brings weights into another order each time that it multiplies by them, packed or not.
     """
 
     few_rows: int = 32
-    """Rows up to which widened codes are used."""
+    """Rows up to which weights are used as they are."""
 
     @property
     def name(self) -> str:
         """What it is."""
-        few = FloatSums(self.levels).name
+        few = few_rows_sums(self.levels).name
         return f"{few}, up to {self.few_rows} rows; {super().name} anew, above"
 
     def prepare(self, values: Tensor) -> Tensor:
@@ -116,7 +118,7 @@ class UnpackedSums(PackedSums):
     def __call__(self, codes: Tensor, prepared: Tensor, factor: Tensor) -> Tensor:
         """Multiply. Shapes: (M, K) int8, factor (N,) float32 → (M, N) float32."""
         if len(codes) <= self.few_rows:
-            return FloatSums(self.levels)(codes, prepared, factor)
+            return few_rows_sums(self.levels)(codes, prepared, factor)
         return super().__call__(codes, super().prepare(prepared), factor)
 
 
@@ -184,6 +186,20 @@ class FloatSums:
 
 
 @dataclass(frozen=True)
+class CompiledSums(PlainSums):
+    """The package's own, of weights row by row (`native/products.c`): for few rows, where it was compiled."""
+
+    @property
+    def name(self) -> str:
+        """What it is."""
+        return f"compiled, {self.levels} levels"
+
+    def __call__(self, codes: Tensor, prepared: Tensor, factor: Tensor) -> Tensor:
+        """Multiply. Shapes: (M, K) int8, factor (N,) float32 → (M, N) float32."""
+        return native.product(codes, prepared, factor)
+
+
+@dataclass(frozen=True)
 class DeviceSums(PlainSums):
     """`torch._int_mm` of a GPU, which wants sizes in steps of eight and more than sixteen rows; float32 for others."""
 
@@ -199,6 +215,13 @@ class DeviceSums(PlainSums):
         rows = len(codes)
         padding = max(_FEWEST_ROWS, -(-rows // _STEP) * _STEP) - rows
         return super().__call__(F.pad(codes, (0, 0, 0, padding)), prepared.contiguous(), factor)[:rows]
+
+
+@cache
+def few_rows_sums(levels: int) -> Sums:
+    """What multiplies few rows by weights that lie row by row: the compiled product if it is there and right."""
+    compiled = CompiledSums(levels)
+    return FloatSums(levels) if fault(compiled) else compiled
 
 
 @cache
