@@ -11,7 +11,9 @@ again does those that are missing, and prints figures of all. The clock is that 
 is added to it, and sound that came meanwhile is given at once, as to a microphone; nothing waits. Delays count from
 where the final transcript says that a word ends, which is a share of its segment and may err by half a second; a first
 guess is the first time that a word of that number is shown. `--context` hears a shortened window, so many seconds
-longer than the stretch, `--step` is how often. `--frames 2` looks at two pictures a second of sound, too.
+longer than the stretch, `--step` is how often. `--clock cpu` counts what the process computes instead of the time that
+passes, for a machine that does other things, too; it is right for one thread. `--frames 2` looks at two pictures a
+second of sound, too.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ import soxr
 from benchmarks.machine import commit, processor, versions
 from benchmarks.speech_set import music, noise
 from tutti.content import FinalWords, GuessedWords, Segment, TranscriptionOptions
+from tutti.media.text_files import json_object, read_lines
 from tutti.providers.live import Cadence, LiveTranscriber
 
 BLOCK_S = 0.25
@@ -43,6 +46,7 @@ INVENTED_S = 60.0
 KINDS = {"silence": ("zeros", "dither"), "noise": ("white", "pink", "hum", "ambient"), "music": ("chords", "played")}
 """What holds no words. `ambient` and `played` are recordings of the packs."""
 WHISPER = "whisper-base"
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def plain(text: str) -> list[str]:
@@ -86,13 +90,19 @@ class Shown:
         self._first += [now_s] * (count - len(self._first))
 
 
-def live(stream: LiveTranscriber, samples: Any, look: Callable[[], None] | None = None, frames: float = 0.0) -> Any:
+def live(
+    stream: LiveTranscriber,
+    samples: Any,
+    clock: Callable[[], float],
+    look: Callable[[], None] | None = None,
+    frames: float = 0.0,
+) -> Any:
     """What was shown of a recording, and the seconds of computing."""
     shown, given, now_s, busy_s, looked = Shown(), 0, 0.0, 0.0, 0
     while given < len(samples):
         now_s = max(now_s, given / RATE_HZ + BLOCK_S)
         due = min(len(samples), round(now_s * RATE_HZ))
-        begun = time.perf_counter()
+        begun = clock()
         events = [*stream.feed(samples[given:due])]
         given = due
         if given == len(samples):
@@ -100,7 +110,7 @@ def live(stream: LiveTranscriber, samples: Any, look: Callable[[], None] | None 
         while look is not None and looked < now_s * frames:
             look()
             looked += 1
-        took_s = time.perf_counter() - begun
+        took_s = clock() - begun
         now_s, busy_s = now_s + took_s, busy_s + took_s
         shown.take(events, now_s)
     return shown, busy_s
@@ -147,6 +157,11 @@ class Player:
         )
 
 
+def index_of(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a set or a pack."""
+    return [dict(json_object(line)) for _, line in read_lines(folder / "index.jsonl")]
+
+
 def sound_of(path: Path) -> Any:
     """(S,) float32 mono at `RATE_HZ`."""
     samples, rate_hz = soundfile.read(path, dtype="float32")
@@ -177,16 +192,15 @@ def looking(frames: float) -> Callable[[], None] | None:
 
 def speech(given: argparse.Namespace, player: Player, done: set[str]) -> Iterator[dict[str, Any]]:
     """Recordings of the set: words, delays, load."""
-    look = looking(given.frames)
-    for line in (given.speech_set / "index.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    look, clock = looking(given.frames), CLOCKS[given.clock]
+    for row in index_of(given.speech_set):
         if row["file"] in done:
             continue
         samples = sound_of(given.speech_set / row["file"])
-        shown, busy_s = live(player.stream(), samples, look, given.frames)
-        begun = time.perf_counter()
+        shown, busy_s = live(player.stream(), samples, clock, look, given.frames)
+        begun = clock()
         whole = player.whole(samples)
-        whole_s = time.perf_counter() - begun
+        whole_s = clock() - begun
         expected = plain(row["text"])
         yield {
             "key": row["file"],
@@ -219,7 +233,7 @@ def without_words(kind: str, number: int, data: Path | None) -> Any:
     from zipfile import ZipFile
 
     pack = data / ("sound_ambient" if kind == "ambient" else "sound_instruments")
-    rows = [json.loads(line) for line in (pack / "index.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = index_of(pack)
     rows = [row for row in rows if not any("voice" in one or "crowd" in one for one in [row["label"], *row["text"]])]
     pieces: list[Any] = []
     with ZipFile(pack / "data.zip") as packed:
@@ -239,14 +253,14 @@ def invented(given: argparse.Namespace, player: Player, done: set[str]) -> Itera
             samples = None if key in done else without_words(source, number, given.data)
             if samples is None:
                 continue
-            shown, busy_s = live(player.stream(), samples)
+            shown, busy_s = live(player.stream(), samples, CLOCKS[given.clock])
             yield {"key": key, "kind": kind, "seconds": INVENTED_S, "said": shown.words, "busy_s": busy_s}
 
 
 def memory(given: argparse.Namespace, player: Player, done: set[str]) -> Iterator[dict[str, Any]]:
     """One stream without an end, as fast as it is written down: what the process holds after each recording."""
     stream, seconds = player.stream(), 0.0
-    rows = [json.loads(one) for one in (given.speech_set / "index.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = index_of(given.speech_set)
     run = len(done)
     for number in range(10**6):
         samples = sound_of(given.speech_set / rows[number % len(rows)]["file"])
@@ -298,7 +312,7 @@ def figures(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def kept(path: Path) -> list[dict[str, Any]]:
     """The measurements of a file; a last line that was cut short is none."""
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for _, line in read_lines(path) if path.exists() else []:
         try:
             rows.append(json.loads(line))
         except ValueError:
@@ -316,6 +330,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--player", choices=("tutti", "faster-whisper"), default="tutti")
     parser.add_argument("--weights", type=Path, help="folder of faster-whisper's")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--step", type=float, default=Cadence().step_s)
     parser.add_argument("--context", type=float, default=Cadence().context_beyond_s, help="0 is a whole window")
     parser.add_argument("--frames", type=float, default=0.0, help="pictures looked at a second of sound")
@@ -328,7 +343,9 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure what is missing, and print an object a setting."""
     given = arguments()
-    setting = {name: getattr(given, name) for name in ("part", "player", "threads", "step", "context", "frames")}
+    setting = {
+        name: getattr(given, name) for name in ("part", "player", "threads", "clock", "step", "context", "frames")
+    }
     rows = kept(given.out)
     ends = time.monotonic() + 60 * given.minutes
     if given.minutes:

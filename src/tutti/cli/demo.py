@@ -1,4 +1,4 @@
-"""Show what Tutti does in a page for the browser: ask, search, redact, compare."""
+"""Show what Tutti does in a page for the browser: ask, search, redact, compare, reports, the applications."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ _EPILOG = """examples:
   tutti demo --model tutti-mini --model path/to/checkpoint    two models, to compare side by side and without names
   tutti demo --host 0.0.0.0 --keys keys.txt       for others; the browser asks for a key (tutti serve --new-key NAME)
   tutti demo --feedback verdicts.jsonl            keep thumbs and right answers
+  tutti demo --report suite-report                a report of `tutti evaluate` inside the page
+  tutti demo --app shop=catalogue.db --app radiology=cases --app moderation=policy.toml    the applications as tabs
 
 Uploads lie in a folder of their own, readable by you alone, and are removed after --keep-minutes and at the end. The
 page asks nothing of the network. The routes of `tutti serve` are there, too. Ctrl-C stops it.
@@ -40,6 +42,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_quantize(parser)
     parser.add_argument(
         "--index", action="append", default=[], metavar="DB", help="a database of `tutti index`; may be repeated"
+    )
+    parser.add_argument(
+        "--report", action="append", default=[], metavar="FOLDER", help="a report of `tutti evaluate`; may be repeated"
+    )
+    parser.add_argument(
+        "--app", action="append", default=[], metavar="NAME=WHERE", help="shop, radiology or moderation, as a tab"
     )
     parser.add_argument("--feedback", type=Path, metavar="FILE", help="file for thumbs and right answers, JSON lines")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
@@ -94,10 +102,37 @@ def _options(arguments: argparse.Namespace, names: list[str]) -> PageOptions:
     return PageOptions(
         models=names,
         indexes=indexes,
+        reports=_reports(arguments.report),
+        applications=_applications(arguments.app),
         feedback=arguments.feedback,
         keep_s=60.0 * arguments.keep_minutes,
         max_upload_bytes=int(arguments.max_upload_mb * 2**20),
     )
+
+
+def _reports(folders: list[str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for folder in folders:
+        path = Path(folder).expanduser().resolve()
+        if not (path / "report.html").is_file():
+            raise InputError(f"{folder} holds no report.html; make one with: tutti evaluate SUITE --out {folder}")
+        if path.name in found:
+            raise InputError(f"Two reports are called {path.name}; rename one, since people choose by name.")
+        found[path.name] = path
+    return found
+
+
+def _applications(given: list[str]) -> dict[str, str]:
+    from tutti.cli.applications import check_application
+
+    found: dict[str, str] = {}
+    for word in given:
+        name, _, where = word.partition("=")
+        check_application(name)
+        if not where or name in found:
+            raise InputError(f"--app {word} was given; expected each application once, as in --app shop=catalogue.db.")
+        found[name] = where
+    return found
 
 
 def _serve(arguments: argparse.Namespace, options: PageOptions, listen: Any, keys: Any) -> None:

@@ -46,7 +46,7 @@ COMMANDS = {
     ),
     "demo": (
         "tutti.cli.demo",
-        "Show what Tutti does in a page for the browser: ask, search, redact, compare.",
+        "Show what Tutti does in a page for the browser: ask, search, redact, compare, reports, the applications.",
     ),
     "merge": ("tutti.cli.merge", "Merge a LoRA adapter into its model: a plain checkpoint."),
     "bench": ("tutti.cli.bench", "Measure how fast a model or a server answers when several ask at once."),

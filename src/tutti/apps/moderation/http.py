@@ -13,7 +13,7 @@ from tutti.apps.moderation.journal import DecisionJournal
 from tutti.apps.moderation.moderator import Moderator
 from tutti.apps.moderation.opening import open_moderator
 from tutti.apps.moderation.running import decide_once, figures_of, review_rows, take_verdicts
-from tutti.content import Text
+from tutti.content import Part, Text
 from tutti.errors import InputError
 from tutti.media import wrap
 
@@ -54,6 +54,14 @@ class ModerationApplication:
         """The journal of a tenant."""
         return DecisionJournal(self.folder, tenant)
 
+    def decide(self, part: Part, name: str, caption: str, tenant: str) -> dict[str, Any]:
+        """Decide on a medium with what was written beside it; the same again is answered from the journal."""
+        journal = self.journal(tenant)
+        with self._lock:
+            journal.purge(self.moderator.policy.retention_days)
+            values, _ = decide_once(self.moderator, journal, part, name, caption, journal.decided(), journal.verdicts())
+        return values
+
     def router(self, tenant_of: Any) -> APIRouter:
         """The routes; they run on the server's threads."""
         router = APIRouter()
@@ -67,14 +75,7 @@ class ModerationApplication:
                 raise InputError("media is not a data: URL; expected one, as in data:image/jpeg;base64,…")
             part = Text(body.text) if body.media is None else wrap(body.media)
             caption = "" if body.media is None else body.text
-            journal = self.journal(tenant_of(request))
-            with self._lock:
-                journal.purge(self.moderator.policy.retention_days)
-                name = body.name or part.modality
-                values, _ = decide_once(
-                    self.moderator, journal, part, name, caption, journal.decided(), journal.verdicts()
-                )
-            return values
+            return self.decide(part, body.name or part.modality, caption, tenant_of(request))
 
         @router.get("/review")
         def review(request: Request) -> dict[str, Any]:

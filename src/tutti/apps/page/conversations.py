@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tutti.content import Answer, Message
 
+LOCAL = "local"
+"""Whose what comes is where a server has no keys."""
 _MOST = 1000
 """Conversations that are kept at most; the one unused for longest goes."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tutti.apps.page import tab_ask, tab_compare, tab_redact, tab_search
+from tutti.apps.page import tab_applications, tab_ask, tab_compare, tab_evaluate, tab_redact, tab_search
 from tutti.apps.page.options import MOUNTED_AT, PageOptions, Reserve
 from tutti.apps.page.rooms import Rooms, make_rooms
 from tutti.apps.page.theme import CSS, theme
@@ -66,6 +66,8 @@ def _blocks(rooms: Rooms) -> Any:
             if len(rooms.models.names) > 1:
                 with gr.Tab("Compare", id="compare"):
                     tab_compare.build(rooms, parts.session)
+            tab_evaluate.build(rooms)
+            tab_applications.build(rooms, parts.session)
         load, given, shown = parts.load
         page.load(load, given, shown, api_visibility="private")
     page.queue(max_size=64)

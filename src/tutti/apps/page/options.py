@@ -21,6 +21,10 @@ class PageOptions:
     """Names that may be chosen; the first is asked by default."""
     indexes: Mapping[str, str] = field(default_factory=dict)
     """Name → folder of the databases that may be searched."""
+    reports: Mapping[str, Path] = field(default_factory=dict)
+    """Name → folder of a report of `tutti evaluate`."""
+    applications: Mapping[str, str] = field(default_factory=dict)
+    """shop, radiology, moderation → its database, folder of cases, policy."""
     feedback: Path | None = None
     """File for thumbs and corrections; None keeps none."""
     keep_s: float = 3600.0

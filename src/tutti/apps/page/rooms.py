@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from tutti.apps.page.applications import PageApplications
 from tutti.apps.page.asking import AskRoom
 from tutti.apps.page.comparing import CompareRoom
-from tutti.apps.page.conversations import Dialogues
+from tutti.apps.page.conversations import LOCAL, Dialogues
 from tutti.apps.page.feedback import FeedbackFile
 from tutti.apps.page.models import Models
 from tutti.apps.page.options import MOUNTED_AT, PageOptions, Reserve
@@ -24,8 +25,6 @@ from tutti.errors import TuttiError
 from tutti.media import Limits
 from tutti.model import Model
 from tutti.settings import read_settings
-
-LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class Rooms:
     redacting: RedactRoom
     comparing: CompareRoom
     feedback: FeedbackFile
+    applications: PageApplications
 
 
 def make_rooms(options: PageOptions, opens: Callable[[str], Model], folder: Path, reserve: Reserve) -> Rooms:
@@ -59,6 +59,7 @@ def make_rooms(options: PageOptions, opens: Callable[[str], Model], folder: Path
         RedactRoom(folder, opens),
         CompareRoom(asking),
         FeedbackFile(options.feedback),
+        PageApplications(options.applications, models),
     )
 
 

@@ -12,6 +12,8 @@ CSS = """
 [aria-label="Share"] { display: none !important; }
 .player video, .player img { max-width: 100%; max-height: 60vh; }
 .player audio { width: 100%; }
+.report { width: 100%; height: 75vh; border: 0; background: #fff; border-radius: 6px; }
+.case summary { cursor: pointer; overflow-wrap: anywhere; }
 @media (max-width: 600px) {
   .gradio-container .main { padding: 10px !important; min-width: 0 !important; }
 }
