@@ -33,6 +33,8 @@ _SIZE_NAMED = (
     r"(?P<more>(?:(?:,| or|, or) (?:size )?(?:\d[\w./½-]*|x{0,4}[sml])\b)*)"
 )
 _SIZE_BARE = r"\b(?:in|a|an) (?:(?:eu|uk|us) )?(?P<size>(?:\d{1,3}(?:[.,]5)?|x{0,4}s|m|x{0,4}l|one size))(?![\w.,]*\w)"
+_LETTER_SIZE = r"x{0,4}[sml]"
+"""Sizes that are also what contractions leave behind, as the m of "I'm"."""
 _PATTERNS = {
     "plain": "plain|solid|unpatterned|single[- ]colou?r(?:ed)?",
     "striped": "striped|stripes?|stripy",
@@ -79,7 +81,7 @@ class NameWords:
         """Read sizes: "in size 42", "size M or L", and "in 42" where the catalogue has such a size."""
         for found in self.turn.find(_SIZE_NAMED):
             first = folded(found["size"]).strip(".")
-            if first in STOP:
+            if first in STOP and not re.fullmatch(_LETTER_SIZE, first):
                 continue
             values = [first, *re.findall(r"[\w./½-]+", re.sub(r"\bor\b|\bsize\b|,", " ", found["more"] or ""))]
             self._add("size", found, [self._known_size(value) for value in values])

@@ -33,7 +33,8 @@ _ANY: dict[str, WishField] = {
 _NOUN = "|".join(_ANY)
 _WITHDRAWN = (
     r"\b(?:any|whatever|whichever|regardless of(?: the)?|no matter(?: the| what)?|forget(?: about)?(?: the| that)?"
-    rf"|drop the|never mind the|ignore the|remove the) (?P<noun>{_NOUN})s?(?: limit| will do| is fine)?\b"
+    rf"|drop the|never mind the|ignore the|remove the) (?P<noun>{_NOUN})s?(?: limit| will do| (?:is|are) fine)?\b"
+    r"(?! (?:\d|x{0,4}[sml]\b))"
     rf"|\b(?:the )?(?P<noun2>{_NOUN}) (?:does n't|does not|doesnt) matter\b"
 )
 _RESTART = r"\b(?:start (?:over|again|afresh)|new search|forget (?:everything|all(?: of)? (?:that|it))|reset)\b"
@@ -62,10 +63,10 @@ class TurnReader:
         turn, number = TurnText(text), state.turn + 1
         restart = turn.first(_RESTART) is not None
         names = NameWords(turn, number, self.assortment)
+        dropped = self._withdrawn(turn)  # before sizes, as "any size is fine" names none
         names.sizes()  # before prices, as "size 42" holds a number
         prices = PriceWords(turn, number, self.assortment.currency)
         prices.read()
-        dropped = self._withdrawn(turn)
         referred = Referred(turn, state.shown, self.assortment.ids, state.anchor)
         goes = turn.first(_GOES)
         compared = Comparisons(turn, number, self.assortment, state, referred)
