@@ -257,10 +257,10 @@ def _plain(text: str) -> list[str]:
     return re.sub(r"[^\w\s]", "", text).lower().split()
 
 
-def test_a_stretch_is_heard_in_a_window_that_grows_with_it_if_asked_for() -> None:
+def test_a_stretch_is_heard_in_a_shortened_window_that_grows_with_it() -> None:
     hear = Dictation()
     fed(LiveTranscriber(hear, RATE, pace=Cadence(context_beyond_s=4.0, least_context_s=6.0)), voice(5.1))
     assert [options.audio_context_s for _, options in hear.asked] == [max(6.0, one + 4.0) for one, _ in hear.asked]
     hear = Dictation()
-    fed(LiveTranscriber(hear, RATE), voice(2.1))
+    fed(LiveTranscriber(hear, RATE, pace=Cadence(context_beyond_s=None)), voice(2.1))
     assert {options.audio_context_s for _, options in hear.asked} == {None}

@@ -69,7 +69,7 @@ class Cadence:
     """Of a longer stretch, segments that are final are forgotten."""
     longest_s: float = 24.0
     """A stretch of which none is final by then is cut."""
-    context_beyond_s: float | None = None
+    context_beyond_s: float | None = 4.0
     """A model that hears in windows hears a shortened one, so much longer than the stretch; None is a whole window."""
     least_context_s: float = 10.0
     """No shortened window is shorter."""
