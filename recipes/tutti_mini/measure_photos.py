@@ -76,6 +76,11 @@ def name_of(row: Row) -> str:
 
 def load(data: Path) -> Photos:
     """Read the packs."""
+    return list_photos(data, opened=True)
+
+
+def list_photos(data: Path, opened: bool = False) -> Photos:
+    """The same; without the pictures unless they are to be opened."""
     rows, pictures, captioned = [], [], []
     said: dict[str, None] = {}
     trained: Counter[str] = Counter()
@@ -87,7 +92,7 @@ def load(data: Path) -> Photos:
         for row in reader.rows:
             if row["split"] == "train" and row.get("made"):
                 continue
-            picture = np.asarray(open_picture(reader, row))
+            picture = np.asarray(open_picture(reader, row)) if opened else np.zeros((1, 1, 3), np.uint8)
             if row.get("made"):
                 rows.append((pack, row))
                 pictures.append(picture)

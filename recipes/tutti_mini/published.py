@@ -106,18 +106,26 @@ class Run:
         """The trunk of pictures and its head."""
         return knowing.config_of(CONFIG.trunks["image"], self.centred)
 
+    def pool(self, name: str, view: int, head: PublishedHead, fold: int | None = None) -> space.Pooled:
+        """A pack's pooled features; what its query makes of the grids, which no phase learns, is kept."""
+        seen = features.load_seen(self.data, self.out / "features", name, view)
+        kept = self.out / "pooled" / f"{name}.{view}.pt"
+        if not kept.exists():
+            kept.parent.mkdir(exist_ok=True)
+            part = kept.with_suffix(".part")
+            torch.save(space.pool_own(seen, head), part)
+            part.rename(kept)
+        return space.pool(seen, head, self.classifier, fold, own=torch.load(kept, weights_only=True))
+
     def pooled(self, head: PublishedHead, fold: int | None = None) -> list[space.Pooled]:
         """All packs' pooled features, with the other views of what is drawn."""
-        packs = []
-        for one in self.seen:
-            views = [
-                space.pool(
-                    features.load_seen(self.data, self.out / "features", one.name, view), head, self.classifier, fold
-                )
-                for view in range(1, VIEWS.get(one.name, 1))
-            ]
-            packs.append(space.join(space.pool(one, head, self.classifier, fold), views))
-        return packs
+        return [
+            space.join(
+                self.pool(name, 0, head, fold),
+                [self.pool(name, view, head, fold) for view in range(1, VIEWS.get(name, 1))],
+            )
+            for name in TRAINED_ON
+        ]
 
     def head(self, name: str = "") -> PublishedHead:
         """A head, as `space` left it where a name is given."""
@@ -198,7 +206,7 @@ class Run:
         """The model before it has learned to answer, the names, and the photographs."""
         reader, seen = self.reader(), self.seen
         whole, folds = self.head("space"), [self.head("fold0"), self.head("fold1")]
-        pooled = [space.pool(one, whole, self.classifier) for one in seen]
+        pooled = [self.pool(one.name, 0, whole) for one in seen]
         names = space.name_sets(pooled, reader, texts.imagenet_names(self.weights))
         known = evidence.bank(names, reader)
         model = Omni(self.config(len(known.names)))

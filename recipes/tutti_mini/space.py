@@ -92,11 +92,26 @@ class Pooled:
     chance: NDArray[np.float64]
 
 
-def pool(seen: Seen, head: PublishedHead, fc: nn.Linear, fold: int | None = None, leave_out: bool = False) -> Pooled:
-    """Pool a pack's features; `fold` leaves to training every second row only, `leave_out` none."""
+@torch.no_grad()
+def pool_own(seen: Seen, head: PublishedHead) -> Tensor:
+    """The small trunk's grids, pooled by a head that stands still. Shape (n, D)."""
     starts = range(0, len(seen.rows), 512)
+    return torch.cat(
+        [head.pool(torch.from_numpy(seen.own[start : start + 512].astype(np.float32))) for start in starts]
+    )
+
+
+def pool(
+    seen: Seen,
+    head: PublishedHead,
+    fc: nn.Linear,
+    fold: int | None = None,
+    leave_out: bool = False,
+    own: Tensor | None = None,
+) -> Pooled:
+    """Pool a pack's features; `fold` leaves to training every second row only, `leave_out` none."""
+    own = pool_own(seen, head) if own is None else own
     with torch.no_grad():
-        own = [head.pool(torch.from_numpy(seen.own[start : start + 512].astype(np.float32))) for start in starts]
         means = torch.from_numpy(np.asarray(seen.pooled).astype(np.float32))
         logits = fc(means)
     labels = [label_of(seen.name, row) for row in seen.rows]
@@ -104,7 +119,7 @@ def pool(seen: Seen, head: PublishedHead, fc: nn.Linear, fold: int | None = None
     train = train[:0] if leave_out else train if fold is None else train[train % 2 == fold]
     counts = Counter(labels[i] for i in train)
     chance = np.array([counts[labels[i]] ** -0.5 for i in train])
-    return Pooled(seen.name, seen.rows, labels, torch.cat(own), means, logits, train, chance / max(chance.sum(), 1e-9))
+    return Pooled(seen.name, seen.rows, labels, own, means, logits, train, chance / max(chance.sum(), 1e-9))
 
 
 def join(pack: Pooled, views: Sequence[Pooled]) -> Pooled:

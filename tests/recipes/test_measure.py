@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, ImageColor
 
 import tutti
-from recipes.tutti_mini import card, measure_photos
+from recipes.tutti_mini import card, measure_photos, pictured
 from recipes.tutti_mini.measure import MAKERS, Bench, media_of, questions
 from recipes.tutti_mini.pools import Pools
 from tests.cli.fake_model import FakeModel
@@ -136,3 +137,22 @@ def test_the_answer_to_beat_is_what_is_said_of_the_nearest_training_photograph()
     name = "what is this, by the nearest caption of the training photographs"
     assert figures[name] == pytest.approx(2 / 3)
     assert figures["what is this, right"] == 0
+
+
+def test_the_pictures_of_the_card_are_whole_and_in_order() -> None:
+    colours = ["red", "green", "blue", "white", "black", "yellow"]
+    wide = [Image.new("RGBA", (200, 100), colour) for colour in colours]
+    made = pictured.sheet(wide)
+    step = pictured.SIDE + pictured.GAP
+    assert made.size == (5 * step - pictured.GAP, 2 * step - pictured.GAP)
+    middle = pictured.SIDE // 2
+    seen = [made.getpixel((n % 5 * step + middle, n // 5 * step + middle)) for n in range(6)]
+    assert seen == [ImageColor.getrgb(colour) for colour in colours]
+    assert made.getpixel((1, middle)) == (255, 0, 0), "as wide as the square"
+    assert made.getpixel((middle, 2)) == (255, 255, 255), "and not cut"
+
+
+def test_whose_a_photograph_is_is_said_with_its_licence() -> None:
+    there = {"author": "Ann", "source": "A set via somewhere", "licence": "CC BY 2.0", "url": "https://example.org/1"}
+    assert pictured.credit(there) == "Ann, CC BY 2.0 ([page](https://example.org/1))"
+    assert pictured.credit({"source": "A set via somewhere", "licence": "MIT"}) == "A set, MIT"

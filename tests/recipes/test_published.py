@@ -90,6 +90,13 @@ def test_a_fold_leaves_the_other_rows_and_what_is_held_out() -> None:
     assert not whole & {i for i in range(120) if i % 5 == 0}
 
 
+def test_what_was_pooled_before_is_not_pooled_again() -> None:
+    head, seen, fc = toy()
+    own = space.pool_own(seen, head)
+    torch.testing.assert_close(space.pool(seen, head, fc).own, own)
+    assert space.pool(seen, head, fc, own=own + 1).own.equal(own + 1)
+
+
 def test_captions_by_people_are_held_out() -> None:
     assert space.held_out("photos_mixed", {"label": "umbrella", "split": "train"})
     assert not space.held_out("photos_mixed", {"label": "umbrella", "split": "train", "made": True})
