@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -356,3 +357,17 @@ def test_labels_of_a_table_and_of_a_folder(tmp_path: Path) -> None:
         read_labels(tmp_path / "t.csv")
     with pytest.raises(InputError, match="does not exist"):
         read_labels(tmp_path / "none.csv")
+
+
+def test_a_region_that_was_copied_is_told_with_its_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.trust.forensics.test_copied_regions import photograph, with_copy
+
+    text = JOINT.replace("joint = 1.0", "copied = 1.0")
+    moderator = Moderator(read_policy(policy_in(tmp_path, text=text)), Space())
+    found = moderator.decide(Image(with_copy(photograph())), "copy")
+    assert found.action == "block"
+    assert found.findings[0].signs[0].signal == "copied" and "stand again at" in found.findings[0].signs[0].reason
+    assert moderator.decide(Image(photograph()), "as it is").action == "allow"
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    found = moderator.decide(Image(with_copy(photograph())), "copy")
+    assert found.action == "allow" and any("tutti[ocr]" in note for note in found.notes)

@@ -21,6 +21,7 @@ SIGNALS: Mapping[str, str] = {
     "likeness": "a picture or sound nearer to the examples than to the contrast",
     "joint": "picture and words together, by the head that calibrate fits",
     "hash": "a picture or sound that is on a list of known ones",
+    "copied": "a region of a picture that was copied to another place in it",
 }
 """What can count in a category, each with what it is."""
 _TOP = {"name", "languages", "unreadable", "category", "retention", "film"}
