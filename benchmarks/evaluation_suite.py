@@ -177,10 +177,12 @@ def main() -> None:
     words = parser.parse_args()
     wide = read_suite(make_suite(words.data, words.out / "suite", words.blocks))
     mini = tutti.load()
-    candidates = [Candidate(name="tutti-mini", model=mini.provider, fingerprint=weights())]
+    candidates = [Candidate(name="tutti-mini", model=mini.responder(), fingerprint=weights())]
     for name, strength in NOISE.items():
         copy = weaken(words.out / name.replace(" ", "-"), strength)
-        candidates.append(Candidate(name=name, model=tutti.load(copy).provider, fingerprint=f"{weights()} {strength}"))
+        candidates.append(
+            Candidate(name=name, model=tutti.load(copy).responder(), fingerprint=f"{weights()} {strength}")
+        )
     note = f"{processor()}; {versions('torch', 'openai')}; commit {commit()}"
     with serve(mini, latency_s=0.06) as url:
         hosted = Candidate(

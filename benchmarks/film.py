@@ -66,7 +66,7 @@ def ask(folder: Path, film: Path) -> dict[str, object]:
     model = tutti.load(folder)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begun = time.perf_counter()
-    tokens = model.provider.count_tokens([tutti.Message.user(tutti.Video(film), "What happens?")])
+    tokens = model.responder().count_tokens([tutti.Message.user(tutti.Video(film), "What happens?")])
     decoded = time.perf_counter()
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     answer = model.ask("What happens?", tutti.Video(film), max_tokens=4)

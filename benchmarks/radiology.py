@@ -40,7 +40,7 @@ def scores(pack: Path, model: Any) -> tuple[list[float], list[bool], list[str]]:
     reader = PackReader(pack)
     rows = [row for row in reader.rows if row["split"] == "val"]
     words = model.embed(list(LABELS))
-    sharpness = model.provider.sharpness("image")
+    sharpness = model.embedder().sharpness("image")
     odds: list[float] = []
     for start in range(0, len(rows), BATCH):
         pictures = [
@@ -125,7 +125,7 @@ def main() -> None:
     print("calibration:", {name: round(value, 3) for name, value in calibration(odds, truths, patients).items()})
     if arguments.fit:
         scale = platt(odds, truths)
-        print(f'[[calibration]]\nfinding = "pneumonia"\nweights = "{model.provider.fingerprint()[0]}"')
+        print(f'[[calibration]]\nfinding = "pneumonia"\nweights = "{model.embedder().fingerprint()[0]}"')
         print(f"slope = {scale.slope:.4f}\nintercept = {scale.intercept:.4f}")
 
 

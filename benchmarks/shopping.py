@@ -353,7 +353,7 @@ def pictures(data: Path, most: int) -> None:
     """Products of the packs found by a photograph of another and a change: the class, and the class in a colour."""
     import tutti
 
-    provider = tutti.load().provider
+    provider = tutti.load().embedder()
     for name, changes in (("clothing", True), ("grocery", False)):
         pack = PackReader(data / name)
         rng = np.random.default_rng(1)

@@ -48,6 +48,6 @@ with tempfile.TemporaryDirectory() as folder:
         rows.append({"media": [f"{number}.png"], "question": "Is there a defect?", "expected": [label]})
     suite = Path(folder, "suite.jsonl")
     suite.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (task,) = labelled_tasks(read_suite(suite), tutti.load().provider)
+    (task,) = labelled_tasks(read_suite(suite), tutti.load().embedder())
     fitted = fit_task(task, positive="a defect")
     print(as_text([fitted], router_worth([fitted])))

@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=200, help="pictures a pack")
     arguments = parser.parse_args()
     model, rng = tutti.load(arguments.model, reader=False), np.random.default_rng(0)
-    provider: Any = model.provider
+    provider: Any = model.embedder()
     seen = {name: pack(model, arguments.data, name, arguments.each, rng) for name in (*FITTED, *JUDGED)}
     every = sorted({label for _, labels in seen.values() for label in labels})
     points = dict(zip(every, model.embed([article(name) for name in every]), strict=True))

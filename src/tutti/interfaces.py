@@ -73,6 +73,21 @@ class Embedder(Protocol):
 
 
 @runtime_checkable
+class EmbeddingModel(Protocol):
+    """A model that hands out its embedder, and encrypts what is kept of it: `tutti.Model` is one."""
+
+    sealer: Sealer | None
+
+    def embedder(self) -> Embedder:
+        """What embeds.
+
+        Raises:
+            UnsupportedTask: The model does not.
+        """
+        ...
+
+
+@runtime_checkable
 class Transcriber(Protocol):
     """Writes down speech."""
 

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tutti.providers.hosted import HostedOptions
+    from tutti.providers.hosted import Hosted, HostedOptions
     from tutti.trust.privacy import PrivacyPolicy
 
 
@@ -139,13 +139,9 @@ class Model:
         Raises:
             InputError: The model is on this machine, so that nothing would be sent; and as for `ask`.
         """
-        from tutti.providers.hosted import Hosted
-
-        if not isinstance(self.provider, Hosted):
+        if not (hosted := self._hosted()):
             raise InputError(f"{self.name} is on this machine; nothing would be sent anywhere.")
-        return self.provider.preview(
-            admitted(self.guard, conversation_of(question, *media)), sampling_options(sampling)
-        )
+        return hosted.preview(admitted(self.guard, conversation_of(question, *media)), sampling_options(sampling))
 
     def embed(self, items: Sequence[Part | Source], *, truncate: bool = False) -> NDArray[np.float32]:
         """Place items in the shared space. A plain string is text; a `Path`, bytes or an array is a medium.
@@ -164,7 +160,7 @@ class Model:
             CapacityError: A medium is over a budget, or a text longer than the model embeds.
             UnsupportedTask: The model does not embed, or not such media.
         """
-        embedder = self._embedder()
+        embedder = self.embedder()
         if isinstance(items, (str, bytes, os.PathLike, Text, Media)):
             raise InputError("embed takes a list of items, and was given one; put it into a list.")
         if len(items) == 0:
@@ -207,7 +203,7 @@ class Model:
             raise InputError(f"labels is the string {labels!r}; put the labels into a list.")
         if len(set(labels)) != len(labels) or len(labels) < 2:
             raise InputError(f"Got {len(labels)} labels, {len(set(labels))} of them different; expected two or more.")
-        embedder, part = self._embedder("classify"), as_medium(medium)
+        embedder, part = self.embedder("classify"), as_medium(medium)
         if isinstance(embedder, Classifying):
             (seen,) = self.guard.admit([part]) if self.guard is not None else (part,)
             known = embedder.classify(medium_of(seen), labels)
@@ -273,12 +269,28 @@ class Model:
             raise UnsupportedTask("A guard sees whole recordings, and none of a stream; use transcribe.")
         return self.provider.live(transcription_options(options))
 
+    def guarded_elsewhere(self, guard: Callable[[], Guard]) -> Model:
+        """This model with a guard before it, where it is a hosted one that has none; otherwise as it is."""
+        if self.guard is not None or not self._hosted():
+            return self
+        return Model(self.provider, reader=self.reader, verifier=self.verifier, guard=guard(), sealer=self.sealer)
+
+    def _hosted(self) -> Hosted | None:
+        from tutti.providers.hosted import Hosted
+
+        return self.provider if isinstance(self.provider, Hosted) else None
+
     def _standard_verifier(self) -> Verifier:
         from tutti.trust.verification.standard import standard_verifier
 
         return standard_verifier(open_provider, reader=self.reader)
 
-    def _embedder(self, task: Literal["embed", "classify"] = "embed") -> Embedder:
+    def embedder(self, task: Literal["embed", "classify"] = "embed") -> Embedder:
+        """What embeds, for a task that an error names.
+
+        Raises:
+            UnsupportedTask: The model does not.
+        """
         if not isinstance(self.provider, Embedder):
             raise UnsupportedTask(f"{self.name} does not {task}", task)
         return self.provider

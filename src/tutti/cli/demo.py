@@ -161,7 +161,7 @@ def _serve(arguments: argparse.Namespace, options: PageOptions, listen: Any, key
     name = first.name.rstrip("/").rpartition("/")[2]
     limits = ServerLimits(max_body_bytes=options.max_upload_bytes, body_seconds=600.0)
     offer = ServerOptions(page=page)
-    server = make_server(first.provider, name, listen, keys, limits, MediaOpener(decoder), None, offer)
+    server = make_server(first.responder(), name, listen, keys, limits, MediaOpener(decoder), None, offer)
     logs.configure()
 
     def ready(url: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tutti.cli.hosted import spending_at_most, tariff_of
 from tutti.cli.options import add_device, add_json, add_quantize, check_output, note, placing, positive, print_json
 from tutti.errors import InputError
 
@@ -241,7 +242,7 @@ def _candidates(arguments: argparse.Namespace, book: PriceBook) -> list[Candidat
         found.append(
             Candidate(
                 name=name,
-                model=tutti.load(name, hosted=options).provider
+                model=tutti.load(name, hosted=options).responder()
                 if hosted
                 else tutti.open_provider(name, quantize=quantize, **placing(arguments)),
                 fingerprint="" if hosted else _digest(name) + (quantize or "") + (arguments.dtype or ""),
@@ -254,18 +255,9 @@ def _candidates(arguments: argparse.Namespace, book: PriceBook) -> list[Candidat
 
 def _hosted_options(book: PriceBook, arguments: argparse.Namespace) -> HostedOptions:
     """How hosted models are called: with one purse for all of them, or for previews only."""
-    from tutti.media import Limits
-    from tutti.pricing.tariff import Tariff
-    from tutti.providers.hosted import HostedOptions
-    from tutti.providers.spending import Spending
-    from tutti.settings import read_settings
-
-    if arguments.dry_run:
-        return HostedOptions(preview_only=True)
-    if arguments.spend_limit is None:
-        return HostedOptions()
-    prices = Tariff(book, Limits.from_settings(read_settings()))
-    return HostedOptions(prices=prices, spending=Spending(arguments.spend_limit))
+    prices = None if arguments.spend_limit is None or arguments.dry_run else tariff_of(book)
+    limit = None if arguments.dry_run else arguments.spend_limit
+    return spending_at_most(limit, prices, preview_only=arguments.dry_run)
 
 
 def _digest(name: str) -> str:
@@ -330,12 +322,8 @@ def _outcomes(plan: EvaluationPlan, out: Path, arguments: argparse.Namespace) ->
     if arguments.judge is None:
         return outcomes
     import tutti
-    from tutti.interfaces import Responder
 
-    provider = tutti.load(arguments.judge, reader=False).provider
-    if not isinstance(provider, Responder):
-        raise InputError(f"--judge is {arguments.judge}, which does not answer questions; name a model that does.")
-    return judge(outcomes, provider)
+    return judge(outcomes, tutti.load(arguments.judge, reader=False).responder())
 
 
 class _Progress:

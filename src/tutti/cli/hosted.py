@@ -12,6 +12,8 @@ from tutti.errors import InputError
 if TYPE_CHECKING:
     from tutti.interfaces import Prices
     from tutti.model import Model
+    from tutti.pricing.prices import PriceBook
+    from tutti.pricing.tariff import Tariff
     from tutti.providers.hosted import HostedOptions
 
 
@@ -42,15 +44,11 @@ def hosted_options(arguments: argparse.Namespace) -> HostedOptions:
     from pathlib import Path
 
     from tutti.providers.answer_cache import AnswerCache
-    from tutti.providers.hosted import HostedOptions
-    from tutti.providers.spending import Spending
     from tutti.settings import read_settings
 
-    options = HostedOptions(
-        keep_metadata=arguments.keep_metadata, prices=_known(arguments), preview_only=arguments.dry_run
+    options = spending_at_most(
+        arguments.spend_limit, _known(arguments), keep_metadata=arguments.keep_metadata, preview_only=arguments.dry_run
     )
-    if arguments.spend_limit is not None:
-        options = replace(options, spending=Spending(arguments.spend_limit))
     if arguments.timeout is not None:
         options = replace(options, timeout_s=arguments.timeout)
     if arguments.retries is not None:
@@ -61,18 +59,32 @@ def hosted_options(arguments: argparse.Namespace) -> HostedOptions:
     return options
 
 
-def _known(arguments: argparse.Namespace) -> Prices | None:
-    """The price book, where it knows the model or a limit makes it necessary."""
+def spending_at_most(limit_usd: float | None, prices: Prices | None, **more: bool) -> HostedOptions:
+    """How hosted models are called, with one purse for all of them where there is a limit."""
+    from tutti.providers.hosted import HostedOptions
+    from tutti.providers.spending import Spending
+
+    return HostedOptions(prices=prices, spending=None if limit_usd is None else Spending(limit_usd), **more)
+
+
+def tariff_of(book: PriceBook) -> Tariff:
+    """The prices of a book, of media within the limits of the environment."""
     from tutti.media import Limits
-    from tutti.pricing.prices import read_prices
     from tutti.pricing.tariff import Tariff
     from tutti.settings import read_settings
+
+    return Tariff(book, Limits.from_settings(read_settings()))
+
+
+def _known(arguments: argparse.Namespace) -> Prices | None:
+    """The price book, where it knows the model or a limit makes it necessary."""
+    from tutti.pricing.prices import read_prices
 
     names = [arguments.model, *arguments.fallback]
     book = read_prices()
     if arguments.spend_limit is None and not all(name in book.models for name in names):
         return None
-    return Tariff(book, Limits.from_settings(read_settings()))
+    return tariff_of(book)
 
 
 def load_with_fallback(arguments: argparse.Namespace) -> Model:

@@ -107,7 +107,7 @@ def open_named(arguments: argparse.Namespace, **more: Any) -> Provider:
     from tutti.providers.registry import is_hosted
 
     if is_hosted(arguments.model or ""):  # what `TUTTI_PRIVACY` asks for is done there
-        return load_model(arguments, **more).provider
+        return load_model(arguments, **more).responder()
     more = {**placing(arguments), "told": told_of_loading(), **more}
     return tutti.open_provider(arguments.model, quantize=arguments.quantize, adapter=arguments.adapter, **more)
 

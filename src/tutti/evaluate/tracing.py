@@ -1,7 +1,4 @@
-"""OpenTelemetry spans of queries, by the names of its GenAI conventions; media go in by digest, texts not at all.
-
-opentelemetry.io/docs/specs/semconv/gen-ai (attributes as of semantic conventions 1.37, in development there).
-"""
+"""OpenTelemetry spans of queries, with the attributes of `tutti.content.span_attributes`."""
 
 from __future__ import annotations
 
@@ -10,12 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tutti.content import Conversation, Event, Finished, Media, SamplingOptions
+from tutti.content import Conversation, Event, Finished, SamplingOptions
+from tutti.content.span_attributes import answer_attributes, request_attributes
 from tutti.errors import MissingExtra, writing
 from tutti.interfaces import Responder
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Span, Tracer
+    from opentelemetry.trace import Tracer
 
 _PROVIDERS = {"openai": "openai", "anthropic": "anthropic", "gemini": "gcp.gemini"}
 
@@ -43,7 +41,9 @@ class Traced:
         with self._tracer.start_as_current_span(
             f"chat {self.name}", kind=SpanKind.CLIENT, record_exception=False, set_status_on_exception=False
         ) as span:
-            _asked(span, self.name, conversation, options)
+            parts = [part for message in conversation for part in message.parts]
+            provider = _provider_of(self.name)
+            span.set_attributes(request_attributes("chat", provider, self.name, parts, options, digests=True))
             first = True
             try:
                 for event in self._responder.stream(conversation, options):
@@ -51,7 +51,7 @@ class Traced:
                         span.add_event("gen_ai.first_token")
                         first = False
                     if isinstance(event, Finished):
-                        _answered(span, event)
+                        span.set_attributes(answer_attributes([event.answer]))
                     yield event
             except Exception as error:
                 # The kind alone: a message may quote what was asked.
@@ -60,35 +60,9 @@ class Traced:
                 raise
 
 
-def _asked(span: Span, name: str, conversation: Conversation, options: SamplingOptions) -> None:
+def _provider_of(name: str) -> str:
     provider, colon, _ = name.partition(":")
-    digests = [part.digest for message in conversation for part in message.parts if isinstance(part, Media)]
-    span.set_attributes(
-        {
-            "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": _PROVIDERS.get(provider, "tutti") if colon else "tutti",
-            "gen_ai.request.model": name,
-            "gen_ai.request.max_tokens": options.max_tokens,
-            "gen_ai.request.temperature": options.temperature,
-            "gen_ai.request.top_p": options.top_p,
-            "gen_ai.request.seed": options.seed,
-            "gen_ai.output.type": "text",
-            "tutti.media.digests": digests,
-        }
-    )
-
-
-def _answered(span: Span, event: Finished) -> None:
-    answer = event.answer
-    span.set_attributes(
-        {
-            "gen_ai.response.model": answer.model,
-            "gen_ai.response.finish_reasons": [answer.finish_reason],
-            "gen_ai.usage.input_tokens": answer.usage.prompt_tokens,
-            "gen_ai.usage.output_tokens": answer.usage.completion_tokens,
-            "tutti.usage.media_tokens": answer.usage.media_tokens,
-        }
-    )
+    return _PROVIDERS.get(provider, "tutti") if colon else "tutti"
 
 
 @contextmanager

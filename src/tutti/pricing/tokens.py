@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tutti.errors import InputError
@@ -93,6 +93,15 @@ def image_tokens(rule: Mapping[str, Any], width: int, height: int) -> int:
         raise InputError(f"The rule {dict(rule)!r} is not known; expected one of {', '.join(RULES)}.") from None
 
 
+_CHARACTERS, _BYTES = 4, 3
+"""Of a token of text: what OpenAI and Google say of English; and fewer, so that other scripts are not undercounted."""
+
+
 def text_tokens(text: str) -> int:
-    """About so many tokens: four characters each, as OpenAI and Google say of English. The only estimate in here."""
-    return math.ceil(len(text) / 4)
+    """About so many tokens, for a price before a request is sent."""
+    return math.ceil(len(text) / _CHARACTERS)
+
+
+def reserved_tokens(texts: Iterable[str]) -> int:
+    """Tokens to reserve for texts that no tokenizer has seen yet: for admission, rather too many than too few."""
+    return sum(1 + len(text.encode(errors="replace")) // _BYTES for text in texts)

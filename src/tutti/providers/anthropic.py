@@ -13,10 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from tutti.content import Conversation, Image, SamplingOptions, ToolCallDelta, Usage
-from tutti.errors import MissingExtra
-from tutti.media import MediaDecoder
-from tutti.providers.hosted import Hosted, HostedOptions, PartialReply, finish_reason
-from tutti.providers.keys import Key
+from tutti.providers.hosted import Hosted, PartialReply, finish_reason
 from tutti.providers.outgoing import Accepts, Outgoing, OutgoingTurn, Piece, sent, split_system
 
 _BASE64_SHARE = 3 / 4
@@ -39,32 +36,19 @@ def accepted(model: str) -> Accepts:
 
 
 class Anthropic(Hosted):
-    """A Claude model; arguments as for `Hosted`, and the address of a server that stands for Anthropic's in tests.
+    """A Claude model; arguments and errors as for `Hosted`."""
 
-    Raises:
-        MissingExtra: The official client is not installed.
-    """
+    library = "anthropic"
 
-    def __init__(
-        self,
-        name: str,
-        model: str,
-        key: Key,
-        decoder: MediaDecoder,
-        options: HostedOptions,
-        base_url: str | None = None,
-    ) -> None:
-        super().__init__(name, model, key, decoder, options)
-        self.accepts = accepted(model)
-        try:
-            import anthropic
-        except ImportError:
-            raise MissingExtra("Reaching hosted models", "hosted") from None
-        self._client = anthropic.Anthropic(
-            api_key=key.reveal(),
+    def _accepts(self) -> Accepts:
+        return accepted(self.model)
+
+    def _connected(self, library: Any, base_url: str | None) -> Any:
+        return library.Anthropic(
+            api_key=self.key.reveal(),
             base_url=base_url or "https://api.anthropic.com",
-            timeout=options.timeout_s,
-            max_retries=options.retries,
+            timeout=self.options.timeout_s,
+            max_retries=self.options.retries,
         )
 
     def _accepted(self, conversation: Conversation) -> Accepts:

@@ -14,11 +14,8 @@ from typing import Any
 
 from tutti.content import Embeddings, Part, SamplingOptions, ToolCallDelta, Usage
 from tutti.content.tools import TOOL_CHOICES
-from tutti.errors import MissingExtra
-from tutti.media import MediaDecoder
 from tutti.media.sniff import HEIC, HEIF, JPEG, PNG, WEBP
-from tutti.providers.hosted import Hosted, HostedOptions, PartialReply, finish_reason, unit_rows
-from tutti.providers.keys import Key
+from tutti.providers.hosted import Hosted, PartialReply, finish_reason, unit_rows
 from tutti.providers.outgoing import Accepts, Outgoing, OutgoingTurn, split_system, texts_only
 
 _FIRST_PAUSE_S = 1.0
@@ -28,12 +25,9 @@ _SIGNATURES = 1024
 
 
 class Gemini(Hosted):
-    """A Gemini model; arguments as for `Hosted`, and the address of a server that stands for Google's in tests.
+    """A Gemini model; arguments and errors as for `Hosted`."""
 
-    Raises:
-        MissingExtra: The official client is not installed.
-    """
-
+    library = "google.genai"
     accepts = Accepts(
         image_side_px=3072,
         pictures=(JPEG, PNG, WEBP, HEIC, HEIF),
@@ -47,28 +41,18 @@ class Gemini(Hosted):
     sharpness = 100.0
     """Inverse temperature for cosines; it is not told, so it is the most that CLIP allows."""
 
-    def __init__(
-        self,
-        name: str,
-        model: str,
-        key: Key,
-        decoder: MediaDecoder,
-        options: HostedOptions,
-        base_url: str | None = None,
-    ) -> None:
-        super().__init__(name, model, key, decoder, options)
-        try:
-            from google import genai
-        except ImportError:
-            raise MissingExtra("Reaching hosted models", "hosted") from None
-        retry = genai.types.HttpRetryOptions(
-            attempts=options.retries + 1, initial_delay=_FIRST_PAUSE_S, max_delay=_MOST_PAUSE_S
+    def _accepts(self) -> Accepts:
+        return Gemini.accepts
+
+    def _connected(self, library: Any, base_url: str | None) -> Any:
+        retry = library.types.HttpRetryOptions(
+            attempts=self.options.retries + 1, initial_delay=_FIRST_PAUSE_S, max_delay=_MOST_PAUSE_S
         )
         self._signatures: dict[str, str] = {}
-        self._client = genai.Client(
-            api_key=key.reveal(),
-            http_options=genai.types.HttpOptions(
-                base_url=base_url, timeout=int(options.timeout_s * 1000), retry_options=retry
+        return library.Client(
+            api_key=self.key.reveal(),
+            http_options=library.types.HttpOptions(
+                base_url=base_url, timeout=int(self.options.timeout_s * 1000), retry_options=retry
             ),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from tutti.content import (
 from tutti.content.messages import TokenLogprob
 from tutti.errors import (
     InputError,
+    MissingExtra,
     ProviderError,
     QuotaExceeded,
     RateLimited,
@@ -94,16 +96,37 @@ class Hosted(ABC):
         key: The secret.
         decoder: Decodes the media.
         options: How to call it.
+        base_url: Another server that speaks the provider's dialect: one's own, or one that stands for it in tests.
+
+    Raises:
+        MissingExtra: The provider's client is not installed.
     """
 
+    library: str
+    """The module of the provider's client."""
     accepts: Accepts
 
-    def __init__(self, name: str, model: str, key: Key, decoder: MediaDecoder, options: HostedOptions) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: str,
+        key: Key,
+        decoder: MediaDecoder,
+        options: HostedOptions,
+        base_url: str | None = None,
+    ) -> None:
         self.name = name
         self.model = model
         self.key = key
         self.decoder = decoder
         self.options = options
+        self.own_server = base_url is not None
+        self.accepts = self._accepts()
+        try:
+            library = importlib.import_module(self.library)
+        except ImportError:
+            raise MissingExtra("Reaching hosted models", "hosted") from None
+        self._client = self._connected(library, base_url)
 
     def payload(self, conversation: Conversation, options: SamplingOptions) -> dict[str, Any]:
         """All that would be sent; media stand in it as `Outgoing`.
@@ -182,6 +205,14 @@ class Hosted(ABC):
     def _accepted(self, conversation: Conversation) -> Accepts:
         """What the provider takes of media in such a conversation."""
         return self.accepts
+
+    @abstractmethod
+    def _accepts(self) -> Accepts:
+        """What the model takes."""
+
+    @abstractmethod
+    def _connected(self, library: Any, base_url: str | None) -> Any:
+        """The provider's client, with the key and the options."""
 
     @abstractmethod
     def _payload(self, turns: Sequence[OutgoingTurn], options: SamplingOptions) -> dict[str, Any]:

@@ -16,10 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tutti.content import Embeddings, Part, SamplingOptions, Text, ToolCall, ToolCallDelta, Usage
 from tutti.content.messages import TokenLogprob
 from tutti.content.tools import TOOL_CHOICES
-from tutti.errors import MissingExtra
-from tutti.media import MediaDecoder
-from tutti.providers.hosted import Hosted, HostedOptions, PartialReply, finish_reason, unit_rows
-from tutti.providers.keys import Key
+from tutti.providers.hosted import Hosted, PartialReply, finish_reason, unit_rows
 from tutti.providers.outgoing import Accepts, Outgoing, OutgoingTurn, Piece, outgoing, sent, texts_only
 
 if TYPE_CHECKING:
@@ -43,36 +40,24 @@ def accepted(model: str) -> Accepts:
 
 
 class OpenAI(Hosted):
-    """A chat model behind OpenAI's dialect.
+    """A chat model behind OpenAI's dialect; arguments and errors as for `Hosted`."""
 
-    Args:
-        name: What answers and reports call it.
-        model: What the server calls it.
-        key: The secret; servers of one's own may need none.
-        decoder: Decodes the media.
-        options: How to call it.
-        base_url: A server that speaks the dialect; None is OpenAI itself.
-
-    Raises:
-        MissingExtra: The official client is not installed.
-    """
-
+    library = "openai"
+    _client: openai.OpenAI
     sharpness = 100.0
     """Inverse temperature for cosines; no server tells its own, so it is the most that CLIP allows."""
 
-    def __init__(
-        self,
-        name: str,
-        model: str,
-        key: Key,
-        decoder: MediaDecoder,
-        options: HostedOptions,
-        base_url: str | None = None,
-    ) -> None:
-        super().__init__(name, model, key, decoder, options)
-        self.own_server = base_url is not None
-        self.accepts = SERVER if self.own_server else accepted(model)
-        self._client = _client(key, options, base_url)
+    def _accepts(self) -> Accepts:
+        return SERVER if self.own_server else accepted(self.model)
+
+    def _connected(self, library: Any, base_url: str | None) -> openai.OpenAI:
+        client: openai.OpenAI = library.OpenAI(
+            api_key=self.key.reveal(),
+            base_url=base_url or "https://api.openai.com/v1",
+            timeout=self.options.timeout_s,
+            max_retries=self.options.retries,
+        )
+        return client
 
     def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings:
         """One unit vector a part. OpenAI embeds text; other servers are given media as messages, a request each.
@@ -193,19 +178,6 @@ class OpenAI(Hosted):
         if isinstance(error, openai.APIError):  # an error within a stream
             return 400, error.message
         return None
-
-
-def _client(key: Key, options: HostedOptions, base_url: str | None) -> openai.OpenAI:
-    try:
-        import openai
-    except ImportError:
-        raise MissingExtra("Reaching hosted models", "hosted") from None
-    return openai.OpenAI(
-        api_key=key.reveal(),
-        base_url=base_url or "https://api.openai.com/v1",
-        timeout=options.timeout_s,
-        max_retries=options.retries,
-    )
 
 
 def _messages(turns: Sequence[OutgoingTurn]) -> list[dict[str, Any]]:

@@ -14,7 +14,18 @@ from numpy.typing import NDArray
 
 from tutti.content import Media, Part, Source, Text
 from tutti.errors import InputError, UnsupportedTask
-from tutti.interfaces import Embedder, Fingerprinted, Responder, Sealer, Sighted, TextBounded, TextReader, Transcriber
+from tutti.interfaces import (
+    Embedder,
+    EmbeddingModel,
+    Fingerprinted,
+    Provider,
+    Responder,
+    Sealer,
+    Sighted,
+    TextBounded,
+    TextReader,
+    Transcriber,
+)
 from tutti.media import Limits, wrap
 from tutti.search.answer.answers import (
     RELEVANT,
@@ -62,25 +73,26 @@ class Index:
     def __init__(
         self,
         path: str | PathLike[str],
-        model: Any,
+        model: Provider | EmbeddingModel,
         *,
         tenant: str = DEFAULT_TENANT,
         reader: TextReader | None = None,
         transcriber: Transcriber | None = None,
         sealer: Sealer | None = None,
     ) -> None:
-        self.sealer: Sealer | None = sealer if sealer is not None else getattr(model, "sealer", None)
-        provider = getattr(model, "provider", model)
-        if not isinstance(provider, Embedder):
-            raise UnsupportedTask(f"{getattr(provider, 'name', provider)} does not embed", "embed")
+        if isinstance(model, EmbeddingModel):
+            model, sealer = model.embedder(), sealer or model.sealer
+        if not isinstance(model, Embedder):
+            raise UnsupportedTask(f"{model.name} does not embed", "embed")
+        self.sealer = sealer
         settings = read_settings()
-        self.place, self.tenant, self.embedder = Location.of(path), tenant, provider
-        side = provider.picture_side if isinstance(provider, Sighted) else None
+        self.place, self.tenant, self.embedder = Location.of(path), tenant, model
+        side = model.picture_side if isinstance(model, Sighted) else None
         self.tools = Tools(
             picture_side=max(LEAST_SIDE, side) if side is not None else DECODED_SIDE,
             limits=Limits.from_settings(settings),
             streaming=Limits.for_streaming(settings),
-            bounds=bounds_of(provider),
+            bounds=bounds_of(model),
             reader=reader,
             transcriber=transcriber,
         )

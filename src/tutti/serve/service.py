@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
@@ -26,6 +27,7 @@ from tutti.content import (
 from tutti.errors import UnsupportedTask
 from tutti.interfaces import Bounded, Embedder, LiveSpeech, Observable, Responder, TokenCounter, Transcriber, Verifier
 from tutti.model import verified_events
+from tutti.pricing.tokens import reserved_tokens
 from tutti.providers.given import shortened_parts
 from tutti.providers.registry import open_provider
 from tutti.serve.admission import Admission, Cost, ServerLimits
@@ -37,7 +39,6 @@ from tutti.serve.media_parts import MediaOpener, texts
 from tutti.serve.metrics import Metrics
 from tutti.serve.questions import Question
 from tutti.serve.telemetry import Telemetry
-from tutti.serve.token_estimates import text_tokens, tool_tokens
 from tutti.trust.verification.standard import standard_verifier
 
 T = TypeVar("T")
@@ -268,12 +269,12 @@ class Service:
         parts = [part for turn in turns for part in turn.parts]
         longest = question.options.max_tokens
         room = self.context_length or longest
-        tokens = text_tokens(texts(parts)) + tool_tokens(question.options) + question.choices * min(longest, room)
+        tokens = reserved_tokens([*texts(parts), *_described(question.options)]) + question.choices * min(longest, room)
         return turns, self.opener.cost(parts) + Cost(tokens=tokens)
 
     def _parts(self, parts_of: Callable[[], list[Part]]) -> tuple[list[Part], Cost]:
         parts = parts_of()
-        return parts, self.opener.cost(parts) + Cost(tokens=text_tokens(texts(parts)))
+        return parts, self.opener.cost(parts) + Cost(tokens=reserved_tokens(texts(parts)))
 
     def _stats(self) -> Mapping[str, float]:
         kept = {"kept_responses": len(self.kept), "kept_responses_bytes": self.kept.size}
@@ -281,3 +282,8 @@ class Service:
 
     async def _on(self, threads: ThreadPoolExecutor, job: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(threads, job)
+
+
+def _described(options: SamplingOptions) -> list[str]:
+    """The descriptions of tools that a prompt will hold."""
+    return [json.dumps(tool.to_function()) for tool in options.offered]

@@ -1,6 +1,6 @@
-"""Spans for OpenTelemetry, in the GenAI conventions; media by digest only, no prompt and no answer.
+"""Spans for OpenTelemetry, with the attributes of `tutti.content.span_attributes`.
 
-Source: the semantic conventions for generative client and server spans of OpenTelemetry. Where spans go is for the
+Where spans go is for the
 environment to say, as everywhere with OpenTelemetry (`OTEL_EXPORTER_OTLP_ENDPOINT`).
 """
 
@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tutti.content import Answer, Media, Part, SamplingOptions
+from tutti.content import Answer, Part, SamplingOptions
+from tutti.content.span_attributes import answer_attributes, request_attributes
 from tutti.errors import MissingExtra
 
 
@@ -34,18 +35,7 @@ class Telemetry:
         if self._tracer is None:
             yield RequestSpan(None)
             return
-        given: dict[str, Any] = {
-            "gen_ai.operation.name": operation,
-            "gen_ai.provider.name": "tutti",
-            "gen_ai.request.model": model,
-            **_media(parts, self.tells_digests),
-        }
-        if options is not None:
-            given |= {
-                "gen_ai.request.max_tokens": options.max_tokens,
-                "gen_ai.request.temperature": options.temperature,
-            }
-            given |= {"gen_ai.request.top_p": options.top_p, "tutti.tenant": options.tenant}
+        given = request_attributes(operation, "tutti", model, parts, options, self.tells_digests)
         # Exceptions are not recorded: their messages may hold what a client sent.
         with self._tracer.start_as_current_span(
             f"{operation} {model}", attributes=given, record_exception=False, set_status_on_exception=False
@@ -70,14 +60,7 @@ class RequestSpan:
     def answered(self, answers: Sequence[Answer]) -> None:
         """Tell what the answers took."""
         if self._started is not None and answers:
-            usages = [answer.usage for answer in answers]
-            self._started.set_attributes(
-                {
-                    "gen_ai.usage.input_tokens": usages[0].prompt_tokens,
-                    "gen_ai.usage.output_tokens": sum(usage.completion_tokens for usage in usages),
-                    "gen_ai.response.finish_reasons": [answer.finish_reason for answer in answers],
-                }
-            )
+            self._started.set_attributes(answer_attributes(answers))
 
 
 def from_environment() -> Telemetry:
@@ -96,11 +79,3 @@ def from_environment() -> Telemetry:
     provider = TracerProvider(resource=Resource.create({"service.name": "tutti"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Telemetry(provider.get_tracer("tutti.serve"))
-
-
-def _media(parts: Sequence[Part], digests: bool) -> dict[str, Any]:
-    media = [part for part in parts if isinstance(part, Media)]
-    if not media:
-        return {}
-    told = {"tutti.media.modalities": [medium.modality for medium in media]}
-    return told | {"tutti.media.digests": [medium.digest for medium in media]} if digests else told

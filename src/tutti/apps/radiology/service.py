@@ -13,10 +13,9 @@ from tutti.apps.radiology.cases import Cases
 from tutti.apps.radiology.drafting import Drafting
 from tutti.apps.radiology.intake import CaseFiles, read_case
 from tutti.apps.radiology.report import Draft
-from tutti.interfaces import Sealer
+from tutti.interfaces import Guard, Sealer
 from tutti.media.decoder import MediaDecoder
 from tutti.model import Model
-from tutti.providers.hosted import Hosted
 from tutti.trust.clinical.chain import canonical
 from tutti.trust.clinical.signing_keys import signed
 
@@ -116,9 +115,12 @@ def guarded(model: Any) -> Any:
     Raises:
         MissingExtra: What finds them is not installed.
     """
-    if not isinstance(model, Model) or not isinstance(model.provider, Hosted) or model.guard is not None:
+    if not isinstance(model, Model):
         return model
-    from tutti.trust.privacy import PrivacyGuard, RedactionSteps, Redactor
 
-    guard = PrivacyGuard(Redactor(RedactionSteps(speech=True)), "redact")
-    return Model(model.provider, reader=model.reader, verifier=model.verifier, guard=guard, sealer=model.sealer)
+    def guard() -> Guard:
+        from tutti.trust.privacy import PrivacyGuard, RedactionSteps, Redactor
+
+        return PrivacyGuard(Redactor(RedactionSteps(speech=True)), "redact")
+
+    return model.guarded_elsewhere(guard)
