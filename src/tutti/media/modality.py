@@ -18,7 +18,7 @@ from tutti.media.sources import opened
 from tutti.settings import read_settings
 
 _MOST_KEPT_BYTES = 8_000_000
-"""Larger files are opened again when they are decoded."""
+"""Larger files are opened again when they are decoded, and read piece by piece."""
 
 
 _PARTS: dict[Modality, type[Image | Audio | Video | Document]] = {
@@ -52,8 +52,7 @@ def wrap(
         sample_rate_hz: Sample rate of an audio array, in hertz.
         frames_per_s: Frame rate of a video array, in frames a second.
         limits: Budgets; those of the environment when not given.
-        keep: Keep the content of a small picture or recording in the part, so that its file is opened once; for parts
-            that are soon decoded.
+        keep: Keep the content of a small file in the part, so that it is opened once; for parts that are soon decoded.
 
     Raises:
         InputError: The value cannot be read or its format is not known, or a setting of the environment is no number.
@@ -73,7 +72,7 @@ def wrap(
     with opened(_Medium(value), limits.streaming()) as file:
         modality = _modality_of(file, _Medium(value), limits)
         path = isinstance(value, os.PathLike) or (isinstance(value, str) and not value.startswith("data:"))
-        if keep and path and modality != "video" and file.seek(0, os.SEEK_END) <= _MOST_KEPT_BYTES:
+        if keep and path and file.seek(0, os.SEEK_END) <= _MOST_KEPT_BYTES:
             file.seek(0)
             value = ReadFile(str(os.fspath(value)), file.read())
     parts: dict[str, Part] = {
