@@ -34,6 +34,13 @@ async def begun(service: Service, question: Question, request: Request) -> Event
     return _chained(first, events)
 
 
+async def answered(service: Service, question: Question, request: Request) -> list[Answer]:
+    """The answers of all choices, whole, noted in the log record; given up when the client is gone."""
+    answers = await unless_gone(request.receive, service.answers(question))
+    noted(request, answers)
+    return answers
+
+
 async def _chained(first: tuple[int, Event], events: Events) -> Events:
     async with aclosing(events):
         yield first

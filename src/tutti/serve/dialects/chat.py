@@ -29,10 +29,10 @@ from tutti.serve.dialects.shared import (
 )
 from tutti.serve.errors import body_of, kind_of, message_of
 from tutti.serve.questions import Question
-from tutti.serve.responses import EventStream, unless_gone
+from tutti.serve.responses import EventStream
 from tutti.serve.schemas import chat
 from tutti.serve.service import Service
-from tutti.serve.streaming import Events, begun, failed, noted
+from tutti.serve.streaming import Events, answered, begun, failed, noted
 
 
 class ChatRoutes:
@@ -58,9 +58,7 @@ class ChatRoutes:
         envelope = Envelope(service.called(body.model), question.warnings)
         question = replace(question, answer_id=envelope.id)
         if not body.stream:
-            answers = await unless_gone(request.receive, service.answers(question))
-            noted(request, answers)
-            return JSONResponse(envelope.whole(answers, options))
+            return JSONResponse(envelope.whole(await answered(service, question, request), options))
         events = await begun(service, question, request)
         return EventStream(_lines(events, envelope, body, request), service.admission.limits.send_seconds)
 

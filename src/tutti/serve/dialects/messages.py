@@ -21,7 +21,7 @@ from tutti.serve.questions import Question
 from tutti.serve.responses import EventStream, Line, unless_gone
 from tutti.serve.schemas import messages as schemas
 from tutti.serve.service import Service
-from tutti.serve.streaming import Events, begun, failed, noted
+from tutti.serve.streaming import Events, answered, begun, failed, noted
 
 
 class MessageRoutes:
@@ -50,8 +50,7 @@ class MessageRoutes:
         if body.stream:
             lines = said.lines(await begun(service, question, request), request)
             return EventStream(lines, service.admission.limits.send_seconds)
-        (answer,) = await unless_gone(request.receive, service.answers(question))
-        noted(request, [answer])
+        (answer,) = await answered(service, question, request)
         return JSONResponse(said.whole(answer))
 
     async def count(self, body: schemas.CountRequest, request: Request) -> schemas.CountResponse:

@@ -16,10 +16,10 @@ from tutti.serve.dialects.response_writer import ResponseEvents, ResponseWriter
 from tutti.serve.errors import ErrorStatus, Refusal, kind_of, message_of
 from tutti.serve.kept_responses import Absence, KeptResponse
 from tutti.serve.questions import Question
-from tutti.serve.responses import EventStream, Line, unless_gone
+from tutti.serve.responses import EventStream, Line
 from tutti.serve.schemas import responses as schemas
 from tutti.serve.service import Service
-from tutti.serve.streaming import Events, begun, failed, noted
+from tutti.serve.streaming import Events, answered, begun, failed, noted
 
 _ONE = "/v1/responses/{response_id}"
 _WHY: dict[Absence, tuple[str, str]] = {
@@ -71,8 +71,7 @@ class ResponseRoutes:
             events = await begun(service, question, request)
             lines = self._lines(events, writer, asked, request)
             return EventStream(lines, service.admission.limits.send_seconds)
-        (answer,) = await unless_gone(request.receive, service.answers(question))
-        noted(request, [answer])
+        (answer,) = await answered(service, question, request)
         return JSONResponse(self._kept(writer.whole(answer), answer, asked, tenant))
 
     async def retrieve(self, response_id: str, request: Request) -> Response:
