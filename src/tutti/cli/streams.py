@@ -24,7 +24,7 @@ class ReaderGone(Exception):
 
 
 class _Output(io.FileIO):
-    """Standard output: a failed write is an error of its own kind, told apart from those of other files."""
+    """Standard output: a failed write is an error of its own kind, unlike those of other files."""
 
     def write(self, content: Any) -> int:
         """Write some of the content, as `io.FileIO`."""

@@ -84,7 +84,7 @@ def tune(arguments: argparse.Namespace) -> Tuned:
 
 
 def prepared(arguments: argparse.Namespace) -> tuple[Loaded, Tuning]:
-    """The model and all rows, ready; every bad row is told.
+    """The model and all rows, ready; every bad row is reported.
 
     Raises:
         InputError: Rows cannot be learned from, and `--skip-bad` was not given.

@@ -76,11 +76,6 @@ def in_digits(words: Sequence[str]) -> list[str]:
     return written
 
 
-def spelled_together(tokens: Sequence[str]) -> list[str]:
-    """The tokens with those that together are one number joined by spaces: "two", "hundred" → "two hundred"."""
-    return [" ".join(tokens[start:end]) for start, end in number_runs(tokens)]
-
-
 def number_runs(tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Where each token starts and ends, of which those that together are one number are one: the end is excluded."""
     place = 0

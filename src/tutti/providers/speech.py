@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -60,14 +60,6 @@ class Heard:
             for segment in self.segments
             if segment.text
         )
-
-
-class Listener(Protocol):
-    """Writes down samples. Implementations: `WhisperListener`, `CTCListener`."""
-
-    def listen(self, samples: Samples, options: TranscriptionOptions, progress: ProgressCallback | None) -> Heard:
-        """Shapes: samples (S,) float32 mono at the model's rate."""
-        ...
 
 
 class WhisperListener:

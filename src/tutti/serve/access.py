@@ -56,7 +56,7 @@ class Access:
         return origin is None or origin.rpartition("://")[2] == host or self.allows(origin)
 
     def preflight(self, headers: Mapping[str, str]) -> Headers:
-        """What a browser is told that asks whether a page of an allowed origin may ask."""
+        """The answer to a browser's preflight request (CORS) for a page of an allowed origin."""
         told = [
             (b"access-control-allow-methods", _METHODS),
             (b"access-control-max-age", _AGE_S),

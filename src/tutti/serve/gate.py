@@ -82,7 +82,7 @@ class Gate:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
                 given = message.get("headers", ())
-                names = {name for name, _ in given}  # a replica behind the door has told a page already
+                names = {name for name, _ in given}  # a replica behind the front has set a page's headers already
                 asked = _ASKING if record.status == 401 and _is_page(scope) else ()
                 message["headers"] = [*given, *ids, *(one for one in told if one[0] not in names), *_SAFE, *asked]
             await send(message)
@@ -189,7 +189,7 @@ class Gate:
     def _check_same_page(headers: Mapping[str, str]) -> None:
         """Refuse what a page from elsewhere asks for: a browser adds the key that it remembers to that, too."""
         origin = headers.get("origin")
-        followed = headers.get("sec-fetch-mode") == "navigate"  # a link to here shows the page, and tells nothing
+        followed = headers.get("sec-fetch-mode") == "navigate"  # a link to here shows the page, and no result
         foreign = not followed and headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
         if foreign or (origin is not None and origin.rpartition("://")[2] != headers.get("host")):
             raise Refusal(

@@ -103,7 +103,7 @@ class _Protocol(H11Protocol):
 
 
 class Draining(Protocol):
-    """What a server tells that it is stopping."""
+    """What a server calls when it is stopping."""
 
     @property
     def admission(self) -> Admission:

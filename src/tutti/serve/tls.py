@@ -57,7 +57,7 @@ class TlsFiles:
 
 
 def listening(files: TlsFiles | None) -> dict[str, Any]:
-    """What uvicorn is to be told: nothing without files."""
+    """Arguments for uvicorn: none without files."""
     if files is None:
         return {}
     context = files.context()

@@ -45,7 +45,7 @@ class RunResult:
     skipped_steps: int
     """Steps whose loss or gradient was not finite."""
     notes: tuple[str, ...] = ()
-    """What the user should be told."""
+    """What the user should know."""
     best_step: int | None = None
     """Step whose weights were kept as the best, where `best` was asked for."""
     best_value: float | None = None

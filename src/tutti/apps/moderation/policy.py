@@ -60,7 +60,7 @@ class ModerationPolicy:
     """Digest of the file and of the lists it names: 16 hexadecimal digits."""
     categories: tuple[PolicyCategory, ...]
     languages: tuple[str, ...] = ("en",)
-    """Of speech; the first one is what a transcriber is told, unless there are several."""
+    """Of speech; the first one is passed to a transcriber, unless there are several."""
     unreadable: ModerationAction = "review"
     """What happens with a medium that cannot be read."""
     retention_days: int | None = None

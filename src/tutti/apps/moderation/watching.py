@@ -38,7 +38,7 @@ class MomentPair:
 
 
 class _InLanguage:
-    """A transcriber that is told the policy's language."""
+    """A transcriber that is called with the policy's language."""
 
     def __init__(self, inner: Transcriber, language: str) -> None:
         self._inner, self._options = inner, TranscriptionOptions(language=language)

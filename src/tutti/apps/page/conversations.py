@@ -43,7 +43,7 @@ class KeptDialogue:
     """Held while a question is answered."""
 
     def messages(self) -> list[Message]:
-        """What a model is told: the turns that were answered."""
+        """What a model is sent: the turns that were answered."""
         return [
             message for turn in self.turns if not turn.error for message in (turn.asked, Message.answered(turn.answer))
         ]

@@ -116,7 +116,7 @@ class DemoPage:
 
     @staticmethod
     async def _until_drained(inner: Any, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a stream that tells nothing but that the page is open, until the server stops."""
+        """Serve an empty stream, whose connection shows that the page is open, until the server stops."""
         work = asyncio.ensure_future(inner(scope, receive, send))
         admission = getattr(getattr(scope.get("app"), "state", None), "admission", None)
         try:

@@ -71,7 +71,7 @@ def load_findings(path: str | Path | None = None) -> tuple[list[AskedFinding], l
 
 
 def weights_of(model: Any) -> str:
-    """Digest of a model's weights; "unknown" where it tells none."""
+    """Digest of a model's weights; "unknown" where it has none."""
     provider = getattr(model, "provider", model)
     return provider.fingerprint()[0] if isinstance(provider, Fingerprinted) else "unknown"
 

@@ -77,7 +77,7 @@ def keeps_to_facts(text: str, facts: str, offers: Sequence[Offer]) -> bool:
         if named and not stock <= {offer.availability for offer in named}:
             return False
         if len(named) > 1 and (stock or _numbers_of(piece) - {n for o in named for n in _numbers_of(o.id)}):
-            return False  # of several products in one sentence it cannot be told which number is whose
+            return False  # of several products in one sentence, which number belongs to which is unknown
     return True
 
 

@@ -73,12 +73,6 @@ class TurnText:
             return False
         return all(word in _FILLERS or word in items for word in re.findall(r"[\w'-]+", found[1]))
 
-    def take_negation(self, start: int) -> None:
-        """Account for the "not" before what starts here."""
-        found = NEGATION.search(self.text[:start])
-        if found is not None:
-            self._taken[found.start() : start] = b"\1" * (start - found.start())
-
     def rest(self) -> list[tuple[str, int]]:
         """The words that nothing has read, with their places."""
         return [(found[0], found.start()) for found in self.find(r"[^\W_][\w'-]*")]

@@ -14,7 +14,7 @@ from tutti.serve.schemas import messages as schemas
 
 
 def turns_of(body: schemas.CountRequest, open_address: Open) -> list[Message]:
-    """The conversation, what the model is told before it included.
+    """The conversation, its system's turn included.
 
     Raises:
         InputError: A medium cannot be opened, or a block stands in a turn that cannot have it.
@@ -66,7 +66,7 @@ def _messages(turn: schemas.MessageTurn, open_address: Open, place: str) -> list
 
 
 def _result(block: schemas.ToolResultBlock, open_address: Open, place: str) -> Message:
-    """What a tool gave; where it failed, the model is told so in words."""
+    """What a tool gave; a failure is written out for the model."""
     given: Sequence[schemas.TextBlock | schemas.ImageBlock] = ()
     parts: list[Part] = [Text("Error:")] if block.is_error else []
     if isinstance(block.content, str):

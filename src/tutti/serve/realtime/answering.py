@@ -66,7 +66,7 @@ class Answering:
             raise
         except ClientGone:
             raise
-        except Exception as error:  # noqa: BLE001 - told to the client as the state of its response
+        except Exception as error:  # noqa: BLE001 - reported to the client as the state of its response
             kind = kind_of(error)
             state = "failed"
             said = {"type": kind.type, "code": kind.code, "message": message_of(error)}

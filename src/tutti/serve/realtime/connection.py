@@ -36,7 +36,7 @@ class RealtimeLimits:
     """At once."""
     sessions_a_tenant: int = 8
     waiting_bytes: int = 8 * 2**20
-    """Of events that wait to be worked on; more is refused, and the client told."""
+    """Of events that wait to be worked on; more is refused with an error event."""
     session_seconds: float = 3600.0
     """Longest session."""
 
@@ -69,7 +69,7 @@ class RealtimeRoutes:
                 offered = socket.scope.get("subprotocols", ())
                 await socket.accept("realtime" if "realtime" in offered else None)
                 await _Connection(self, socket, tenant, settings).run()
-        except Refusal as error:  # before it was accepted: a session tells its errors itself
+        except Refusal as error:  # before it was accepted: a session reports its errors itself
             note_refusal(socket.state.record, error, self.service.metrics)
             socket.state.record.status = error.kind.status
             await socket.send_denial_response(respond_to(error, SOCKET))

@@ -154,7 +154,7 @@ def _part(
     if kind == "input_image":
         address = _text(one, "image_url", where)
         picture = opener.open(address, "image")
-        opener.cost([picture])  # what is no picture is told now, and not with the answer
+        opener.cost([picture])  # what is no picture is refused now, and not with the answer
         return {"type": kind}, picture, len(address)
     if kind == "input_audio":
         encoded = _text(one, "audio", where)

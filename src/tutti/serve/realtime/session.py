@@ -261,7 +261,7 @@ class RealtimeSession:
         finally:
             self._answer = None
             if kept and item is not None:
-                with suppress(Refusal):  # the conversation is full, as the client's next item is told
+                with suppress(Refusal):  # the conversation is full, which an error on the client's next item reports
                     self._items.add(item)
 
     async def _cancel_response(self, _: ServerEvent) -> None:

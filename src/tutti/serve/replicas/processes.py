@@ -129,15 +129,6 @@ class Replicas:
         for replica in self.all:
             self._watch(replica)
 
-    async def wait_ready(self, seconds: float) -> bool:
-        """Wait until one serves; False where none does in so many seconds."""
-        try:
-            async with asyncio.timeout(seconds), self._changed:
-                await self._changed.wait_for(lambda: bool(self.ready()))
-        except TimeoutError:
-            return False
-        return True
-
     async def roll(self) -> None:
         """Exchange each process for a fresh one, which loads the model anew; the old one finishes its requests.
 

@@ -35,7 +35,7 @@ class TranscriptionForm(TranslationForm):
     """A recording whose speech is written down."""
 
     language: str | None = Field(default=None, max_length=64)
-    """Of the speech, as `en` or `english`; left out, the model tells."""
+    """Of the speech, as `en` or `english`; left out, the model detects it."""
     granularities: list[Literal["word", "segment"]] | None = Field(default=None, alias="timestamp_granularities[]")
     """What `verbose_json` times: `segment`, `word`, or both."""
     stream: bool | None = None

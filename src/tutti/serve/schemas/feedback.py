@@ -1,4 +1,4 @@
-"""`/v1/feedback`: what a client says of an answer, and what it is told."""
+"""`/v1/feedback`: a client's rating of an answer, and the response to it."""
 
 from __future__ import annotations
 

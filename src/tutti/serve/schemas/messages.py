@@ -39,7 +39,7 @@ class Base64Source(RequestBody):
 
     type: Literal["base64"]
     media_type: str | None = Field(default=None, max_length=128)
-    """Ignored: the content tells."""
+    """Ignored: the format is detected from the content."""
     data: str
 
 
@@ -92,7 +92,7 @@ class ToolResultBlock(BlockBody):
     tool_use_id: str = Field(max_length=256)
     content: LongText | list[Annotated[TextBlock | ImageBlock, Field(discriminator="type")]] | None = None
     is_error: bool | None = None
-    """Whether the tool failed; the model is told so."""
+    """Whether the tool failed, which is written out for the model."""
 
 
 class ThinkingBlock(BlockBody):
@@ -165,7 +165,7 @@ class CountRequest(RequestBody):
     messages: Annotated[list[MessageTurn], Field(min_length=1, max_length=512)]
     """The turns so far; the last one is the user's."""
     system: LongText | Annotated[list[TextBlock], Field(max_length=256)] | None = None
-    """What the model is told before the conversation."""
+    """The system prompt, before the conversation."""
     tools: Annotated[list[MessagesTool], Field(max_length=128)] | None = None
     tool_choice: MessagesToolChoice | None = None
     thinking: Annotated[Any, Neutral({"type": "disabled"})] = None

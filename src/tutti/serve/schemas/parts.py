@@ -75,7 +75,7 @@ class InlineMedium(RequestBody):
     data: str
     """Base64, or a `data:` URL."""
     format: str | None = Field(default=None, max_length=32)
-    """Ignored: the content tells."""
+    """Ignored: the format is detected from the content."""
 
 
 class InputAudioPart(PartBody):
@@ -98,7 +98,7 @@ class InlineFile(RequestBody):
     file_data: str
     """A `data:` URL, or base64."""
     filename: str | None = Field(default=None, max_length=256)
-    """Ignored: the content tells what it is."""
+    """Ignored: the format is detected from the content."""
     file_id: Unset = None
 
 

@@ -197,7 +197,7 @@ class ResponsesRequest(NamedRequest):
     input: LongText | Annotated[list[InputItem], Field(min_length=1, max_length=512)]
     """Words, or items: turns, calls of tools and what they gave."""
     instructions: LongText | None = None
-    """What the model is told before the conversation; those of a response of before are not kept."""
+    """Instructions before the conversation (a system prompt); those of a response of before are not kept."""
     previous_response_id: str | None = Field(default=None, max_length=128)
     """A stored response, whose conversation goes on here."""
     store: bool | None = None
@@ -219,7 +219,7 @@ class ResponsesRequest(NamedRequest):
     parallel_tool_calls: bool | None = None
     include: list[Literal["message.output_text.logprobs", "reasoning.encrypted_content"]] | None = None
     metadata: dict[str, Any] | None = None
-    """For the caller's own bookkeeping; told back."""
+    """For the caller's own bookkeeping; returned unchanged."""
     background: Off = None
     conversation: Unset = None
     prompt: Unset = None

@@ -34,7 +34,7 @@ class StreamOptions(RequestBody):
     include_obfuscation: bool | None = None
     """Accepted and without effect."""
     continuous_usage_stats: bool | None = None
-    """Accepted: what is reported is told once, at the end."""
+    """Accepted: usage is reported once, at the end."""
 
 
 class DrawnRequest(NamedRequest):

@@ -128,7 +128,7 @@ class InstructionGuard:
         """The speech as one text: an instruction may run over segments."""
         try:
             heard = transcriber.transcribe(part, TranscriptionOptions(timestamps="segment"))
-        except TuttiError:  # no sound, or not of a kind that it hears
+        except TuttiError:  # no sound, or none that the transcriber accepts
             return []
         if not heard.segments:
             return []

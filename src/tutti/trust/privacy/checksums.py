@@ -1,4 +1,4 @@
-"""The checksums by which numbers are told from numbers that identify an account."""
+"""The checksums by which numbers that identify an account differ from other numbers."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as pillow
@@ -126,8 +124,3 @@ def _has_gps(image: pillow.Image) -> bool:
 def _grown(box: Box, share: float) -> Box:
     wide, high = share * (box[2] - box[0]), share * (box[3] - box[1])
     return box[0] - wide, box[1] - high, box[2] + wide, box[3] + high
-
-
-def boxes_of(found: Sequence[Finding]) -> list[tuple[int, int, int, int]]:
-    """The boxes among findings."""
-    return [one.box for one in found if one.box is not None]

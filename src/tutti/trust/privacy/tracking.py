@@ -113,7 +113,7 @@ class FaceTracker:
         return True
 
     def _moved(self, before: NDArray[np.uint8], after: NDArray[np.uint8], box: Box) -> Box | None:
-        """Where a box is in the next frame; None where it cannot be told."""
+        """Where a box is in the next frame; None where it cannot be found."""
         left, top, right, bottom = (side * self._scale for side in box)
         share = (np.arange(_POINTS) + 0.5) / _POINTS
         grid = np.stack(np.meshgrid(left + share * (right - left), top + share * (bottom - top)), -1)

@@ -41,7 +41,7 @@ def main(cpu_seconds: int, memory_bytes: int) -> None:
         fields, made = _JOBS[job["do"]](c2pa, job, content)
     except MemoryError:
         fields, made = {"error": "memory", "message": "it takes more memory than it may"}, b""
-    except Exception as error:  # noqa: BLE001 - told to the parent, which decides what it means
+    except Exception as error:  # noqa: BLE001 - reported to the parent, which decides what it means
         fields, made = {"error": type(error).__name__.strip("_"), "message": str(error)[:_LONGEST_MESSAGE]}, b""
     head = json.dumps(fields).encode()
     view = memoryview(len(head).to_bytes(8, "little") + head + made)

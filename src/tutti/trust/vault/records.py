@@ -31,7 +31,7 @@ class RootRecord:
     kind: str
     """Where it comes from: file, env, age or command; which file or command is not kept."""
     check: bytes
-    """Wrapped by it, so that another key is told apart."""
+    """Wrapped by it, so that another key is recognised as another."""
 
 
 @dataclass(frozen=True, kw_only=True)

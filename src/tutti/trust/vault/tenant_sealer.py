@@ -102,10 +102,6 @@ class TenantSealer:
         own = hmac.digest(self._current().first, b"tutti digests", "sha256")
         return hmac.new(own, text.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
 
-    def key_names(self) -> frozenset[bytes]:
-        """The names of the tenant's keys, as blobs begin with them behind `MAGIC`."""
-        return frozenset(self._current().keys)
-
     def _current(self) -> KeyRing:
         with self._lock:
             if self._state() != self._ring.state:

@@ -29,7 +29,7 @@ _LEAST_SKEW = 2.0
 
 @runtime_checkable
 class Examiner(Protocol):
-    """A reader that also tells what it found and could hardly read."""
+    """A reader that also reports what it found and could hardly read."""
 
     def examine(self, image: Image) -> Sequence[TextLine]:
         """All lines, whatever their confidence."""
