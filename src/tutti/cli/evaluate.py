@@ -257,7 +257,7 @@ def _hosted_options(book: PriceBook, arguments: argparse.Namespace) -> HostedOpt
     """How hosted models are called: with one purse for all of them, or for previews only."""
     prices = None if arguments.spend_limit is None or arguments.dry_run else tariff_of(book)
     limit = None if arguments.dry_run else arguments.spend_limit
-    return spending_at_most(limit, prices, preview_only=arguments.dry_run)
+    return replace(spending_at_most(limit, prices), preview_only=arguments.dry_run)
 
 
 def _digest(name: str) -> str:

@@ -46,8 +46,10 @@ def hosted_options(arguments: argparse.Namespace) -> HostedOptions:
     from tutti.providers.answer_cache import AnswerCache
     from tutti.settings import read_settings
 
-    options = spending_at_most(
-        arguments.spend_limit, _known(arguments), keep_metadata=arguments.keep_metadata, preview_only=arguments.dry_run
+    options = replace(
+        spending_at_most(arguments.spend_limit, _known(arguments)),
+        keep_metadata=arguments.keep_metadata,
+        preview_only=arguments.dry_run,
     )
     if arguments.timeout is not None:
         options = replace(options, timeout_s=arguments.timeout)
@@ -59,12 +61,12 @@ def hosted_options(arguments: argparse.Namespace) -> HostedOptions:
     return options
 
 
-def spending_at_most(limit_usd: float | None, prices: Prices | None, **more: bool) -> HostedOptions:
+def spending_at_most(limit_usd: float | None, prices: Prices | None) -> HostedOptions:
     """How hosted models are called, with one purse for all of them where there is a limit."""
     from tutti.providers.hosted import HostedOptions
     from tutti.providers.spending import Spending
 
-    return HostedOptions(prices=prices, spending=None if limit_usd is None else Spending(limit_usd), **more)
+    return HostedOptions(prices=prices, spending=None if limit_usd is None else Spending(limit_usd))
 
 
 def tariff_of(book: PriceBook) -> Tariff:

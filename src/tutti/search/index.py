@@ -81,7 +81,7 @@ class Index:
         sealer: Sealer | None = None,
     ) -> None:
         if isinstance(model, EmbeddingModel):
-            model, sealer = model.embedder(), sealer or model.sealer
+            sealer, model = sealer or model.sealer, model.embedder()
         if not isinstance(model, Embedder):
             raise UnsupportedTask(f"{model.name} does not embed", "embed")
         self.sealer = sealer
