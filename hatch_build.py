@@ -23,7 +23,8 @@ FLAGS = ("-O3", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno")
 
 def build() -> Path | None:
     """The compiled part beside its source; None, and the reason on stderr, where it cannot be built."""
-    built, fresh = SOURCE.with_suffix(".so"), SOURCE.with_suffix(f".{os.getpid()}.so")
+    built = SOURCE.with_name("libproducts.so.1")
+    fresh = built.with_suffix(f".{os.getpid()}")
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         return None
     try:
@@ -48,7 +49,7 @@ class CompiledPart(BuildHookInterface):  # type: ignore[type-arg,misc]
             return
         build_data["pure_python"], build_data["tag"] = False, f"py3-none-{_platform()}"
         if version != "editable":
-            build_data["force_include"][str(built)] = "tutti/models/layers/native/products.so"
+            build_data["force_include"][str(built)] = "tutti/models/layers/native/libproducts.so.1"
 
 
 def _platform() -> str:

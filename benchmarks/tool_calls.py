@@ -24,6 +24,7 @@ from typing import Any
 
 import tutti
 from tutti.content import Answer, Tool, ToolCall, Usage
+from tutti.media.text_files import json_object, read_lines
 
 
 def tool(name: str, description: str, required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> Tool:
@@ -193,7 +194,7 @@ class Asked:
         self._model, self._path = model, None if path is None else Path(path)
         self._kept: dict[str, Answer] = {}
         if self._path is not None and self._path.exists():
-            for line in map(json.loads, self._path.read_text("utf-8").splitlines()):
+            for line in (json_object(line) for _, line in read_lines(self._path)):
                 calls = tuple(ToolCall(**call) for call in line["calls"])
                 self._kept[line["key"]] = Answer(
                     line["text"], model.name, line["finish_reason"], Usage(), line["seconds"], tool_calls=calls

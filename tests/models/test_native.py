@@ -124,7 +124,7 @@ def test_an_installation_without_a_compiler_goes_on(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     told = {**os.environ, "CC": "no-such-compiler"}
     done = subprocess.run([sys.executable, "hatch_build.py"], cwd=tmp_path, env=told, capture_output=True, text=True)
-    assert not list(folder.glob("*.so"))
+    assert not list(folder.glob("*.so*"))
     assert done.returncode == 1
     if sys.platform == "linux" and os.uname().machine == "x86_64":
         assert "without its compiled part" in done.stderr

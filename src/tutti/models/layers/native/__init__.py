@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-LIBRARY = Path(__file__).with_name("products.so")
+LIBRARY = Path(__file__).with_name("libproducts.so.1")
+"""Of a name that no module of Python has, since it is none."""
 MOST_WIDTH = 1 << 16
 """Columns up to which sums of 128 * 127 stay below 2^31."""
 _OPENMP = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
