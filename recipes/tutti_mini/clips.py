@@ -19,7 +19,7 @@ from recipes.tutti_mini.scenes import (
     repeated,
     shape_sprite,
 )
-from recipes.tutti_mini.sounding import Wave, finish, sound, spoken_digits
+from recipes.tutti_mini.sound_scenes import Wave, finish, sound, spoken_digits
 from recipes.tutti_mini.voices import RATE_HZ
 
 FRAMES = 8

@@ -18,7 +18,7 @@ from recipes.tutti_mini.pairs import log_mel, normalize, warped
 from recipes.tutti_mini.pools import Pools
 from recipes.tutti_mini.questions import ask
 from recipes.tutti_mini.scenes import Scene, make_picture_scene
-from recipes.tutti_mini.sounding import make_sound_scene
+from recipes.tutti_mini.sound_scenes import make_sound_scene
 from tutti.models.layers.attention import MaskedAttend
 from tutti.models.omni.model import Omni
 from tutti.training.objectives import IGNORE, next_token

@@ -32,7 +32,7 @@ from recipes.tutti_mini.packs import (
 from recipes.tutti_mini.pairs import article
 from recipes.tutti_mini.pools import Pools
 from recipes.tutti_mini.questions import ask, score
-from recipes.tutti_mini.sounding import make_sound_scene
+from recipes.tutti_mini.sound_scenes import make_sound_scene
 from recipes.tutti_mini.voices import RATE_HZ, Row
 from tutti.training.packs import PackReader
 

@@ -16,7 +16,7 @@ from recipes.tutti_mini.clips import make_clip_scene, make_pair_scene
 from recipes.tutti_mini.pools import Pools
 from recipes.tutti_mini.questions import QA, ask
 from recipes.tutti_mini.scenes import Scene, make_picture_scene
-from recipes.tutti_mini.sounding import make_sound_scene
+from recipes.tutti_mini.sound_scenes import make_sound_scene
 
 MAKERS = {"picture": make_picture_scene, "sound": make_sound_scene, "clip": make_clip_scene, "pair": make_pair_scene}
 CELL = 480, 210

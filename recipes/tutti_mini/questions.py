@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from recipes.tutti_mini import asking, truths
+from recipes.tutti_mini import open_questions, yes_no_questions
 from recipes.tutti_mini.objects import PLURAL
 from recipes.tutti_mini.phrasings import LEADS, PHRASINGS
 from recipes.tutti_mini.scenes import Facts, Scene
@@ -47,12 +47,12 @@ def ask(scene: Scene, rng: np.random.Generator, phrasing: str = "train", count: 
         count: How many at most; a scene that allows fewer types gets more than one yes/no question.
     """
     facts = scene.facts
-    makers = asking.for_medium(facts.medium)
-    urgency = rng.random(len(makers)) / [asking.SHARES.get(maker, 1.0) for maker in makers]
+    makers = open_questions.for_medium(facts.medium)
+    urgency = rng.random(len(makers)) / [open_questions.SHARES.get(maker, 1.0) for maker in makers]
     drafts = [draft for index in np.argsort(urgency) if (draft := makers[index](facts, rng))]
     drafts = drafts[: count - 2]
     if rng.random() < 0.4:
-        drafts = [*drafts[: count - 3], asking.cannot(facts, rng, phrasing)]
+        drafts = [*drafts[: count - 3], open_questions.cannot(facts, rng, phrasing)]
     while len(drafts) < count and (draft := _new_truth(facts, rng, drafts)):
         drafts.append(draft)
     return [_phrase(facts, draft, rng, phrasing) for draft in drafts]
@@ -63,7 +63,7 @@ def _new_truth(facts: Facts, rng: np.random.Generator, drafts: list[Draft]) -> D
     wanted = bool(rng.random() < 0.5)
     draft = None
     for _ in range(6):
-        draft = truths.yes_or_no(facts, rng, wanted)
+        draft = yes_no_questions.yes_or_no(facts, rng, wanted)
         if draft not in drafts:
             break
     return draft
@@ -75,7 +75,9 @@ def _phrase(facts: Facts, draft: Draft, rng: np.random.Generator, phrasing: str)
     else:
         train, held_out = PHRASINGS[draft.way]
         options = train if phrasing == "train" else held_out
-        question = options[int(rng.integers(len(options)))].format(m=asking.medium_word(facts, rng), **draft.slots)
+        question = options[int(rng.integers(len(options)))].format(
+            m=open_questions.medium_word(facts, rng), **draft.slots
+        )
         for name in draft.slots.values():
             if name in PLURAL:
                 question = _agreeing(question, name)

@@ -23,9 +23,10 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import nn
 
+from recipes.tutti_mini.alignment import Align, AlignHeads, Classify, Glance, PairSource
 from recipes.tutti_mini.build import Pretraining, new_model
 from recipes.tutti_mini.instruct import Instruct, SceneSource
-from recipes.tutti_mini.naming import Bind, CaptionSource, Names, NameSource, Tune
+from recipes.tutti_mini.name_tuning import Bind, CaptionSource, Names, NameSource, Tune
 from recipes.tutti_mini.packs import EMOJI, PHOTOS, SOUNDS, load_pictures, load_sounds
 from recipes.tutti_mini.pairs import LENGTHS_S, Keys, PicturePairs, SoundPairs
 from recipes.tutti_mini.pools import Pools
@@ -41,8 +42,7 @@ from recipes.tutti_mini.shares import (
     TUNE_LENGTHS_S,
     TUNE_SHARES,
 )
-from recipes.tutti_mini.spots import COLOUR_NAMES, MOMENTS, MomentSource, PlaceSource, place_names
-from recipes.tutti_mini.tasks import Align, AlignHeads, Classify, Glance, PairSource
+from recipes.tutti_mini.token_labelling import COLOUR_NAMES, MOMENTS, MomentSource, PlaceSource, place_names
 from recipes.tutti_mini.words import tokenizer_json
 from tutti.errors import InputError
 from tutti.models.omni.model import Omni

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from tokenizers import Tokenizer
 
+from recipes.tutti_mini.alignment import PairSource
 from recipes.tutti_mini.export import preprocessor_config
 from recipes.tutti_mini.packs import Pictures, Sounds, fit_square
 from recipes.tutti_mini.pairs import Keys, PicturePairs, SoundPairs, augment_photos, augment_sprites, normalize, restyle
 from recipes.tutti_mini.recipe import keys_of
-from recipes.tutti_mini.tasks import PairSource
 from tutti.processing.images import ImageProcessor
 
 

@@ -7,14 +7,14 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from recipes.tutti_mini import truths
-from recipes.tutti_mini.asking import count, for_medium, relation, what
+from recipes.tutti_mini import yes_no_questions
 from recipes.tutti_mini.clips import make_clip_scene, make_pair_scene
+from recipes.tutti_mini.open_questions import count, for_medium, relation, what
 from recipes.tutti_mini.phrasings import CANNOT, LEADS, PHRASINGS
 from recipes.tutti_mini.pools import Pools
 from recipes.tutti_mini.questions import QA, TYPES, _agreeing, ask, plain, score
 from recipes.tutti_mini.scenes import Facts, Heard, Thing, make_picture_scene
-from recipes.tutti_mini.sounding import make_sound_scene
+from recipes.tutti_mini.sound_scenes import make_sound_scene
 from recipes.tutti_mini.wording import PLACES, where
 
 MAKERS = (make_picture_scene, make_sound_scene, make_clip_scene, make_pair_scene)
@@ -154,7 +154,7 @@ def test_truths_about_a_known_scene() -> None:
         medium="picture", things=(thing("circle", 0, 0, kind="shape", colour="red"), thing("dog", 44, 44, 20))
     )
     rng = np.random.default_rng(0)
-    truth = truths.TRUTHS["picture"]
+    truth = yes_no_questions.TRUTHS["picture"]
     for wanted in (True, False):
         for _ in range(100):
             colour = truth["is_colour"](facts, rng, wanted)
@@ -182,10 +182,10 @@ def test_what_is_heard_is_true() -> None:
     )
     rng = np.random.default_rng(0)
     for wanted in (True, False):
-        said = {truths.TRUTHS["recording"]["is_sound"](facts, rng, wanted)["heard"] for _ in range(100)}  # type: ignore[index]
+        said = {yes_no_questions.TRUTHS["recording"]["is_sound"](facts, rng, wanted)["heard"] for _ in range(100)}  # type: ignore[index]
         assert (said == {"a dog barking", "rain"}) == wanted
         assert wanted or not said & {"a dog barking", "rain", "a thunderstorm"}
-        assert truths.TRUTHS["recording"]["is_first"](facts, rng, wanted) == {
+        assert yes_no_questions.TRUTHS["recording"]["is_first"](facts, rng, wanted) == {
             "heard": "a dog barking" if wanted else "rain"
         }
 

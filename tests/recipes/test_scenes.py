@@ -16,7 +16,7 @@ from recipes.tutti_mini.objects import EMOJI_GROUPS, WORDS, a, emoji_names, kin,
 from recipes.tutti_mini.packs import EMOJI, HELD_OUT_SPEAKER, HELD_OUT_STYLE, HOLD_OUT, Pictures, Sounds
 from recipes.tutti_mini.pools import Pools, sprite
 from recipes.tutti_mini.scenes import Scene, make_picture_scene
-from recipes.tutti_mini.sounding import make_sound_scene
+from recipes.tutti_mini.sound_scenes import make_sound_scene
 
 MAKERS = (make_picture_scene, make_sound_scene, make_clip_scene, make_pair_scene)
 Maker = Callable[[np.random.Generator, Pools], Scene]

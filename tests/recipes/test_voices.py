@@ -13,7 +13,7 @@ from recipes.tutti_mini import voices
 from recipes.tutti_mini.objects import DIGITS
 from recipes.tutti_mini.packs import HOLD_OUT, MADE_DIGITS
 from recipes.tutti_mini.pools import Pools
-from recipes.tutti_mini.sounding import spoken_digits
+from recipes.tutti_mini.sound_scenes import spoken_digits
 from recipes.tutti_mini.voices import MADE_SPEAKER
 from tutti.errors import InputError
 

@@ -22,10 +22,10 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from recipes.tutti_mini.alignment import BROAD, embed_captions, encode_with_spots, media, tokenize
 from recipes.tutti_mini.build import SMALL, Pretraining
 from recipes.tutti_mini.pairs import PicturePairs, SoundPairs, caption
-from recipes.tutti_mini.spots import MomentSource, PlaceSource
-from recipes.tutti_mini.tasks import BROAD, embed_captions, encode_with_spots, media, tokenize
+from recipes.tutti_mini.token_labelling import MomentSource, PlaceSource
 from tutti.models.omni.model import Head, Omni
 from tutti.training.objectives import classification, contrastive
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from recipes.tutti_mini.asking import ALL_NAMES, GROUP_OF, TEXTS, countable, sized
 from recipes.tutti_mini.drawing import COLOURS, SHAPES
 from recipes.tutti_mini.objects import DIGITS, HEARD, KEYWORDS, PHOTO_NAMES, WORDS, a, kin
+from recipes.tutti_mini.open_questions import ALL_NAMES, GROUP_OF, TEXTS, countable, sized
 from recipes.tutti_mini.scenes import Facts, Thing
 from recipes.tutti_mini.wording import MOTIONS, PLACES, SIDES, Draft, Where, absent, offset, pick, refer, where
 

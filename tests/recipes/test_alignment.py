@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from recipes.tutti_mini.alignment import glance
 from recipes.tutti_mini.build import SMALL
 from recipes.tutti_mini.recipe import PHASES, TAKES_OVER
-from recipes.tutti_mini.tasks import glance
 from tutti.models.omni.trunks import PictureTrunk
 
 

@@ -21,7 +21,7 @@ from recipes.tutti_mini.objects import DIGITS, HEARD, KEYWORDS, WORDS
 from recipes.tutti_mini.pairs import log_mel, warped
 from recipes.tutti_mini.pools import SIDE, Pools
 from recipes.tutti_mini.scenes import Scene, Thing, make_picture_scene, make_word_scene
-from recipes.tutti_mini.sounding import make_sound_scene
+from recipes.tutti_mini.sound_scenes import make_sound_scene
 from tutti.training.objectives import IGNORE
 
 NOTHING = 0

@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from recipes.tutti_mini.build import Pretraining
 from recipes.tutti_mini.pairs import Keys, PictureBatch, PicturePairs, SoundPairs, normalize
-from recipes.tutti_mini.spots import MomentSource, PlaceSource, spotted
+from recipes.tutti_mini.token_labelling import MomentSource, PlaceSource, spotted
 from tutti.models.omni.model import Omni
 from tutti.models.omni.trunks import PictureTrunk
 from tutti.training.objectives import classification, contrastive

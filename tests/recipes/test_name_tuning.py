@@ -9,14 +9,14 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
+from recipes.tutti_mini.alignment import tokenize
 from recipes.tutti_mini.build import SMALL, Pretraining
-from recipes.tutti_mini.naming import NEIGHBOURS, WAYS, Bind, CaptionSource, Names, NameSource, Remembered, Tune
+from recipes.tutti_mini.name_tuning import NEIGHBOURS, WAYS, Bind, CaptionSource, Names, NameSource, Remembered, Tune
 from recipes.tutti_mini.packs import Pictures, Sounds
 from recipes.tutti_mini.pairs import PicturePairs, SoundPairs
 from recipes.tutti_mini.pools import Pools
 from recipes.tutti_mini.shares import TUNE_SHARES
-from recipes.tutti_mini.spots import PlaceSource, place_names
-from recipes.tutti_mini.tasks import tokenize
+from recipes.tutti_mini.token_labelling import PlaceSource, place_names
 from tutti.models.omni.model import Omni
 
 

@@ -11,8 +11,8 @@ from recipes.tutti_mini.build import SMALL
 from recipes.tutti_mini.pairs import warped
 from recipes.tutti_mini.pools import Pools
 from recipes.tutti_mini.scenes import Facts, Heard, Scene, Thing
-from recipes.tutti_mini.sounding import make_sound_scene
-from recipes.tutti_mini.spots import (
+from recipes.tutti_mini.sound_scenes import make_sound_scene
+from recipes.tutti_mini.token_labelling import (
     COLOUR_NAMES,
     MOMENTS,
     NOTHING,
