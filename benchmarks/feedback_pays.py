@@ -31,7 +31,7 @@ from PIL import Image as pillow
 import tutti
 from benchmarks.machine import commit, processor, versions
 from benchmarks.tuning import run
-from recipes.tutti_mini import asking
+from recipes.tutti_mini import open_questions
 from recipes.tutti_mini.objects import DIGITS, plural
 from recipes.tutti_mini.packs import EMOJI, load_pictures
 from recipes.tutti_mini.phrasings import PHRASINGS
@@ -61,7 +61,7 @@ def pools(data: Path, cache: Path) -> dict[bool, Pools]:
 
 def questions(scene: Scene, rng: np.random.Generator, phrasing: str, others: int) -> list[QA]:
     """A description first, then as many other questions."""
-    draft = asking.caption(scene.facts, rng)
+    draft = open_questions.caption(scene.facts, rng)
     assert draft is not None
     options = PHRASINGS["caption"][phrasing == "val"]
     asked = options[int(rng.integers(len(options)))].format(m="picture")
