@@ -41,8 +41,8 @@ class ScriptedReader:
 class ScriptedEars:
     name = "ears"
 
-    def __init__(self, text: str) -> None:
-        self.words = text.split()
+    def __init__(self, text: str, last_word_s: float = 1.0) -> None:
+        self.words, self.last_word_s = text.split(), last_word_s
 
     def transcribe(
         self,
@@ -50,7 +50,10 @@ class ScriptedEars:
         options: TranscriptionOptions | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> Transcript:
-        segments = tuple(Segment(start_s=2.0 * n, end_s=2.0 * n + 1, text=word) for n, word in enumerate(self.words))
+        starts = [2.0 * n for n in range(len(self.words))]
+        ends = [*(start + 1 for start in starts[:-1]), starts[-1] + self.last_word_s]
+        timed = zip(starts, ends, self.words, strict=True)
+        segments = tuple(Segment(start_s=start, end_s=end, text=word) for start, end, word in timed)
         return Transcript(
             text=" ".join(self.words), segments=segments, model="ears", language="en", task="transcribe",
             duration_s=60.0, seconds=0.0,

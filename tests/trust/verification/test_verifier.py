@@ -100,6 +100,22 @@ def test_spoken_words_and_their_times() -> None:
     assert (heard.found[0].start_s, heard.found[0].end_s) == (6.0, 11.0)
 
 
+def test_what_may_be_misheard_contradicts_nothing() -> None:
+    ears = ScriptedEars("please walker the flowers in a kitchen")
+    found = verified('She says "water the flowers". She says "sell the flowers now".', Audio(b""), transcriber=ears)
+    assert verdicts(found) == {
+        "spoken: water the flowers": "not_checkable",
+        "spoken: sell the flowers now": "contradicted",
+    }
+
+
+@pytest.mark.parametrize(("last_word_s", "verdict"), [(1.0, "supported"), (7.0, "not_checkable")])
+def test_a_word_stretched_over_a_pause_has_no_time(last_word_s: float, verdict: str) -> None:
+    ears = ScriptedEars("go home", last_word_s)
+    found = verified('He says "home" at 2 s.', Audio(b""), transcriber=ears)
+    assert verdicts(found)["time: 2 s"] == verdict
+
+
 def test_no_model_checks_itself() -> None:
     ears = ScriptedEars("go home")
     heard = Claim(text="go home", evidence="heard at 0.0 s to 1.0 s by ears")
