@@ -223,8 +223,8 @@ def test_more_media_than_the_model_takes(folder: Path, capsys: pytest.CaptureFix
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == (
-        "tutti: The prompt is 323 tokens long, and with at least one token of answer more than the 256 that the model "
-        "reads; shorten it or give fewer media.\n"
+        "tutti: This model's maximum context length is 256 tokens, and the prompt of 323 leaves none for an answer; "
+        "shorten it or give fewer media.\n"
     )
 
 

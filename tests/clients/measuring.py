@@ -43,7 +43,7 @@ feature("chat", chat)
 feature("picture", picture)
 feature("messages", messages)
 feature("tools", tools)
-feature("evaluation", lambda: eval(Task([Sample("What is a dog?", "animal")], scorer=includes()), model=of(MODEL), display="none")[0].status == "success")
+feature("evaluation", lambda: eval(Task([Sample("What is a dog?", target="animal")], scorer=includes()), model=of(MODEL), display="none")[0].status == "success")
 """,
     ),
     Client(

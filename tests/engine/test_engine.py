@@ -228,7 +228,7 @@ def test_a_prompt_that_is_too_long_is_refused_in_a_sentence() -> None:
     with pytest.raises(CapacityError) as caught:
         engine.submit(words(1, 128))
     assert str(caught.value) == (
-        "The prompt is 128 tokens long, and with at least one token of answer more than the 128 that the model reads; "
+        "This model's maximum context length is 128 tokens, and the prompt of 128 leaves none for an answer; "
         "shorten it or give fewer media."
     )
 

@@ -116,6 +116,9 @@ def test_a_schema_reaches_the_model(client: openai.OpenAI, parrot: Parrot) -> No
     assert json.loads(parrot.asked[1][1].json_schema or "") == {"type": "object"}
     said(client, "a", response_format={"type": "text"})
     assert parrot.asked[2][1].json_schema is None
+    of_others: Any = {"type": "json_object", "schema": schema}  # llama.cpp's and Together's
+    said(client, "a", response_format=of_others)
+    assert json.loads(parrot.asked[3][1].json_schema or "") == schema
 
 
 def test_vectors_of_words_as_numbers_and_as_bytes_are_the_same(client: openai.OpenAI) -> None:

@@ -125,8 +125,8 @@ class Engine:
         check_prompt(prompt)
         if tokens >= self.context_length:
             raise ContextOverflow(
-                f"The prompt is {tokens} tokens long, and with at least one token of answer more than the "
-                f"{self.context_length} that the model reads; shorten it or give fewer media."
+                f"This model's maximum context length is {self.context_length} tokens, and the prompt of {tokens} "
+                "leaves none for an answer; shorten it or give fewer media."
             )
         self.blocks.check(tokens + 1)
         room = min(self.context_length, self.blocks.capacity_tokens) - tokens

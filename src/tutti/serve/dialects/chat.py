@@ -129,7 +129,9 @@ def options_of(body: chat.ChatRequest, tenant: str) -> SamplingOptions:
 def _schema(wanted: chat.PlainFormat | chat.SchemaFormat | None) -> str | None:
     if isinstance(wanted, chat.SchemaFormat):
         return json.dumps(wanted.json_schema.schema_ or {})
-    return '{"type": "object"}' if wanted is not None and wanted.type == "json_object" else None
+    if wanted is None or wanted.type == "text":
+        return None
+    return json.dumps(wanted.schema_ or {"type": "object"})
 
 
 class Envelope:

@@ -62,9 +62,10 @@ class JsonSchema(RequestBody):
 
 
 class PlainFormat(RequestBody):
-    """An answer in words, or as any JSON object."""
+    """An answer in words, or as a JSON object: any, or one that keeps to a schema, as llama.cpp and Together have it."""
 
     type: Literal["text", "json_object"]
+    schema_: dict[str, Any] | None = Field(default=None, alias="schema")
 
 
 class SchemaFormat(RequestBody):
