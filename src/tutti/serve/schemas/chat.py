@@ -62,7 +62,7 @@ class JsonSchema(RequestBody):
 
 
 class PlainFormat(RequestBody):
-    """An answer in words, or as a JSON object: any, or one that keeps to a schema, as llama.cpp and Together have it."""
+    """An answer in words, or as a JSON object: any, or (as with llama.cpp and Together) one that keeps to a schema."""
 
     type: Literal["text", "json_object"]
     schema_: dict[str, Any] | None = Field(default=None, alias="schema")
