@@ -153,7 +153,8 @@ def test_identifiers_are_covered_before_a_hosted_model(monkeypatch: pytest.Monke
     made: list[Any] = []
     monkeypatch.setattr(privacy, "Redactor", lambda steps: made.append(steps) or steps)
     nothing = dict.fromkeys(("_events", "_failed", "_payload"))
-    elsewhere = type("Elsewhere", (Hosted,), nothing)
+    connected = {"library": "json", "_accepts": lambda self: None, "_connected": lambda self, library, address: None}
+    elsewhere = type("Elsewhere", (Hosted,), nothing | connected)
     hosted = Model(elsewhere("openai:x", "x", None, None, None))  # type: ignore[arg-type]
     assert isinstance(guarded(hosted).guard, privacy.PrivacyGuard)
     assert made[0].speech and made[0].words
