@@ -15,11 +15,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import tutti
 from recipes.tutti_mini.phrasings import CANNOT, LEADS, PHRASINGS
+from tutti.providers.question_routes import QuestionRoutes, Route
 
 Given = Literal["picture", "recording", "pair"]
 Wanted = Literal["model", "lines", "lines?", "transcript", "transcript?"]
 """Who answers; with a question mark, yes or no."""
+_WANTED: dict[Route, Wanted] = {
+    "model": "model", "lines": "lines", "check lines": "lines?", "transcript": "transcript",
+    "check transcript": "transcript?",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,27 +40,31 @@ class Labelled:
 
 
 _OWN = """
-picture lines?: Does the sign say stop? / Is the word exit anywhere on it? / Is there anything written on the wall? / Is number 42 on the shirt?
- / Can you make out the name Miller on the label? / Does the label mention sugar? / Is 7 the number on the door?
- / Has the poster got the word sale on it? / Does the ticket show the date 12 May? / Is any writing visible?
-picture model: Does he look happy? / Would you say it is raining? / Are there more chairs than tables?
- / Can you tell whether the door is open? / Has somebody left a bag on the bench? / Is the bigger one on the left? / Do the shoes match?
- / Did it snow? / How many windows does the house have? / I'd like to know what is lying under the table. / Give me the colour of her coat.
- / Say who stands in the middle. / Tell me which of them is taller. / Please name the thing beside the lamp.
- / What is the man holding in his hand? / Which of these animals is closest to us? / What is the tallest building here?
- / What sort of weather is it?
-picture lines: Say what the banner says. / Can you read me the first line? / What's the name on the badge? / Which words are on the cover?
- / I need the text of this note. / How much is the soup? / Could you tell me what the sticker says? / What number is on the jersey?
- / What headline does the newspaper carry? / What did they write on the cake?
-recording transcript?: Does she mention the harbour? / Did the man say goodbye? / Is the word winter ever used? / Was the number nine said?
- / Do they talk about money? / Is anybody talking? / Does anyone say please? / Would you say she says yes?
-recording model: Is that a dog? / Would you say the engine is running? / Say which animal makes this noise. / Tell me what is making that racket.
- / Can you tell if it is a man or a woman? / How many birds can be heard? / Is the music fast? / Does it get louder?
- / What would you say this sound is? / Name the instrument. / What kind of bell is it?
-recording transcript: What did the caller want to know? / Say what the woman says. / Give me the sentence that is spoken. / What was the last thing he said?
- / What are the two of them discussing? / Repeat the message. / At what point does he bring up the war? / Which numbers does she read out?
- / What's the message about?
-pair model: Tell me what you see and what is spoken. / Is what she says written there? / Say how many cups there are. / Name the animal and its call.
+picture lines?: Does the sign say stop? / Is the word exit anywhere on it? / Is there anything written on the wall?
+ / Is number 42 on the shirt? / Can you make out the name Miller on the label? / Does the label mention sugar? / Is 7
+ the number on the door? / Has the poster got the word sale on it? / Does the ticket show the date 12 May? / Is any
+ writing visible?
+picture model: Does he look happy? / Would you say it is raining? / Are there more chairs than tables? / Can you
+ tell whether the door is open? / Has somebody left a bag on the bench? / Is the bigger one on the left? / Do the
+ shoes match? / Did it snow? / How many windows does the house have? / I'd like to know what is lying under the
+ table. / Give me the colour of her coat. / Say who stands in the middle. / Tell me which of them is taller. / Please
+ name the thing beside the lamp. / What is the man holding in his hand? / Which of these animals is closest to us? /
+ What is the tallest building here? / What sort of weather is it?
+picture lines: Say what the banner says. / Can you read me the first line? / What's the name on the badge? / Which
+ words are on the cover? / I need the text of this note. / How much is the soup? / Could you tell me what the sticker
+ says? / What number is on the jersey? / What headline does the newspaper carry? / What did they write on the cake?
+recording transcript?: Does she mention the harbour? / Did the man say goodbye? / Is the word winter ever used? /
+ Was the number nine said? / Do they talk about money? / Is anybody talking? / Does anyone say please? / Would you
+ say she says yes?
+recording model: Is that a dog? / Would you say the engine is running? / Say which animal makes this noise. / Tell
+ me what is making that racket. / Can you tell if it is a man or a woman? / How many birds can be heard? / Is the
+ music fast? / Does it get louder? / What would you say this sound is? / Name the instrument. / What kind of bell is
+ it?
+recording transcript: What did the caller want to know? / Say what the woman says. / Give me the sentence that is
+ spoken. / What was the last thing he said? / What are the two of them discussing? / Repeat the message. / At what
+ point does he bring up the war? / Which numbers does she read out? / What's the message about?
+pair model: Tell me what you see and what is spoken. / Is what she says written there? / Say how many cups there
+ are. / Name the animal and its call.
 pair lines: Which word is printed on the mug?
 pair transcript: What does the man say about it?
 """
@@ -128,3 +138,36 @@ def _generated() -> Iterator[Labelled]:
         for half, phrases in zip(("dev", "heldout"), CANNOT[given], strict=True):
             for phrase in phrases:
                 yield Labelled(question=phrase, given=given, wanted="model", half=half, source="cannot be told")  # type: ignore[arg-type]
+
+
+def route_of(model: QuestionRoutes, one: Labelled) -> Wanted:
+    """Who does answer it."""
+    routed = model.routed(one.question, picture=one.given != "recording", sound=one.given != "picture")
+    return _WANTED[routed.route]
+
+
+def main() -> None:
+    """Print how many questions go where they should."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="tutti-mini", help="tutti-mini, or a folder")
+    parser.add_argument("--half", choices=("dev", "heldout"), default="heldout", help="which half (heldout)")
+    parser.add_argument("--wrong", action="store_true", help="also print those that go elsewhere")
+    arguments = parser.parse_args()
+    model = tutti.open_provider(arguments.model)
+    if not isinstance(model, QuestionRoutes):
+        raise SystemExit(f"{arguments.model} routes no questions; expected a model that answers and embeds.")
+    right: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    for one in labelled():
+        if one.half != arguments.half:
+            continue
+        got = route_of(model, one)
+        for key in ((one.source, one.wanted), (one.source, "all"), ("all", "all")):
+            right[key].append(got == one.wanted)
+        if arguments.wrong and got != one.wanted:
+            print(f"{one.given}: {one.question} → {got}; expected {one.wanted}")
+    for (source, wanted), goods in sorted(right.items()):
+        print(f"{source:16} {wanted:12} {sum(goods):5} of {len(goods):5}  {100 * sum(goods) / len(goods):5.1f} %")
+
+
+if __name__ == "__main__":
+    main()

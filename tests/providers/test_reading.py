@@ -11,41 +11,28 @@ import pytest
 from numpy.typing import NDArray
 
 import tutti
+from recipes.tutti_mini.routes import UNSEEN_ON_TEXT
 from tutti.content import Image, Message, Text, TextLine
 from tutti.errors import InputError
 from tutti.model import Model, default_reader
-from tutti.providers.reading import EXAMPLES, Sort
+from tutti.providers.question_sorts import EXAMPLES
 from tutti.providers.registry import open_provider
 
 LINES = (
     TextLine(text="PLATFORM 9", box=(10, 20, 180, 60), confidence=0.98),
     TextLine(text="to London", box=(10, 80, 150, 110), confidence=0.91),
 )
+TICKET = (
+    TextLine(text="Harbour Café", box=(10, 4, 150, 18), confidence=0.97),
+    TextLine(text="Pier Street 4, Tel. 020 7946 0018", box=(10, 22, 190, 36), confidence=0.97),
+    TextLine(text="Order No. 17", box=(10, 40, 100, 54), confidence=0.97),
+    TextLine(text="12 May 2026", box=(10, 58, 100, 72), confidence=0.97),
+    TextLine(text="Coffee, vanilla £3.20", box=(10, 76, 150, 90), confidence=0.97),
+    TextLine(text="Total £7.40", box=(10, 94, 100, 108), confidence=0.97),
+)
+"""What has a line of every kind that is asked for."""
 PICTURE: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, (120, 200, 3)).astype(np.uint8)
 
-UNSEEN = (
-    "What's on the board?",
-    "Spell out the sign for me.",
-    "How much do I owe?",
-    "Which company printed this?",
-    "What is the licence plate?",
-    "Give me the wording on the package.",
-    "Who is it addressed to?",
-    "On what day was it issued?",
-    "What flavour is it according to the label?",
-    "What does the poster announce?",
-    "Which words can you make out?",
-    "What is the name of the shop?",
-    "Could you transcribe the text?",
-    "What's the phone number?",
-    "How much was the coffee?",
-    "Where does the sign point to?",
-    "What is the order number?",
-    "Quote the headline.",
-    "What brand is it?",
-    "Which street is the restaurant in?",
-)
-"""Written before the examples that questions are compared with."""
 LEFT_TO_THE_MODEL = (
     "Is a cat visible?",
     "What colour is the car?",
@@ -87,11 +74,43 @@ def ask(provider: Any, question: str, reader: Reader | None = None) -> tutti.Ans
 
 
 def test_phrasings_that_no_example_has_are_answered_from_the_lines(provider: Any) -> None:
-    said = [ask(provider, question, Reader()) for question in UNSEEN]
-    quoted = [answer for answer in said if any(line.text in answer.text for line in LINES)]
-    assert len(quoted) >= 18, [question for question, one in zip(UNSEEN, said, strict=True) if one not in quoted]
+    said = [ask(provider, question, Reader(TICKET)) for question in UNSEEN_ON_TEXT]
+    quoted = [answer for answer in said if any(line.text in answer.text for line in TICKET)]
+    assert len(quoted) >= 18, [one for one, answer in zip(UNSEEN_ON_TEXT, said, strict=True) if answer not in quoted]
     assert all(answer.evidence for answer in quoted)
-    assert not set(UNSEEN) & {example for examples in EXAMPLES.values() for example in examples}
+    assert not set(UNSEEN_ON_TEXT) & {example for examples in EXAMPLES.values() for example in examples}
+
+
+@pytest.mark.parametrize("question", ["How much does it cost?", "When was it bought?", "What is the telephone number?"])
+def test_lines_without_what_is_asked_for_are_no_answer(provider: Any, question: str) -> None:
+    answer = ask(provider, question, Reader())
+    assert "“" not in answer.text
+    assert answer.notes == ("There is text in the picture, but none of it answers the question.",)
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("Does it say London?", "Yes."),
+        ('Would you read this as "platform 9"?', "Yes."),
+        ('Is the word "Paris" written here?', "No."),
+        ("Is 9 the number here?", "Yes."),
+        ("Is 8 the number here?", "No."),
+        ("Is there any text?", "Yes."),
+        ("Does the sign mention Londom?", "Yes."),
+    ],
+)
+def test_what_lines_can_be_searched_for_is_answered_yes_or_no_from_them(
+    provider: Any, question: str, said: str
+) -> None:
+    answer = ask(provider, question, Reader())
+    assert answer.text == said
+    assert answer.evidence
+
+
+def test_whether_there_is_text_is_answered_by_the_reader(provider: Any) -> None:
+    answer = ask(provider, "Is anything written here?", Reader(()))
+    assert (answer.text, answer.notes) == ("No.", ("No text was found in the picture.",))
 
 
 def test_what_is_to_be_seen_is_left_to_the_model(provider: Any) -> None:
@@ -133,18 +152,18 @@ def test_a_thing_to_read_is_read_where_the_model_says_that_it_is_one(provider: A
     assert not provider._to_read("yes")
 
 
-@pytest.mark.parametrize(
-    ("question", "sort"), [("Is there a horse?", "seen"), ("What do you see?", "open"), ("Read it.", "written")]
-)
-def test_sorts_of_questions(provider: Any, question: str, sort: Sort) -> None:
-    assert provider.sort_of(question) == sort
-
-
 def test_a_follow_up_is_on_the_picture_before(provider: Any) -> None:
     provider.reader = None
     turns = [Message.user(Image(PICTURE), "What is this?"), Message("assistant", (Text("a train"),))]
     answer = Model(provider, reader=Reader()).ask([*turns, Message.user("And what is written there?")])
     assert "PLATFORM 9" in answer.text
+
+
+def test_lines_are_quoted_where_there_is_a_sound_as_well(provider: Any) -> None:
+    provider.reader = None
+    sound = tutti.Audio(np.zeros(1600, np.float32), sample_rate_hz=16000)
+    answer = Model(provider, reader=Reader()).ask("Which word is written here?", Image(PICTURE), sound, max_tokens=12)
+    assert answer.text == "“PLATFORM 9 to London”"
 
 
 def test_what_cannot_be_decoded_is_an_error_of_the_model(provider: Any, tmp_path: Any) -> None:

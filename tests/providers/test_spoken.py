@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +12,21 @@ import pytest
 import tutti
 from tutti.cli.main import main
 from tutti.content import Audio, Image, Message, Segment, Text, Transcript, Video
-from tutti.providers.spoken import Asked, Kind, SpokenAnswer, asked_about_speech, claims, told
+from tutti.providers.registry import open_provider
+from tutti.providers.spoken import Asked, Kind, SpokenAnswer, claims, told
 
 SPEECH = Path(__file__).parents[2] / "examples" / "media" / "speech.ogg"
 RECORDING, FILM = Audio("x.ogg"), Video("x.mp4")
+Answerer = Callable[[str, Transcript], SpokenAnswer | None]
+
+
+@pytest.fixture(scope="module")
+def provider() -> Any:
+    return open_provider("tutti-mini")
+
+
+def asked(provider: Any, conversation: Sequence[Message]) -> Asked | None:
+    return provider._asked_about_speech(conversation)
 
 
 @pytest.mark.parametrize(
@@ -30,33 +43,40 @@ RECORDING, FILM = Audio("x.ogg"), Video("x.mp4")
         ("At what time does he mention Paris?", "when"),
         ("Which digit is it?", "digit"),
         ("What number is spoken?", "digit"),
+        ("Which digits are spoken, in order?", "digits"),
         ("Which language is spoken here?", "language"),
-        ("Is anybody speaking?", "whether"),
+        ("Is anybody speaking?", "check"),
+        ("Does she mention the harbour?", "check"),
+        ("Is she speaking French?", "check"),
         ("What do you hear?", None),
         ("What animal is this?", None),
         ("Can you tell me what this sound is?", None),
         ("Is it raining?", None),
         ("Describe the sound.", None),
+        ("Who is speaking?", None),
+        ("What is the speaker wearing?", None),
+        ("Say how many birds can be heard.", None),
+        ("Would you say that is a dog?", None),
     ],
 )
-def test_which_questions_are_about_words(question: str, kind: Kind | None) -> None:
-    found = asked_about_speech([Message.user(RECORDING, question)])
+def test_which_questions_are_about_words(provider: Any, question: str, kind: Kind | None) -> None:
+    found = asked(provider, [Message.user(RECORDING, question)])
     assert (None if found is None else found.kind) == kind
 
 
-def test_there_must_be_something_to_listen_to() -> None:
-    assert asked_about_speech([Message.user("What does she say?")]) is None
-    assert asked_about_speech([Message.user(Image(np.zeros((2, 2, 3), np.uint8)), "What does she say?")]) is None
-    assert asked_about_speech([Message.user(FILM, "What word is written on the sign?")]) is None
+def test_there_must_be_something_to_listen_to(provider: Any) -> None:
+    assert asked(provider, [Message.user("What does she say?")]) is None
+    assert asked(provider, [Message.user(Image(np.zeros((2, 2, 3), np.uint8)), "What does she say?")]) is None
+    assert asked(provider, [Message.user(FILM, "What word is written on the sign?")]) is None
     earlier = [
         Message.user(FILM, "What is this?"),
         Message(role="assistant", parts=(Text("a film"),)),
         Message.user("And what does she say?"),
     ]
-    found = asked_about_speech(earlier)
+    found = asked(provider, earlier)
     assert found is not None
     assert found.medium is FILM
-    in_english = asked_about_speech([Message.user(RECORDING, "Translate what he says.")])
+    in_english = asked(provider, [Message.user(RECORDING, "Translate what he says.")])
     assert in_english is not None
     assert in_english.translate
 
@@ -71,13 +91,17 @@ def transcript(*texts: str, language: str = "en") -> Transcript:
     )  # fmt: skip
 
 
-def answer(question: str, spoken: Transcript) -> SpokenAnswer | None:
-    asked = asked_about_speech([Message.user(RECORDING, question)])
-    assert isinstance(asked, Asked)
-    return told(asked, spoken, lambda _, texts: [text.count("river") for text in texts])
+@pytest.fixture(scope="module")
+def answer(provider: Any) -> Answerer:
+    def answer_of(question: str, spoken: Transcript) -> SpokenAnswer | None:
+        found = asked(provider, [Message.user(RECORDING, question)])
+        assert isinstance(found, Asked), question
+        return told(found, spoken, lambda _, texts: [text.count("river") for text in texts])
+
+    return answer_of
 
 
-def test_answers_are_taken_from_the_transcript() -> None:
+def test_answers_are_taken_from_the_transcript(answer: Answerer) -> None:
     spoken = transcript("We met in Paris.", "The boat went down the river.", "Then we went home.")
     said = answer("What does she say?", spoken)
     assert said is not None
@@ -96,11 +120,11 @@ def test_answers_are_taken_from_the_transcript() -> None:
     assert claims(when.segments, "whisper-base")[0].evidence == "heard at 30.0 s to 50.0 s by whisper-base"
 
 
-def test_a_noise_that_became_one_word_over_and_over_is_no_speech() -> None:
+def test_a_noise_that_became_one_word_over_and_over_is_no_speech(answer: Answerer) -> None:
     assert answer("What does she say?", transcript("That, " * 100)) is None
 
 
-def test_a_long_transcript_gives_the_nearest_passages() -> None:
+def test_a_long_transcript_gives_the_nearest_passages(answer: Answerer) -> None:
     rest = "The weather was fine, bread was dear, and nobody came before noon to mend the old fence by our gate."
     spoken = transcript(*[rest] * 3, "down the river", *[rest] * 3)
     said = answer("What do they say about the boat?", spoken)
@@ -113,13 +137,38 @@ def test_a_long_transcript_gives_the_nearest_passages() -> None:
     ("heard", "digit"),
     [("Seven.", "seven"), ("7", "seven"), ("For.", "four"), ("It is nine", "nine"), ("Hello.", None)],
 )
-def test_digits(heard: str, digit: str | None) -> None:
+def test_digits(answer: Answerer, heard: str, digit: str | None) -> None:
     said = answer("Which digit is it?", transcript(heard))
     assert (None if said is None else said.text) == digit
 
 
+@pytest.mark.parametrize(
+    ("question", "heard", "said"),
+    [
+        ("Which digits can be heard, in order?", "2, 1, 5.", "two one five"),
+        ("Which digits can be heard, in order?", "21 five", "two one five"),
+        ("Is zero among the spoken numbers?", "5, 1.", "No."),
+        ("Is one among the spoken numbers?", "51", "Yes."),
+        ("Would you say the voice says one?", "Nein.", "No."),
+        ("Does the voice say nine?", "Nein.", "Yes."),
+        ("Does she mention the harbour?", "We left the harbours behind us.", "Yes."),
+        ("Does she mention the harbour?", "We left the town behind us.", "No."),
+        ('Does anyone say "please"?', "Come in, please!", "Yes."),
+        ("Did the man say goodbye?", "Good evening.", "No."),
+        ("Is anybody speaking?", "Good evening.", "Yes."),
+        ("Is she speaking English?", "Good evening.", "Yes."),
+        ("Is she speaking French?", "Good evening.", "No."),
+    ],
+)
+def test_what_a_transcript_can_be_searched_for(answer: Answerer, question: str, heard: str, said: str) -> None:
+    found = answer(question, transcript(heard))
+    assert found is not None
+    assert found.text == said
+    assert found.segments
+
+
 @pytest.mark.parametrize("noise", ["(dog barking)", "[Music]", "** sounds **", "♪♪", "..."])
-def test_notes_about_noises_are_no_words(noise: str) -> None:
+def test_notes_about_noises_are_no_words(answer: Answerer, noise: str) -> None:
     assert answer("What does she say?", transcript(noise)) is None
 
 

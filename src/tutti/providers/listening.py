@@ -12,14 +12,11 @@ from tutti.content import (
     Answer,
     Claim,
     Conversation,
-    Embeddings,
     Event,
     Finished,
     Media,
-    Part,
     SamplingOptions,
     SpeechTask,
-    Text,
     TextDelta,
     Transcript,
     TranscriptionOptions,
@@ -27,16 +24,18 @@ from tutti.content import (
 )
 from tutti.errors import CapacityError, InputError
 from tutti.media import MediaDecoder
+from tutti.processing.spoken_words import SURE
 from tutti.providers.documents import has_documents, quoted
 from tutti.providers.ears import Ears
-from tutti.providers.spoken import Asked, asked_about_speech, claims, told
+from tutti.providers.question_routes import QuestionRoutes, asked_of
+from tutti.providers.spoken import Asked, about_speech, claims, told
 
 if TYPE_CHECKING:
     import torch
 
     from tutti.providers.speech import ProgressCallback
 
-    class _Answering:
+    class _Answering(QuestionRoutes):
         """What the class that this is mixed into has."""
 
         name: str
@@ -44,14 +43,8 @@ if TYPE_CHECKING:
         device: torch.device
 
         def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]: ...
-        def embed(self, parts: Sequence[Part], tenant: str | None = None) -> Embeddings: ...
-        def shortened(self, text: str) -> str: ...
 else:
-    _Answering = object
-
-
-_SURE = TranscriptionOptions(temperatures=(0.0,), no_speech_threshold=0.0)
-"""What is unsure is left out: an answer must not rest on words that were guessed from a noise."""
+    _Answering = QuestionRoutes
 
 
 class Listening(_Answering):
@@ -74,7 +67,7 @@ class Listening(_Answering):
         Of a document, whose pages its context does not hold, the passages nearest to the question are the answer.
         """
         shaped = options.json_schema is not None or options.offered
-        asked = None if shaped else asked_about_speech(conversation)
+        asked = None if shaped else self._asked_about_speech(conversation)
         found = None if asked is None else self._from_transcript(asked, options)
         if found is None and not shaped and has_documents(conversation):
             found = self._from_document(conversation)
@@ -84,12 +77,19 @@ class Listening(_Answering):
             yield TextDelta(found.text)
             yield Finished(found)
 
+    def _asked_about_speech(self, conversation: Conversation) -> Asked | None:
+        """The question if the last turn's is about words that are spoken, and there is a recording or a film."""
+        asked = asked_of(conversation)
+        if asked is None or asked.sound is None:
+            return None
+        return about_speech(asked, self.routed(asked.question, picture=asked.picture is not None, sound=True))
+
     def _from_transcript(self, asked: Asked, options: SamplingOptions) -> Answer | None:
         """What the transcript answers; None if there is no speech, or no answer in it."""
         begun = time.perf_counter()
         task: SpeechTask | None = "translate" if asked.translate else None
         try:
-            transcript = self.ears.transcribe(asked.medium, replace(_SURE, task=task, seed=options.seed))
+            transcript = self.ears.transcribe(asked.medium, replace(SURE, task=task, seed=options.seed))
         except (InputError, CapacityError):
             return None  # a film without sound, or what the model itself refuses in its own words
         found = told(asked, transcript, self._nearness)
@@ -120,5 +120,5 @@ class Listening(_Answering):
 
     def _nearness(self, question: str, texts: Sequence[str]) -> list[float]:
         """Cosines of texts with a question; of what is too long for a vector, its beginning counts."""
-        vectors = self.embed([Text(self.shortened(text)) for text in (question, *texts)]).vectors
+        vectors = self._points([question, *texts])
         return [float(score) for score in vectors[1:] @ vectors[0]]

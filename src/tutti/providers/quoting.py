@@ -137,7 +137,9 @@ def rows_of(lines: Sequence[TextLine]) -> list[WrittenRow]:
 
 
 def quote(question: str, lines: Sequence[TextLine], near: Nearness) -> Quoted | None:
-    """What of the lines answers a question; None if there is no line.
+    """What of the lines answers a question; None if no line does.
+
+    A question for a date, a sum, a number and so on is answered by a line that has one, or not at all.
 
     Args:
         question: In words.
@@ -148,6 +150,8 @@ def quote(question: str, lines: Sequence[TextLine], near: Nearness) -> Quoted | 
     if not rows:
         return None
     kind = kind_asked(question)
+    if not _has_kind(kind, rows):
+        return None
     wanted = _words(question)
     few = sum(len(row.text.split()) for row in rows) <= _FEW_WORDS
     if (kind is None and not _names_one(wanted, rows)) or (few and kind in (None, "name")):
@@ -175,6 +179,14 @@ def claims(rows: Sequence[WrittenRow], picture: str) -> tuple[Claim, ...]:
         for row in rows
         for line in row.lines
     )
+
+
+def _has_kind(kind: str | None, rows: Sequence[WrittenRow]) -> bool:
+    """Whether a row could be of the kind that is asked for; places and names have no form by which to tell."""
+    if kind == "name":
+        return any(sum(map(str.isalpha, row.text)) > 1 for row in rows)
+    fits = _FITS.get(kind or "") if kind != "place" else None
+    return fits is None or any(fits.search(row.text) for row in rows)
 
 
 def _all_of(question: str, rows: list[WrittenRow], near: Nearness) -> Quoted:

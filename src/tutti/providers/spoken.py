@@ -1,4 +1,4 @@
-"""Questions about what is said in a recording or a film: recognized, and answered from its transcript.
+"""Questions about what is said in a recording or a film, answered from its transcript.
 
 A small decoder that was taught about pictures and noises cannot read a transcript, so the answer is taken out of it:
 what was said, the passage nearest to the question, when something is mentioned, which digit, in which language. The
@@ -8,30 +8,24 @@ segments that an answer rests on are its evidence, with their times.
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tutti.content import Audio, Claim, Conversation, Segment, Text, Transcript, Video
+from tutti.content import Audio, Claim, Segment, Transcript, Video
 from tutti.processing.languages import LANGUAGES
+from tutti.processing.spoken_words import is_speech
+from tutti.providers.question_checks import Check, is_in, tokens_of
+from tutti.providers.question_routes import LANGUAGE, AskedOf, RoutedQuestion
 
-Kind = Literal["words", "when", "digit", "language", "whether"]
+Kind = Literal["words", "when", "digit", "digits", "language", "check"]
 
 _SAY = r"(?:say(?:s|ing)?|said|speak(?:s|ing)?|spoken?|talk(?:s|ed|ing)?|mention(?:s|ed|ing)?|utter(?:s|ed)?)"
-_ABOUT_WORDS = re.compile(
-    rf"\b{_SAY}\b|\btells?\b(?!\s+(?:me|us|apart)\b)|\btold\b"
-    r"|\b(?:words?|sentences?|phrases?|speech|transcripts?|dialogues?|monologues?|quotes?|quoted|narrator|speaker)\b"
-    r"|\btranscri(?:be|bed|ption)\b|\bwrite down\b|\bask(?:s|ed|ing)? for\b|\border(?:s|ed|ing)?\b"
-    r"|\bannounce(?:s|d|ment)?\b|\brecit(?:e|es|ed|ing)\b",
-    re.IGNORECASE,
-)
-_ABOUT_WRITING = re.compile(r"\b(?:written|printed|sign|label|caption|subtitle|read|reads)\b", re.IGNORECASE)
 _WHEN = re.compile(r"\b(?:when|at (?:what|which) (?:time|second|minute|point|moment)|how far in)\b", re.IGNORECASE)
-_DIGIT = re.compile(r"\b(?:which|what)\s+(?:\w+\s+)?(?:digits?|numbers?|numerals?)\b", re.IGNORECASE)
-_LANGUAGE = re.compile(r"\b(?:which|what)\s+(?:\w+\s+)?languages?\b", re.IGNORECASE)
-_WHETHER = re.compile(
-    rf"^\W*(?:is|are|does|do|did|was|were|can you hear)\b.*\b(?:{_SAY}|speech|words?|voices?)\b", re.IGNORECASE
+_DIGIT = re.compile(
+    r"\b(?:which|what)(?: (?:is|are))?(?: the)?(?: \w+)? (?P<what>digits?|numbers?|numerals?)\b"
+    r"|\b(?:list|write down) the(?: \w+)? (?P<listed>digits|numbers|numerals)\b",
+    re.IGNORECASE,
 )
 _IN_ENGLISH = re.compile(r"\btranslat\w*|\bin english\b", re.IGNORECASE)
 _NAMED = re.compile(
@@ -39,10 +33,6 @@ _NAMED = re.compile(
     rf"(?:(?:he|she|it|they|someone|somebody|anyone|the \w+)\s+{_SAY}\s+(?P<after>.+)|(?P<before>.+?)\s+{_SAY}\b.*)",
     re.IGNORECASE,
 )
-_MOST_REPETITION = 2.4
-"""Bytes of a text per byte of it compressed, above which Whisper repeats itself (Radford et al. 2022, section 4.5)."""
-_ANNOTATION = re.compile(r"\W*(?:\[[^\]]*\]|\([^)]*\)|\*+[^*]*\*+|♪[^♪]*♪?)?\W*")
-"""What Whisper writes of noises and music: (dog barking), [Music], ** sounds **."""
 _SMALL = frozenset(
     "a an the of in on at to for and or is are was were be been by with from about this that these those it its he she "
     "they them his her their you your i we our me my word words name first last".split()
@@ -71,30 +61,35 @@ class Asked:
     medium: Audio | Video
     """The last one that has sound."""
     translate: bool = False
+    check: Check | None = None
+    """What a yes/no question asks to find."""
 
 
-def asked_about_speech(conversation: Conversation) -> Asked | None:
-    """The question if the last turn asks about words that are spoken, and there is a recording or a film; else None."""
-    media = [part for message in conversation for part in message.parts if isinstance(part, (Audio, Video))]
-    if not conversation or not media:
+def about_speech(asked: AskedOf, routed: RoutedQuestion) -> Asked | None:
+    """A question that a transcript answers, and what kind of answer it wants; None if something else answers it."""
+    if asked.sound is None or routed.route not in ("transcript", "check transcript"):
         return None
-    question = " ".join(part.text for part in conversation[-1].parts if isinstance(part, Text)).strip()
-    kind = _kind(question)
-    if kind is None or (isinstance(media[-1], Video) and _ABOUT_WRITING.search(question)):
-        return None
-    return Asked(kind=kind, question=question, medium=media[-1], translate=bool(_IN_ENGLISH.search(question)))
+    return Asked(
+        kind=_kind(routed),
+        question=asked.question,
+        medium=asked.sound,
+        translate=bool(_IN_ENGLISH.search(asked.question)) and routed.check is None,
+        check=routed.check,
+    )
 
 
-def _kind(question: str) -> Kind | None:
-    if _LANGUAGE.search(question):
+def _kind(routed: RoutedQuestion) -> Kind:
+    core = routed.form.core
+    if routed.check is not None:
+        return "check"
+    if LANGUAGE.search(core):
         return "language"
-    if _DIGIT.search(question):
-        return "digit"
-    if not _ABOUT_WORDS.search(question):
-        return None
-    if _WHETHER.search(question) and not _targets(question):
-        return "whether"
-    return "when" if _WHEN.search(question) else "words"
+    if _WHEN.search(core):
+        return "when"
+    digit = _DIGIT.search(core)
+    if digit is None:
+        return "words"
+    return "digits" if next(filter(None, digit.groupdict().values())).lower().endswith("s") else "digit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,26 +109,20 @@ def told(asked: Asked, transcript: Transcript, near: Near) -> SpokenAnswer | Non
         transcript: Of its medium.
         near: How near texts are to a question, for long transcripts.
     """
-    words = tuple(segment for segment in transcript.segments if _is_speech(segment.text))
+    words = tuple(segment for segment in transcript.segments if is_speech(segment.text))
     if not words:
         return None
     transcript = replace(transcript, segments=words, text=" ".join(segment.text for segment in words))
-    if asked.kind == "digit":
-        return _digit(transcript)
+    if asked.check is not None:
+        return _checked(asked.check, transcript)
+    if asked.kind in ("digit", "digits"):
+        return _digits(transcript, asked.kind == "digits")
     if asked.kind == "language":
         name = next((name for name, code in LANGUAGES.items() if code == transcript.language), None)
         return None if name is None else SpokenAnswer(text=f"{name.capitalize()}.", segments=transcript.segments[:1])
-    if asked.kind == "whether":
-        return SpokenAnswer(text="Yes.", segments=transcript.segments[:1])
     if asked.kind == "when":
         return _when(asked.question, transcript)
     return _words(asked.question, transcript, near)
-
-
-def _is_speech(text: str) -> bool:
-    """Whether a segment is words, and neither the name of a noise nor one word over and over, as noises become."""
-    content = text.encode()
-    return not _ANNOTATION.fullmatch(text) and len(content) <= _MOST_REPETITION * len(zlib.compress(content))
 
 
 def claims(segments: Sequence[Segment], source: str) -> tuple[Claim, ...]:
@@ -144,17 +133,49 @@ def claims(segments: Sequence[Segment], source: str) -> tuple[Claim, ...]:
     )
 
 
-def _digit(transcript: Transcript) -> SpokenAnswer | None:
-    for segment in transcript.segments:
-        for word in re.findall(r"[a-z]+|\d", segment.text.lower()):
-            digit = _DIGITS[int(word)] if word.isdigit() else word if word in _DIGITS else None
-            if digit is not None:
-                return SpokenAnswer(text=digit, segments=(segment,))
-    first = transcript.segments[0]
-    words = re.findall(r"[a-z]+", first.text.lower())
-    if len(words) == 1 and words[0] in _HEARD_AS:
-        return SpokenAnswer(text=_HEARD_AS[words[0]], segments=(first,))
-    return None
+def _digits(transcript: Transcript, several: bool) -> SpokenAnswer | None:
+    """The one digit that is said, or all of them in order; None if there is none, or another number than was asked."""
+    said = [(digit, segment) for segment in transcript.segments for digit in _digits_in(segment.text)]
+    if not said:
+        first = transcript.segments[0]
+        words = tokens_of(first.text)
+        if len(words) == 1 and words[0] in _HEARD_AS:
+            return SpokenAnswer(text=_HEARD_AS[words[0]], segments=(first,))
+        return None
+    kept = said if several else said[:1]
+    segments = tuple(dict.fromkeys(segment for _, segment in kept))
+    return SpokenAnswer(text=" ".join(digit for digit, _ in kept), segments=segments)
+
+
+def _digits_in(text: str) -> list[str]:
+    """Digits that are said one by one: "2, 15" is two, one, five."""
+    return [_DIGITS[int(digit)] for token in tokens_of(text) if token.isdecimal() for digit in token]
+
+
+def _checked(check: Check, transcript: Transcript) -> SpokenAnswer:
+    """Yes with where it is said, or no with all that is said, if that is short."""
+    segments = transcript.segments
+    if not check.named:
+        return SpokenAnswer(text="Yes.", segments=segments[:1])
+    if check.language:
+        spoken = next((name for name, code in LANGUAGES.items() if code == transcript.language), "")
+        return SpokenAnswer(text="Yes." if check.named.lower() == spoken else "No.", segments=segments[:1])
+    holding = tuple(segment for segment in segments if is_in(check.named, segment.text))
+    wanted = tokens_of(check.named)
+    if not holding and len(wanted) == 1 and wanted[0].isdecimal() and _only_digits(transcript):
+        found = _digits(transcript, several=True)
+        holding = found.segments if found and _DIGITS[int(wanted[0][:1])] in found.text.split() else ()
+    if not holding and is_in(check.named, transcript.text):
+        holding = segments
+    if holding:
+        return SpokenAnswer(text="Yes.", segments=holding)
+    return SpokenAnswer(text="No.", segments=segments if len(transcript.text.split()) <= _SHORT_WORDS else ())
+
+
+def _only_digits(transcript: Transcript) -> bool:
+    """Whether nothing but numbers is said, as where somebody reads out digits; or one word that may be one."""
+    words = tokens_of(transcript.text)
+    return all(word.isdecimal() for word in words) or (len(words) == 1 and words[0] in _HEARD_AS)
 
 
 def _targets(question: str) -> list[str]:
