@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from tutti.content import (
     Answer,
+    Audio,
     Conversation,
     Embeddings,
     Event,
@@ -138,6 +139,14 @@ class LiveSpeech(Protocol):
 
     def live(self, options: TranscriptionOptions | None = None) -> StreamingTranscriber:
         """One stream, from its beginning."""
+        ...
+
+
+class Voice(Protocol):
+    """Speaks words. Implementation: `tutti.media.voice`."""
+
+    def speak(self, text: str) -> Audio:
+        """Words as a recording whose source is samples. Raises `InputError` where they cannot be spoken."""
         ...
 
 

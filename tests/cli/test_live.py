@@ -16,10 +16,14 @@ import pytest
 import soundfile
 
 import tutti
+from tests.search.synthetic_media import Speaker, film, tone
+from tutti.cli.live_watching import LiveObserver
 from tutti.cli.main import main
 from tutti.content import Audio, FinalSegment, FinalWords, GuessedWords, LiveEvent, Segment, TimedWord
 from tutti.media import Limits
 from tutti.media.live_sound import Microphone, played
+from tutti.search.live_questions import LiveQuestions
+from tutti.search.live_watch import LiveWatch
 
 MEDIA = Path(__file__).parents[2] / "examples" / "media"
 RECORDING = str(MEDIA / "recording.ogg")
@@ -33,6 +37,7 @@ class FakeStream:
 
     interrupted: bool = False
     sample_rate_hz: int = 16_000
+    in_utterance: bool = False
     blocks: list[int] = field(default_factory=list)
     heard_to_the_end: bool | None = None
 
@@ -52,6 +57,16 @@ class FakeStream:
         return [LAST]
 
 
+@dataclass
+class AskingStream(FakeStream):
+    """Asks what is seen at the fourteenth block of a quarter second."""
+
+    def feed(self, samples: np.ndarray) -> Sequence[LiveEvent]:
+        self.blocks.append(len(samples))
+        question = Segment(start_s=2.5, end_s=3.25, text="What is this?")
+        return [FinalSegment(question)] if len(self.blocks) == 14 else []
+
+
 @pytest.fixture
 def stream(monkeypatch: pytest.MonkeyPatch) -> FakeStream:
     one = FakeStream()
@@ -61,7 +76,7 @@ def stream(monkeypatch: pytest.MonkeyPatch) -> FakeStream:
         asked.update(options)
         return one
 
-    monkeypatch.setattr(tutti, "load", lambda *_, **__: SimpleNamespace(live=live))
+    monkeypatch.setattr(tutti, "load", lambda *_, **__: SimpleNamespace(live=live, name="ears"))
     return one
 
 
@@ -108,9 +123,75 @@ def test_an_interruption_ends_with_what_is_final(stream: FakeStream, capsys: pyt
     assert stream.heard_to_the_end is False
 
 
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A film, red for three seconds and blue for two, with a low tone of one second; and a stream in which is asked."""
+    speaker = Speaker(says="something blue")
+    stream = AskingStream()
+    model = SimpleNamespace(
+        live=lambda **_: stream, embedder=lambda: speaker, responder=lambda: speaker, name=speaker.name
+    )
+    monkeypatch.setattr(tutti, "load", lambda *_, **__: model)
+    return str(film(tmp_path / "film.mp4", (("red", 3.0), ("blue", 2.0)), tone("low", 1.0)))
+
+
+def test_what_is_watched_for_and_asked_stands_among_the_captions(
+    watched: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["live", "--from", watched, "--answer", "--alert", "blue", "--alert", "yellow"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == (
+        "[    3.00 –     3.00]  ! blue (seen)\n"
+        "[    2.50 –     3.25]  What is this?\n"
+        "[    3.25]  What is this? → something blue (seen at 3.0 s)\n"
+        "[    1.50 –     2.00]  Then\n"
+    )
+    assert shown.err == ""
+
+
+def test_alerts_and_answers_are_objects(watched: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["live", "--from", watched, "--answer", "--alert", "blue", "--json"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["type"] for event in events] == ["alert", "segment", "answer", "segment"]
+    assert (events[0]["thing"], events[0]["sense"]) == ("blue", "seen")
+    assert (events[2]["question"], events[2]["shown_s"], events[2]["text"]) == ("What is this?", 3.0, "something blue")
+
+
+def test_alerts_and_answers_stand_beside_captions(watched: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["live", "--from", watched, "--answer", "--srt"]) == 0
+    shown = capsys.readouterr()
+    assert "→" not in shown.out and "→ something blue" in shown.err
+
+
+def test_a_machine_that_is_late_passes_pictures_over() -> None:
+    watch = LiveWatch(Speaker())
+    pictures = [(n / 2, np.full((32, 32, 3), 60 * (n % 3), np.uint8)) for n in range(20)]
+    observer = LiveObserver(watch, pictures=iter(pictures))
+    list(observer.take(np.zeros(5 * 16_000, np.float32), [], in_utterance=False))
+    assert (observer.dropped, len(watch.glimpses)) == (10, 1)
+    assert watch.glimpses[0].at_s == 5.0
+
+
+def test_answers_are_spoken_and_speech_stops_them() -> None:
+    spoken: list[Any] = []
+    speaker = Speaker(says="an apple")
+    watch = LiveWatch(speaker)
+    voice = SimpleNamespace(speak=lambda text: text)
+    player = SimpleNamespace(play=spoken.append, stop=lambda: spoken.append("stop"))
+    observer = LiveObserver(watch, LiveQuestions(speaker, watch, "m"), voice=(voice, player))  # type: ignore[arg-type]
+    watch.see(np.zeros((32, 32, 3), np.uint8), 0.0)
+    question = [FinalSegment(Segment(start_s=0.0, end_s=1.0, text="What is this?"))]
+    list(observer.take(np.zeros(4_000, np.float32), question, in_utterance=False))
+    list(observer.take(np.zeros(4_000, np.float32), [], in_utterance=True))
+    assert spoken == ["an apple", "stop"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (["--camera", "0", "--from", RECORDING], "one of them"),
+        (["--camera", "0"], "--answer or --alert"),
+        (["--from", RECORDING, "--speak"], "add --answer"),
         (["--real-time"], "--from FILE"),
         (["--from", RECORDING, "--microphone", "1"], "one of them"),
         (["--from", str(MEDIA / "picture.png")], "no recording"),

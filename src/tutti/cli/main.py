@@ -73,7 +73,10 @@ COMMANDS = {
         "Audit a model for differences between groups of people, with intervals, thresholds and counterfactual pairs.",
     ),
     "transcribe": ("tutti.cli.transcribe", "Write down the speech of a recording or a video, with its times."),
-    "live": ("tutti.cli.live", "Write down speech while it is said, from a microphone or a file."),
+    "live": (
+        "tutti.cli.live",
+        "Write down speech while it is said, answer questions on what is seen, and report alerts.",
+    ),
     "provenance": (
         "tutti.cli.provenance",
         "Say where media come from, as far as they say so themselves and are signed (C2PA).",

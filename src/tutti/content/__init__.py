@@ -1,6 +1,6 @@
 """Values that every room exchanges: parts, messages, answers, embeddings, claims, events. Standard library only."""
 
-from tutti.content.live import FinalSegment, FinalWords, GuessedWords, LiveEvent
+from tutti.content.live import FinalSegment, FinalWords, GuessedWords, LiveAlert, LiveAnswer, LiveEvent
 from tutti.content.messages import (
     Answer,
     AnswerDelta,
@@ -73,6 +73,8 @@ __all__ = [
     "Finished",
     "GuessedWords",
     "Image",
+    "LiveAlert",
+    "LiveAnswer",
     "LiveEvent",
     "Media",
     "Message",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from tutti.content.messages import Answer
 from tutti.content.speech import Segment, TimedWord
 
 
@@ -48,6 +49,41 @@ class FinalSegment:
         """Plain values, ready for JSON."""
         segment = self.segment
         return {"type": "segment", "start_s": segment.start_s, "end_s": segment.end_s, "text": segment.text}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveAlert:
+    """Something that was watched for is there; it is reported once, until it was gone for a while."""
+
+    thing: str
+    """In the words in which it was asked for."""
+    sense: Literal["seen", "heard", "said"]
+    start_s: float
+    """From the beginning of the stream."""
+    end_s: float
+    fit: float
+    """Probability against names of common things; 1 where the words themselves were said."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {"type": "alert", **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveAnswer:
+    """A spoken question, and its answer from what is seen."""
+
+    question: str
+    asked_s: float
+    """When the question ended, from the beginning of the stream."""
+    shown_s: float | None
+    """When the picture was seen that the answer is about; None if there is none."""
+    answer: Answer
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        told = {"question": self.question, "asked_s": self.asked_s, "shown_s": self.shown_s}
+        return {"type": "answer", **told, "text": self.answer.text, "answer": self.answer.to_dict()}
 
 
 LiveEvent: TypeAlias = GuessedWords | FinalWords | FinalSegment

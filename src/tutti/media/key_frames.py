@@ -71,7 +71,7 @@ def sampled_frames(part: Video, limits: Limits, plan: FramePlan, short_side: int
         CapacityError: Its frames are larger than allowed.
     """
     wanted, ends = set(plan.leaps), dict(plan.stretches)
-    with opened(part, limits) as file, container(file, _film(file, part), part.name) as film:
+    with opened(part, limits) as file, container(file, film_format(file, part), part.name) as film:
         stream = pictures_of(film, part.name, limits)
         base, decoder = float(stream.time_base), stream.codec_context
         stream.thread_type = "AUTO"
@@ -107,7 +107,7 @@ def plan_frames(part: Video, limits: Limits) -> FramePlan:
         CapacityError: It lasts longer, or its frames are larger, than allowed.
     """
     keys, first, last = 0, float("inf"), float("-inf")
-    with opened(part, limits) as file, container(file, _film(file, part), part.name) as film:
+    with opened(part, limits) as file, container(file, film_format(file, part), part.name) as film:
         stream = pictures_of(film, part.name, limits)
         base = float(stream.time_base)
         leaps = _Leaps(base)
@@ -150,7 +150,8 @@ def _shrunk(frame: Any, shown: tuple[int, int], short_side: int) -> NDArray[np.u
     return upright(frame, (max(1, round(shown[0] * scale)), max(1, round(shown[1] * scale))), "AREA")
 
 
-def _film(file: BinaryIO, part: Media) -> Format:
+def film_format(file: BinaryIO, part: Media) -> Format:
+    """The format of a film in a container. Raises `InputError` if it is anything else."""
     found = sniff.sniff(file)
     if found not in (sniff.MP4, sniff.MATROSKA):
         raise InputError(f"{part.name} is not a film in a container: {describe(file)}; expected MP4, MOV, WebM or MKV.")
@@ -165,7 +166,7 @@ def frame_at(part: Video, limits: Limits, time_s: float) -> NDArray[np.uint8]:
         CapacityError: Its frames are larger than allowed.
     """
     zero_s = start_of_pictures(part, limits)
-    with opened(part, limits) as file, container(file, _film(file, part), part.name) as film:
+    with opened(part, limits) as file, container(file, film_format(file, part), part.name) as film:
         stream = pictures_of(film, part.name, limits)
         wanted = time_s + zero_s + 1e-6
         film.seek(max(0, int(wanted / stream.time_base)), stream=stream, backward=True)
@@ -182,7 +183,7 @@ def frame_at(part: Video, limits: Limits, time_s: float) -> NDArray[np.uint8]:
 
 def start_of_pictures(part: Video, limits: Limits) -> float:
     """The container's time of the first frame, in seconds."""
-    with opened(part, limits) as file, container(file, _film(file, part), part.name) as film:
+    with opened(part, limits) as file, container(file, film_format(file, part), part.name) as film:
         stream = pictures_of(film, part.name, limits)
         times = (time for time, _ in timed_packets(film, stream, part.name, limits))
         return float(min(islice(times, 32)) * stream.time_base)

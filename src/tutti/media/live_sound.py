@@ -27,6 +27,8 @@ def played(
     rate_hz: int,
     *,
     real_time: bool = False,
+    zero_s: float | None = None,
+    until_s: float = 0.0,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[SoundBlock]:
@@ -37,6 +39,8 @@ def played(
         limits: Budgets; `Limits.streaming` lets it be long.
         rate_hz: Sample rate that is wanted, in hertz.
         real_time: Give each block when it would have been heard; a reader that is late gets all that is due at once.
+        zero_s: The container's time that counts as zero; None takes the track's own start.
+        until_s: Silence follows what ends sooner, as where a film goes on without sound.
         clock: Seconds.
         sleep: Waits so many seconds.
 
@@ -44,7 +48,7 @@ def played(
         InputError: It is damaged, or of another format.
         CapacityError: It lasts longer than allowed.
     """
-    blocks = (block for _, block in sound_windows(part, limits, rate_hz=rate_hz, window_s=BLOCK_S, hop_s=BLOCK_S))
+    blocks = _blocks(part, limits, rate_hz, zero_s, until_s)
     if not real_time:
         yield from blocks
         return
@@ -64,6 +68,19 @@ def played(
         yield np.concatenate(due)
 
 
+def _blocks(
+    part: Audio | Video, limits: Limits, rate_hz: int, zero_s: float | None, until_s: float
+) -> Iterator[SoundBlock]:
+    given = 0
+    for _, block in sound_windows(part, limits, rate_hz=rate_hz, window_s=BLOCK_S, hop_s=BLOCK_S, zero_s=zero_s):
+        given += len(block)
+        yield block
+    while given < round(until_s * rate_hz):
+        block = np.zeros(min(round(BLOCK_S * rate_hz), round(until_s * rate_hz) - given), np.float32)
+        given += len(block)
+        yield block
+
+
 class Microphone:
     """Blocks of sound as they are recorded; the extra `live`.
 
@@ -77,7 +94,7 @@ class Microphone:
     """
 
     def __init__(self, rate_hz: int, device: str | None = None) -> None:
-        sounddevice = _sounddevice()
+        sounddevice = sounddevice_library("Listening to a microphone")
         self.rate_hz, self.dropped_s = rate_hz, 0.0
         self._waiting: queue.Queue[SoundBlock] = queue.Queue(round(MOST_WAITING_S / BLOCK_S))
         chosen = int(device) if device is not None and device.isdecimal() else device
@@ -123,14 +140,23 @@ class Microphone:
         self._waiting.put_nowait(recorded[:, 0].copy())
 
 
-def _sounddevice() -> Any:
+def sounddevice_library(doing: str) -> Any:
+    """The library sounddevice.
+
+    Args:
+        doing: What needs it, for the error.
+
+    Raises:
+        MissingExtra: It is not installed.
+        InputError: PortAudio is missing.
+    """
     try:
         import sounddevice
     except ImportError:
-        raise MissingExtra("Listening to a microphone", "live") from None
+        raise MissingExtra(doing, "live") from None
     except OSError as error:
         raise InputError(
-            "Listening to a microphone needs the library PortAudio, which is not installed; install it, as with: "
+            f"{doing} needs the library PortAudio, which is not installed; install it, as with: "
             "apt-get install libportaudio2"
         ) from error
     return sounddevice

@@ -1,4 +1,4 @@
-"""Search across modalities and through long video: index, query, fusion, moments."""
+"""Search across modalities and through long video: index, query, fusion, moments; and in what comes live."""
 
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from tutti.search.answer.answers import SourcedAnswer as SourcedAnswer
     from tutti.search.index import Index as Index
     from tutti.search.ingest.run import IndexReport as IndexReport
+    from tutti.search.live_questions import LiveQuestions as LiveQuestions
+    from tutti.search.live_watch import LiveWatch as LiveWatch
     from tutti.search.long_media import index_of as index_of
     from tutti.search.query.hits import Hit as Hit
 
@@ -15,6 +17,8 @@ _DOORS = {
     "Hit": "tutti.search.query.hits:Hit",
     "Index": "tutti.search.index:Index",
     "IndexReport": "tutti.search.ingest.run:IndexReport",
+    "LiveQuestions": "tutti.search.live_questions:LiveQuestions",
+    "LiveWatch": "tutti.search.live_watch:LiveWatch",
     "SourcedAnswer": "tutti.search.answer.answers:SourcedAnswer",
     "index_of": "tutti.search.long_media:index_of",
 }

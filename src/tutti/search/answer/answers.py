@@ -33,6 +33,11 @@ _VERB = re.compile(
     r"occurs?|mentioned|said|visible|be (?:seen|heard)|there|on screen|start|begin|play(?:ed|ing)?|sounds?)\s*$",
     re.IGNORECASE,
 )
+_WHO_SEES = re.compile(
+    r"^(?:you|we|i|one|he|she|they|somebody|someone|anybody|anyone)\s+(?:first\s+|last\s+)?"
+    r"(?:sees?|saw|seen|hears?|heard|shows?|showed|shown|holds? up|held up|spots?|notices?)\s+",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +65,7 @@ def thing_asked_for(question: str) -> str:
     asked = _QUESTION.match(text)
     if not asked:
         return text
-    return _VERB.sub("", text[asked.end() :]).strip() or text
+    return _VERB.sub("", _WHO_SEES.sub("", text[asked.end() :])).strip() or text
 
 
 def asks_when(question: str) -> bool:
