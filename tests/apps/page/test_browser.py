@@ -24,6 +24,22 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[3]
 PHONE, DESKTOP = (360, 760), (1280, 900)
 SLOW_MS = 45_000
+TABS = ("Ask", "Search", "Redact", "Compare", "Evaluate", "Shop", "Radiology", "Moderation")
+FEED = """id,title,price,availability,brand,color,hex,product_type
+L1,Velvet lipstick Carmine,14.90 EUR,in_stock,Acme,red,#c81e28,Beauty > Lipsticks
+L2,Satin lipstick Peony,24.90 EUR,in_stock,Belle,pink,#f08caa,Beauty > Lipsticks
+"""
+POLICY = """name = "house rules"
+[[category]]
+name = "drugs"
+definition = "Offers of drugs"
+action = "block"
+threshold = 0.85
+terms = ["heroin"]
+[category.signals]
+caption = 1.0
+words = 1.0
+"""
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
 
 
@@ -33,8 +49,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "media").mkdir()
     for number, colour in enumerate(("red", "green", "blue")):
         picture(folder / "media" / f"{colour}.png", colour, seed=number, size=160)
-    run = [sys.executable, "-m", "tutti", "index", str(folder / "media"), "--into", str(folder / "photos.db")]
-    subprocess.run(run, check=True, capture_output=True, env=ENVIRONMENT)
+    (folder / "feed.csv").write_text(FEED)
+    (folder / "policy.toml").write_text(POLICY)
+    case = {"id": "1", "question": "What is this?", "media": ["media/red.png"], "expected": "red"}
+    (folder / "suite.jsonl").write_text(json.dumps(case))
+    for words in (
+        ["index", str(folder / "media"), "--into", str(folder / "photos.db")],
+        ["shop", "update", str(folder / "feed.csv"), "--in", str(folder / "shop.db"), "--tenant", "local"],
+        ["evaluate", str(folder / "suite.jsonl"), "--model", "tutti-mini", "--out", str(folder / "report")],
+    ):
+        subprocess.run([sys.executable, "-m", "tutti", *words], check=True, capture_output=True, env=ENVIRONMENT)
     return folder
 
 
@@ -42,6 +66,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(place: Path) -> Iterator[str]:
     words = [sys.executable, "-m", "tutti", "demo", "--port", "0", "--json"]
     words += ["--index", str(place / "photos.db"), "--feedback", str(place / "verdicts.jsonl")]
+    words += ["--report", str(place / "report")]
+    where = {"shop": "shop.db", "radiology": "cases", "moderation": "policy.toml"}
+    words += [word for name, file in where.items() for word in ("--app", f"{name}={place / file}")]
     words += ["--model", "tutti-mini", "--model", "whisper-base"]
     demo = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=ENVIRONMENT)
     assert demo.stdout is not None
@@ -83,7 +110,13 @@ def opened(browser: Any, address: str, size: tuple[int, int], scheme: str = "lig
 
 
 def tab(page: Any, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
+    """Open a tab; those for which a phone is too narrow stand in a menu."""
+    shown = page.get_by_role("tab", name=name)
+    if shown.count() and shown.first.is_visible():
+        shown.first.click()
+        return
+    page.locator(".overflow-menu > button").click()
+    page.locator(".overflow-dropdown button", has_text=name).click()
 
 
 def shot(page: Any, name: str) -> None:
@@ -156,8 +189,34 @@ def test_redact_shows_before_and_after(browser: Any, address: str, place: Path) 
 @pytest.mark.parametrize(("scheme", "size"), [("light", PHONE), ("dark", PHONE), ("light", DESKTOP), ("dark", DESKTOP)])
 def test_no_tab_is_wider_than_the_screen(browser: Any, address: str, scheme: str, size: tuple[int, int]) -> None:
     with opened(browser, address, size, scheme) as page:
-        for name in ("Ask", "Search", "Redact", "Compare"):
+        for name in TABS:
             tab(page, name)
             page.wait_for_timeout(300)
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0], name
             shot(page, f"{name.lower()}-{size[0]}-{scheme}")
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script of axe-core: the file that AXE names, else of npm, which fetches it."""
+    if named := os.environ.get("AXE"):
+        return Path(named).read_text()
+    folder = tmp_path_factory.mktemp("axe")
+    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "axe-core@4"], cwd=folder, check=True)
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("light", PHONE), ("dark", DESKTOP), ("light", DESKTOP), ("dark", PHONE)])
+def test_axe_finds_nothing_serious(browser: Any, address: str, axe: str, scheme: str, size: tuple[int, int]) -> None:
+    run = """async () => (await axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}))
+        .violations.filter(one => ["serious", "critical"].includes(one.impact))
+        .flatMap(one => one.nodes.map(node => `${one.id}: ${node.target} ${node.html.slice(0, 160)}`))"""
+    found: dict[str, list[str]] = {}
+    with opened(browser, address, size, scheme) as page:
+        page.evaluate(axe)
+        for name in TABS:
+            tab(page, name)
+            page.wait_for_timeout(500)
+            if wrong := page.evaluate(run):
+                found[name] = wrong
+    assert found == {}

@@ -9,7 +9,7 @@ from typing import Any
 from tutti.apps.page import tab_applications, tab_ask, tab_compare, tab_evaluate, tab_redact, tab_search
 from tutti.apps.page.options import MOUNTED_AT, PageOptions, Reserve
 from tutti.apps.page.rooms import Rooms, make_rooms
-from tutti.apps.page.theme import CSS, theme
+from tutti.apps.page.theme import CSS, SCRIPT, theme
 from tutti.model import Model
 
 
@@ -42,7 +42,8 @@ def make(options: PageOptions, opens: Callable[[str], Model], folder: Path, rese
         mcp_server=False,
         pwa=False,
         theme=theme(),
-        head=f"<style>{CSS}</style>",  # as `css`, Gradio would bind each rule to what lies below its own
+        # As `css`, Gradio would bind each rule to what lies below its own element.
+        head=f"<style>{CSS}</style><script>{SCRIPT}</script>",
     )
     return holder.routes[-1].app, holder.router.lifespan_context(holder)
 

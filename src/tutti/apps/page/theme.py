@@ -19,6 +19,18 @@ CSS = """
 }
 """
 
+SCRIPT = """
+new MutationObserver(() => {
+  document.querySelectorAll('button[aria-label="Click to upload or drop files"]').forEach(
+    (one) => one.removeAttribute("aria-label"));
+  document.querySelectorAll(".overflow-menu > button:not([aria-label])").forEach(
+    (one) => one.setAttribute("aria-label", "More tabs"));
+  document.querySelectorAll("div.empty[aria-label]:not([role])").forEach((one) => one.setAttribute("role", "img"));
+}).observe(document, {childList: true, subtree: true});
+"""
+"""Names that Gradio's parts lack for those who do not see them: buttons for files are called what is written on them
+(WCAG 2.2, 2.5.3), the menu of the tabs that a phone has no room for has a name, and what is empty a role (4.1.2)."""
+
 
 def theme() -> Any:
     """The theme of Gradio, with no font from elsewhere."""
