@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.errors import InputError
+from tutti.processing.closed_schemas import closed
 from tutti.processing.tokenizer import Tokenizer
 
 _FOLLOWED = frozenset(",:;")
@@ -120,13 +121,13 @@ class _WordPieces:
 
 
 def _grammar(schema: dict[str, Any] | bool) -> str:
-    """The grammar of a schema.
+    """The grammar of a schema, whose objects have no properties but those it lists unless it says so.
 
     With `no_forcing`, text that leaves no choice is still drawn token by token: a vocabulary of word pieces has no one
     way to spell it.
     """
     options = {"whitespace_pattern": "[ ]?"}
-    values = {**schema, "x-guidance": options} if isinstance(schema, dict) else schema
+    values = {**closed(schema), "x-guidance": options} if isinstance(schema, dict) else schema
     return f"start: %json {json.dumps(values)}"
 
 

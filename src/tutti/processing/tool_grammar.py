@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tutti.content import Tool
 from tutti.errors import InputError
+from tutti.processing.closed_schemas import closed
 from tutti.processing.constraints import LARGEST_SCHEMA, JsonVocabulary
 from tutti.processing.tokenizer import Detokenizer
 from tutti.processing.tool_forms import CallForm, head_of
@@ -169,7 +170,7 @@ def _parameters(tool: Tool) -> dict[str, Any]:
     Raises:
         InputError: It is too large.
     """
-    schema = {"type": "object", **(tool.parameters or {"properties": {}})}
+    schema = closed({"type": "object", **(tool.parameters or {"properties": {}})})
     if "properties" in schema:
         schema.setdefault("additionalProperties", False)
     if (size := len(json.dumps(schema))) > LARGEST_SCHEMA:
@@ -181,7 +182,7 @@ def _parameters(tool: Tool) -> dict[str, Any]:
 
 def _values(schema: str) -> Any:
     try:
-        return json.loads(schema)
+        return closed(json.loads(schema))
     except (ValueError, RecursionError) as error:
         raise InputError(f"The JSON schema is not one: {error}.") from None
 
