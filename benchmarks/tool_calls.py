@@ -197,7 +197,12 @@ class Asked:
             for line in (json_object(line) for _, line in read_lines(self._path)):
                 calls = tuple(ToolCall(**call) for call in line["calls"])
                 self._kept[line["key"]] = Answer(
-                    line["text"], model.name, line["finish_reason"], Usage(), line["seconds"], tool_calls=calls
+                    text=line["text"],
+                    model=model.name,
+                    finish_reason=line["finish_reason"],
+                    usage=Usage(),
+                    seconds=line["seconds"],
+                    tool_calls=calls,
                 )
 
     def ask(self, question: str, tools: Sequence[Tool], choice: str) -> Answer:
