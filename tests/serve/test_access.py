@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.serve.fake_models import Parrot, served
+from tests.serve.fake_models import Parrot, Stenographer, served
 from tests.serve.test_gate import KEY, KEYS, asked, chat
 from tutti.cli.main import main
 from tutti.errors import InputError
@@ -98,3 +98,10 @@ def test_a_model_tells_what_it_takes() -> None:
     assert model["max_model_len"] > 500
     assert {"text", "image", "audio", "video"} <= {*model["modalities"]["input"]}
     assert model["capabilities"] == ["chat", "embeddings", "transcription"]
+
+
+def test_what_only_writes_down_takes_sound() -> None:
+    with served(Stenographer()) as server:
+        (model,) = json.loads(asked(server, "GET", "/v1/models")[2])["data"]
+    assert model["modalities"] == {"input": ["audio"], "output": ["text"]}
+    assert model["capabilities"] == ["transcription"]

@@ -167,6 +167,24 @@ def test_inputs_that_are_no_texts_are_told_why(standing: Server, value: Any, mes
     assert told["error"]["message"].startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        (CHAT, {"messages": []}, "messages holds 0; expected at least 1."),
+        ("/v1/responses", {"input": []}, "input holds 0; expected at least 1."),
+        ("/v1/completions", {"prompt": []}, "prompt holds 0; expected at least 1."),
+        ("/v1/messages", {"max_tokens": 9, "messages": []}, "messages holds 0; expected at least 1."),
+        (CHAT, chat(tools=[{"type": "function", "function": {"name": "a"}}] * 129),
+         "tools holds 129; expected at most 128."),
+    ],
+)  # fmt: skip
+def test_lists_that_are_empty_or_too_long_are_told_their_length(
+    standing: Server, path: str, body: Any, message: str
+) -> None:
+    status, told = post(standing, path, body)
+    assert (status, told["error"]["message"]) == (400, message)
+
+
 def test_2048_texts_are_embedded(standing: Server) -> None:
     status, told = post(standing, EMBED, {"input": ["a"] * 2048, "encoding_format": "base64"})
     assert (status, len(told["data"])) == (200, 2048)

@@ -82,6 +82,7 @@ def described(service: Service, name: str) -> listing.ModelBody:
     able = [word for word, kind in _CAPABILITIES if isinstance(model, kind)]
     takes = ["text"] if {"chat", "embeddings"} & {*able} else []
     takes += [one for one in (model.modalities if isinstance(model, Seeing) else ()) if one not in takes]
+    takes += ["audio"] if "transcription" in able and "audio" not in takes else []
     gives = {"chat": "text", "embeddings": "embedding", "transcription": "text"}
     return listing.ModelBody(
         id=name,

@@ -14,18 +14,26 @@ from tutti.serve.schemas.parts import PART_TYPES
 _OWN = ("not_kept", "no_input", "too_many", "token_ids")
 """Errors that the schemas raise themselves; their text continues the path."""
 _SHOULD = "Input should be "
-_LISTED = "GET /openapi.json lists the fields"
+_PLAIN = {
+    "extra_forbidden": "is not a field that this server knows; GET /openapi.json lists the fields",
+    "missing": "is missing; expected as in GET /openapi.json",
+}
 
 
 def respond_to_validation(error: RequestValidationError, path: str) -> JSONResponse:
     """The error over HTTP, in the dialect of a route."""
     errors = error.errors()
-    # A union fails in each of its ways; the way that got furthest is the one that was meant.
-    first = max(errors, key=lambda one: (str(one.get("type")).startswith("union_tag"), len(one.get("loc", ()))))
+    first = max(errors, key=_progress)
     place = _place(first, error.body)
     others = [one for one in errors if _place(one, error.body) == place]
     kind = ErrorStatus(400, "invalid_request_error", first.get("type"))
     return respond(kind, _sentence(first, place, others), path, place or None)
+
+
+def _progress(error: Mapping[str, Any]) -> tuple[bool, int, bool]:
+    """How far the checks came: a union fails in each of its ways, and the way that got furthest is what was meant."""
+    what = str(error.get("type"))
+    return what.startswith("union_tag"), len(error.get("loc", ())), not what.endswith("_type")
 
 
 def _place(first: Mapping[str, Any], body: Any) -> str:
@@ -57,15 +65,20 @@ def _sentence(first: Mapping[str, Any], place: str, others: Sequence[Mapping[str
         return "The body is no JSON object; expected one, with the header content-type: application/json."
     if what in ("union_tag_invalid", "union_tag_not_found"):
         return _untagged(where, context)
-    if what == "extra_forbidden":
-        return f"{where} is not a field that this server knows; {_LISTED}."
-    if what == "missing":
-        return f"{where} is missing; expected as in GET /openapi.json."
+    if what in _PLAIN:
+        return f"{where} {_PLAIN[what]}."
+    if what in ("too_short", "too_long") and isinstance(first.get("input"), list):
+        return f"{where} holds {len(first['input']):,}; expected {_bound(context)}."
     if what in _OWN:
         return f"{where} {message}."
     if message.startswith(_SHOULD):
         return f"{where}: expected {_expected(others)}{_found(first.get('input'))}."
     return f"{where}: {message[:1].lower() if message[1:2].islower() else message[:1]}{message[1:]}."
+
+
+def _bound(context: Mapping[str, Any]) -> str:
+    """How many there may be in a list."""
+    return f"at least {context['min_length']}" if "min_length" in context else f"at most {context['max_length']:,}"
 
 
 def _untagged(where: str, context: Mapping[str, Any]) -> str:
