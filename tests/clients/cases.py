@@ -21,6 +21,8 @@ class Client(NamedTuple):
     """Python, or JavaScript, that calls `feature(name, function)`; the function returns something true where it works."""
     node: bool = False
     """Whether it is a package of npm."""
+    module: str = ""
+    """A module that is run in the place of a program, without a network; it prints the same lines."""
 
 
 HEAD = """

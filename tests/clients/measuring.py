@@ -71,15 +71,20 @@ feature("completions", completions)
         """
 import pathlib, subprocess
 pathlib.Path("prompts.jsonl").write_text("".join(json.dumps({"prompt": f"What is number {n}?"}) + "\\n" for n in range(8)))
-def run(*words):
-    command = [os.path.join(os.path.dirname(sys.executable), "guidellm"), "benchmark", "run", "--target", URL, "--model", MODEL, "--data", "prompts.jsonl", "--profile", "synchronous", "--max-requests", "4", "--disable-console", *words]
+def run(path):
+    backend = f"kind=openai_http,target={URL},model={MODEL},request_format={path}"
+    words = ["--data", "kind=json_file,path=prompts.jsonl", "--profile", "kind=synchronous", "--constraint", "kind=max_requests,count=4", "--output", "kind=json,path=found.json", "--disable-console"]
+    command = [os.path.join(os.path.dirname(sys.executable), "guidellm"), "run", "--backend", backend, *words]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     if done.returncode:
         raise RuntimeError((done.stderr or done.stdout)[-250:])
-    told = json.loads(pathlib.Path("benchmarks.json").read_text())["benchmarks"][0]
-    return told["metrics"]["request_totals"]["successful"] >= 4
-feature("chat stream", lambda: run("--request-format", "chat_completions"))
-feature("completions stream", lambda: run("--request-format", "text_completions"))
+    found = pathlib.Path("found.json")
+    told = json.loads(found.read_text())["benchmarks"][0]["metrics"]["request_totals"]
+    found.unlink()
+    return told["successful"] >= 4 and not told["errored"]
+feature("chat stream", lambda: run("/v1/chat/completions"))
+feature("completions stream", lambda: run("/v1/completions"))
+feature("responses stream", lambda: run("/v1/responses"))
 """,
     ),
 )

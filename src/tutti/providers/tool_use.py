@@ -51,7 +51,8 @@ def refuse_tools(name: str, conversation: Conversation, options: SamplingOptions
     """
     if needs_tools(conversation, options):
         raise UnsupportedTask(
-            f"{name} cannot use tools; leave them out, or ask a model whose chat template takes them, such as Qwen2.5."
+            f"{name} cannot use tools; leave them out (tutti serve --ignore-tools does), or ask a model whose chat "
+            "template takes them, such as Qwen2.5."
         )
 
 
