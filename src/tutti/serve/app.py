@@ -43,6 +43,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         500: "A bug of ours",
         502: "The model's provider failed",
         503: "Too many requests in progress; see Retry-After",
+        "default": "Any other error",  # also keeps the framework from describing its 422, which is never sent
     }.items()
 }
 

@@ -64,6 +64,7 @@ const SMALL = {
   "/v1/messages": { max_tokens: 60, messages: [{ role: "user", content: "What is a dog?" }] },
   "/v1/messages/count_tokens": { messages: [{ role: "user", content: "What is a dog?" }] },
   "/v1/embeddings": { input: ["a dog", "a cat"] },
+  "/v1/feedback": { answer_id: "ID", verdict: "good" },
 };
 let served = "MODEL";
 
@@ -72,8 +73,13 @@ function put(turns, part) {
   last.content = [...(typeof last.content === "string" ? [] : last.content.filter((one) => /text/.test(one.type))), part];
 }
 
+// The places of a path, filled.
+function filled(path) {
+  return path.replace("{name}", served).replace(/\{\w+\}/g, "ID");
+}
+
 function curl(path, method) {
-  const address = `${location.origin}${path}`;
+  const address = `${location.origin}${filled(path)}`;
   if (FORMS.includes(path)) return `curl -s ${address} -H 'authorization: Bearer KEY' \\\n  -F file=@speech.wav`;
   if (!SMALL[path]) return `curl -s ${method === "get" ? "" : `-X ${method.toUpperCase()} `}${address} -H 'authorization: Bearer KEY'`;
   return `curl -s ${address} -H 'content-type: application/json' -H 'authorization: Bearer KEY' \\\n  -d '${JSON.stringify(SMALL[path])}'`;
@@ -81,7 +87,8 @@ function curl(path, method) {
 
 function samples(path, method) {
   const known = PYTHON[`${method.toUpperCase()} ${path}`] || PYTHON[path];
-  const python = known || `import httpx\n\nkey = {"authorization": "Bearer KEY"}\nprint(httpx.${method}("${location.origin}${path}", headers=key).text)`;
+  const json = SMALL[path] ? `, json=${JSON.stringify(SMALL[path])}` : "";
+  const python = known || `import httpx\n\nkey = {"authorization": "Bearer KEY"}\nprint(httpx.${method}("${location.origin}${filled(path)}", headers=key${json}).text)`;
   return [make("h3", { textContent: "curl" }), make("pre", { textContent: curl(path, method) }),
     make("h3", { textContent: "Python" }), make("pre", { textContent: python.replaceAll("MODEL", served) })];
 }
@@ -118,22 +125,27 @@ function named(schema, found = new Set()) {
   return found;
 }
 
-function table(name, schema, all) {
-  const rows = Object.entries(schema.properties || {}).map(([field, value]) => make("tr", {},
+function rows(schema, all) {
+  const lines = Object.entries(schema.properties || {}).map(([field, value]) => make("tr", {},
     make("td", {}, make("code", { textContent: field }), (schema.required || []).includes(field) ? " *" : ""),
     make("td", {}, make("span", { className: "kind", textContent: kind(value, all) }),
       make("span", { className: "note", textContent: value.description || "" }))));
-  if (!rows.length) return [];
-  return [make("h3", { textContent: name }), make("p", { textContent: schema.description || "" }), make("table", {}, ...rows)];
+  return lines.length ? [make("table", {}, ...lines)] : [];
 }
 
+// The fields of a body, and behind them, closed, what its fields are made of.
 function tables(schema, all) {
-  const queue = [...named({ schema })], done = new Set(), out = [];
+  const first = schema.$ref ? schema.$ref.split("/").pop() : null, body = resolved(schema, all);
+  const done = new Set([first]), queue = [...named(body.properties)];
+  const out = [make("p", { textContent: body.description || "" }), ...rows(body, all)];
   while (queue.length) {
     const name = queue.shift();
     if (done.has(name) || !all[name]) continue;
     done.add(name);
-    out.push(...table(name, all[name], all));
+    const fields = rows(all[name], all);
+    const says = ` ${all[name].description || ""}`;
+    if (fields.length) out.push(make("details", { className: "fields" },
+      make("summary", {}, make("code", { textContent: name }), says), ...fields));
     queue.push(...named(all[name].properties));
   }
   return out;

@@ -37,11 +37,13 @@ class ChatMessage(RequestBody):
     content: LongText | Annotated[list[ContentPart], Field(max_length=256)] | None = None
     """Words, or parts; an assistant's turn that only calls tools has none."""
     name: str | None = Field(default=None, max_length=64)
+    """Of who speaks, for the caller's own bookkeeping."""
     tool_calls: Annotated[list[CallBody], Field(max_length=128)] | None = None
     """Of an assistant's turn: what it asked for."""
     tool_call_id: str | None = Field(default=None, max_length=256)
     """Of a tool's turn: which call it answers."""
     refusal: LongText | None = None
+    """Words with which an assistant refused, in the place of content."""
     id: Bookkeeping = None
     reasoning: Bookkeeping = None
     reasoning_content: Bookkeeping = None
@@ -56,23 +58,31 @@ class JsonSchema(RequestBody):
     """A schema that an answer is made to keep to."""
 
     name: str = Field(default="answer", max_length=64)
+    """A name for it."""
     description: str | None = None
+    """What it is for; not read by the model."""
     schema_: dict[str, Any] | None = Field(default=None, alias="schema")
+    """The schema: an object."""
     strict: bool | None = None
+    """Accepted: answers are made to fit the schema in any case."""
 
 
 class PlainFormat(RequestBody):
     """An answer in words, or as a JSON object: any, or (as with llama.cpp and Together) one that keeps to a schema."""
 
     type: Literal["text", "json_object"]
+    """`text`, or `json_object` for any JSON object."""
     schema_: dict[str, Any] | None = Field(default=None, alias="schema")
+    """With `json_object`, a schema that the object fits."""
 
 
 class SchemaFormat(RequestBody):
     """An answer that keeps to a schema."""
 
     type: Literal["json_schema"]
+    """Says that the answer fits a JSON schema."""
     json_schema: JsonSchema
+    """The schema."""
 
 
 class ChatRequest(DrawnRequest):
@@ -93,6 +103,7 @@ class ChatRequest(DrawnRequest):
     tools: Annotated[list[ToolBody], Field(max_length=128)] | None = None
     """What the model may ask to be run; refused by models that cannot, unless the server drops them."""
     tool_choice: ToolChoiceBody | None = None
+    """`auto` lets the model choose, `required` asks for a call or more, `none` for none; or one by its name."""
     parallel_tool_calls: bool | None = None
     """Whether an answer may hold more than one call."""
     # What clients send by habit: neutral values only, or what concerns bookkeeping and not the answer.
@@ -109,8 +120,11 @@ class ChatRequest(DrawnRequest):
     store: Off = None
     metadata: Bookkeeping = None
     service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    """For other servers; there is one tier here."""
     safety_identifier: str | None = Field(default=None, max_length=256)
+    """For the caller's own bookkeeping; it changes no answer."""
     prompt_cache_key: str | None = Field(default=None, max_length=256)
+    """For other servers; what was computed is found again here without a key."""
     prompt_cache_options: Bookkeeping = None
     prompt_cache_retention: Bookkeeping = None
     echo: Off = None

@@ -19,7 +19,9 @@ class EmbeddingsMessage(RequestBody):
     """An input of several parts: each part becomes a vector of its own."""
 
     role: Literal["user"] = "user"
+    """`user`."""
     content: LongText | Annotated[list[ContentPart], Field(min_length=1, max_length=MOST_INPUTS)]
+    """Words, or parts that are placed in the space one by one."""
 
 
 class EmbeddingsRequest(NamedRequest):

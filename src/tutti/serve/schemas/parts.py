@@ -24,7 +24,9 @@ class TextPart(PartBody):
     """Words."""
 
     type: Literal["text"]
+    """Says that it is words."""
     text: LongText
+    """The words."""
     annotations: EmptyList = None
     logprobs: EmptyList = None
 
@@ -33,7 +35,9 @@ class RefusalPart(PartBody):
     """Words with which an assistant declined, in a turn of before."""
 
     type: Literal["refusal"]
+    """Says that an assistant refused."""
     refusal: LongText
+    """The words of the refusal."""
 
 
 class MediaUrl(RequestBody):
@@ -49,7 +53,9 @@ class ImageUrlPart(PartBody):
     """A picture by address."""
 
     type: Literal["image_url"]
+    """Says that it is a picture."""
     image_url: MediaUrl
+    """The picture's address."""
     uuid: Bookkeeping = None
 
 
@@ -57,7 +63,9 @@ class AudioUrlPart(PartBody):
     """A recording by address."""
 
     type: Literal["audio_url"]
+    """Says that it is a recording."""
     audio_url: MediaUrl
+    """The recording's address."""
     uuid: Bookkeeping = None
 
 
@@ -65,7 +73,9 @@ class VideoUrlPart(PartBody):
     """A video by address."""
 
     type: Literal["video_url"]
+    """Says that it is a video."""
     video_url: MediaUrl
+    """The video's address."""
     uuid: Bookkeeping = None
 
 
@@ -82,14 +92,18 @@ class InputAudioPart(PartBody):
     """A recording as base64."""
 
     type: Literal["input_audio"]
+    """Says that it is a recording."""
     input_audio: InlineMedium
+    """The recording."""
 
 
 class InputVideoPart(PartBody):
     """A video as base64."""
 
     type: Literal["input_video"]
+    """Says that it is a video."""
     input_video: InlineMedium
+    """The video."""
 
 
 class InlineFile(RequestBody):
@@ -106,7 +120,9 @@ class FilePart(PartBody):
     """A medium of any kind, which is detected from its content."""
 
     type: Literal["file"]
+    """Says that it is a file of any kind that is read here."""
     file: InlineFile
+    """The file."""
 
 
 ContentPart: TypeAlias = Annotated[

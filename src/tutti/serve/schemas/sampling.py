@@ -43,6 +43,7 @@ class DrawnRequest(NamedRequest):
     stream: bool | None = None
     """Send the answer in pieces, as server-sent events."""
     stream_options: StreamOptions | None = None
+    """What a stream has beside the answer."""
     temperature: float | None = Field(default=None, ge=0, le=2)
     """0, and left out, is the likeliest answer; above, answers vary."""
     top_p: float | None = Field(default=None, gt=0, le=1)

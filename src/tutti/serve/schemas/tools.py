@@ -26,7 +26,9 @@ class ToolBody(RequestBody):
     """A tool; functions are the only kind."""
 
     type: Literal["function"]
+    """Functions are the only kind."""
     function: FunctionBody
+    """The function."""
     cache_control: Bookkeeping = None
 
 
@@ -34,13 +36,16 @@ class ChosenFunction(RequestBody):
     """By name."""
 
     name: str = Field(max_length=64)
+    """The function's."""
 
 
 class ChosenTool(RequestBody):
     """One tool that has to be called."""
 
     type: Literal["function"]
+    """Functions are the only kind."""
     function: ChosenFunction
+    """Which one."""
 
 
 ToolChoiceBody: TypeAlias = Literal["none", "auto", "required"] | ChosenTool
@@ -50,6 +55,7 @@ class CalledFunction(RequestBody):
     """What was called, with which arguments."""
 
     name: str = Field(max_length=64)
+    """The function's."""
     arguments: LongText = "{}"
     """JSON, an object."""
 
@@ -58,9 +64,13 @@ class CallBody(RequestBody):
     """A call that an assistant asked for, in a turn of before."""
 
     id: str = Field(max_length=256)
+    """The call's own, which a tool's turn names."""
     type: Literal["function"] = "function"
+    """Functions are the only kind."""
     function: CalledFunction
+    """What was called."""
     index: int | None = None
+    """Its place among the calls; not read."""
     cache_control: Bookkeeping = None
 
 
