@@ -27,6 +27,7 @@ with atheris.instrument_imports(include=["tutti.content", "tutti.media", "tutti.
     from tutti.media import InProcess, Limits
     from tutti.serve.admission import Cost, ServerLimits
     from tutti.serve.app import create_app
+    from tutti.serve.feedback import FeedbackDesk
     from tutti.serve.keys import Keys
     from tutti.serve.media_parts import MediaOpener
     from tutti.serve.schemas.base import RequestBody
@@ -43,6 +44,8 @@ ROUTES = (
     (b"/v1/messages/count_tokens", _JSON),
     (b"/v1/responses", _JSON),
     (b"/v1/completions", _JSON),
+    (b"/v1/audio/translations", b"multipart/form-data; boundary=x"),
+    (b"/v1/feedback", _JSON),
 )
 """The first byte of an input says which; the rest is the body."""
 _GOOD = json.dumps({"messages": [{"role": "user", "content": "fine"}]}).encode()
@@ -91,7 +94,8 @@ def seeds() -> list[bytes]:
     ]
     bodies += [(6, {"prompt": ["a", "b"], "logprobs": 1, "n": 2}), (6, {"prompt": "a", "stream": True, "echo": True})]
     form = b'--x\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nRIFF\r\n--x--\r\n'
-    return [bytes([route]) + json.dumps(body).encode() for route, body in bodies] + [b"\2" + form]
+    bodies += [(8, {"answer_id": "x", "verdict": "corrected", "text": "a", "keep_days": 2}), (8, {"verdict": "good"})]
+    return [bytes([route]) + json.dumps(body).encode() for route, body in bodies] + [b"\2" + form, b"\7" + form]
 
 
 def words() -> list[str]:
@@ -104,14 +108,19 @@ def words() -> list[str]:
 
 
 class Target:
-    """The application, asked in this process."""
+    """The application, asked in this process.
 
-    def __init__(self) -> None:
+    Args:
+        folder: Where it keeps feedback.
+    """
+
+    def __init__(self, folder: Path) -> None:
         limits = ServerLimits(
             max_body_bytes=1 << 20, request=Cost(bytes=1 << 20, pixels=10**6, seconds=30, tokens=4000)
         )
         self.parrot = Parrot(limits=Limits(max_pixels=10**6, max_seconds=30, max_bytes=1 << 22))
         service = Service(self.parrot, "parrot", limits, MediaOpener(InProcess(self.parrot.limits)))
+        service.feedback = FeedbackDesk(folder)
         self.app, self.loop = create_app(service, Keys({})), asyncio.new_event_loop()
 
     def __call__(self, data: bytes) -> None:
@@ -201,7 +210,7 @@ def _damaged(text: str, chance: random.Random) -> str:
 
 def main() -> None:
     """Fuzz until libFuzzer's options say to stop."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory() as kept_feedback:
         folder = Path(name)
         for place, seed in enumerate(seeds()):
             (folder / f"{place}").write_bytes(seed)
@@ -211,7 +220,7 @@ def main() -> None:
         given = [word for word in sys.argv[1:] if word.startswith("-")]
         kept = [word for word in sys.argv[1:] if not word.startswith("-")]
         usual = ["-max_len=131072", "-timeout=600", f"-dict={known}", "-len_control=0"]
-        atheris.Setup([sys.argv[0], *usual, *given, *kept, name], Target(), custom_mutator=mutated)
+        atheris.Setup([sys.argv[0], *usual, *given, *kept, name], Target(Path(kept_feedback)), custom_mutator=mutated)
         atheris.Fuzz()
 
 

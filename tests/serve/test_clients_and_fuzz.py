@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 import tutti
 from tests.serve.conftest import EXAMPLES
 from tests.serve.fake_models import Parrot, served
-from tests.serve.load import Load, new_picture
+from tests.serve.load import GOOD, Load, new_picture
 from tests.serve.test_gate import asked, chat
 from tutti.cli.main import main
 from tutti.media import InProcess, Limits
@@ -149,6 +150,17 @@ if sys.platform == "linux":  # there is no libFuzzer for Python elsewhere
         done = subprocess.run(words, cwd=EXAMPLES.parents[1], capture_output=True, text=True, errors="replace")
         return done.returncode, done.stderr + done.stdout
 
+    def test_every_route_with_a_body_is_fuzzed() -> None:
+        words = [
+            sys.executable,
+            "-c",
+            "from tests.serve import fuzz; print(*[path.decode() for path, _ in fuzz.ROUTES])",
+        ]
+        done = subprocess.run(words, cwd=EXAMPLES.parents[1], capture_output=True, text=True, check=True)
+        app = create_app(Service(Parrot(), "parrot", ServerLimits(), MediaOpener(InProcess(Limits()))), Keys({}))
+        posted = {path for path, methods in app.openapi()["paths"].items() if "post" in methods}
+        assert {*done.stdout.split()} == posted
+
     def test_no_body_that_coverage_leads_to_is_a_500(tmp_path: Path) -> None:
         status, told = fuzzed(tmp_path, "pass", "-runs=250")
         assert status == 0, told[-4000:]
@@ -168,29 +180,40 @@ if sys.platform == "linux":  # there is no libFuzzer for Python elsewhere
         print(re.findall(".*DONE.*", told))
 
 
-def test_the_openapi_document_is_kept_to() -> None:
-    """schemathesis makes requests of the document, good and bad, and holds the answers to it."""
+@pytest.mark.parametrize("examples", [4, pytest.param(100, marks=pytest.mark.slow)])
+def test_the_openapi_document_is_kept_to(examples: int) -> None:
+    """schemathesis makes requests of the whole document, good and bad, and holds the answers to it."""
     service = Service(Parrot(), "parrot", ServerLimits(), MediaOpener(InProcess(Limits())))
-    schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(service, Keys({})))
-    tried = []
+    app = create_app(service, Keys({}))
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+    tried: Counter[int] = Counter()
+    walked = set()
 
     for result in schema.get_all_operations():
         operation = result.ok()
+        walked.add((operation.method, operation.path))
 
         @given(case=operation.as_strategy())
         @settings(
-            max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+            max_examples=examples,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+            database=None,
         )
         def one(case: Any) -> None:
             response = case.call(headers={"host": "localhost"})
-            tried.append(response.status_code)
+            tried[response.status_code] += 1
             assert response.status_code < 500, (case.body, response.text)
             case.validate_response(response, checks=[schemathesis.checks.not_a_server_error])
 
         one()
     service.close()
-    assert 200 in tried
-    assert {400, 404} & {*tried}
+    print(len(walked), "operations,", tried.total(), "requests:", dict(tried))
+    assert walked == {(method, path) for path, methods in app.openapi()["paths"].items() for method in methods}
+    assert tried.total() >= examples * len(walked) / 2  # an operation without a body has few different requests
+    assert tried[200]
+    assert tried[400] + tried[404]
 
 
 def test_many_at_once_with_disconnects_and_bad_ones() -> None:
@@ -200,6 +223,20 @@ def test_many_at_once_with_disconnects_and_bad_ones() -> None:
         load.check()
         wait_until_idle(server)
         assert asked(server, "POST", "/v1/chat/completions", chat("fine"))[0] == 200
+
+
+@pytest.mark.slow
+def test_2000_requests_in_all_dialects_from_32_clients_and_none_is_lost() -> None:
+    """The package's own model; the figures are printed (`-s`)."""
+    limits = ServerLimits(max_waiting=200)
+    with served(tutti.load().provider, limits=limits, opener=MediaOpener(InProcess(Limits()))) as server:
+        load = Load(server.url, EXAMPLES, clients=32)
+        load.run(2000)
+        print(json.dumps(load.report()))
+        load.check()
+        assert load.outcomes.total() == 2000
+        assert {kind for kind, status in load.outcomes if status == 200} == GOOD  # each kind was answered
+        wait_until_idle(server)
 
 
 def wait_until_idle(server: Server) -> None:
