@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from tutti.serve.schemas.parts import PART_TYPES
 
 _OWN = ("not_kept", "no_input", "too_many", "token_ids")
 """Errors that the schemas raise themselves; their text continues the path."""
+_NUMBER = re.compile(r"-?\d{1,12}(\.\d{1,12})?")
 _SHOULD = "Input should be "
 _PLAIN = {
     "extra_forbidden": "is not a field that this server knows; GET /openapi.json lists the fields",
@@ -98,5 +100,7 @@ def _found(value: Any) -> str:
     """What is there, where that is short enough to say."""
     if isinstance(value, (bool, int, float)) or value is None:
         return f", found {'null' if value is None else str(value).lower()[:40]}"
+    if isinstance(value, str) and _NUMBER.fullmatch(value):  # forms have texts only
+        return f", found {value}"
     kinds = {str: "a text", list: "a list", dict: "an object"}
     return next((f", found {name}" for kind, name in kinds.items() if isinstance(value, kind)), "")
