@@ -158,7 +158,8 @@ def _cell(text: str) -> str:
 HEADING = """# Clients
 
 Programs that nobody here wrote, unmodified, each installed by itself and run against `tutti serve` with `tutti-mini`;
-"tools" against a tiny random model of family `qwen2` whose template takes tools. Written by
+"tools" against a tiny random model of family `qwen2` whose template takes tools. Open WebUI is used in a browser, with
+its default settings and no network; there, "tools" are its own, called by a stand-in for a model. Written by
 `python -m tests.clients.run`, which installs from the package indexes; what is not listed was not run.
 
 """
