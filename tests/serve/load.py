@@ -51,8 +51,16 @@ class Memory(NamedTuple):
 class Load:
     """Clients of one server."""
 
-    def __init__(self, url: str, media: Path, clients: int, pid: int | None = None, keys: Sequence[str] = ()) -> None:
-        self.host, self._keys = url.removeprefix("http://"), keys
+    def __init__(
+        self,
+        url: str,
+        media: Path,
+        clients: int,
+        pid: int | None = None,
+        keys: Sequence[str] = (),
+        patience_s: float = 300.0,
+    ) -> None:
+        self.host, self._keys, self._patience_s = url.removeprefix("http://"), keys, patience_s
         self.clients, self.pid = clients, pid or os.getpid()
         self.outcomes: Counter[tuple[str, int]] = Counter()
         self.lost: list[str] = []
@@ -117,7 +125,7 @@ class Load:
     def memory(self) -> Memory:
         """What the server's process holds now."""
         resident = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        line = http.client.HTTPConnection(self.host, timeout=300)
+        line = http.client.HTTPConnection(self.host, timeout=self._patience_s)
         line.request("GET", "/metrics", headers=self._headers(0))
         told = re.search(r"^tutti_embedding_cache_bytes (\S+)", line.getresponse().read().decode(), re.MULTILINE)
         line.close()
@@ -190,7 +198,7 @@ class Load:
         return {"content-type": "application/json", **key}
 
     def _post(self, path: str, body: bytes, number: int) -> int:
-        line = http.client.HTTPConnection(self.host, timeout=300)
+        line = http.client.HTTPConnection(self.host, timeout=self._patience_s)
         try:
             line.request("POST", path, body, self._headers(number))
             answer = line.getresponse()
@@ -204,7 +212,7 @@ class Load:
 
     def _leave(self, body: bytes, number: int, early: bool) -> int:
         host, port = self.host.split(":")
-        with socket.create_connection((host, int(port)), timeout=300) as line:
+        with socket.create_connection((host, int(port)), timeout=self._patience_s) as line:
             headers = {"host": self.host, "content-length": len(body), **self._headers(number)}
             head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
             line.sendall(f"POST {_CHAT} HTTP/1.1\r\n{head}\r\n".encode())

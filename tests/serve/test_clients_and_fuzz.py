@@ -226,11 +226,13 @@ def test_many_at_once_with_disconnects_and_bad_ones() -> None:
 
 
 @pytest.mark.slow
-def test_2000_requests_in_all_dialects_from_32_clients_and_none_is_lost() -> None:
-    """The package's own model; the figures are printed (`-s`)."""
+@pytest.mark.parametrize("model", ["parrot", "tutti-mini"])
+def test_2000_requests_in_all_dialects_from_32_clients_and_none_is_lost(model: str) -> None:
+    """The figures are printed (`-s`). The package's own model hears and reads, half an hour of one core."""
     limits = ServerLimits(max_waiting=200)
-    with served(tutti.load().provider, limits=limits, opener=MediaOpener(InProcess(Limits()))) as server:
-        load = Load(server.url, EXAMPLES, clients=32)
+    provider = Parrot(seconds_a_word=0.001) if model == "parrot" else tutti.load().provider
+    with served(provider, limits=limits, opener=MediaOpener(InProcess(Limits()))) as server:
+        load = Load(server.url, EXAMPLES, clients=32, patience_s=3600)  # what is slow is not lost
         load.run(2000)
         print(json.dumps(load.report()))
         load.check()
