@@ -170,7 +170,7 @@ def _parameters(tool: Tool) -> dict[str, Any]:
     Raises:
         InputError: It is too large.
     """
-    schema = closed({"type": "object", **(tool.parameters or {"properties": {}})})
+    schema: dict[str, Any] = closed({"type": "object", **(tool.parameters or {"properties": {}})})
     if "properties" in schema:
         schema.setdefault("additionalProperties", False)
     if (size := len(json.dumps(schema))) > LARGEST_SCHEMA:
