@@ -75,12 +75,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _folder(source: Path, out: Path, redactor: Redactor, arguments: argparse.Namespace) -> int:
-    from tutti.trust.privacy.folders import copies_of, is_there
+    from tutti.trust.privacy.folders import copies_of, is_medium, is_there
 
-    done, failed, there = 0, 0, 0
+    done, failed, there, others = 0, 0, 0, 0
     for file, folder, name in copies_of(source, out, redactor.steps.names):
         if not arguments.dry_run and is_there(folder, name):
             there += 1
+            continue
+        if not is_medium(file):
+            others += 1
+            note(f"{file}: not copied, since it is none of the pictures, films and recordings that are read.")
             continue
         try:
             _say(redactor.redact(file, folder, name, dry_run=arguments.dry_run, progress=_progress()), file, arguments)
@@ -89,7 +93,7 @@ def _folder(source: Path, out: Path, redactor: Redactor, arguments: argparse.Nam
             failed += 1
             note(f"tutti: {error}")
     what = "looked at" if arguments.dry_run else "redacted"
-    note(f"{done} {what}, {failed} failed, {there} there already and left alone.")
+    note(f"{done} {what}, {failed} failed, {there} there already and left alone, {others} of other kinds not copied.")
     return 2 if failed else 0
 
 
@@ -153,7 +157,7 @@ def _say(done: Redacted, source: Path, arguments: argparse.Namespace) -> None:
     said = ", ".join(f"{count} x {what}" if count > 1 else what for what, count in _parts(counted)) or "nothing found"
     print(f"{source} -> {done.path or '(dry run)'}: {said}")
     for sentence in done.record.notes:
-        note(sentence)
+        note(f"{source}: {sentence}")
 
 
 def _parts(counted: dict[str, int]) -> Iterator[tuple[str, int]]:

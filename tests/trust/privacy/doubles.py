@@ -23,7 +23,7 @@ class RedFaces:
     def __init__(self, missed: Sequence[int] = ()) -> None:
         self.looks, self.missed = 0, set(missed)
 
-    def faces(self, pixels: NDArray[np.uint8]) -> list[FaceBox]:
+    def faces(self, pixels: NDArray[np.uint8], *, quick: bool = False) -> list[FaceBox]:
         self.looks += 1
         red = (pixels[..., 0] > 180) & (pixels[..., 1] < 80) & (pixels[..., 2] < 80)
         if self.looks - 1 in self.missed or red.sum() < 16:

@@ -15,6 +15,7 @@ from PIL import ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from tests.trust.privacy.doubles import FACE, Caption, RedFaces, Says, tools
+from tutti.cli.main import main
 from tutti.content import Audio, Image, Video
 from tutti.errors import InputError
 from tutti.media import Limits, decode_audio, decode_image, decode_video
@@ -117,10 +118,27 @@ def test_nothing_is_written_over_and_a_dry_run_writes_nothing(tmp_path: Path) ->
     assert {one.name for one in out.iterdir()} == {"a.png", "a.png.redaction.json"}
 
 
+def test_a_folder_with_other_files_is_no_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    holiday = tmp_path / "holiday"
+    holiday.mkdir()
+    pillow.fromarray(scene(face=False)).save(holiday / "a.png")
+    (holiday / "notes.txt").write_text("hello")
+    soundfile.write(holiday / "sea.wav", np.zeros(800), 8000)
+    command = ["redact", str(holiday), "--out", str(tmp_path / "safe"), "--no-faces", "--no-words"]
+    assert main(command) == 0
+    told = capsys.readouterr().err
+    assert "notes.txt: not copied" in told and f"{holiday / 'sea.wav'}: Speech was not looked into" in told
+    assert "2 redacted, 0 failed, 0 there already and left alone, 1 of other kinds not copied." in told
+    assert not list((tmp_path / "safe").glob("notes*"))
+    (holiday / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(40))
+    assert main(command) == 2  # what begins as a picture and cannot be read is one
+    assert "0 redacted, 1 failed, 2 there already" in capsys.readouterr().err
+
+
 class Stubborn(RedFaces):
     """Finds a face whatever is done."""
 
-    def faces(self, pixels: np.ndarray) -> list:  # type: ignore[override]
+    def faces(self, pixels: np.ndarray, *, quick: bool = False) -> list:  # type: ignore[override]
         red = np.zeros_like(pixels)
         red[5:25, 5:25] = FACE
         return super().faces(red)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image as pillow
@@ -55,6 +57,30 @@ def test_a_contradiction_names_what_is_there_and_where() -> None:
     assert (claim.supported, claim.contradicted_by) == (False, "Total $4.55")
     assert claim.found[0].box == RECEIPT.lines[1].box
     assert found.text[slice(*claim.span or ())] == "9.99"
+
+
+def test_a_number_is_shown_beside_what_the_sentence_calls_it() -> None:
+    reader = ScriptedReader(("Latte 4.55", 0.99), ("Total 4.55", 0.99), ("Change 0.00", 0.99))
+    for sentence, place in (("The total is 4.55.", 1), ("The latte costs 4.55.", 0), ("They paid 4.55 dollars.", 0)):
+        found = verified(sentence, written(0, 1, 2), reader=reader)
+        (claim,) = [one for one in found.evidence if one.kind == "number"]
+        assert claim.verdict == "supported" and claim.found[0].box == reader.lines[place].box, sentence
+    aside = ScriptedReader(("Total", 0.99), ("4.55", 0.99), ("4.55", 0.99))
+    aside.lines[2] = replace(aside.lines[2], box=(300.0, *aside.lines[0].box[1:2], 380.0, aside.lines[0].box[3]))
+    found = verified("The total is 4.55.", written(0, 1, 2), reader=aside)
+    (claim,) = [one for one in found.evidence if one.kind == "number"]
+    assert claim.evidence == "written: Total 4.55"
+    assert [one.box for one in claim.found] == [aside.lines[2].box, aside.lines[0].box]
+
+
+def test_a_number_that_is_half_alike_is_called_the_nearest() -> None:
+    reader = ScriptedReader(("Latte 4.55", 0.99), ("Change 0.00", 0.99), ("Number 12345678", 0.99))
+    for sentence, told in (
+        ("The tip was 3.10 EUR.", "what is written and nearest to it is: 0.00"),
+        ("They gave 12345679 EUR.", "what is written there is: 12345678"),
+    ):
+        (claim,) = [one for one in verified(sentence, written(0, 1, 2), reader=reader).evidence if one.kind == "number"]
+        assert claim.verdict == "contradicted" and claim.evidence == told
 
 
 def test_a_blurred_line_is_unreadable_whatever_is_claimed_of_it() -> None:

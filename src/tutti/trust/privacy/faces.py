@@ -43,8 +43,13 @@ class FaceDetector(Protocol):
         """What records call it, its version included."""
         ...
 
-    def faces(self, pixels: NDArray[np.uint8]) -> list[FaceBox]:
-        """The faces of a picture of shape (H, W, 3) uint8, red, green, blue."""
+    def faces(self, pixels: NDArray[np.uint8], *, quick: bool = False) -> list[FaceBox]:
+        """The faces of a picture of shape (H, W, 3) uint8, red, green, blue.
+
+        Args:
+            pixels: The picture.
+            quick: Leave out what takes most of the time; for frames of a film between those that are looked at whole.
+        """
         ...
 
 
@@ -89,7 +94,7 @@ _PASSES = (
     _Pass("profileface", True, 0, 1.15, _PROFILE),
 )
 _QUICK = (0, 4, 5)
-"""Those of them that films are looked at with."""
+"""Those of them that a quick look takes."""
 
 
 class HaarFaces:
@@ -98,32 +103,29 @@ class HaarFaces:
     Args:
         least_votes: Neighbouring windows, of all looks together, that make a face.
         least_face_px: Height of the smallest face that is looked for, in pixels.
-        quick: Take three looks in the place of six, for the frames of films.
 
     Raises:
         MissingExtra: OpenCV is not installed.
         InputError: Its version has no cascades.
     """
 
-    def __init__(self, least_votes: int = 3, least_face_px: int = LEAST_FACE_PX, quick: bool = False) -> None:
+    def __init__(self, least_votes: int = 3, least_face_px: int = LEAST_FACE_PX) -> None:
         self._cv = opencv()
-        self._passes = tuple(_PASSES[place] for place in _QUICK) if quick else _PASSES
         folder = Path(self._cv.data.haarcascades)
         self._cascades = {
-            one.cascade: self._cv.CascadeClassifier(str(folder / f"haarcascade_{one.cascade}.xml"))
-            for one in self._passes
+            one.cascade: self._cv.CascadeClassifier(str(folder / f"haarcascade_{one.cascade}.xml")) for one in _PASSES
         }
         self._least_votes, self._least = least_votes, least_face_px
-        self._quick = quick
         self._lock = threading.Lock()  # a cascade keeps state while it looks
 
     @property
     def name(self) -> str:
         """Of OpenCV and its cascades."""
-        return f"opencv {self._cv.__version__} haar{' quick' if self._quick else ''}"
+        return f"opencv {self._cv.__version__} haar"
 
-    def faces(self, pixels: NDArray[np.uint8]) -> list[FaceBox]:
-        """The faces of a picture, (H, W, 3) uint8."""
+    def faces(self, pixels: NDArray[np.uint8], *, quick: bool = False) -> list[FaceBox]:
+        """The faces of a picture, (H, W, 3) uint8; a quick look takes three cascades in the place of six."""
+        passes = [_PASSES[place] for place in _QUICK] if quick else _PASSES
         grey = self._cv.cvtColor(pixels, self._cv.COLOR_RGB2GRAY)
         votes: list[tuple[Box, int]] = []
         with self._lock:
@@ -132,7 +134,7 @@ class HaarFaces:
                 if scale != 1:
                     how = self._cv.INTER_CUBIC if scale > 1 else self._cv.INTER_AREA
                     piece = self._cv.resize(piece, None, fx=scale, fy=scale, interpolation=how)
-                for one in self._passes:
+                for one in passes:
                     for box, count in self._look(piece, one, range_px):
                         x0, y0, x1, y1 = (side / scale for side in box)
                         votes.append(((x0 + left, y0 + top, x1 + left, y1 + top), count))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tutti.media.sniff import sniff
 from tutti.trust.privacy.identifiers import find_identifiers
 from tutti.trust.privacy.redaction import RECORD_ENDING
 
@@ -38,6 +39,16 @@ def copies_of(source: Path, out: Path, names: Sequence[str] = ()) -> Iterator[tu
                 name = f"{name}-{Path(file).suffix.lstrip('.')}"
             taken.add(folder / name)
             yield here / file, folder, name
+
+
+def is_medium(path: Path) -> bool:
+    """Whether a file begins as a picture, film or recording does; one that cannot be opened may be one."""
+    try:
+        with path.open("rb") as file:
+            found = sniff(file)
+    except OSError:
+        return True
+    return found is not None and found.modality in ("image", "audio", "video")
 
 
 def plain_name(name: str, names: Sequence[str], number: int) -> str:

@@ -20,6 +20,8 @@ _WRITTEN = re.compile(
 _FILLER = frozenset("the a an is are was of it its and at on in for to be says reads that this picture sign".split())
 _MOST_LOOKS = 3
 """Pieces that are looked at again for one claim."""
+_SAME_PLACE = 0.7
+"""Share of characters from which a text is what stands in the place of the claimed one; two numbers are soon half alike."""
 _RATIO = 0.55
 """Width of a letter over its height, on average; the range of what a line may hold is wide around it."""
 
@@ -35,7 +37,7 @@ def check_number(assertion: Assertion, view: PictureView, sentence: str) -> Opin
     """Whether a number is written in a picture, where the sentence speaks of what is written."""
     opinion = _check(view, find_number, assertion.text)
     if opinion.verdict == "supported":
-        return opinion
+        return _at_label(opinion, view, sentence, assertion.text)
     if assertion.rough or not (assertion.unit or _WRITTEN.search(sentence) or len(assertion.text) > 3):
         return Opinion("not_checkable", "nothing says that this number is written in the picture")
     if opinion.verdict == "contradicted":
@@ -114,7 +116,8 @@ def _supported(match: Match, lines: Sequence[SeenLine], view: PictureView) -> Op
 def _contradicted(nearest: Match, trusted: Sequence[SeenLine], view: PictureView) -> Opinion:
     if nearest.similarity >= NEAR:
         found = tuple(_evidence(trusted[place], view) for place in nearest.lines)
-        return Opinion("contradicted", f"what is written there is: {nearest.text}", nearest.text, found)
+        what = "what is written there" if nearest.similarity >= _SAME_PLACE else "what is written and nearest to it"
+        return Opinion("contradicted", f"{what} is: {nearest.text}", nearest.text, found)
     if not trusted:
         return Opinion("contradicted", "no text was found in the picture", "no text")
     shown = " / ".join(seen.line.text for seen in trusted[:3])
@@ -124,10 +127,8 @@ def _contradicted(nearest: Match, trusted: Sequence[SeenLine], view: PictureView
 
 def _instead_by_label(opinion: Opinion, view: PictureView, sentence: str, wanted: str) -> Opinion:
     """The number that stands beside the words that the sentence calls this one, where there is one."""
-    words = [word for word in re.findall(r"[a-z]{3,}", sentence.casefold()) if word not in _FILLER]
     for seen in view.trusted:
-        text = seen.line.text.casefold()
-        if not any(re.search(rf"\b{word}\b", text) for word in words):
+        if not _is_label(seen, sentence):
             continue
         for other in (seen, *(line for line in view.trusted if line is not seen and _beside(seen, line))):
             numbers = [number for number in numbers_of(other.line.text) if number != wanted]
@@ -136,6 +137,26 @@ def _instead_by_label(opinion: Opinion, view: PictureView, sentence: str, wanted
                 found = tuple(dict.fromkeys((_evidence(seen, view), _evidence(other, view))))
                 return Opinion("contradicted", f"what is written there is: {label}", label, found)
     return opinion
+
+
+def _at_label(opinion: Opinion, view: PictureView, sentence: str, wanted: str) -> Opinion:
+    """The same with the place beside the words that the sentence calls the number, where it is written there, too."""
+    for seen in view.lines:
+        if not find_number(wanted, [seen.line.text]).exact:
+            continue
+        row = (seen, *(other for other in view.lines if other is not seen and _beside(other, seen)))
+        label = next((one for one in row if _is_label(one, sentence)), None)
+        if label is not None:
+            found = tuple(dict.fromkeys((_evidence(seen, view), _evidence(label, view))))
+            shown = seen.line.text if label is seen else f"{label.line.text} {seen.line.text}"
+            return Opinion("supported", f"written: {shown}", found=found)
+    return opinion
+
+
+def _is_label(seen: SeenLine, sentence: str) -> bool:
+    """Whether a line holds a word by which a sentence may call a number."""
+    words = [word for word in re.findall(r"[a-z]{3,}", sentence.casefold()) if word not in _FILLER]
+    return any(re.search(rf"\b{word}\b", seen.line.text.casefold()) for word in words)
 
 
 def _beside(one: SeenLine, other: SeenLine) -> bool:

@@ -1,0 +1,86 @@
+"""Which pieces of a picture CenterFace looks at, what of each counts, and where its boxes lie; without its weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tutti.errors import InputError
+from tutti.trust.privacy.centerface import CenterFace, decoded
+from tutti.trust.privacy.faces import HaarFaces
+
+
+class Marks(CenterFace):
+    """Finds white squares in the place of heads, with the score that is given; keeps the sizes that it looked at."""
+
+    def __init__(self, score: float) -> None:
+        self.score, self.seen = score, []
+
+    def _of_piece(self, pixels: np.ndarray) -> list[tuple[float, float, float, float, float]]:
+        self.seen.append(pixels.shape[:2])
+        ys, xs = np.nonzero(pixels[..., 0] > 128)
+        if not len(ys):
+            return []
+        return [(float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1), self.score)]
+
+
+def picture(height: int, width: int, box: tuple[int, int, int, int]) -> np.ndarray:
+    made = np.zeros((height, width, 3), np.uint8)
+    left, top, right, bottom = box
+    made[top:bottom, left:right] = 255
+    return made
+
+
+@pytest.mark.parametrize(("height", "width"), [(360, 640), (900, 1500), (2100, 3300)])
+def test_a_head_is_found_where_it_is_in_small_and_large_pictures(height: int, width: int) -> None:
+    box = (width - 90, height - 80, width - 50, height - 30)
+    (found,) = Marks(0.9).faces(picture(height, width, box))
+    assert np.abs(np.array(found.box) - box).max() < 8
+
+
+def test_the_closer_look_counts_for_small_heads_that_are_likely() -> None:
+    small, large = picture(200, 300, (20, 30, 50, 70)), picture(200, 300, (20, 30, 150, 190))
+    one = Marks(0.9)
+    assert len(one.faces(small)) == 1 and one.seen == [(200, 300), (300, 450)]
+    assert len(one.faces(large)) == 1
+    assert one.faces(small, quick=True)[0].box == (20, 30, 50, 70) and one.seen[-1] == (200, 300)
+
+    class Near(Marks):
+        """Finds in the closer look alone."""
+
+        def _of_piece(self, pixels: np.ndarray) -> list[tuple[float, float, float, float, float]]:
+            return super()._of_piece(pixels) if pixels.shape[0] > 200 else []
+
+    assert len(Near(0.3).faces(small)) == 1
+    assert Near(0.22).faces(small) == [] and Near(0.3).faces(large) == [] and Near(0.3).faces(small, quick=True) == []
+
+
+def test_heads_are_decoded_from_cells() -> None:
+    heat, scale, offset = np.zeros((8, 8), np.float32), np.zeros((2, 8, 8), np.float32), np.zeros((2, 8, 8), np.float32)
+    heat[3, 5], heat[0, 0] = 0.8, 0.1
+    scale[:, 3, 5] = np.log(5.0), np.log(4.0)
+    ((left, top, right, bottom, score),) = decoded(heat, scale, offset)
+    assert score == pytest.approx(0.8)
+    assert ((left + right) / 2, (top + bottom) / 2) == (pytest.approx(22), pytest.approx(14))
+    assert (right - left, bottom - top) == (pytest.approx(16 * 1.8), pytest.approx(20 * 1.5))
+
+
+def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "some.onnx"
+    with pytest.raises(InputError, match="is no file of a face detector"):
+        CenterFace(path)
+    path.write_bytes(b"no network")
+    with pytest.raises(InputError, match=r"some\.onnx is not an ONNX model that OpenCV reads"):
+        CenterFace(path)
+
+
+def test_cascades_find_nothing_where_nothing_is_and_a_quick_look_takes_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector, looks = HaarFaces(), []
+    real = detector._look
+    monkeypatch.setattr(detector, "_look", lambda grey, one, sides: looks.append(one) or real(grey, one, sides))
+    assert detector.faces(np.full((60, 80, 3), 90, np.uint8)) == []
+    whole = len(looks)
+    assert detector.faces(np.full((60, 80, 3), 90, np.uint8), quick=True) == []
+    assert len(looks) - whole == whole // 2 > 0
