@@ -10,6 +10,7 @@ import pytest
 from tutti.errors import InputError
 from tutti.trust.privacy.centerface import CenterFace, decoded
 from tutti.trust.privacy.faces import HaarFaces
+from tutti.trust.privacy.tracking import Track, boxes_by_frame
 
 
 class Marks(CenterFace):
@@ -84,3 +85,9 @@ def test_cascades_find_nothing_where_nothing_is_and_a_quick_look_takes_fewer(mon
     whole = len(looks)
     assert detector.faces(np.full((60, 80, 3), 90, np.uint8), quick=True) == []
     assert len(looks) - whole == whole // 2 > 0
+
+
+def test_a_frame_in_which_a_part_of_a_face_was_seen_is_covered_as_those_beside_it() -> None:
+    whole, part, far = (10.0, 10.0, 50.0, 60.0), (10.0, 10.0, 20.0, 20.0), (90.0, 0.0, 99.0, 9.0)
+    found = boxes_by_frame([Track({3: whole, 4: part, 5: whole, 9: part}), Track({4: far})])
+    assert set(found[4]) == {whole, part, far} and set(found[3]) == {whole, part} and found[9] == [part]

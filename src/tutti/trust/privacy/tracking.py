@@ -129,11 +129,15 @@ class FaceTracker:
 
 
 def boxes_by_frame(tracks: Sequence[Track]) -> dict[int, list[Box]]:
-    """Frame → boxes to cover."""
+    """Frame → boxes to cover: of each face, that of the frame, and those of the frames before and after it.
+
+    A detector may see a part of a face only; what was followed to the frames beside is larger then.
+    """
     made: dict[int, list[Box]] = {}
     for track in tracks:
-        for index, box in track.boxes.items():
-            made.setdefault(index, []).append(box)
+        for index in track.boxes:
+            beside = [track.boxes[place] for place in (index - 1, index + 1) if place in track.boxes]
+            made.setdefault(index, []).extend([track.boxes[index], *beside])
     return made
 
 

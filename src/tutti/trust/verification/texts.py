@@ -21,7 +21,7 @@ _FILLER = frozenset("the a an is are was of it its and at on in for to be says r
 _MOST_LOOKS = 3
 """Pieces that are looked at again for one claim."""
 _SAME_PLACE = 0.7
-"""Share of characters from which a text is what stands in the place of the claimed one; two numbers are soon half alike."""
+"""Share of characters from which a text stands in the place of the claimed one; two numbers are soon half alike."""
 _RATIO = 0.55
 """Width of a letter over its height, on average; the range of what a line may hold is wide around it."""
 
