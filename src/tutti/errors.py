@@ -139,3 +139,23 @@ def unwritable(path: str | PathLike[str], error: OSError) -> TuttiError:
     if error.errno in _NO_ROOM:
         return CapacityError(f"Cannot write {fspath(path)}: {reason}; free some and run the same command again.")
     return InputError(f"Cannot write {fspath(path)}: {reason}; name a place that is writable, or change this one.")
+
+
+def untrusted(name: str, error: BaseException) -> ProviderError | None:
+    """What to raise where a server showed a certificate that is not trusted; None where the error is another one.
+
+    Args:
+        name: Of the server.
+        error: As a client of HTTP raised it: the reason is among what caused it.
+    """
+    import ssl
+
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return ProviderError(
+                f"{name} shows a certificate that is not trusted here ({seen.verify_message}); name the file of the CA "
+                "that signed it in SSL_CERT_FILE, or check that this is the right server."
+            )
+        seen = seen.__cause__ or seen.__context__
+    return None

@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+import tutti
 from tests.serve.fake_models import Parrot
 from tutti.cli.main import main
-from tutti.errors import InputError
+from tutti.errors import InputError, ProviderError
 from tutti.media import InProcess, Limits
 from tutti.serve.admission import ServerLimits
 from tutti.serve.keys import Keys
@@ -114,6 +115,23 @@ def test_it_answers_over_tls_to_who_trusts_its_ca(files: TlsFiles, authority: Au
         assert b"ok" in health(server, ssl.create_default_context(cafile=authority.file))
         with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
             health(server, ssl.create_default_context())
+
+
+def test_our_client_trusts_a_ca_that_is_named_and_says_how_to_name_one(
+    files: TlsFiles, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with listening(files) as server:
+        name = f"{server.url}/v1#parrot"
+        for encrypt in (False, True):
+            with pytest.raises(
+                ProviderError, match=r"not trusted here \(.+\); name the file of the CA .* SSL_CERT_FILE"
+            ):
+                tutti.load(name, encrypt=encrypt).ask("Hello?")
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+        assert tutti.load(name).ask("Hello?").text
+        with pytest.raises(ProviderError, match="start it with --encrypted-media"):
+            tutti.load(name, encrypt=True).ask("Hello?")
 
 
 @pytest.mark.parametrize(("version", "accepted"), [("TLSv1_3", True), ("TLSv1_2", True), ("TLSv1_1", False)])

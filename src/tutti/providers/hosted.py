@@ -32,6 +32,7 @@ from tutti.errors import (
     Unauthorized,
     Unavailable,
     UnsupportedTask,
+    untrusted,
 )
 from tutti.interfaces import Guard, MediaSealer, Prices, admitted
 from tutti.media import MediaDecoder
@@ -259,6 +260,8 @@ class Hosted(ABC):
         except (TuttiError, GeneratorExit, KeyboardInterrupt):
             raise
         except Exception as error:
+            if (refused := untrusted(self.name, error)) is not None:
+                raise refused from None
             failed = self._failed(error) or _broken_line(error)
             if failed is None:
                 raise

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from tutti.errors import InputError, ProviderError, Unavailable
+from tutti.errors import InputError, ProviderError, Unavailable, untrusted
 from tutti.settings import read_settings
 from tutti.trust.vault.wire import SUITE, MediaSender, fingerprint
 
@@ -27,7 +27,7 @@ def sender_to(name: str, pinned: str | None = None) -> MediaSender:
 
     Raises:
         InputError: The name is that of no server, or the key has another fingerprint.
-        ProviderError: The server publishes no key.
+        ProviderError: The server publishes no key, or its certificate is not trusted.
         Unavailable: It cannot be reached.
         MissingExtra: The extra `vault` is not installed.
     """
@@ -62,6 +62,8 @@ def _fetched(address: str) -> dict[str, Any]:
         hint = "give the key in TUTTI_SERVER_API_KEY" if error.code == 401 else "start it with --encrypted-media"
         raise ProviderError(f"{address} answers with status {error.code} in the place of a key; {hint}.") from None
     except (OSError, ValueError) as error:
+        if (refused := untrusted(address, error)) is not None:
+            raise refused from None
         reason = getattr(error, "reason", None) or error
         raise Unavailable(f"{address} cannot be reached for its key ({reason}); is the server running?") from None
     return values if isinstance(values, dict) else {}
