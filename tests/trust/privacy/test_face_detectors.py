@@ -9,8 +9,8 @@ import pytest
 
 from tutti.errors import InputError
 from tutti.trust.privacy.centerface import CenterFace, decoded
-from tutti.trust.privacy.faces import HaarFaces
-from tutti.trust.privacy.tracking import Track, boxes_by_frame
+from tutti.trust.privacy.faces import FaceBox, HaarFaces
+from tutti.trust.privacy.tracking import FaceTracker, Track, boxes_by_frame
 
 
 class Marks(CenterFace):
@@ -91,3 +91,18 @@ def test_a_frame_in_which_a_part_of_a_face_was_seen_is_covered_as_those_beside_i
     whole, part, far = (10.0, 10.0, 50.0, 60.0), (10.0, 10.0, 20.0, 20.0), (90.0, 0.0, 99.0, 9.0)
     found = boxes_by_frame([Track({3: whole, 4: part, 5: whole, 9: part}), Track({4: far})])
     assert set(found[4]) == {whole, part, far} and set(found[3]) == {whole, part} and found[9] == [part]
+
+
+def test_a_face_that_is_seen_once_is_covered_for_as_long_as_faces_are_held_and_back_to_its_last_look() -> None:
+    rng = np.random.default_rng(0)
+    ground = np.kron(rng.integers(0, 255, (30, 40), np.uint8), np.ones((8, 8), np.uint8))
+    tracker = FaceTracker(held=8)
+    for index in range(24):
+        tracker.advance(index, np.roll(ground, 3 * index, axis=1))
+        if index in (10, 14):
+            left = 100.0 + 3 * index
+            tracker.found(index, [FaceBox(box=(left, 80.0, left + 40, 130.0), score=1.0)])
+    (track,) = tracker.tracks
+    assert (min(track.boxes), max(track.boxes)) == (2, 22)
+    for index, (left, top, right, bottom) in track.boxes.items():
+        assert left <= 101 + 3 * index and right >= 139 + 3 * index and top <= 81 and bottom >= 129, index

@@ -31,7 +31,7 @@ from tutti.trust.privacy.faces import FaceDetector
 from tutti.trust.privacy.mp4 import BITEXACT, aac_stream, encode_sound, plain_mp4
 from tutti.trust.privacy.tracking import FaceTracker, Track, boxes_by_frame
 
-_LOOK_EVERY_S, _HELD_S = 0.4, 1.0
+_LOOK_EVERY_S, _HELD_S = 0.4, 2.0
 """Seconds between two looks of the detector, and for how long a face is covered before and after it was found."""
 _WHOLE_EVERY = 2
 """Of so many looks, one is whole, and the others are quick."""

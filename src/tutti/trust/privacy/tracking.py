@@ -37,7 +37,7 @@ class Track:
 
     boxes: dict[int, Box] = field(default_factory=dict)
     """Frame → box, in pixels of the frame."""
-    seen: int = 0
+    seen: int = -1
     """The last frame in which the detector found it."""
 
 
@@ -84,8 +84,9 @@ class FaceTracker:
         for face in faces:
             known = [track for track in self._live if _share(track.boxes[index], face.box) > _SAME]
             track = max(known, key=lambda one: _share(one.boxes[index], face.box)) if known else self._new(index, face)
+            since = track.seen if track.seen < index else -1  # two boxes of a look may be of one face
             track.boxes[index], track.seen = face.box, index
-            self._before(track, index, face.box)
+            self._before(track, face.box, since)
 
     def _new(self, index: int, face: FaceBox) -> Track:
         track = Track()
@@ -93,10 +94,12 @@ class FaceTracker:
         self.tracks.append(track)
         return track
 
-    def _before(self, track: Track, index: int, box: Box) -> None:
-        """Follow a face backwards to where it was seen last, or for as long as faces are held."""
+    def _before(self, track: Track, box: Box, since: int) -> None:
+        """Follow a face backwards to the frame in which it was seen last, or for as long as faces are held."""
         past = list(self._past)
         for (_, after), (place, small) in zip(past[::-1], past[-2::-1], strict=False):
+            if place <= since:
+                return
             moved = self._moved(after, small, box)
             if moved is None:
                 return
