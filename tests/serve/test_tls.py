@@ -124,9 +124,7 @@ def test_our_client_trusts_a_ca_that_is_named_and_says_how_to_name_one(
     with listening(files) as server:
         name = f"{server.url}/v1#parrot"
         for encrypt in (False, True):
-            with pytest.raises(
-                ProviderError, match=r"not trusted here \(.+\); name the file .* SSL_CERT_FILE"
-            ):
+            with pytest.raises(ProviderError, match=r"not trusted here \(.+\); name the file .* SSL_CERT_FILE"):
                 tutti.load(name, encrypt=encrypt).ask("Hello?")
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
         assert tutti.load(name).ask("Hello?").text
