@@ -214,9 +214,16 @@ def test_data_urls_are_read_as_they_are_written(standing: Server, url: str) -> N
 def test_overflow_of_the_context_is_told_as_such() -> None:
     parrot = Parrot(error=ContextOverflow("The prompt is 9 tokens long, and the model reads 8."))
     with served(parrot, limits=ServerLimits(request=Cost(bytes=10**6, pixels=10, seconds=1, tokens=400))) as server:
-        for body in (chat(), chat(messages=[{"role": "user", "content": "x " * 900}])):
+        for body in (chat(), chat(stream=True), chat(messages=[{"role": "user", "content": "x " * 900}])):
             status, told = post(server, CHAT, body)
             assert (status, told["error"]["code"]) == (400, "context_length_exceeded")
+        for stream in (False, True):
+            for path, body in (("responses", {"input": "hi"}), ("completions", {"prompt": "hi"})):
+                status, told = post(server, f"/v1/{path}", {**body, "stream": stream})
+                assert (status, told["error"]["code"]) == (400, "context_length_exceeded"), path
+            status, told = post(server, "/v1/messages", {**chat(), "max_tokens": 9, "stream": stream})
+            assert (status, told["error"]["type"]) == (400, "invalid_request_error")
+            assert "the model reads 8" in told["error"]["message"]
 
 
 def test_chunks_have_the_usual_fields(standing: Server) -> None:
