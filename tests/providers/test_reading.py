@@ -108,6 +108,11 @@ def test_what_lines_can_be_searched_for_is_answered_yes_or_no_from_them(
     assert answer.evidence
 
 
+def test_whether_there_is_a_line_of_a_kind(provider: Any) -> None:
+    assert ask(provider, "Is a price written on it?", Reader(TICKET)).text == "Yes."
+    assert ask(provider, "Is a price written on it?", Reader()).text == "No."
+
+
 def test_whether_there_is_text_is_answered_by_the_reader(provider: Any) -> None:
     answer = ask(provider, "Is anything written here?", Reader(()))
     assert (answer.text, answer.notes) == ("No.", ("No text was found in the picture.",))

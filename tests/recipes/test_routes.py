@@ -60,6 +60,15 @@ def test_no_example_is_held_out() -> None:
         ("recording", "Say what can be heard.", "model"),
         ("recording", "Would you say that is a snare drum?", "model"),
         ("pair", "Say how many police officers there are.", "model"),
+        ("picture", "Does the image contain a cat?", "model"),
+        ("picture", "Is a fork used?", "model"),
+        ("picture", "Does the man read a book?", "model"),
+        ("picture", "Are there 3 numbers on the sign?", "model"),
+        ("picture", "Is somebody writing on the wall?", "model"),
+        ("picture", "Does the label contain sugar?", "lines?"),
+        ("recording", "Do they use a fork?", "model"),
+        ("recording", "What does she want?", "model"),
+        ("recording", "Would you say she is talking about Paris?", "transcript?"),
     ],
 )
 def test_words_take_over_no_other_question(provider: Any, given: Given, question: str, wanted: Wanted) -> None:

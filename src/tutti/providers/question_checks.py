@@ -25,15 +25,22 @@ _NUMBERS = (
 _VALUE = {name: str(number) for number, name in enumerate(_NUMBERS)}
 _NUMBER = rf"(?:\d[\d.,:/-]*|{'|'.join(_NUMBERS)})"
 _SAYING = (
-    r"(?:says?|said|saying|reads?|mentions?|mentioned|mentioning|states?|stated|announces?|announced|uses?|used"
+    r"(?:says?|said|saying|mentions?|mentioned|mentioning|announces?|announced"
     r"|speaks? (?:of|about)|spoken? (?:of|about)|speaking (?:of|about)|talks? about|talked about|talking about"
-    r"|asks? for|asked for|asking for|contains?|includes?|lists?|brings? up|brought up)"
+    r"|asks? for|asked for|asking for|brings? up|brought up)"
 )
-_DONE = r"(?:said|spoken|mentioned|written|printed|used|named|uttered|announced|read out|quoted|listed)"
+_TO_READ = (
+    r"(?:text|writing|sign|label|poster|ticket|receipt|bill|menu|list|letter|caption|banner|card|board|cover|plate"
+    r"|headline|line|word|note|recipe|it|this)"
+)
+_DONE = r"(?:said|spoken|mentioned|written|printed|uttered|announced|read out|quoted)"
+_PEOPLE = (
+    r"(?:he|she|they|any(?:one|body)|some(?:one|body)|man|men|woman|women|person|people|caller|narrator|presenter"
+    r"|announcer|teacher|child|children|girl|boy)"
+)
 _SPOKEN = re.compile(
     r"\b(?:hear|hears|heard|audible|spoken?|speak(?:s|ing)?|said|voices?|speakers?|talk(?:s|ed|ing)?|mention(?:s|ed)?"
-    r"|uttered?|recording|he|she|they|any(?:one|body)|some(?:one|body)|man|woman|person|people|caller|narrator|presenter"
-    r"|announcer|teacher|child|girl|boy|brought up|brings? up)\b",
+    rf"|uttered?|recording|brought up|brings? up|{_PEOPLE})\b",
     re.IGNORECASE,
 )
 _WRITTEN = re.compile(
@@ -58,12 +65,16 @@ _TITLED = re.compile(
 )
 _NUMBERED = re.compile(
     rf"\b(?:numbers?|digits?|figures?|numerals?)(?: (?:is|are))? (?P<after>{_NUMBER})\b"
-    rf"|\b(?P<before>{_NUMBER})(?: is| are)?(?: (?:one of|among|part of|what|the|in|not))* (?:[\w-]+ )?"
-    r"(?:numbers?|digits?|figures?|numerals?)\b",
+    rf"|\b(?P<among>{_NUMBER})(?: is| are)?(?: (?:one of|among|part of|what|the|in|not))+ (?:[\w-]+ )?"
+    rf"(?:numbers?|digits?|figures?|numerals?)\b|\b(?P<before>{_NUMBER}) (?:number|digit|figure|numeral)\b",
     re.IGNORECASE,
 )
 _AS = re.compile(rf"\bread\b.*?\bas (?P<named>{_NUMBER})\b", re.IGNORECASE)
-_OBJECT = re.compile(rf"\b{_SAYING}\b(?: that)? (?P<named>.+)$", re.IGNORECASE)
+_OBJECT = re.compile(
+    rf"\b{_SAYING}\b(?: that)? (?P<named>.+)$"
+    rf"|\b{_TO_READ} (?:reads?|contains?|includes?|lists?|states?|shows? the words?) (?P<lists>.+)$",
+    re.IGNORECASE,
+)
 _SUBJECT = re.compile(
     rf"^(?:{AUXILIARY} )?(?P<named>(?!there\b|it\b|any|some)\S.*?) (?:(?:is|be|being|ever|also|really|actually|been) )*"
     rf"{_DONE}\b(?! (?:numbers?|digits?|words?|of)\b)",
@@ -82,20 +93,23 @@ _IN_LANGUAGE = re.compile(
     re.IGNORECASE,
 )
 _WHETHER_SPOKEN = re.compile(
-    r"\b(?:any|some)(?:body|one)\b.*\b(?:speak|talk)(?:s|ing)?\b(?! (?:of|about))|\b(?:speech|talking|conversation)\b"
+    r"\b(?:any|some)(?:body|one)\b.*\b(?:speak|talk)(?:s|ing)?\b(?! (?:of|about))"
+    r"|\b(?:speech|talking(?! about| of)|conversation)\b"
     r"|\b(?:any|some) (?:words?|voices?)\b.*\b(?:hear|heard|said|spoken|audible)\b"
     r"|\b(?:hear|heard|said|spoken) (?:any|some) (?:words?|voices?)\b"
-    r"|\banything\b.*\b(?:said|spoken)\b",
+    rf"|\banything\b.*\b(?:said|spoken)\b|\b{_PEOPLE} (?:says?|said) anything\b",
     re.IGNORECASE,
 )
 _WHETHER_WRITTEN = re.compile(
     r"\b(?:any|some)(?:thing|where)?\b.*\b(?:text|writing|written|printed|words?|letters|lettering|to read)\b"
     r"|\b(?:text|writing|lettering)\b.*\b(?:visible|there|here|seen|on|in)\b"
-    r"|^\w+ there (?:text|writing|words|letters)\b",
+    rf"|^\w+ there (?:text|writing|words|letters)\b|\b{_TO_READ} says? anything\b",
     re.IGNORECASE,
 )
+_WRITES = re.compile(rf"\b{_PEOPLE}\b.*\b(?:writing|reads?|reading)\b", re.IGNORECASE)
+"""What somebody does, and not what is written."""
 _FINDING = re.compile(
-    rf"\b(?:{_DONE}|hear|heard|shown?|read|see|spot|find|make out|got|anywhere|there)\b", re.IGNORECASE
+    rf"\b(?:{_DONE}|used|hear|heard|shown?|read|see|spot|find|make out|got|anywhere|there)\b", re.IGNORECASE
 )
 _LOOKS = re.compile(r"(?:at|in|on|to|left|right|above|below|under|over|near|beside|\w+er than|of)\b", re.IGNORECASE)
 _TAIL = re.compile(
@@ -106,7 +120,8 @@ _TAIL = re.compile(
 _ARTICLE = re.compile(r"^(?:the|an?|his|her|its|their|any|some|that|this)\s+", re.IGNORECASE)
 _NOTHING = frozenset(
     "it this that them these those something anything nothing everything so number numbers digit digits word words "
-    "written printed said spoken text same right what which who whom how when where why whether".split()
+    "written printed said spoken mentioned heard shown used here there text same "
+    "right what which who whom how when where why whether".split()
 )
 _SMALL = frozenset("a an the of in on at to for and or is are was were be it its will would that".split())
 _ALIKE, _LONG = 0.82, 5
@@ -140,6 +155,8 @@ def check_of(core: str) -> Check | None:
         return Check(named=next(filter(None, language.groups())), about="spoken", language=True)
     if _WHETHER_SPOKEN.search(core):
         return Check(named="", about="spoken")
+    if _WRITES.search(core):
+        return None
     if _WHETHER_WRITTEN.search(core) and about != "spoken":
         return Check(named="", about="written")
     for pattern in (_AS, _IS_WHAT, _NUMBERED, _HEARD_NUMBER, _TITLED, _SUBJECT, _OBJECT):
@@ -170,7 +187,7 @@ def _can_be_named(named: str, titled: bool, core: str) -> bool:
         return True
     # "Is the word yellow?", "Is the word bigger than the dog?" and "Is the word at the top?" are about how it looks.
     verb = re.search(
-        rf"\b(?:{_DONE}|hear|heard|shown?|read|see|spot|find|make out|got|anywhere|there)\b", core, re.IGNORECASE
+        rf"\b(?:{_DONE}|used|hear|heard|shown?|read|see|spot|find|make out|got|anywhere|there)\b", core, re.IGNORECASE
     )
     looks = re.match(
         r"(?:at|in|on|to|left|right|above|below|under|over|near|beside|\w+er than|of)\b", named, re.IGNORECASE

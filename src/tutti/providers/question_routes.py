@@ -120,7 +120,7 @@ class QuestionRoutes(QuestionSorts):
         only_written, only_spoken = bool(_ONLY_WRITTEN.search(form.core)), bool(_ONLY_SPOKEN.search(form.core))
         only_written = only_written or (bool(_SEEN.search(form.core)) and not only_spoken)
         written = _about_writing(form.core, near) if picture and (only_written or not only_spoken) else _NEVER
-        said = _about_speech(form.core, near, picture) if sound and not only_written else _NEVER
+        said = _about_speech(form.core, near) if sound and not only_written else _NEVER
         if said > _LEAST_SAID and said >= written:
             return RoutedQuestion(route="transcript", form=form)
         if written > _LEAST_WRITTEN:
@@ -136,10 +136,10 @@ def _about_writing(core: str, near: Nearness) -> float:
     return near["written"] + hint - max(near["open"], near["seen"], near["heard"])
 
 
-def _about_speech(core: str, near: Nearness, picture: bool) -> float:
+def _about_speech(core: str, near: Nearness) -> float:
     """How much nearer a question is to those about what is said than to others."""
     hint = _HINT if _ON_SPEECH.search(core) else 0.0
-    return near["said"] + hint - max(near["open"], near["heard"], near["seen"] if picture else _NEVER)
+    return near["said"] + hint - max(near["open"], near["heard"], near["seen"])
 
 
 def _checked(form: QuestionForm, picture: bool, sound: bool) -> RoutedQuestion:

@@ -150,7 +150,7 @@ def quote(question: str, lines: Sequence[TextLine], near: Nearness) -> Quoted | 
     if not rows:
         return None
     kind = kind_asked(question)
-    if not _has_kind(kind, rows):
+    if not fitting(kind, rows):
         return None
     wanted = _words(question)
     few = sum(len(row.text.split()) for row in rows) <= _FEW_WORDS
@@ -181,12 +181,12 @@ def claims(rows: Sequence[WrittenRow], picture: str) -> tuple[Claim, ...]:
     )
 
 
-def _has_kind(kind: str | None, rows: Sequence[WrittenRow]) -> bool:
-    """Whether a row could be of the kind that is asked for; places and names have no form by which to tell."""
+def fitting(kind: str | None, rows: Sequence[WrittenRow]) -> list[WrittenRow]:
+    """The rows that could be of a kind that `kind_asked` tells; all if it has no form by which to tell."""
     if kind == "name":
-        return any(sum(map(str.isalpha, row.text)) > 1 for row in rows)
+        return [row for row in rows if sum(map(str.isalpha, row.text)) > 1]
     fits = _FITS.get(kind or "") if kind != "place" else None
-    return fits is None or any(fits.search(row.text) for row in rows)
+    return [row for row in rows if fits is None or fits.search(row.text)]
 
 
 def _all_of(question: str, rows: list[WrittenRow], near: Nearness) -> Quoted:

@@ -30,7 +30,7 @@ from tutti.errors import TuttiError
 from tutti.interfaces import TextFinder, TextReader
 from tutti.providers.question_checks import Check, is_in
 from tutti.providers.question_routes import QuestionRoutes, asked_of
-from tutti.providers.quoting import WrittenRow, claims, quote, rows_of
+from tutti.providers.quoting import WrittenRow, claims, fitting, kind_asked, quote, rows_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -195,6 +195,9 @@ def _searched(check: Check, found: Found | None, has_reader: bool) -> tuple[str,
     if not check.named:
         return "Yes.", rows
     holding = [row for row in rows if is_in(check.named, row.text, read=True)]
+    kind = kind_asked(check.named)
+    if not holding and kind is not None:  # "Is there a price on it?"
+        holding = fitting(kind, rows)
     if not holding and is_in(check.named, " ".join(row.text for row in rows), read=True):
         holding = rows
     return ("Yes.", holding) if holding else ("No.", rows)
