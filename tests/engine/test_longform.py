@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tutti.content import TranscriptionOptions
 from tutti.engine.longform import SpeechWriter, Written
+from tutti.engine.speech_window import _is_stuck
 from tutti.errors import InputError, UnsupportedTask
 from tutti.models.layers.attention import Attend, MediaMemory
 from tutti.processing.speech_tokens import SpeechTokens
@@ -158,6 +159,14 @@ def test_what_repeats_itself_is_written_down_again_and_not_shown() -> None:
     # The temperatures went up to 1, which a parrot does not mind; such a text is not shown to the next window.
     assert shown(strict) == shown(loose)
     assert [prompt[0] for prompt in parrot.prompts] == [START, START]
+
+
+def test_what_has_repeated_itself_for_long_is_given_up() -> None:
+    stuck, sentence = [7] * 200, list(range(1, 21)) * 2
+    assert not _is_stuck(stuck[:63], 51865)
+    assert _is_stuck(stuck[:64], 51865)
+    assert not _is_stuck(stuck[:65], 51865), "it is looked at now and then"
+    assert not any(_is_stuck((sentence * 5)[:count], 51865) for count in (64, 80))
 
 
 def test_a_draw_repeats_with_its_seed() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tutti.cli.options import add_json, add_model, check_output, note, open_named, print_json
+from tutti.cli.transcribing import add_transcribing, transcribing
 from tutti.cli.vault import add_vault, sealer_of
 from tutti.errors import InputError
 
@@ -25,6 +26,7 @@ _EPILOG = """examples:
   tutti index photos/ --into photos.db                  again later: only what changed is read
   tutti index shop.csv --into shop.db                   a feed; its columns can be searched: --where "price < 50"
   tutti index photos/ --into photos.db --read-text      also reads the text in pictures and films (extra: ocr)
+  tutti index talks/ --into talks.db --transcribe       writes down the speech of long recordings and films, too
   tutti index letters/ --into team.db --tenant anna --subject case-17
   tutti index --into team.db --tenant anna --forget case-17
   tutti index letters/ --into team.db --tenant anna --vault keys.vault    encrypted; see: tutti vault --help
@@ -59,13 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key-column", metavar="NAME", help="the feed's column that identifies rows (guessed)")
     parser.add_argument("--subject-column", metavar="NAME", help="the feed's column that names the subject of a row")
     parser.add_argument("--read-text", action="store_true", help="read the text in pictures and films (extra: ocr)")
-    parser.add_argument(
-        "--transcribe",
-        metavar="MODEL",
-        nargs="?",
-        const="whisper-base",
-        help="write down speech, so that its words are found, with this model (default: whisper-base)",
-    )
+    add_transcribing(parser)
     parser.add_argument(
         "--on",
         metavar="ray[:ADDRESS]",
@@ -119,7 +115,7 @@ def _open(arguments: argparse.Namespace, **tools: Any) -> Index:
 
 def _with_tools(arguments: argparse.Namespace) -> Index:
     reader = _reader() if arguments.read_text else None
-    return _open(arguments, reader=reader, transcriber=_transcriber(arguments.transcribe))
+    return _open(arguments, reader=reader, **transcribing(arguments))
 
 
 def _worker_setup(arguments: argparse.Namespace) -> WorkerSetup:
@@ -158,19 +154,6 @@ def _reader() -> Any:
     from tutti.trust.reading import RapidReader
 
     return RapidReader()
-
-
-def _transcriber(name: str | None) -> Any:
-    if name is None:
-        return None
-    import tutti
-    from tutti.errors import UnsupportedTask
-    from tutti.interfaces import Transcriber
-
-    provider = tutti.open_provider(name)
-    if not isinstance(provider, Transcriber):
-        raise UnsupportedTask(f"{name} does not write down speech; a Whisper checkpoint does.")
-    return provider
 
 
 def teller(verbose: bool) -> Callable[[IndexReport, list[str]], None]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tutti.cli.options import add_json, add_model, check_output, note, open_named, positive, print_json
 from tutti.cli.piped import given, is_pipe
+from tutti.cli.transcribing import add_transcribing, transcribing
 from tutti.cli.vault import add_vault, sealer_of
 from tutti.errors import InputError
 
@@ -19,7 +20,8 @@ _EPILOG = """examples:
   tutti search "red shoes" --in shop.db --where "price < 50 and stock > 0"
   tutti search --like photo.jpg --in photos.db           or --like bark.wav
   tutti search "but in blue" --like dress.jpg --in shop.db
-  tutti search "a dog barking" --in walk.mp4              moments of one long video
+  tutti search "a dog barking" --in walk.mp4              moments of one long video; of a short one, what is said, too
+  tutti search "the budget" --in meeting.mp4 --transcribe   also what is said in a long one
   tutti search "a dog" --in photos.db --html dogs.html
 
 conditions: column = value, !=, <, <=, >, >=, IN (…), LIKE 'a%', BETWEEN a AND b, IS NULL, colours HAS 'blue';
@@ -46,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-words", action="store_true", help="by the shared space only, without full text")
     parser.add_argument("--rerank", action="store_true", help="let the model look at each result and say if it fits")
     parser.add_argument("--html", metavar="FILE", help="write a page with thumbnails")
+    add_transcribing(parser, "with a film or a recording behind --in: ")
     add_vault(parser, "read what is encrypted")
     add_model(parser)
     add_json(parser, "one JSON object a line, one for each result,")
@@ -116,7 +119,7 @@ def open_within(arguments: argparse.Namespace) -> tuple[Index, bool]:
     sealer = sealer_of(arguments, str(cache) if path.is_file() else arguments.within)
     model = open_named(arguments)
     if path.is_file():
-        return index_of(path, model, teller(verbose=False), sealer), True
+        return index_of(path, model, teller(verbose=False), sealer, **transcribing(arguments)), True
     return Index(arguments.within, model, tenant=arguments.tenant, sealer=sealer), False
 
 

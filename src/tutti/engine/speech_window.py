@@ -20,6 +20,9 @@ from tutti.engine.sampling import Sampler
 from tutti.engine.speech_rules import SpeechRules, no_speech_probability
 from tutti.models.layers.attention import Attend, MediaMemory, attention, window_mask
 
+_STUCK, _STUCK_TOKENS, _STUCK_STEP = 4.0, 64, 16
+"""A text of so many tokens that compresses so well is given up, looked at every so many. Sentences have some 1.0."""
+
 
 class SpeechDecoder(Protocol):
     """What is needed of a model that writes down speech. Implementation: `models.whisper`."""
@@ -179,7 +182,7 @@ class SpeechWindow:
         for temperature in options.temperatures:
             self._attend.kept = len(prompt)
             sampler = Sampler(SamplingOptions(temperature=temperature, seed=options.seed))
-            attempt = self._attempt(logits[-1], sampler, room, no_speech)
+            attempt = self._attempt(logits[-1], sampler, room, no_speech, options.compression_ratio_threshold)
             if attempt.is_believable(options) or attempt.is_silence(options):
                 break
         return attempt
@@ -189,7 +192,9 @@ class SpeechWindow:
         logits = self._begin(memory, [self.rules.tokens.start])[-1]
         return among[int(logits[list(among)].argmax())]
 
-    def _attempt(self, logits: Tensor, sampler: Sampler, room: int, no_speech: float) -> Attempt:
+    def _attempt(
+        self, logits: Tensor, sampler: Sampler, room: int, no_speech: float, most_compression: float | None
+    ) -> Attempt:
         end = self.rules.tokens.end
         said: list[int] = []
         total = 0.0
@@ -199,6 +204,8 @@ class SpeechWindow:
             total += float(allowed.log_softmax(dim=-1)[token])
             said.append(token)
             if token == end or len(said) >= room:
+                break
+            if most_compression is not None and _is_stuck(said, logits.shape[-1]):
                 break
             logits = self._step([token])[-1]
         return Attempt(
@@ -221,6 +228,11 @@ class SpeechWindow:
         hidden = self.model.decode(torch.tensor([ids], device=self._device), positions[None], self._attend)
         self._attend.kept += len(ids)
         return self.model.logits(hidden)[0]
+
+
+def _is_stuck(said: Sequence[int], vocabulary: int) -> bool:
+    """Whether a text has said the same over and over for so long that no later word makes it believable."""
+    return len(said) >= _STUCK_TOKENS and not len(said) % _STUCK_STEP and compression_ratio(said, vocabulary) > _STUCK
 
 
 def compression_ratio(tokens: Sequence[int], vocabulary: int) -> float:

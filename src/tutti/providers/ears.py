@@ -30,6 +30,11 @@ class Ears:
         self._lock = threading.Lock()
         self._loaded: LocalTranscriber | None = None
 
+    @property
+    def name(self) -> str:
+        """What transcripts call it."""
+        return SHIPPED
+
     def transcribe(
         self,
         medium: Media,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ class WhisperListener:
         self.processor = cast("WhisperProcessor", loaded.processor)
         self.device, self.dtype = computing_device(loaded.model), computing_dtype(loaded.model)
         self.writer = SpeechWriter(cast("SpeechDecoder", loaded.model), self.processor.tokens, self.processor.frame_s)
+        self._lock = threading.Lock()
 
     def listen(self, samples: Samples, options: TranscriptionOptions, progress: ProgressCallback | None) -> Heard:
         """Write down samples.
@@ -98,7 +100,8 @@ class WhisperListener:
         packing = packed(samples, stretches) if is_long and held < _WORTH_PACKING * len(samples) else whole
         features = placed(torch.from_numpy(self.processor.features(packing.samples)), self.device, self.dtype)
         frames = max(1, min(features.shape[1], len(packing.samples) // self.processor.sounds.hop_length))
-        written = self.writer.write(features, options, frames, progress, self.processor.words(options.prompt))
+        with self._lock:  # its memory is one window's; an index reads several recordings at a time
+            written = self.writer.write(features, options, frames, progress, self.processor.words(options.prompt))
         kept = [part for part in written.segments if self._is_heard(part, packing, stretches)]
         said = [token for part in kept for token in part.tokens]
         return Heard(

@@ -67,6 +67,7 @@ class Index:
         tenant: Whose collection; tenants lie in folders of their own and never see one another.
         reader: Reads text in pictures while indexing.
         transcriber: Writes down speech while indexing.
+        longest_speech_s: Recordings and films that are longer are not written down; None is any.
         sealer: Encrypts the database: the tenant's, of a `tutti.trust.vault.Vault`; that of the model if None.
     """
 
@@ -78,6 +79,7 @@ class Index:
         tenant: str = DEFAULT_TENANT,
         reader: TextReader | None = None,
         transcriber: Transcriber | None = None,
+        longest_speech_s: float | None = None,
         sealer: Sealer | None = None,
     ) -> None:
         if isinstance(model, EmbeddingModel):
@@ -95,6 +97,7 @@ class Index:
             bounds=bounds_of(model),
             reader=reader,
             transcriber=transcriber,
+            longest_speech_s=longest_speech_s,
         )
         self._searcher: Searcher | None = None
         self._bank: NDArray[np.float32] | None = None

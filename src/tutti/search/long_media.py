@@ -10,7 +10,7 @@ from typing import Any
 
 from tutti.content import Audio, Image, Video
 from tutti.errors import InputError
-from tutti.interfaces import Sealer
+from tutti.interfaces import Sealer, Transcriber
 from tutti.media import Limits, wrap
 from tutti.search.index import Index
 from tutti.search.ingest.facets import VERSION
@@ -25,6 +25,9 @@ def index_of(
     model: Any,
     told: Callable[[IndexReport, list[str]], None] | None = None,
     sealer: Sealer | None = None,
+    *,
+    transcriber: Transcriber | None = None,
+    longest_speech_s: float | None = None,
 ) -> Index:
     """An index of one long medium, made once and kept by the digest of its content and of the model.
 
@@ -33,6 +36,8 @@ def index_of(
         model: As for `Index`.
         told: As for `Index.add`.
         sealer: As for `Index`.
+        transcriber: As for `Index`; one made with words is kept beside one without.
+        longest_speech_s: As for `Index`.
 
     Raises:
         InputError: It cannot be read.
@@ -41,11 +46,15 @@ def index_of(
     if not isinstance(part, (Video, Audio, Image)):
         raise InputError(f"{path} is not a video or a recording; expected one, or the folder of a database.")
     cache = Path(read_settings().cache_folder).expanduser() / "moments"
-    index = Index(cache, model, sealer=sealer)
+    index = Index(cache, model, sealer=sealer, transcriber=transcriber, longest_speech_s=longest_speech_s)
     name = part.digest if index.sealer is None else index.sealer.digest(f"medium {part.digest}")
-    index.place = Location.of(cache / name[:32])
-    weights = index.identity().weights
-    index.place = index.place / f"{weights[:16]}-{VERSION}"
+    folder, kept = Location.of(cache / name[:32]), f"{index.identity().weights[:16]}-{VERSION}"
+    index.place = folder / kept
+    if transcriber is not None and isinstance(part, (Audio, Video)):
+        # One with words serves also where none would be made unasked.
+        index.place = folder / f"{kept}-{transcriber.name.replace('/', '-')}"
+        if not index.exists() and not index.tools.writes_down(part):
+            index.place = folder / kept
     if not index.exists():
         try:
             item = str(Path(path).resolve())

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as pillow
 
-from tutti.content import Audio, Document, Image, Part, Text, TextLine, Video
+from tutti.content import Audio, Document, Image, Part, Segment, Text, TextLine, Video
 from tutti.errors import InputError
 from tutti.interfaces import TextBounded, TextReader, Transcriber
 from tutti.media import InProcess, Limits, SceneChanges, decode_image, decode_video, document_decoder
@@ -33,12 +33,11 @@ from tutti.media.sources import opened
 from tutti.media.text_files import read_text
 from tutti.search.ingest.loudness import Loudness, alike, loudness
 from tutti.search.ingest.passages import passages_of
+from tutti.search.ingest.speech_pieces import SpeechPieces, lasts_s
 from tutti.search.query.colours import Palette, dominant
 from tutti.search.table.schema import HOP_S, MIDDLE, WINDOW_S, FacetKind
 
 RATE_HZ = 16_000
-SPEECH_S = 30.0
-"""Speech is written down in pieces of so many seconds."""
 DECODED_SIDE, LEAST_SIDE = 512, 256
 """Pictures are decoded to at least this short side, in pixels, where a model does not tell what it takes; and where it
 does, for colours and thumbnails."""
@@ -46,7 +45,7 @@ SHOT_CHANGE, FRAME_CHANGE = 0.10, 0.015
 """Mean change between thumbnails, as a share of the full range, that makes a new shot, or one more frame of it."""
 _WIDE = 1.5
 """Frames this many times as wide as high, or as high as wide, are looked at twice."""
-VERSION = 5
+VERSION = 6
 """Of what is taken from a medium; kept indexes of long media that another one made are made anew."""
 _THUMBNAIL = 160
 _PAGES_AT_ONCE = 8
@@ -88,6 +87,13 @@ class Tools:
     """What counts the tokens of passages; None where the model does not state how many it reads."""
     reader: TextReader | None = None
     transcriber: Transcriber | None = None
+    longest_speech_s: float | None = None
+    """Longer recordings and films are not written down; None is any."""
+
+    def writes_down(self, part: Audio | Video) -> bool:
+        """Whether the speech of a recording or a film is written down: it can be, and is not too long for that."""
+        longest_s = self.longest_speech_s
+        return self.transcriber is not None and (longest_s is None or lasts_s(part) <= longest_s)
 
 
 def facets(part: Part, tools: Tools) -> Iterator[Facet]:
@@ -198,8 +204,7 @@ def heard(part: Audio | Video, tools: Tools, zero_s: float | None) -> Iterator[F
     """Windows of a sound track in which something new is heard, each with the time until the next, and what is said."""
     before: Loudness | None = None
     waiting: Facet | None = None
-    speech: list[NDArray[np.float32]] = []
-    heard_s = 0.0
+    speech = SpeechPieces(tools.transcriber) if tools.transcriber and tools.writes_down(part) else None
     for start_s, samples in sound_windows(
         part, tools.streaming, rate_hz=RATE_HZ, window_s=WINDOW_S, hop_s=HOP_S, zero_s=zero_s
     ):
@@ -212,26 +217,17 @@ def heard(part: Audio | Video, tools: Tools, zero_s: float | None) -> Iterator[F
                 yield waiting
             sound = Audio(samples, sample_rate_hz=RATE_HZ)
             before, waiting = now, Facet(kind="sound", part=sound, start_s=start_s, end_s=end_s)
-        if tools.transcriber is not None:
-            speech.append(samples if not speech else samples[-round((end_s - heard_s) * RATE_HZ) :])
-            heard_s = end_s
-            if sum(map(len, speech)) >= SPEECH_S * RATE_HZ:
-                yield from _said(speech, heard_s, tools)
-                speech = []
+        if speech is not None:
+            yield from _said(speech.take(start_s, samples), tools)
     if waiting is not None:
         yield waiting
-    if tools.transcriber is not None and speech:
-        yield from _said(speech, heard_s, tools)
+    if speech is not None:
+        yield from _said(speech.finish(), tools)
 
 
-def _said(pieces: list[NDArray[np.float32]], end_s: float, tools: Tools) -> Iterator[Facet]:
-    samples = np.concatenate(pieces)
-    start_s = end_s - len(samples) / RATE_HZ
-    if tools.transcriber is None:
-        return
-    for segment in tools.transcriber.transcribe(Audio(samples, sample_rate_hz=RATE_HZ)).segments:
-        times = {"start_s": start_s + segment.start_s, "end_s": start_s + segment.end_s}
-        yield from passages(segment.text, "said", tools, **times)
+def _said(segments: Iterator[Segment], tools: Tools) -> Iterator[Facet]:
+    for segment in segments:
+        yield from passages(segment.text, "said", tools, start_s=segment.start_s, end_s=segment.end_s)
 
 
 def _of_film(part: Video, tools: Tools) -> Iterator[Facet]:
