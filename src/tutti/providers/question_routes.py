@@ -22,7 +22,9 @@ Route = Literal["model", "lines", "check lines", "transcript", "check transcript
 
 _ON_WRITING = re.compile(
     r"\b(?:writ(?:e|es|ten|ing)|wrote|print(?:s|ed)?|reads?|reading|text|words?|wording|lettering|says?|spell\w*"
-    r"|transcri\w+|quote|headline|label|signs?|receipt|according to|numbers?)\b",
+    r"|transcri\w+|quote|headline|label|signs?|receipt|according to|numbers?"
+    r"|bill|prices?|costs?|totals?|amount|owed?|paid|spen[dt]|come to|dates?|dated|issued|shop|store|merchant|business"
+    r"|seller|brand|vendor|company)\b",
     re.IGNORECASE,
 )
 _ON_SPEECH = re.compile(
