@@ -85,6 +85,15 @@ def test_what_holds_no_voice_is_not_written_down() -> None:
     assert scribe.given_s == []
 
 
+def test_everything_that_sounds_may_be_written_down_as_the_transcriber_does() -> None:
+    scribe = Scribe("[Music]")
+    pieces = SpeechPieces(scribe, everything=True)
+    notes = np.concatenate([tone(word, 0.8) for word in ("low", "middle", "high")] * 5)
+    (segment,) = [*pieces.take(3.0, notes), *pieces.finish()]
+    assert (segment.text, segment.start_s) == ("[Music]", pytest.approx(3.5))
+    assert scribe.options == [None]
+
+
 def test_times_lead_back_to_the_track() -> None:
     scribe = Scribe()
     pieces = SpeechPieces(scribe)

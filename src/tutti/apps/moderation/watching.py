@@ -80,6 +80,7 @@ class Watcher:
             bounds=embedder if isinstance(embedder, TextBounded) else None,
             reader=self._reader,
             transcriber=transcriber if policy.needs("speech") or policy.needs("joint") else None,
+            every_sound=True,
         )
         self._terms = {category.name: TermFinder(category.terms) for category in policy.categories if category.terms}
         self._known = {

@@ -89,6 +89,8 @@ class Tools:
     transcriber: Transcriber | None = None
     longest_speech_s: float | None = None
     """Longer recordings and films are not written down; None is any."""
+    every_sound: bool = False
+    """Write down all that sounds, where a word that is missed costs more than time."""
 
     def writes_down(self, part: Audio | Video) -> bool:
         """Whether the speech of a recording or a film is written down: it can be, and is not too long for that."""
@@ -204,7 +206,8 @@ def heard(part: Audio | Video, tools: Tools, zero_s: float | None) -> Iterator[F
     """Windows of a sound track in which something new is heard, each with the time until the next, and what is said."""
     before: Loudness | None = None
     waiting: Facet | None = None
-    speech = SpeechPieces(tools.transcriber) if tools.transcriber and tools.writes_down(part) else None
+    writes = tools.transcriber if tools.writes_down(part) else None
+    speech = None if writes is None else SpeechPieces(writes, everything=tools.every_sound)
     for start_s, samples in sound_windows(
         part, tools.streaming, rate_hz=RATE_HZ, window_s=WINDOW_S, hop_s=HOP_S, zero_s=zero_s
     ):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tutti.content import Audio, Segment, Video
 from tutti.interfaces import Transcriber
 from tutti.media.sound_windows import duration_of
-from tutti.processing.sounding import packed
+from tutti.processing.sounding import Packed, packed, sounding
 from tutti.processing.spoken_words import SURE, is_speech
 from tutti.processing.voice_activity import RATE_HZ, voices
 
@@ -27,10 +27,11 @@ class SpeechPieces:
 
     Args:
         transcriber: What writes down.
+        everything: All that sounds, as the transcriber does by itself; otherwise only what may be a voice, in one try.
     """
 
-    def __init__(self, transcriber: Transcriber) -> None:
-        self._transcriber = transcriber
+    def __init__(self, transcriber: Transcriber, *, everything: bool = False) -> None:
+        self._transcriber, self._everything = transcriber, everything
         self._pieces: list[NDArray[np.float32]] = []
         self._start = self._stop = 0
         """Samples of the track before those that are kept, and up to their end."""
@@ -52,13 +53,14 @@ class SpeechPieces:
         """What is said in the rest."""
         samples = np.concatenate([np.zeros(0, np.float32), *self._pieces])
         start, self._pieces = self._start, []
-        stretches = voices(samples)
+        stretches = sounding(samples, RATE_HZ) if self._everything else voices(samples)
         if not stretches:
             return
-        packing = packed(samples, stretches)
-        said = self._transcriber.transcribe(Audio(packing.samples, sample_rate_hz=RATE_HZ), SURE)
+        packing = Packed(samples, [(0, 0, len(samples))]) if self._everything else packed(samples, stretches)
+        sound = Audio(packing.samples, sample_rate_hz=RATE_HZ)
+        said = self._transcriber.transcribe(sound, None if self._everything else SURE)
         for segment in said.segments:
-            if is_speech(segment.text):
+            if self._everything or is_speech(segment.text):
                 begins = packing.place(segment.start_s * RATE_HZ)
                 ends = packing.place(segment.end_s * RATE_HZ, is_end=True)
                 yield replace(segment, start_s=(start + begins) / RATE_HZ, end_s=(start + ends) / RATE_HZ)
