@@ -29,9 +29,9 @@ _RANGE_DB = 45.0
 _AROUND_S = 1.0
 """What is kept around a block with a voice: the beginning of a word in the block before."""
 _SHORTEST_S = 0.3
-_LEAST = 0.2
-"""Probability from which on a block may hold a voice: on packs that the weights are not from, 99 % of blocks of speech
-and 95 % of those 5 dB above noise, but also a fifth of those of noises and up to two fifths of instruments."""
+_LEAST = 0.3
+"""Probability from which on a block may hold a voice. At .2, on packs that the weights are not from, 99 % of blocks of
+speech do, 95 % of those 5 dB above noise, but also a fifth of those of noises and up to two fifths of instruments."""
 FEATURES = (
     "syllabic share", "spread of loudness", "quiet share", "voicing", "voiced share", "spread of pitch",
     "steps of pitch", "centroid", "spread of centroid", "share below 300", "share above 2500", "flux",
