@@ -32,7 +32,7 @@ from tutti.models.omni.published import PublishedHead
 from tutti.training.objectives import IGNORE, next_token
 
 PHOTOS_AT_ONCE = 28
-PHOTO_SHARE = 0.6
+PHOTO_SHARE = 0.5
 """How often a step is on photographs rather than scenes."""
 SCENES = {"picture": (24, 5), "sound": (12, 3), "pair": (12, 2), "clip": (8, 2)}
 """Kind of scene → how many a file, and files a round."""

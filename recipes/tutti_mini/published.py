@@ -37,13 +37,13 @@ from tutti.models.omni.model import Head, Omni
 from tutti.models.omni.parts import TrunkConfig
 from tutti.models.omni.published import PublishedHead
 
-STEPS = {"texts": 1500, "space": 500, "fold": 300, "sounds": 1500, "answers": 2500}
+STEPS = {"texts": 2500, "space": 500, "fold": 300, "sounds": 1500, "answers": 3500}
 """Optimizer steps at `--budget 1`."""
 PHASES = ("features", "texts", "space", "sounds", "scenes", "answers", "export")
 TRAINED_ON = (*features.REAL, "clothing", "grocery", "hand_digits", "cxr", "cifar10", *EMOJI)
 VIEWS = dict.fromkeys(EMOJI, 2)
 """Pack → how many views of each picture are learned from, where it is not one."""
-SOUND_BATCHES, SCENE_ROUNDS = 150, 12
+SOUND_BATCHES, SCENE_ROUNDS = 150, 40
 
 
 class Run:
@@ -168,6 +168,7 @@ class Run:
         for name, fold in (("space", None), ("fold0", 0), ("fold1", 1)):
             if (self.out / f"{name}.pt").exists():
                 continue
+            torch.manual_seed(self.seed)
             head = self.head()
             packs = self.pooled(head, fold)
             names = names or self._with_descriptions(space.name_sets(packs, reader, imagenet))
@@ -284,6 +285,7 @@ def main() -> None:
         if phase in DONE and (run.out / DONE[phase]).exists():
             continue
         begun = time.monotonic()
+        torch.manual_seed(run.seed)
         if phase == "export":
             run.export(arguments.into or arguments.out / "tutti-mini")
         else:
