@@ -51,7 +51,7 @@ STRUCTURE = re.compile(
     r"RIFF:(?:ImageWidth|ImageHeight|VP8Version|HorizontalScale|VerticalScale|AlphaIsUsed|WebP_Flags|Encoding|"
     r"NumChannels|SampleRate|AvgBytesPerSec|BitsPerSample|NumberOfSamples|Duration)$|"
     r"FLAC:(?:BlockSizeM\w+|FrameSizeM\w+|SampleRate|Channels|BitsPerSample|TotalSamples|MD5Signature)$|"
-    r"(?:Vorbis|Opus|Theora):(?:VorbisVersion|OpusVersion|AudioChannels|SampleRate|\w*Bitrate|OutputGain)$|"
+    r"(?:Vorbis|Opus|Theora):(?:Vendor|VorbisVersion|OpusVersion|AudioChannels|SampleRate|\w*Bitrate|OutputGain)$|"
     r"MPEG:(?:MPEGAudioVersion|AudioLayer|AudioBitrate|SampleRate|ChannelMode|MSStereo|IntensityStereo|CopyrightFlag|"
     r"OriginalMedia|Emphasis|VBR\w+|Encoder|LameVBRQuality|LameQuality|LameMethod|LameLowPassFilter|LameBitrate|"
     r"LameStereoMode|ID3Size)$|"
@@ -61,9 +61,12 @@ STRUCTURE = re.compile(
     r"OpColor|CompressorID|SourceImage\w+|[XY]Resolution|BitDepth|VideoFrameRate|HandlerType|HandlerDescription|"
     r"Balance|Audio\w+|PixelAspectRatio|BufferSize|MaxBitrate|AverageBitrate|ColorProfiles|ColorPrimaries|"
     r"TransferCharacteristics|MatrixCoefficients|VideoFullRangeFlag|PreviewTime|PreviewDuration|PosterTime|"
-    r"SelectionTime|SelectionDuration|CurrentTime|MediaLanguageCode|\w+(?:Create|Modify)Date|CreateDate|ModifyDate)$"
+    r"Free|MediaData|SelectionTime|SelectionDuration|CurrentTime|MediaLanguageCode|\w+(?:Create|Modify)Date|CreateDate|ModifyDate)$"
 )
-"""Group and name of what tells how samples are coded; dates are among it and must be zero, which is checked."""
+"""Group and name of what tells how samples are coded; dates are among it and must be zero, which is checked.
+
+The samples themselves are, too (`MediaData`), and the name of the encoder's library, which Vorbis and FLAC demand.
+"""
 PROBED = {"major_brand", "minor_version", "compatible_brands", "handler_name", "vendor_id", "language"}
 """Of what ffprobe calls tags, what a container cannot be without; values that may stand there are checked, too."""
 NEUTRAL = re.compile(r"isom|512|isomiso2avc1mp41|iso\w+|mp4\d|M4A |VideoHandler|SoundHandler|\[0\]\[0\]\[0\]\[0\]|und|")

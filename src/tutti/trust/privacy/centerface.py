@@ -90,14 +90,15 @@ class CenterFace:
         return f"centerface {self._digest}"
 
     def faces(self, pixels: NDArray[np.uint8], *, quick: bool = False) -> list[FaceBox]:
-        """The faces of a picture, (H, W, 3) uint8; a quick look leaves out the second one, for small faces."""
+        """The faces of a picture, (H, W, 3) uint8; a quick look takes the closer pieces and a distant one."""
         found = []
         for left, top, piece, scale in _pieces(pixels, quick):
             close = scale > 1
             for x0, y0, x1, y1, score in self._of_piece(piece):
                 box = (x0 / scale + left, y0 / scale + top, x1 / scale + left, y1 / scale + top)
                 high = box[3] - box[1]
-                if high >= LEAST_FACE_PX / 3 and not (close and (score < _CLOSE_SCORE or high > _SMALL_HEAD)):
+                unlikely = close and (score < _CLOSE_SCORE or (high > _SMALL_HEAD and not quick))
+                if high >= LEAST_FACE_PX / 3 and not unlikely:
                     found.append(FaceBox(box=box, score=score))
         return _apart(found)
 
@@ -150,16 +151,25 @@ def decoded(
 
 
 def _pieces(pixels: NDArray[np.uint8], quick: bool) -> list[tuple[int, int, NDArray[np.uint8], float]]:
-    """Left, top, pixels and scale of the pieces of a picture: tiles, the whole made small, and tiles made larger."""
-    height, width = pixels.shape[:2]
+    """Left, top, pixels and scale of the pieces of a picture: tiles, the whole made small, and tiles made larger.
+
+    Of a small picture, a quick look takes the larger one, in which small faces are found, and one of half its size for
+    faces that fill it; of a large picture, it leaves out the larger tiles.
+    """
+    longest = max(pixels.shape[:2])
+    near = [
+        (left, top, _scaled(piece, _CLOSER, pillow.Resampling.BICUBIC), _CLOSER)
+        for left, top, piece in (
+            _tiles(pixels, _CLOSE_TILE, _CLOSE_SHARED) if not quick or longest <= _CLOSE_TILE else ()
+        )
+    ]
+    if quick and near:
+        return [*near, (0, 0, _scaled(pixels, 0.5, pillow.Resampling.BOX), 0.5)]
     made = [(left, top, piece, 1.0) for left, top, piece in _tiles(pixels, _TILE, _SHARED)]
-    if max(height, width) > _TILE:
-        scale = _TILE / 2 / max(height, width)
+    if longest > _TILE:
+        scale = _TILE / 2 / longest
         made.append((0, 0, _scaled(pixels, scale, pillow.Resampling.BOX), scale))
-    if not quick:
-        for left, top, piece in _tiles(pixels, _CLOSE_TILE, _CLOSE_SHARED):
-            made.append((left, top, _scaled(piece, _CLOSER, pillow.Resampling.BICUBIC), _CLOSER))
-    return made
+    return [*made, *near]
 
 
 def _tiles(pixels: NDArray[np.uint8], side: int, shared: int) -> list[tuple[int, int, NDArray[np.uint8]]]:

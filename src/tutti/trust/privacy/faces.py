@@ -48,7 +48,7 @@ class FaceDetector(Protocol):
 
         Args:
             pixels: The picture.
-            quick: Leave out what takes most of the time; for frames of a film between those that are looked at whole.
+            quick: Leave out what takes much time and finds little more; for frames of films.
         """
         ...
 

@@ -33,8 +33,6 @@ from tutti.trust.privacy.tracking import FaceTracker, Track, boxes_by_frame
 
 _LOOK_EVERY_S, _HELD_S = 0.4, 2.0
 """Seconds between two looks of the detector, and for how long a face is covered before and after it was found."""
-_WHOLE_EVERY = 2
-"""Of so many looks, one is whole, and the others are quick."""
 _READ_EVERY_S = 2.0
 """Seconds between two frames whose text is read."""
 _CRF, _PRESET = "20", "veryfast"
@@ -127,7 +125,7 @@ def find_in_film(
         words: Finds words; None reads none.
         progress: Told the time in the film that was reached, in seconds.
     """
-    tracker, looked, read, looks = None, -1e9, -1e9, 0
+    tracker, looked, read = None, -1e9, -1e9
     times: list[float] = []
     texts: list[tuple[float, list[tuple[str, Box]]]] = []
     for index, shown in enumerate(frames_of_film(part, limits)):
@@ -136,8 +134,7 @@ def find_in_film(
             tracker = tracker or FaceTracker(_held_frames(part, limits))
             cut = tracker.advance(index, _grey(shown.pixels))
             if cut or shown.time_s - looked >= _LOOK_EVERY_S:
-                looks = 0 if cut else looks + 1
-                tracker.found(index, detector.faces(shown.pixels, quick=looks % _WHOLE_EVERY > 0))
+                tracker.found(index, detector.faces(shown.pixels, quick=True))
                 looked = shown.time_s
         if words is not None and shown.time_s - read >= _READ_EVERY_S:
             texts.append((shown.time_s, list(words(Image(shown.pixels)))))
