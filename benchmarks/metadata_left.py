@@ -61,7 +61,8 @@ STRUCTURE = re.compile(
     r"OpColor|CompressorID|SourceImage\w+|[XY]Resolution|BitDepth|VideoFrameRate|HandlerType|HandlerDescription|"
     r"Balance|Audio\w+|PixelAspectRatio|BufferSize|MaxBitrate|AverageBitrate|ColorProfiles|ColorPrimaries|"
     r"TransferCharacteristics|MatrixCoefficients|VideoFullRangeFlag|PreviewTime|PreviewDuration|PosterTime|"
-    r"Free|MediaData|SelectionTime|SelectionDuration|CurrentTime|MediaLanguageCode|\w+(?:Create|Modify)Date|CreateDate|ModifyDate)$"
+    r"Unknown_edts|Unknown_esds|AVCConfiguration|SyncSampleTable|CompositionTimeToSample|TimeToSampleTable|"
+    r"SampleToChunk|SampleSizes|ChunkOffset|SampleGroupDescription|SampleToGroup|Free|MediaData|SelectionTime|SelectionDuration|CurrentTime|MediaLanguageCode|\w+(?:Create|Modify)Date|CreateDate|ModifyDate)$"
 )
 """Group and name of what tells how samples are coded; dates are among it and must be zero, which is checked.
 
