@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tutti.content import Audio, Segment, Video
 from tutti.interfaces import Transcriber
 from tutti.media.sound_windows import duration_of
-from tutti.processing.sounding import Packed, packed, sounding
+from tutti.processing.sounding import Stretch, packed
 from tutti.processing.spoken_words import SURE, is_speech
 from tutti.processing.voice_activity import RATE_HZ, voices
 
@@ -53,10 +53,11 @@ class SpeechPieces:
         """What is said in the rest."""
         samples = np.concatenate([np.zeros(0, np.float32), *self._pieces])
         start, self._pieces = self._start, []
-        stretches = sounding(samples, RATE_HZ) if self._everything else voices(samples)
+        whole = [Stretch(0, len(samples))] if len(samples) else []
+        stretches = whole if self._everything else voices(samples)
         if not stretches:
             return
-        packing = Packed(samples, [(0, 0, len(samples))]) if self._everything else packed(samples, stretches)
+        packing = packed(samples, stretches)
         sound = Audio(packing.samples, sample_rate_hz=RATE_HZ)
         said = self._transcriber.transcribe(sound, None if self._everything else SURE)
         for segment in said.segments:
