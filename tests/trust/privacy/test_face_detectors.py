@@ -17,7 +17,8 @@ class Marks(CenterFace):
     """Finds white squares in the place of heads, with the score that is given; keeps the sizes that it looked at."""
 
     def __init__(self, score: float) -> None:
-        self.score, self.seen = score, []
+        self.score = score
+        self.seen: list[tuple[int, ...]] = []
 
     def _of_piece(self, pixels: np.ndarray) -> list[tuple[float, float, float, float, float]]:
         self.seen.append(pixels.shape[:2])
@@ -84,9 +85,14 @@ def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_cascades_find_nothing_where_nothing_is_and_a_quick_look_takes_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
-    detector, looks = HaarFaces(), []
+    detector, looks = HaarFaces(), list[object]()
     real = detector._look
-    monkeypatch.setattr(detector, "_look", lambda grey, one, sides: looks.append(one) or real(grey, one, sides))
+
+    def look(grey: np.ndarray, one: object, sides: tuple[int, int]) -> object:
+        looks.append(one)
+        return real(grey, one, sides)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(detector, "_look", look)
     assert detector.faces(np.full((60, 80, 3), 90, np.uint8)) == []
     whole = len(looks)
     assert detector.faces(np.full((60, 80, 3), 90, np.uint8), quick=True) == []
