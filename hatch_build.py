@@ -28,7 +28,7 @@ def build() -> Path | None:
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         return None
     try:
-        command = (os.environ.get("CC", "cc"), *FLAGS, "-o", str(fresh), str(SOURCE))
+        command = (os.environ.get("CC", "cc"), *FLAGS, "-o", str(fresh), str(SOURCE), "-lm")
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)  # noqa: S603 - the user's own
         fresh.replace(built)  # at once: a process may have the old one open
     except (OSError, subprocess.SubprocessError) as error:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tutti.models.layers.attention import MediaMemory, attention, window_mask
+from tutti.models.layers.attention import CacheRows, MediaMemory, attention, window_mask
 
 
 class Read(NamedTuple):
@@ -49,6 +49,7 @@ class PagedAttend:
         looks: Which media are looked at.
         sees: As in `Attend`.
         asked: The same.
+        rows: The same.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class PagedAttend:
         looks: list[Look],
         sees: Tensor | None,
         asked: Tensor | None = None,
+        rows: CacheRows | None = None,
     ) -> None:
         self._keys = keys
         self._values = values
@@ -68,6 +70,7 @@ class PagedAttend:
         self._looks = looks
         self._sees = sees
         self._asked = asked
+        self._rows = rows
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
         """Keep the new keys and values, then attend. Shapes as in `Attend`, with B = 1."""
@@ -90,6 +93,11 @@ class PagedAttend:
     def asked(self) -> Tensor | None:
         """Tokens whose states are asked for. Shape (R,)."""
         return self._asked
+
+    @property
+    def rows(self) -> CacheRows | None:
+        """As in `Attend`."""
+        return self._rows
 
     @property
     def sees(self) -> Tensor | None:

@@ -11,8 +11,11 @@ from typing import NamedTuple
 
 from torch import nn
 
+from tutti.models.layers.decode_step import Stepped
+from tutti.models.layers.device_kernels import kernel_for
 from tutti.models.layers.kernels import Int4Kernel, Kernel, RowsKernel
 from tutti.models.layers.linear import QuantizedLinear, join, separate
+from tutti.models.layers.packed import PackedKernel
 from tutti.models.layers.stems import Folding, NormedConv
 
 
@@ -31,6 +34,8 @@ def passes(int8_beside_bytes: int = 0) -> tuple[Pass, ...]:
         int8_beside_bytes: Most memory for int8 weights beside int4 ones.
     """
     return (
+        # Decoders' weights in the one form that compiled steps and products of many rows both take.
+        Pass("pack decoders", _pack_decoders, _unpack_decoders),
         # Projections of one input as one product: fewer kernels, and activations are turned into codes once.
         Pass("join projections", _join, _separate),
         # Batch norms as part of the convolutions before them: no kernel of their own, a tenth to a fifth of a stem.
@@ -43,6 +48,8 @@ def passes(int8_beside_bytes: int = 0) -> tuple[Pass, ...]:
         ),
         # int8 weights in the order that the kernel reads: now, and not while someone waits for the first answer.
         Pass("pack weights", _pack, _unpack),
+        # A token of each sequence by one call instead of thousands: last, since it points to weights as they lie.
+        Pass("compile decode steps", _compile_steps, _forget_steps),
     )
 
 
@@ -58,6 +65,32 @@ def undo_passes(model: nn.Module) -> nn.Module:
     for one in reversed(passes()):
         one.undo(model)
     return model
+
+
+def _pack_decoders(model: nn.Module) -> None:
+    for decoder in stepped(model):
+        decoder.pack()
+
+
+def _unpack_decoders(model: nn.Module) -> None:
+    for layer in _quantized(model):
+        if isinstance(layer.kernel, PackedKernel):
+            layer.kernel = kernel_for(layer.kernel.codes())
+
+
+def _compile_steps(model: nn.Module) -> None:
+    for decoder in stepped(model):
+        decoder.compile_step()
+
+
+def _forget_steps(model: nn.Module) -> None:
+    for decoder in stepped(model):
+        decoder.step = None
+
+
+def stepped(model: object) -> list[Stepped]:
+    """Decoders in a model that may have compiled steps."""
+    return [one for one in model.modules() if isinstance(one, Stepped)] if isinstance(model, nn.Module) else []
 
 
 def _join(model: nn.Module) -> None:

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from tutti.checkpoints.devices import computing_dtype, placed
 from tutti.engine.embedding_cache import EmbeddingCache, embedding_key
 from tutti.engine.paged_attention import Look, PagedAttend, Read
+from tutti.engine.passes import stepped
 from tutti.engine.scheduler import Work
 from tutti.engine.sequence import Sequence
 from tutti.errors import InputError
-from tutti.models.layers.attention import Attend, MediaMemory
+from tutti.models.layers.attention import Attend, CacheRows, MediaMemory
 
 
 @runtime_checkable
@@ -113,6 +114,7 @@ class Runner:
         self._device = device
         self._dtype = computing_dtype(model) if isinstance(model, nn.Module) else torch.float32
         self._block_tokens = block_tokens
+        self._stepped = stepped(model)
         self._looker = model if isinstance(model, Looker) else None
         self._memories: WeakValueDictionary[tuple[bytes, int], MediaMemory] = WeakValueDictionary()
         """What running sequences look at, so that those who look at the same medium hold it once."""
@@ -146,6 +148,17 @@ class Runner:
 
         Shapes: → logits (W, V), a row for each work that is `last`, in order.
         """
+        single = [one.tokens == 1 for one in work]
+        if all(single) or not any(single) or not any(decoder.step for decoder in self._stepped):
+            return self._run(work)
+        # Apart from chunks of prompts, so that a token comes to be in one way, whoever else there is.
+        parts = [[one for one, its in zip(work, single, strict=True) if its is kind] for kind in (True, False)]
+        logits = torch.cat([self._run(part) for part in parts])
+        ordered = sorted((one for one in work if one.last), key=lambda one: one.tokens != 1)  # as the parts are
+        rows = {id(one): row for row, one in enumerate(ordered)}
+        return logits[[rows[id(one)] for one in work if one.last]]
+
+    def _run(self, work: Items[Work]) -> Tensor:
         block_tokens = self._block_tokens
         ids: list[int] = []
         positions: list[int] = []
@@ -188,9 +201,13 @@ class Runner:
         inputs = self.model.embed_tokens(numbers[0])
         for row, piece in pieces:
             inputs[row : row + piece.shape[0]] = piece
+        rows = None
+        if len(work) == len(ids):  # a token each
+            contexts, where = [read.context for read in reads], [read.place for read in reads]
+            rows = CacheRows(self._keys, self._values, numbers[2], where, contexts)
         together = len(work) == 1 and work[0].sequence.contiguous
         places: Tensor | slice = slice(slots[0], slots[-1] + 1) if together else numbers[2]
-        attend = PagedAttend(self._keys, self._values, places, reads, _looks(work), self._sees(work), asked)
+        attend = PagedAttend(self._keys, self._values, places, reads, _looks(work), self._sees(work), asked, rows)
         return self.model.decode(inputs[None], numbers[1:2], attend)[0]
 
     def _pieces(self, work: Items[Work], ids: list[int]) -> list[tuple[int, Tensor]]:

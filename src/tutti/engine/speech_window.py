@@ -18,7 +18,7 @@ from torch import Tensor
 from tutti.content import SamplingOptions, TranscriptionOptions, WindowScores
 from tutti.engine.sampling import Sampler
 from tutti.engine.speech_rules import SpeechRules, no_speech_probability
-from tutti.models.layers.attention import Attend, MediaMemory, attention, window_mask
+from tutti.models.layers.attention import Attend, CacheRows, MediaMemory, attention, window_mask
 
 _STUCK, _STUCK_TOKENS, _STUCK_STEP = 4.0, 64, 16
 """A text of so many tokens that compresses so well is given up, looked at every so many. Sentences have some 1.0."""
@@ -92,6 +92,11 @@ class KeepingAttend:
         self._values[layer][:, self.kept : stop] = value
         mask = None if tokens == 1 and window is None else window_mask(tokens, stop, window or stop, query.device)
         return attention(query, self._keys[layer][:, :stop], self._values[layer][:, :stop], mask)
+
+    @property
+    def rows(self) -> CacheRows | None:
+        """No step is compiled for it."""
+        return None
 
     @property
     def asked(self) -> Tensor | None:

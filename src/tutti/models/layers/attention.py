@@ -6,8 +6,9 @@ Beltagy et al. 2020 (Longformer), section 3.1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,21 @@ class MediaMemory:
     """One (N, K, E) a layer, or (B, N, K, E) for whole batches."""
     values: tuple[Tensor, ...]
     """The same."""
+
+
+class CacheRows(NamedTuple):
+    """Where one token of each sequence finds the cache: T sequences."""
+
+    keys: Sequence[Tensor]
+    """One (K, slots, E) float32 a layer."""
+    values: Sequence[Tensor]
+    """The same."""
+    slots: Tensor
+    """(T,) int64: where the new keys and values go."""
+    places: Sequence[int | Tensor]
+    """Each sequence's first slot, where they lie side by side, or all of its slots, its new one included."""
+    contexts: Sequence[int]
+    """Tokens of each sequence, the new one included."""
 
 
 class Attend(Protocol):
@@ -49,6 +65,11 @@ class Attend(Protocol):
     @property
     def sees(self) -> Tensor | None:
         """Tokens with a medium of their own to look at: (B, T) bool; None if that is none of them."""
+        ...
+
+    @property
+    def rows(self) -> CacheRows | None:
+        """Where the tokens find the cache, if they are one each of as many sequences; for compiled steps."""
         ...
 
     def look(self, layer: int, query: Tensor) -> Tensor:
@@ -80,6 +101,11 @@ class MaskedAttend:
     @property
     def asked(self) -> Tensor | None:
         """All are."""
+        return None
+
+    @property
+    def rows(self) -> CacheRows | None:
+        """There is no cache."""
         return None
 
     @property

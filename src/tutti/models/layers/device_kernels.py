@@ -16,6 +16,7 @@ from torch import Tensor
 from tutti.models.layers.codes import Codes
 from tutti.models.layers.dispatch import device_sums
 from tutti.models.layers.kernels import Kernel, join_kernels, make_kernel, quantize_rows
+from tutti.models.layers.packed import PackedKernel
 
 _SPREAD_VALUES = 1 << 25
 """int4 weights that are spread out at once: so many bytes beside the packed ones, and a few times that on the way."""
@@ -83,6 +84,8 @@ def kernel_for(codes: Codes) -> Kernel:
 
 def kernel_of_all(kernels: Sequence[Kernel]) -> Kernel | None:
     """One kernel for matrices one below the other; None if they are of different kinds or on different devices."""
+    if packed := [kernel for kernel in kernels if isinstance(kernel, PackedKernel)]:
+        return PackedKernel.joined(packed) if len(packed) == len(kernels) else None
     found = [kernel for kernel in kernels if isinstance(kernel, DeviceKernel)]
     if not found:
         return join_kernels(kernels)

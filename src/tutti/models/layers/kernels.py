@@ -9,6 +9,7 @@ rows and are spread out to int8 for more; where memory allows it they are kept a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Protocol
 
@@ -165,23 +166,24 @@ class Int4Kernel:
         """By way of int8, in the order in which the rows lie: the halves of the blocks, block by block."""
         sums = single_use_sums()
         codes, top = quantize_rows(x, sums.levels)
-        out = sums(codes, sums.prepare(self._spread().t()), self._layout.in_halves(self.scale[None])[0] / sums.levels)
-        return self._layout.in_order(out).mul_(top)
+        out = sums(codes, sums.prepare(self._spread().t()), self.layout.in_halves(self.scale[None])[0] / sums.levels)
+        return self.layout.in_order(out).mul_(top)
 
     def _spread(self) -> Tensor:
         """(K, N) int8 with weight = scale * this, its columns (half, block, row of the half)."""
-        half = self._layout.block // 2
+        half = self.layout.block // 2
         halves = self.weight.view(-1, self.width, half).transpose(0, 1).contiguous()
         spread = halves.new_empty(self.width, 2, *halves.shape[1:])
         torch.bitwise_and(halves, 15, out=spread[:, 0])
         torch.bitwise_right_shift(halves, 4, out=spread[:, 1])
-        step, offset = (self._layout.in_halves(grid)[:, None] for grid in self._whole_grid())
+        step, offset = (self.layout.in_halves(grid)[:, None] for grid in self._whole_grid())
         groups = spread.view(-1, self._group, self.rows)
         out: Tensor = groups.mul_(step).add_(offset).view(torch.int8).flatten(0, 1)
         return out
 
     @property
-    def _layout(self) -> Int4Layout:
+    def layout(self) -> Int4Layout:
+        """The order of its weights."""
         return self._choice.layout
 
     def _whole_grid(self) -> tuple[Tensor, Tensor]:
@@ -193,8 +195,12 @@ class Int4Kernel:
 
     def codes(self) -> Codes:
         """The form that folders keep."""
+        return replace(self.grid_codes(), values=self.layout.unpack(self.weight))
+
+    def grid_codes(self) -> Codes:
+        """The same with its values as they lie, packed."""
         step, offset = (grid.t().contiguous() for grid in self._whole_grid())
-        return Codes(self._layout.unpack(self.weight), self.scale, step, offset.view(torch.int8))
+        return Codes(self.weight, self.scale, step, offset.view(torch.int8))
 
     @classmethod
     def joined(cls, kernels: Sequence[Int4Kernel]) -> Int4Kernel:

@@ -20,11 +20,13 @@ from torch import Tensor, nn
 
 from tutti.errors import UnsupportedTask
 from tutti.models.layers.attention import Attend, MaskedAttend, padded_mask
+from tutti.models.layers.decode_step import Stepped
 from tutti.models.layers.linear import together
 from tutti.models.layers.mlp import GatedMLP
 from tutti.models.layers.norms import RMSNorm
 from tutti.models.layers.rotary import inverse_frequencies, rotary_angles, rotate
 from tutti.models.llama.config import LlamaConfig, RopeScaling
+from tutti.models.llama.step import compiled_step, pack_decoder
 
 Angles = tuple[Tensor, Tensor]
 
@@ -81,7 +83,7 @@ class LlamaLayer(nn.Module):
         return out
 
 
-class LlamaLayers(nn.Module):
+class LlamaLayers(Stepped):
     """The blocks and the final norm: a decoder from embeddings to hidden states, whatever the embeddings stand for."""
 
     def __init__(self, config: LlamaConfig) -> None:
@@ -96,6 +98,10 @@ class LlamaLayers(nn.Module):
         Shapes: inputs_embeds (B, T, D), positions (B, T) int64 → (B, T, D), or (B, R, D) of the tokens that `attend`
         says are asked for, after the final norm.
         """
+        rows = None if self.step is None else attend.rows
+        if self.step is not None and rows is not None and self.step.takes(rows):
+            hidden = self.step(inputs_embeds[0], positions[0], rows)
+            return hidden[None] if attend.asked is None else hidden[None, attend.asked]
         # Made here and not kept as a buffer: a module built on `meta` then needs no repair after loading.
         frequencies = rope_frequencies(self.config, inputs_embeds.device)
         angles = rotary_angles(positions, frequencies)
@@ -105,6 +111,14 @@ class LlamaLayers(nn.Module):
             x = layer(x, angles, attend, attend.asked if index == last else None)
         out: Tensor = self.norm(x)
         return out
+
+    def pack(self) -> None:
+        """Bring quantized weights into the form of such steps."""
+        pack_decoder(self)
+
+    def compile_step(self) -> None:
+        """Let steps of one token a sequence go through the compiled part, if it takes these layers."""
+        self.step = compiled_step(self, rope_frequencies(self.config))
 
     def read(
         self, inputs_embeds: Tensor, attention_mask: Tensor | None = None, position_ids: Tensor | None = None

@@ -13,11 +13,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from tutti.models.layers.native.forms import POINTER, declare
+
 LIBRARY = Path(__file__).with_name("libproducts.so.1")
 """Of a name that no module of Python has, since it is none."""
 MOST_WIDTH = 1 << 16
 """Columns up to which sums of 128 * 127 stay below 2^31."""
-_OPENMP = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
+_OPENMP = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads", "GOMP_barrier")
 
 
 @cache
@@ -31,15 +33,14 @@ def library() -> ctypes.CDLL | None:
         return None
     if not found.tutti_has_avx2():
         return None
-    pointer, size = ctypes.c_void_p, ctypes.c_int64
-    found.tutti_codes.argtypes = [*[ctypes.c_int] * 2, pointer, *[size] * 2, *[pointer] * 2]
-    found.tutti_product.argtypes = [ctypes.c_int, pointer, *[size] * 3, *[pointer] * 3]
-    found.tutti_use_openmp.argtypes = [pointer] * 3
-    found.tutti_use_openmp.restype = None
+    try:
+        declare(found)
+    except AttributeError:  # built from an older source
+        return None
     openmp = next((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"), None)
     if openmp is not None:
         runtime = ctypes.CDLL(str(openmp))
-        found.tutti_use_openmp(*(ctypes.cast(getattr(runtime, name), pointer) for name in _OPENMP))
+        found.tutti_use_openmp(*(ctypes.cast(getattr(runtime, name), POINTER) for name in _OPENMP))
     return found
 
 

@@ -2,34 +2,25 @@
    products of a few rows with int8 weights that lie row by row, (N, K).
 
    Codes are those of `quantize_rows`, bit for bit: built without contraction, rounded to even. Sums are of whole numbers
-   and exact, so that instructions, numbers of rows and threads change nothing.
-
-   Threads are those of the OpenMP runtime that is given to `tutti_use_openmp`, torch's own: those of a second one would
-   wait actively beside the first one's. Without one, all is done by the caller's. */
+   and exact, so that instructions, numbers of rows and threads change nothing. */
 
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "forms.h"
+#include "team.h"
+#include "order.h"
+
 #if defined(__x86_64__) && defined(__GNUC__)
 #define X86 1
 #include <immintrin.h>
 #define AVX2 __attribute__((target("avx2")))
+#include "codes.h"
 #endif
 
 enum { PAD = 32, MOST_ROWS = 4, OUTPUTS = 16 };
-
-typedef void (*parallel_fn)(void (*)(void *), void *, unsigned, unsigned);
-typedef int (*count_fn)(void);
-static parallel_fn openmp_parallel;
-static count_fn openmp_thread, openmp_threads;
-
-void tutti_use_openmp(void *parallel, void *thread, void *threads) {
-    openmp_parallel = (parallel_fn)parallel;
-    openmp_thread = (count_fn)thread;
-    openmp_threads = (count_fn)threads;
-}
 
 /* Whether this processor has the instructions that all below is for. */
 int tutti_has_avx2(void) {
@@ -40,23 +31,6 @@ int tutti_has_avx2(void) {
     return 0;
 #endif
 }
-
-static void run(void (*work)(void *), void *job, int threads) {
-    if (threads > 1)
-        openmp_parallel(work, job, (unsigned)threads, 0);
-    else
-        work(job);
-}
-
-static void share(int threads, int64_t items, int64_t step, int64_t *first, int64_t *stop) {
-    const int64_t index = threads > 1 ? openmp_thread() : 0, parts = threads > 1 ? openmp_threads() : 1;
-    const int64_t blocks = (items + step - 1) / step;
-    const int64_t end = blocks * (index + 1) / parts * step;
-    *first = blocks * index / parts * step;
-    *stop = end < items ? end : items;
-}
-
-static int usable(int threads, int64_t work) { return threads > 1 && openmp_parallel != NULL && work > 1 << 16 ? threads : 1; }
 
 #ifdef X86
 
@@ -70,49 +44,10 @@ typedef struct {
     int levels, threads;
 } Codes;
 
-AVX2 static float codes_of_row(const float *x, int8_t *codes, int64_t k, int levels) {
-    /* Magnitudes are ordered as whole numbers are, infinity and NaN above all. */
-    const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
-    __m256i most8 = _mm256_setzero_si256();
-    int64_t i = 0;
-    for (; i + 8 <= k; i += 8)
-        most8 = _mm256_max_epi32(most8, _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(x + i)), magnitude));
-    int32_t lanes[8], most = 0, bits;
-    _mm256_storeu_si256((__m256i *)lanes, most8);
-    for (int lane = 0; lane < 8; lane++)
-        most = lanes[lane] > most ? lanes[lane] : most;
-    for (; i < k; i++) {
-        memcpy(&bits, x + i, 4);
-        bits &= 0x7fffffff;
-        most = bits > most ? bits : most;
-    }
-    if (most >= 0x7f800000) { /* makes the whole row so, by its scale */
-        memset(codes, 0, (size_t)k);
-        return NAN;
-    }
-    float top;
-    memcpy(&top, &most, 4);
-    top = top < 1e-30f ? 1e-30f : top;
-    const float by = 1.0f / top * (float)levels; /* in torch's order */
-    const __m256 by8 = _mm256_set1_ps(by);
-    for (i = 0; i + 32 <= k; i += 32) {
-        const __m256i a = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), by8));
-        const __m256i b = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i + 8), by8));
-        const __m256i c = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i + 16), by8));
-        const __m256i d = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i + 24), by8));
-        const __m256i all = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
-        const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-        _mm256_storeu_si256((__m256i *)(codes + i), _mm256_permutevar8x32_epi32(all, order));
-    }
-    for (; i < k; i++)
-        codes[i] = (int8_t)_mm_cvtss_si32(_mm_set_ss(x[i] * by));
-    return top;
-}
-
 static void some_codes(void *given) {
     const Codes *job = given;
     int64_t first, stop;
-    share(job->threads, job->m, 1, &first, &stop);
+    share(member(job->threads), job->m, 1, &first, &stop);
     for (int64_t row = first; row < stop; row++)
         job->top[row] = codes_of_row(job->x + row * job->k, job->codes + row * job->k, job->k, job->levels);
 }
@@ -187,10 +122,35 @@ AVX2 static void outputs(const Product *job, int64_t first, int64_t stop) {
 static void some_outputs(void *given) {
     const Product *job = given;
     int64_t first, stop;
-    share(job->threads, job->n, OUTPUTS, &first, &stop);
+    share(member(job->threads), job->n, OUTPUTS, &first, &stop);
     for (int64_t row = first; row < stop; row += OUTPUTS)
         outputs(job, row, row + OUTPUTS < stop ? row + OUTPUTS : stop);
 }
+
+/* ---- packed products and decode steps, for each set of instructions ---- */
+
+#pragma GCC diagnostic ignored "-Wpsabi"
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#pragma GCC optimize("fp-contract=fast")
+#define FN(name) name##_avx2
+#include "packed.h"
+#include "rows.h"
+#include "step.h"
+#include "unset.h"
+#pragma GCC pop_options
+
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,prefer-vector-width=512")
+#pragma GCC optimize("fp-contract=fast")
+#define VNNI 1
+#define FN(name) name##_vnni
+#include "packed.h"
+#include "rows.h"
+#include "step.h"
+#include "unset.h"
+#undef VNNI
+#pragma GCC pop_options
 
 #endif
 
@@ -220,6 +180,56 @@ int tutti_product(int threads, const int8_t *codes, int64_t m, int64_t n, int64_
     Product job = {weight, factor, out, padded, m, n, k, stride, usable(threads, n * k)};
     run(some_outputs, &job, job.threads);
     free(padded);
+    return 0;
+#else
+    return 1;
+#endif
+}
+
+/* Sets of instructions that this processor has: 2 AVX-512 with VNNI, 1 AVX2 with FMA, 0 neither. */
+int tutti_instructions(void) {
+#ifdef X86
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+        return 0;
+    return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
+                   __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
+               ? 2
+               : 1;
+#else
+    return 0;
+#endif
+}
+
+/* x (rows, K) by a packed matrix → out (rows, N). Returns 0, or 1 where it cannot. */
+int tutti_multiply(int instructions, int threads, int levels, const Matrix *m, const float *x, int64_t rows, float *out) {
+#ifdef X86
+    threads = usable(threads, m->n * m->k);
+    return instructions == 2 ? multiply_rows_vnni(threads, levels, m, x, rows, out)
+                             : multiply_rows_avx2(threads, levels, m, x, rows, out);
+#else
+    return 1;
+#endif
+}
+
+/* Bytes of scratch that a step of so many rows takes. */
+int64_t tutti_step_bytes(int threads, const Decoder *d, int64_t rows, int64_t longest) {
+#ifdef X86
+    Job_avx2 job;
+    return lay_avx2(&job, d, rows, longest, threads, NULL);
+#else
+    return 0;
+#endif
+}
+
+/* A decode step. Returns 0, or 1 where it cannot. */
+int tutti_step(int instructions, int threads, const Decoder *d, const Step *s) {
+#ifdef X86
+    threads = openmp_parallel == NULL ? 1 : threads;
+    if (instructions == 2)
+        step_vnni(d, s, threads);
+    else
+        step_avx2(d, s, threads);
     return 0;
 #else
     return 1;

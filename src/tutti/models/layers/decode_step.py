@@ -1,0 +1,189 @@
+"""A decode step of a LLaMA-type decoder in one call of the compiled part: a token of each of a few sequences.
+
+It takes the place of some 200 operators of torch a block: norms, codes of activations, products, rotary positions, the
+new keys and values, attention over the cache, gates and sums (`native/step.h`). A row's result depends on no other row
+and not on how many threads there are.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from tutti.models.layers import native
+from tutti.models.layers.attention import CacheRows
+from tutti.models.layers.dispatch import int8_sums
+from tutti.models.layers.kernels import RowsKernel
+from tutti.models.layers.linear import QuantizedLinear
+from tutti.models.layers.native.forms import FLOAT32, DecoderForm, LayerForm, MatrixForm, StepForm
+from tutti.models.layers.packed import PackedKernel, instructions
+
+MOST_ROWS = 64
+"""Sequences of a step; more are a matter for many-row products."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block's parts: norms (D,), and linear layers."""
+
+    norms: tuple[Tensor, Tensor]
+    inputs: tuple[nn.Module, ...]
+    output: nn.Module
+    gates: tuple[nn.Module, nn.Module]
+    down: nn.Module
+    window: int | None
+
+
+class Sizes(NamedTuple):
+    """Of a decoder."""
+
+    width: int
+    inner: int
+    heads: int
+    kv_heads: int
+    head_width: int
+    eps: float
+
+
+class Stepped(nn.Module):
+    """A decoder that may have a compiled step, which is made for its weights as they lie."""
+
+    step: DecodeStep | None = None
+
+    def pack(self) -> None:
+        """Bring quantized weights into the form that steps take, where there can be steps."""
+        raise NotImplementedError
+
+    def compile_step(self) -> None:
+        """Make the step, if there can be one."""
+        raise NotImplementedError
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """The step does not follow to another device or precision."""
+        self.step = None
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+
+
+class DecodeStep:
+    """The step of a decoder whose layers are plain in float32, or quantized and packed.
+
+    Args:
+        sizes: Of the decoder.
+        blocks: Its blocks.
+        norm: Weights (D,) of the norm behind them.
+        frequencies: (E / 2,) float32, radians per position.
+
+    Raises:
+        TypeError: A layer is of another kind.
+    """
+
+    def __init__(self, sizes: Sizes, blocks: Sequence[Block], norm: Tensor, frequencies: Tensor) -> None:
+        self._kept: list[Any] = [norm, frequencies]  # what is pointed to
+        self._levels = int8_sums().levels
+        self._sizes = sizes
+        self._layers = (LayerForm * len(blocks))(*(self._layer(block) for block in blocks))
+        self._form = DecoderForm(
+            ctypes.addressof(self._layers), _float32(norm).data_ptr(), _float32(frequencies).data_ptr(),
+            len(blocks), *sizes[:5], sizes.eps, self._levels,
+        )  # fmt: skip
+        self._scratch = torch.empty(0, dtype=torch.uint8, device="cpu")
+
+    def __call__(self, x: Tensor, positions: Tensor, cache: CacheRows) -> Tensor:
+        """Run all blocks and the norm behind them.
+
+        Shapes: x (T, D) float32, positions (T,) int64 → (T, D).
+
+        Raises:
+            RuntimeError: The compiled part does not serve.
+        """
+        found, rows, threads = native.library(), len(x), torch.get_num_threads()
+        if found is None or not self.takes(cache):
+            raise RuntimeError("the compiled part does not take this step")
+        out = x.clone(memory_format=torch.contiguous_format)
+        positions, slots = positions.contiguous(), cache.slots.contiguous()
+        pointers = [(ctypes.c_void_p * len(caches))(*(one.data_ptr() for one in caches)) for caches in cache[:2]]
+        starts = (ctypes.c_int64 * rows)(*(place if isinstance(place, int) else 0 for place in cache.places))
+        places = (ctypes.c_void_p * rows)(
+            *(None if isinstance(place, int) else place.data_ptr() for place in cache.places)
+        )
+        contexts, longest = (ctypes.c_int64 * rows)(*cache.contexts), max(cache.contexts)
+        step = StepForm(
+            out.data_ptr(), positions.data_ptr(), slots.data_ptr(), *map(ctypes.addressof, pointers),
+            *map(ctypes.addressof, (places, starts, contexts)), self._room(found, threads, rows, longest),
+            rows, cache.keys[0].shape[1], longest,
+        )  # fmt: skip
+        found.tutti_step(instructions(self._levels), threads, ctypes.addressof(self._form), ctypes.addressof(step))
+        return out
+
+    def takes(self, cache: CacheRows) -> bool:
+        """Whether so many sequences and such keys and values are for it."""
+        first = cache.keys[0]
+        return 0 < len(cache.contexts) <= MOST_ROWS and first.dtype == torch.float32 and first.device.type == "cpu"
+
+    def _room(self, found: ctypes.CDLL, threads: int, rows: int, longest: int) -> int:
+        """Address of scratch memory, kept from step to step; contexts count in steps of 1,024."""
+        needed = found.tutti_step_bytes(threads, ctypes.addressof(self._form), rows, -(-longest // 1024) * 1024)
+        if self._scratch.numel() < needed:
+            self._scratch = torch.empty(needed, dtype=torch.uint8, device="cpu")
+        return self._scratch.data_ptr()
+
+    def _layer(self, block: Block) -> LayerForm:
+        norms = [self._pointer(one) for one in block.norms]
+        return LayerForm(
+            self._forms(block.inputs, 3), *self._forms((block.output,), 1), self._forms(block.gates, 2),
+            *self._forms((block.down,), 1), (ctypes.c_void_p * 2)(*norms), block.window or 0,
+        )  # fmt: skip
+
+    def _forms(self, layers: Sequence[nn.Module], count: int) -> Any:
+        """Layers of one input: a matrix if they were joined, else one each."""
+        kernels = [layer.kernel for layer in layers if isinstance(layer, QuantizedLinear)]
+        wholes = {id(one.whole): one.whole for one in kernels if isinstance(one, RowsKernel)}
+        if len(kernels) == len(layers) and len(wholes) == 1:
+            (whole,), biases = wholes.values(), [layer.bias for layer in layers]
+            rows = [one.rows for one in kernels]
+            forms = [self._quantized(whole, _joined_biases(biases, rows))]
+        else:
+            forms = [self._form_of(layer) for layer in layers]
+        return (MatrixForm * count)(*forms)
+
+    def _form_of(self, layer: nn.Module) -> MatrixForm:
+        if isinstance(layer, QuantizedLinear):
+            return self._quantized(layer.kernel, layer.bias)
+        if type(layer) is not nn.Linear:
+            raise TypeError(f"a step takes no {type(layer).__name__}")
+        rows, width = layer.weight.shape
+        return MatrixForm(rows, width, self._pointer(layer.weight), None, self._pointer(layer.bias), FLOAT32, 0)
+
+    def _quantized(self, kernel: object, bias: Tensor | None) -> MatrixForm:
+        if not isinstance(kernel, PackedKernel):
+            raise TypeError(f"a step takes no {type(kernel).__name__}")
+        self._kept.append(kernel)
+        given = kernel.form
+        return MatrixForm(
+            given.n, given.k, given.weight, given.factor, self._pointer(bias), given.kind, given.group
+        )
+
+    def _pointer(self, tensor: Tensor | None) -> int | None:
+        if tensor is None:
+            return None
+        self._kept.append(_float32(tensor))
+        return tensor.data_ptr()
+
+
+def _float32(tensor: Tensor) -> Tensor:
+    if tensor.dtype != torch.float32 or tensor.device.type != "cpu" or not tensor.is_contiguous():
+        raise TypeError(f"a step takes no {tensor.dtype} on {tensor.device}")
+    return tensor.detach()
+
+
+def _joined_biases(biases: Sequence[Tensor | None], rows: Sequence[int]) -> Tensor | None:
+    """All biases in a row, zeros where there is none."""
+    if all(bias is None for bias in biases):
+        return None
+    pairs = zip(biases, rows, strict=True)
+    return torch.cat([torch.zeros(size, device="cpu") if bias is None else bias.detach() for bias, size in pairs])

@@ -1,0 +1,66 @@
+"""What `forms.h` declares, for ctypes; fields are explained there."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import ClassVar
+
+POINTER, SIZE, SMALL = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32
+FLOAT32, INT8, INT4 = 0, 1, 2
+BLOCK = 64
+"""Rows of a matrix that lie together."""
+
+
+class MatrixForm(ctypes.Structure):
+    """A matrix (N, K)."""
+
+    _fields_: ClassVar = [
+        *[(name, SIZE) for name in ("n", "k")],
+        *[(name, POINTER) for name in ("weight", "factor", "bias")],
+        *[(name, SMALL) for name in ("kind", "group")],
+    ]
+
+
+class LayerForm(ctypes.Structure):
+    """A block of a decoder."""
+
+    _fields_: ClassVar = [
+        ("inputs", MatrixForm * 3), ("output", MatrixForm), ("gates", MatrixForm * 2), ("down", MatrixForm),
+        ("norms", POINTER * 2), ("window", SIZE),
+    ]  # fmt: skip
+
+
+class DecoderForm(ctypes.Structure):
+    """All blocks."""
+
+    _fields_: ClassVar = [
+        *[(name, POINTER) for name in ("layers", "norm", "frequencies")],
+        *[(name, SIZE) for name in ("count", "width", "inner", "heads", "kv_heads", "head_width")],
+        ("eps", ctypes.c_float), ("levels", SMALL),
+    ]  # fmt: skip
+
+
+class StepForm(ctypes.Structure):
+    """A step."""
+
+    _fields_: ClassVar = [
+        *[(name, POINTER) for name in ("x", "positions", "slots", "keys", "values")],
+        *[(name, POINTER) for name in ("places", "starts", "contexts", "scratch")],
+        *[(name, SIZE) for name in ("rows", "capacity", "longest")],
+    ]
+
+
+def declare(library: ctypes.CDLL) -> None:
+    """Tell ctypes what the functions take."""
+    whole = ctypes.c_int
+    library.tutti_codes.argtypes = [whole, whole, POINTER, SIZE, SIZE, POINTER, POINTER]
+    library.tutti_product.argtypes = [whole, POINTER, *[SIZE] * 3, *[POINTER] * 3]
+    library.tutti_use_openmp.argtypes = [POINTER] * 4
+    library.tutti_use_openmp.restype = None
+    library.tutti_multiply.argtypes = [whole, whole, whole, POINTER, POINTER, SIZE, POINTER]
+    library.tutti_step_bytes.argtypes = [whole, POINTER, SIZE, SIZE]
+    library.tutti_step_bytes.restype = SIZE
+    library.tutti_step.argtypes = [whole, whole, POINTER, POINTER]
+    library.tutti_order8.argtypes = [POINTER, SIZE, SIZE, POINTER]
+    library.tutti_order4.argtypes = [POINTER, *[SIZE] * 4, POINTER]
+    library.tutti_order8.restype = library.tutti_order4.restype = None

@@ -1,0 +1,129 @@
+"""The compiled decode step of a LLaMA-type decoder: what of it goes where, and whether it is right here."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from tutti.models.layers import native
+from tutti.models.layers.attention import CacheRows, MaskedAttend
+from tutti.models.layers.codes import quantize
+from tutti.models.layers.decode_step import Block, DecodeStep, Sizes
+from tutti.models.layers.dispatch import int8_sums
+from tutti.models.layers.linear import QuantizedLinear
+from tutti.models.layers.packed import PackedKernel, instructions, packed_fault
+from tutti.models.llama.config import LlamaConfig
+from tutti.models.schemes import Scheme
+
+if TYPE_CHECKING:
+    from tutti.models.llama.model import LlamaLayer, LlamaLayers
+
+_CLOSE = {None: 1e-4, "int8": 0.02, "int4": 0.02}
+"""Relative errors that differ from torch's by nothing but rounding: of sums, and of activations to codes."""
+
+
+def compiled_step(decoder: LlamaLayers, frequencies: Tensor) -> DecodeStep | None:
+    """The step of a decoder; None where it cannot be, or what was compiled is not right here."""
+    kinds = {_scheme(layer) for layer in decoder.layers.modules() if isinstance(layer, nn.Linear | QuantizedLinear)}
+    if next(decoder.parameters()).device.type != "cpu" or any(step_fault(kind) for kind in kinds):
+        return None
+    return _step(decoder, frequencies)
+
+
+def pack_decoder(decoder: LlamaLayers) -> None:
+    """Bring quantized layers into the form that steps take, where the compiled part multiplies rightly."""
+    for layer in decoder.layers.modules():
+        if isinstance(layer, QuantizedLinear) and layer.kernel.scale.device.type == "cpu":
+            if layer.joined is None and packed_fault(layer.scheme) is None:
+                layer.kernel = PackedKernel.of(layer.kernel)
+
+
+def _scheme(layer: nn.Module) -> Scheme | None:
+    return layer.scheme if isinstance(layer, QuantizedLinear) else None
+
+
+def _step(decoder: LlamaLayers, frequencies: Tensor) -> DecodeStep | None:
+    config = decoder.config
+    sizes = Sizes(
+        config.hidden_size, config.intermediate_size, config.num_attention_heads, config.num_key_value_heads,
+        config.head_dim, config.rms_norm_eps,
+    )  # fmt: skip
+    try:
+        return DecodeStep(sizes, [_block(one) for one in decoder.layers], decoder.norm.weight, frequencies)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def _block(layer: LlamaLayer) -> Block:
+    attention, mlp = layer.self_attn, layer.mlp
+    return Block(
+        (layer.input_layernorm.weight, layer.post_attention_layernorm.weight),
+        (attention.q_proj, attention.k_proj, attention.v_proj), attention.o_proj,
+        (mlp.gate_proj, mlp.up_proj), mlp.down_proj, attention.window,
+    )  # fmt: skip
+
+
+@cache
+def step_fault(scheme: Scheme | None) -> str | None:
+    """What is wrong with the compiled step for weights of a kind: held against torch on a tiny random decoder."""
+    from tutti.models.llama.model import LlamaLayers, rope_frequencies
+
+    found = native.library()
+    if found is None or found.tutti_instructions() < instructions(int8_sums().levels):
+        return "is not there"
+    if scheme is not None and (fault := packed_fault(scheme)):
+        return fault
+    generator = torch.Generator(device="cpu").manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=1, hidden_size=128, intermediate_size=192, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=32, max_position_embeddings=64, sliding_window=9, full_layers=1,
+    )  # fmt: skip
+    with torch.device("cpu"), torch.inference_mode():
+        decoder = LlamaLayers(config).eval()
+        for weight in decoder.parameters():
+            weight.copy_(torch.randn(weight.shape, generator=generator) * weight.shape[-1] ** -0.5)
+        for name, layer in list(decoder.named_modules()):
+            if scheme is not None and isinstance(layer, nn.Linear):
+                decoder.set_submodule(name, QuantizedLinear(quantize(layer.weight, scheme)))
+        pack_decoder(decoder)
+        step = _step(decoder, rope_frequencies(config))
+        return "does not take the layers" if step is None else _difference(decoder, step, _CLOSE[scheme], generator)
+
+
+class _Kept(MaskedAttend):
+    """Keeps the keys and values that attention is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[tuple[Tensor, Tensor]] = []
+
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
+        self.kept.append((key, value))
+        return super().__call__(layer, query, key, value, window)
+
+
+def _difference(decoder: LlamaLayers, step: DecodeStep, close: float, generator: torch.Generator) -> str | None:
+    """Whether the last tokens of three sequences come out of the step as out of torch."""
+    tokens, slots = (21, 14, 3), 66
+    x = [torch.randn(1, count, decoder.config.hidden_size, generator=generator) for count in tokens]
+    shape = (len(decoder.layers), decoder.config.num_key_value_heads, slots, decoder.config.head_dim)
+    keys, values = torch.zeros(shape), torch.zeros(shape)
+    wanted, scattered = [], torch.arange(61, 61 - 3 * 14, -3)
+    places = (0, scattered, 62)
+    for one, place in zip(x, places, strict=True):
+        attend = _Kept()
+        wanted.append(decoder(one, torch.arange(one.shape[1])[None], attend)[0, -1])
+        own = torch.arange(place, place + one.shape[1]) if isinstance(place, int) else place
+        for layer, kept in enumerate(attend.kept):
+            for cache_, new in zip((keys, values), kept, strict=True):
+                cache_[layer].index_copy_(1, own[:-1], new[0, :-1].transpose(0, 1))
+    last = torch.tensor([20, int(scattered[-1]), 64])
+    cache_rows = CacheRows(list(keys), list(values), last, places, tokens)
+    found = step(torch.cat([one[0, -1:] for one in x]), torch.tensor(tokens) - 1, cache_rows)
+    for row, right in zip(found, wanted, strict=True):
+        if not float((row - right).norm()) <= close * float(right.norm()):
+            return f"differs by {float((row - right).norm() / right.norm()):.2g}"
+    return None
