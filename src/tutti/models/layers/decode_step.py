@@ -8,6 +8,7 @@ and not on how many threads there are.
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ MOST_ROWS = 64
 
 
 @dataclass(frozen=True)
-class Block:
+class BlockParts:
     """A block's parts: norms (D,), and linear layers."""
 
     norms: tuple[Tensor, Tensor]
@@ -82,7 +83,7 @@ class DecodeStep:
         TypeError: A layer is of another kind.
     """
 
-    def __init__(self, sizes: Sizes, blocks: Sequence[Block], norm: Tensor, frequencies: Tensor) -> None:
+    def __init__(self, sizes: Sizes, blocks: Sequence[BlockParts], norm: Tensor, frequencies: Tensor) -> None:
         self._kept: list[Any] = [norm, frequencies]  # what is pointed to
         self._levels = int8_sums().levels
         self._sizes = sizes
@@ -91,7 +92,7 @@ class DecodeStep:
             ctypes.addressof(self._layers), _float32(norm).data_ptr(), _float32(frequencies).data_ptr(),
             len(blocks), *sizes[:5], sizes.eps, self._levels,
         )  # fmt: skip
-        self._scratch = torch.empty(0, dtype=torch.uint8, device="cpu")
+        self._own = threading.local()  # scratch memory of each thread that steps
 
     def __call__(self, x: Tensor, positions: Tensor, cache: CacheRows) -> Tensor:
         """Run all blocks and the norm behind them.
@@ -128,11 +129,12 @@ class DecodeStep:
     def _room(self, found: ctypes.CDLL, threads: int, rows: int, longest: int) -> int:
         """Address of scratch memory, kept from step to step; contexts count in steps of 1,024."""
         needed = found.tutti_step_bytes(threads, ctypes.addressof(self._form), rows, -(-longest // 1024) * 1024)
-        if self._scratch.numel() < needed:
-            self._scratch = torch.empty(needed, dtype=torch.uint8, device="cpu")
-        return self._scratch.data_ptr()
+        scratch: Tensor | None = getattr(self._own, "scratch", None)
+        if scratch is None or scratch.numel() < needed:
+            scratch = self._own.scratch = torch.empty(needed, dtype=torch.uint8, device="cpu")
+        return scratch.data_ptr()
 
-    def _layer(self, block: Block) -> LayerForm:
+    def _layer(self, block: BlockParts) -> LayerForm:
         norms = [self._pointer(one) for one in block.norms]
         return LayerForm(
             self._forms(block.inputs, 3), *self._forms((block.output,), 1), self._forms(block.gates, 2),
@@ -164,9 +166,7 @@ class DecodeStep:
             raise TypeError(f"a step takes no {type(kernel).__name__}")
         self._kept.append(kernel)
         given = kernel.form
-        return MatrixForm(
-            given.n, given.k, given.weight, given.factor, self._pointer(bias), given.kind, given.group
-        )
+        return MatrixForm(given.n, given.k, given.weight, given.factor, self._pointer(bias), given.kind, given.group)
 
     def _pointer(self, tensor: Tensor | None) -> int | None:
         if tensor is None:

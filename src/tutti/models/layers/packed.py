@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tutti.models.layers import native
 from tutti.models.layers.codes import Codes
-from tutti.models.layers.dispatch import int8_sums
+from tutti.models.layers.dispatch import attends_in_bfloat16, int8_sums
 from tutti.models.layers.int4_layout import OURS, Int4Layout
 from tutti.models.layers.kernels import Int4Kernel, Kernel, compiled_codes_are_right
 from tutti.models.layers.native.forms import BLOCK, INT4, INT8, MatrixForm
@@ -33,9 +33,9 @@ class PackedKernel:
         if codes.step is None or codes.offset is None:
             self.set(_packed_int8(codes.values), codes.scale, codes.values.shape[1], 0)
         else:
-            self._set_int4(OURS.pack(codes.values), OURS, codes)
+            self.set_int4(OURS.pack(codes.values), OURS, codes)
 
-    def _set_int4(self, weight: Tensor, layout: Int4Layout, codes: Codes) -> None:
+    def set_int4(self, weight: Tensor, layout: Int4Layout, codes: Codes) -> None:
         """Take codes of four bits in an order of ATen's; `codes` are asked for all but their values."""
         assert codes.step is not None and codes.offset is not None  # noqa: S101, PT018 - what makes codes int4
         packed = _packed_int4(weight, layout.block // 2, codes.step, codes.offset)
@@ -95,7 +95,7 @@ class PackedKernel:
         if not isinstance(kernel, Int4Kernel):
             return cls(kernel.codes())
         packed = cls.__new__(cls)
-        packed._set_int4(kernel.weight, kernel.layout, kernel.grid_codes())
+        packed.set_int4(kernel.weight, kernel.layout, kernel.grid_codes())
         return packed
 
     @classmethod
@@ -120,7 +120,7 @@ def _library() -> ctypes.CDLL:
 
 def instructions(levels: int) -> int:
     """Instructions by which products of so many levels are exact: VNNI for more than what pairs of 16 bits hold."""
-    return 2 if levels > 63 else 1  # noqa: PLR2004 - see native/packed.h
+    return 2 if levels > 63 else 1
 
 
 def _packed_int8(values: Tensor) -> Tensor:
@@ -138,7 +138,9 @@ def _unpacked_int8(packed: Tensor, rows: int, width: int) -> Tensor:
 
 def _packed_int4(weight: Tensor, half: int, step: Tensor, offset: Tensor) -> Tensor:
     (rows, width), groups, weight = (len(weight), weight.shape[1] * 2), step.shape[1], weight.contiguous()
-    packed = torch.empty(rows // BLOCK, groups, 2 * BLOCK + width // groups * BLOCK // 2, dtype=torch.uint8, device="cpu")
+    packed = torch.empty(
+        rows // BLOCK, groups, 2 * BLOCK + width // groups * BLOCK // 2, dtype=torch.uint8, device="cpu"
+    )
     _library().tutti_order4(weight.data_ptr(), half, rows, width, width // groups, packed.data_ptr())
     for start, grid in ((0, step), (BLOCK, offset.view(torch.uint8))):
         packed[..., start : start + BLOCK] = grid.view(-1, BLOCK, groups).transpose(1, 2)
@@ -154,6 +156,11 @@ def _unpacked_int4(packed: Tensor, width: int, groups: int, scale: Tensor) -> tu
     eights = both.contiguous().view(torch.uint8).view(-1, width // 8, 4)
     values = torch.stack((eights & 15, eights >> 4), dim=2).view(-1, width)
     return values, scale, step, offset.view(torch.int8)
+
+
+def packs(scheme: Scheme, width: int) -> bool:
+    """Whether weights of a kind are to be packed here: not where units for tiles (AMX) multiply many rows faster."""
+    return width <= native.MOST_WIDTH and not attends_in_bfloat16() and packed_fault(scheme) is None
 
 
 @cache

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from tutti.models.layers import native
 from tutti.models.layers.attention import CacheRows, MaskedAttend
 from tutti.models.layers.codes import quantize
-from tutti.models.layers.decode_step import Block, DecodeStep, Sizes
+from tutti.models.layers.decode_step import BlockParts, DecodeStep, Sizes
 from tutti.models.layers.dispatch import int8_sums
 from tutti.models.layers.linear import QuantizedLinear
-from tutti.models.layers.packed import PackedKernel, instructions, packed_fault
+from tutti.models.layers.packed import PackedKernel, instructions, packed_fault, packs
 from tutti.models.llama.config import LlamaConfig
 from tutti.models.schemes import Scheme
 
@@ -36,9 +36,10 @@ def compiled_step(decoder: LlamaLayers, frequencies: Tensor) -> DecodeStep | Non
 def pack_decoder(decoder: LlamaLayers) -> None:
     """Bring quantized layers into the form that steps take, where the compiled part multiplies rightly."""
     for layer in decoder.layers.modules():
-        if isinstance(layer, QuantizedLinear) and layer.kernel.scale.device.type == "cpu":
-            if layer.joined is None and packed_fault(layer.scheme) is None:
-                layer.kernel = PackedKernel.of(layer.kernel)
+        if not isinstance(layer, QuantizedLinear) or layer.joined is not None:
+            continue
+        if layer.kernel.scale.device.type == "cpu" and packs(layer.scheme, layer.kernel.width):
+            layer.kernel = PackedKernel.of(layer.kernel)
 
 
 def _scheme(layer: nn.Module) -> Scheme | None:
@@ -57,9 +58,9 @@ def _step(decoder: LlamaLayers, frequencies: Tensor) -> DecodeStep | None:
         return None
 
 
-def _block(layer: LlamaLayer) -> Block:
+def _block(layer: LlamaLayer) -> BlockParts:
     attention, mlp = layer.self_attn, layer.mlp
-    return Block(
+    return BlockParts(
         (layer.input_layernorm.weight, layer.post_attention_layernorm.weight),
         (attention.q_proj, attention.k_proj, attention.v_proj), attention.o_proj,
         (mlp.gate_proj, mlp.up_proj), mlp.down_proj, attention.window,
@@ -90,7 +91,9 @@ def step_fault(scheme: Scheme | None) -> str | None:
                 decoder.set_submodule(name, QuantizedLinear(quantize(layer.weight, scheme)))
         pack_decoder(decoder)
         step = _step(decoder, rope_frequencies(config))
-        return "does not take the layers" if step is None else _difference(decoder, step, _CLOSE[scheme], generator)
+        if step is None:
+            return "does not take the layers"
+        return _difference(decoder, step, _CLOSE[scheme], generator)
 
 
 class _Kept(MaskedAttend):
