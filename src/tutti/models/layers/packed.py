@@ -132,8 +132,9 @@ def _packed_int8(values: Tensor) -> Tensor:
 
 
 def _unpacked_int8(packed: Tensor, rows: int, width: int) -> Tensor:
-    fours = packed.view(torch.int32).view(len(packed), -1, BLOCK).transpose(1, 2).contiguous()
-    return (fours.view(len(fours) * BLOCK, -1).view(torch.uint8)[:rows, :width] ^ 128).view(torch.int8)
+    fours = packed.view(torch.int32).view(len(packed), -1, BLOCK).transpose(1, 2)
+    bytes_ = fours.flatten().view(torch.uint8).view(len(packed) * BLOCK, -1)
+    return (bytes_[:rows, :width] ^ 128).view(torch.int8)
 
 
 def _packed_int4(weight: Tensor, half: int, step: Tensor, offset: Tensor) -> Tensor:
