@@ -107,16 +107,16 @@ class DecodeStep:
             raise RuntimeError("the compiled part does not take this step")
         out = x.clone(memory_format=torch.contiguous_format)
         positions, slots = positions.contiguous(), cache.slots.contiguous()
-        pointers = [(ctypes.c_void_p * len(caches))(*(one.data_ptr() for one in caches)) for caches in cache[:2]]
+        caches_ = [(ctypes.c_void_p * len(caches))(*(one.data_ptr() for one in caches)) for caches in cache[:2]]
         starts = (ctypes.c_int64 * rows)(*(place if isinstance(place, int) else 0 for place in cache.places))
         places = (ctypes.c_void_p * rows)(
             *(None if isinstance(place, int) else place.data_ptr() for place in cache.places)
         )
         contexts, longest = (ctypes.c_int64 * rows)(*cache.contexts), max(cache.contexts)
+        arrays: list[Any] = [*caches_, places, starts, contexts]
         step = StepForm(
-            out.data_ptr(), positions.data_ptr(), slots.data_ptr(), *map(ctypes.addressof, pointers),
-            *map(ctypes.addressof, (places, starts, contexts)), self._room(found, threads, rows, longest),
-            rows, cache.keys[0].shape[1], longest,
+            out.data_ptr(), positions.data_ptr(), slots.data_ptr(), *map(ctypes.addressof, arrays),
+            self._room(found, threads, rows, longest), rows, cache.keys[0].shape[1], longest,
         )  # fmt: skip
         found.tutti_step(instructions(self._levels), threads, ctypes.addressof(self._form), ctypes.addressof(step))
         return out
@@ -143,10 +143,11 @@ class DecodeStep:
 
     def _forms(self, layers: Sequence[nn.Module], count: int) -> Any:
         """Layers of one input: a matrix if they were joined, else one each."""
-        kernels = [layer.kernel for layer in layers if isinstance(layer, QuantizedLinear)]
+        quantized = [layer for layer in layers if isinstance(layer, QuantizedLinear)]
+        kernels = [layer.kernel for layer in quantized]
         wholes = {id(one.whole): one.whole for one in kernels if isinstance(one, RowsKernel)}
         if len(kernels) == len(layers) and len(wholes) == 1:
-            (whole,), biases = wholes.values(), [layer.bias for layer in layers]
+            (whole,), biases = wholes.values(), [layer.bias for layer in quantized]
             rows = [one.rows for one in kernels]
             forms = [self._quantized(whole, _joined_biases(biases, rows))]
         else:

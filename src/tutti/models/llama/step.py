@@ -115,7 +115,7 @@ def _difference(decoder: LlamaLayers, step: DecodeStep, close: float, generator:
     shape = (len(decoder.layers), decoder.config.num_key_value_heads, slots, decoder.config.head_dim)
     keys, values = torch.zeros(shape), torch.zeros(shape)
     wanted, scattered = [], torch.arange(61, 61 - 3 * 14, -3)
-    places = (0, scattered, 62)
+    places: tuple[int | Tensor, ...] = (0, scattered, 62)
     for one, place in zip(x, places, strict=True):
         attend = _Kept()
         wanted.append(decoder(one, torch.arange(one.shape[1])[None], attend)[0, -1])
