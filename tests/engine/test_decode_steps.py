@@ -29,7 +29,9 @@ KINDS: list[tuple[LlamaConfig, Scheme | None]] = [
     (TINY, None), (WIDE, None), (WINDOWED, None), (TINY, "int8"), (WINDOWED, "int8"), (WIDE, "int4"),
 ]  # fmt: skip
 
-needs_it = pytest.mark.skipif(step_fault(None) is not None, reason="the compiled part is not there")
+MADE = (LlamaLayers, rope_frequencies)
+
+needs_it = pytest.mark.skipif(step_fault(None, *MADE) is not None, reason="the compiled part is not there")
 
 
 def reader(config: LlamaConfig, scheme: Scheme | None, compiled: bool = True) -> Reader:
@@ -156,19 +158,19 @@ def test_layers_of_other_kinds_and_other_caches_go_the_way_of_torch() -> None:
 
 
 def test_without_the_compiled_part_or_with_a_wrong_one_there_is_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(llama_step, "step_fault", lambda _: "is not there")
+    monkeypatch.setattr(llama_step, "step_fault", lambda *_: "is not there")
     decoder = LlamaLayers(WIDE)
     decoder.compile_step()
     assert decoder.step is None
     monkeypatch.setattr(native, "library", lambda: None)
-    assert step_fault.__wrapped__(None) == "is not there"
+    assert step_fault.__wrapped__(None, *MADE) == "is not there"
 
 
 @needs_it
 def test_a_wrong_step_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     right = decode_step.DecodeStep.__call__
     monkeypatch.setattr(decode_step.DecodeStep, "__call__", lambda self, *given: right(self, *given).roll(1, 0))
-    assert "differs by" in (step_fault.__wrapped__(None) or "")
+    assert "differs by" in (step_fault.__wrapped__(None, *MADE) or "")
 
 
 @needs_it

@@ -118,7 +118,7 @@ class LlamaLayers(Stepped):
 
     def compile_step(self) -> None:
         """Let steps of one token a sequence go through the compiled part, if it takes these layers."""
-        self.step = compiled_step(self, rope_frequencies(self.config))
+        self.step = compiled_step(self, LlamaLayers, rope_frequencies)
 
     def read(
         self, inputs_embeds: Tensor, attention_mask: Tensor | None = None, position_ids: Tensor | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -21,16 +22,24 @@ from tutti.models.schemes import Scheme
 if TYPE_CHECKING:
     from tutti.models.llama.model import LlamaLayer, LlamaLayers
 
+Make = Callable[[LlamaConfig], "LlamaLayers"]
+Frequencies = Callable[[LlamaConfig], Tensor]
 _CLOSE = {None: 1e-4, "int8": 0.02, "int4": 0.02}
 """Relative errors that differ from torch's by nothing but rounding: of sums, and of activations to codes."""
 
 
-def compiled_step(decoder: LlamaLayers, frequencies: Tensor) -> DecodeStep | None:
-    """The step of a decoder; None where it cannot be, or what was compiled is not right here."""
+def compiled_step(decoder: LlamaLayers, make: Make, frequencies: Frequencies) -> DecodeStep | None:
+    """The step of a decoder; None where it cannot be, or what was compiled is not right here.
+
+    Args:
+        decoder: Its weights are pointed to as they lie.
+        make: Makes a decoder of a configuration, to try the step on.
+        frequencies: Rotary frequencies (E / 2,) of a configuration.
+    """
     kinds = {_scheme(layer) for layer in decoder.layers.modules() if isinstance(layer, nn.Linear | QuantizedLinear)}
-    if next(decoder.parameters()).device.type != "cpu" or any(step_fault(kind) for kind in kinds):
+    if next(decoder.parameters()).device.type != "cpu" or any(step_fault(kind, make, frequencies) for kind in kinds):
         return None
-    return _step(decoder, frequencies)
+    return _step(decoder, frequencies(decoder.config))
 
 
 def pack_decoder(decoder: LlamaLayers) -> None:
@@ -68,10 +77,8 @@ def _block(layer: LlamaLayer) -> BlockParts:
 
 
 @cache
-def step_fault(scheme: Scheme | None) -> str | None:
+def step_fault(scheme: Scheme | None, make: Make, frequencies: Frequencies) -> str | None:
     """What is wrong with the compiled step for weights of a kind: held against torch on a tiny random decoder."""
-    from tutti.models.llama.model import LlamaLayers, rope_frequencies
-
     found = native.library()
     if found is None or found.tutti_instructions() < instructions(int8_sums().levels):
         return "is not there"
@@ -83,14 +90,14 @@ def step_fault(scheme: Scheme | None) -> str | None:
         num_key_value_heads=2, head_dim=32, max_position_embeddings=64, sliding_window=9, full_layers=1,
     )  # fmt: skip
     with torch.device("cpu"), torch.inference_mode():
-        decoder = LlamaLayers(config).eval()
+        decoder = make(config).eval()
         for weight in decoder.parameters():
             weight.copy_(torch.randn(weight.shape, generator=generator) * weight.shape[-1] ** -0.5)
         for name, layer in list(decoder.named_modules()):
             if scheme is not None and isinstance(layer, nn.Linear):
                 decoder.set_submodule(name, QuantizedLinear(quantize(layer.weight, scheme)))
         pack_decoder(decoder)
-        step = _step(decoder, rope_frequencies(config))
+        step = _step(decoder, frequencies(config))
         if step is None:
             return "does not take the layers"
         return _difference(decoder, step, _CLOSE[scheme], generator)
