@@ -73,7 +73,7 @@ def features(samples: Samples) -> NDArray[np.float32]:
 
 def _decibels(energy: NDArray[np.float32]) -> NDArray[np.float32]:
     levels = 10 * np.log10(np.maximum(energy, 1e-10))
-    return np.maximum(levels, levels.max() - _RANGE_DB).astype(np.float32)
+    return np.asarray(np.maximum(levels, levels.max() - _RANGE_DB), np.float32)
 
 
 def _syllabic(levels: NDArray[np.float32]) -> float:

@@ -90,8 +90,8 @@ def asked_of(conversation: Conversation) -> AskedOf | None:
         for part in message.parts
         if not isinstance(part, Text)
     ]
-    pictures = [one for one in media if isinstance(one[1], Image)]
-    sounds = [one for one in media if isinstance(one[1], (Audio, Video))]
+    pictures = [(turn, part) for turn, part in media if isinstance(part, Image)]
+    sounds = [(turn, part) for turn, part in media if isinstance(part, (Audio, Video))]
     if not question or not (pictures or sounds):
         return None
     latest = max(turn for turn, _ in (*pictures, *sounds))

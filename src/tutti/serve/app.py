@@ -30,21 +30,21 @@ from tutti.serve.schemas.errors import ErrorResponse
 from tutti.serve.service import Service
 from tutti.serve.validation import respond_to_validation
 
+_REASONS: dict[int | str, str] = {
+    400: "The request cannot be understood, or the model cannot do it",
+    401: "No valid key",
+    403: "A browser's page from elsewhere",
+    404: "No such model or route",
+    408: "The body came too slowly",
+    413: "Larger than the limits of a request",
+    429: "Too many requests with this key; see Retry-After",
+    500: "A bug of ours",
+    502: "The model's provider failed",
+    503: "Too many requests in progress; see Retry-After",
+    "default": "Any other error",  # also keeps the framework from describing its 422, which is never sent
+}
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorResponse, "description": what}
-    for status, what in {
-        400: "The request cannot be understood, or the model cannot do it",
-        401: "No valid key",
-        403: "A browser's page from elsewhere",
-        404: "No such model or route",
-        408: "The body came too slowly",
-        413: "Larger than the limits of a request",
-        429: "Too many requests with this key; see Retry-After",
-        500: "A bug of ours",
-        502: "The model's provider failed",
-        503: "Too many requests in progress; see Retry-After",
-        "default": "Any other error",  # also keeps the framework from describing its 422, which is never sent
-    }.items()
+    status: {"model": ErrorResponse, "description": what} for status, what in _REASONS.items()
 }
 
 
