@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,21 +14,20 @@ from tutti.models.layers.attention import CacheRows, MaskedAttend
 from tutti.models.layers.codes import quantize
 from tutti.models.layers.decode_step import BlockParts, DecodeStep, Sizes
 from tutti.models.layers.dispatch import int8_sums
+from tutti.models.layers.kernels import Int4Kernel, Int8Kernel
 from tutti.models.layers.linear import QuantizedLinear
 from tutti.models.layers.packed import PackedKernel, instructions, packed_fault, packs
 from tutti.models.llama.config import LlamaConfig
 from tutti.models.schemes import Scheme
 
-if TYPE_CHECKING:
-    from tutti.models.llama.model import LlamaLayer, LlamaLayers
-
-Make = Callable[[LlamaConfig], "LlamaLayers"]
+Make = Callable[[LlamaConfig], Any]
+"""A `LlamaLayers` of a configuration; its module imports this one."""
 Frequencies = Callable[[LlamaConfig], Tensor]
 _CLOSE = {None: 1e-4, "int8": 0.02, "int4": 0.02}
 """Relative errors that differ from torch's by nothing but rounding: of sums, and of activations to codes."""
 
 
-def compiled_step(decoder: LlamaLayers, make: Make, frequencies: Frequencies) -> DecodeStep | None:
+def compiled_step(decoder: Any, make: Make, frequencies: Frequencies) -> DecodeStep | None:
     """The step of a decoder; None where it cannot be, or what was compiled is not right here.
 
     Args:
@@ -42,12 +41,12 @@ def compiled_step(decoder: LlamaLayers, make: Make, frequencies: Frequencies) ->
     return _step(decoder, frequencies(decoder.config))
 
 
-def pack_decoder(decoder: LlamaLayers) -> None:
+def pack_decoder(decoder: Any) -> None:
     """Bring quantized layers into the form that steps take, where the compiled part multiplies rightly."""
     for layer in decoder.layers.modules():
-        if not isinstance(layer, QuantizedLinear) or layer.joined is not None:
+        if not isinstance(layer, QuantizedLinear) or not isinstance(layer.kernel, Int8Kernel | Int4Kernel):
             continue
-        if layer.kernel.scale.device.type == "cpu" and packs(layer.scheme, layer.kernel.width):
+        if layer.joined is None and packs(layer.scheme, layer.kernel.width):
             layer.kernel = PackedKernel.of(layer.kernel)
 
 
@@ -55,19 +54,19 @@ def _scheme(layer: nn.Module) -> Scheme | None:
     return layer.scheme if isinstance(layer, QuantizedLinear) else None
 
 
-def _step(decoder: LlamaLayers, frequencies: Tensor) -> DecodeStep | None:
+def _step(decoder: Any, frequencies: Tensor) -> DecodeStep | None:
     config = decoder.config
     sizes = Sizes(
         config.hidden_size, config.intermediate_size, config.num_attention_heads, config.num_key_value_heads,
         config.head_dim, config.rms_norm_eps,
     )  # fmt: skip
     try:
-        return DecodeStep(sizes, [_block(one) for one in decoder.layers], decoder.norm.weight, frequencies)  # type: ignore[arg-type]
+        return DecodeStep(sizes, [_block(one) for one in decoder.layers], decoder.norm.weight, frequencies)
     except TypeError:
         return None
 
 
-def _block(layer: LlamaLayer) -> BlockParts:
+def _block(layer: Any) -> BlockParts:
     attention, mlp = layer.self_attn, layer.mlp
     return BlockParts(
         (layer.input_layernorm.weight, layer.post_attention_layernorm.weight),
@@ -89,10 +88,12 @@ def step_fault(scheme: Scheme | None, make: Make, frequencies: Frequencies) -> s
         vocab_size=1, hidden_size=128, intermediate_size=192, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, head_dim=32, max_position_embeddings=64, sliding_window=9, full_layers=1,
     )  # fmt: skip
-    with torch.device("cpu"), torch.inference_mode():
+    with torch.device("meta"):  # where nothing is drawn from the user's own random numbers
         decoder = make(config).eval()
+    decoder.to_empty(device="cpu")
+    with torch.device("cpu"), torch.inference_mode():
         for weight in decoder.parameters():
-            weight.copy_(torch.randn(weight.shape, generator=generator) * weight.shape[-1] ** -0.5)
+            weight.copy_(torch.randn(weight.shape, generator=generator, device="cpu") * weight.shape[-1] ** -0.5)
         for name, layer in list(decoder.named_modules()):
             if scheme is not None and isinstance(layer, nn.Linear):
                 decoder.set_submodule(name, QuantizedLinear(quantize(layer.weight, scheme)))
@@ -115,24 +116,24 @@ class _Kept(MaskedAttend):
         return super().__call__(layer, query, key, value, window)
 
 
-def _difference(decoder: LlamaLayers, step: DecodeStep, close: float, generator: torch.Generator) -> str | None:
+def _difference(decoder: Any, step: DecodeStep, close: float, generator: torch.Generator) -> str | None:
     """Whether the last tokens of three sequences come out of the step as out of torch."""
     tokens, slots = (21, 14, 3), 66
-    x = [torch.randn(1, count, decoder.config.hidden_size, generator=generator) for count in tokens]
+    x = [torch.randn(1, count, decoder.config.hidden_size, generator=generator, device="cpu") for count in tokens]
     shape = (len(decoder.layers), decoder.config.num_key_value_heads, slots, decoder.config.head_dim)
-    keys, values = torch.zeros(shape), torch.zeros(shape)
-    wanted, scattered = [], torch.arange(61, 61 - 3 * 14, -3)
+    keys, values = torch.zeros(shape, device="cpu"), torch.zeros(shape, device="cpu")
+    wanted, scattered = [], torch.arange(61, 61 - 3 * 14, -3, device="cpu")
     places: tuple[int | Tensor, ...] = (0, scattered, 62)
     for one, place in zip(x, places, strict=True):
         attend = _Kept()
-        wanted.append(decoder(one, torch.arange(one.shape[1])[None], attend)[0, -1])
-        own = torch.arange(place, place + one.shape[1]) if isinstance(place, int) else place
+        wanted.append(decoder(one, torch.arange(one.shape[1], device="cpu")[None], attend)[0, -1])
+        own = torch.arange(place, place + one.shape[1], device="cpu") if isinstance(place, int) else place
         for layer, kept in enumerate(attend.kept):
             for cache_, new in zip((keys, values), kept, strict=True):
                 cache_[layer].index_copy_(1, own[:-1], new[0, :-1].transpose(0, 1))
-    last = torch.tensor([20, int(scattered[-1]), 64])
+    last = torch.tensor([20, int(scattered[-1]), 64], device="cpu")
     cache_rows = CacheRows(list(keys), list(values), last, places, tokens)
-    found = step(torch.cat([one[0, -1:] for one in x]), torch.tensor(tokens) - 1, cache_rows)
+    found = step(torch.cat([one[0, -1:] for one in x]), torch.tensor(tokens, device="cpu") - 1, cache_rows)
     for row, right in zip(found, wanted, strict=True):
         if not float((row - right).norm()) <= close * float(right.norm()):
             return f"differs by {float((row - right).norm() / right.norm()):.2g}"
