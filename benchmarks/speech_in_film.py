@@ -27,6 +27,7 @@ from recipes.tutti_mini.film import encode
 from recipes.tutti_mini.packs import load_sounds
 from tutti.content import Audio, Segment
 from tutti.media import InProcess, Limits
+from tutti.media.text_files import read_lines
 from tutti.processing.spoken_words import SURE, is_speech
 from tutti.processing.voice_activity import voices
 from tutti.providers.ears import Ears
@@ -41,7 +42,7 @@ TURN_S = 20.0
 def speech(folder: Path, seconds: float) -> NDArray[np.float32]:
     """Recordings of the set one behind the other."""
     parts, held = [], 0
-    for line in (folder / "index.jsonl").read_text().splitlines():
+    for _, line in read_lines(folder / "index.jsonl"):
         row = json.loads(line)
         samples, rate_hz = soundfile.read(folder / row["file"], dtype="float32", always_2d=True)
         samples = samples.mean(1) if rate_hz == RATE_HZ else soxr.resample(samples.mean(1), rate_hz, RATE_HZ)

@@ -54,7 +54,7 @@ _HINT = 0.15
 _LEAST_WRITTEN, _LEAST_SAID = -0.02, 0.0
 """A question is about words if it is nearer to those examples than to others by so much."""
 _NEVER = -2.0
-Nearness = Mapping[Sort, float]
+SortNearness = Mapping[Sort, float]
 """Cosines with the examples of each sort."""
 
 
@@ -130,7 +130,7 @@ class QuestionRoutes(QuestionSorts):
         return RoutedQuestion(route="model", form=form, asks_what=near["open"] >= near["seen"])
 
 
-def _about_writing(core: str, near: Nearness) -> float:
+def _about_writing(core: str, near: SortNearness) -> float:
     """How much nearer a question is to those about what is written than to others."""
     if _SIGNED.search(core):
         return _NEVER
@@ -138,7 +138,7 @@ def _about_writing(core: str, near: Nearness) -> float:
     return near["written"] + hint - max(near["open"], near["seen"], near["heard"])
 
 
-def _about_speech(core: str, near: Nearness) -> float:
+def _about_speech(core: str, near: SortNearness) -> float:
     """How much nearer a question is to those about what is said than to others."""
     hint = _HINT if _ON_SPEECH.search(core) else 0.0
     return near["said"] + hint - max(near["open"], near["heard"], near["seen"])
