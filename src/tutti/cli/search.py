@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from tutti.errors import InputError
 if TYPE_CHECKING:
     from tutti.search import Hit, Index
 
+_WIDTH = 120
+"""Columns of what is printed where that is no terminal."""
 _EPILOG = """examples:
   tutti search "red shoes" --in shop.db --where "price < 50 and stock > 0"
   tutti search --like photo.jpg --in photos.db           or --like bark.wav
@@ -139,13 +142,13 @@ def write_page(file: str, title: str, hits: list[Hit], index: Index) -> None:
 
 
 def print_table(hits: list[Hit]) -> None:
-    """Number, score, fit, what and where, and why, cut to the terminal's width."""
+    """Number, score, fit, what and where, and why, cut to the terminal's width, or to 120 columns in a pipe."""
     from tutti.search.answer.answers import span
 
     if not hits:
         note("Nothing was found.")
         return
-    width = shutil.get_terminal_size((120, 24)).columns
+    width = shutil.get_terminal_size((_WIDTH, 24)).columns if sys.stdout.isatty() else _WIDTH
     print(f"{'':>3} {'score':>5} {'fit':>4}  what")
     for number, hit in enumerate(hits, start=1):
         fit = f"{hit.fit:4.0%}" if hit.fit is not None else "    "
