@@ -96,7 +96,7 @@ def sampled_frames(part: Video, limits: Limits, plan: FramePlan, short_side: int
                 if frame.pts in wanted:
                     wanted.discard(frame.pts)
                     size = size_of(frame, stream, part.name, limits)
-                    yield max(0.0, frame.pts * base - plan.zero_s), _shrunk(frame, size, short_side)
+                    yield max(0.0, frame.pts * base - plan.zero_s), shrunk(frame, size, short_side)
 
 
 def plan_frames(part: Video, limits: Limits) -> FramePlan:
@@ -145,7 +145,8 @@ class _Leaps:
         self._sizes.append(size)
 
 
-def _shrunk(frame: Any, shown: tuple[int, int], short_side: int) -> NDArray[np.uint8]:
+def shrunk(frame: Any, shown: tuple[int, int], short_side: int) -> NDArray[np.uint8]:
+    """A decoded frame upright, of a short side of at most so many pixels. Shapes: (H, W, 3) uint8."""
     scale = min(1.0, short_side / min(shown))
     return upright(frame, (max(1, round(shown[0] * scale)), max(1, round(shown[1] * scale))), "AREA")
 

@@ -15,9 +15,8 @@ from tutti.content import Video
 from tutti.errors import InputError, MissingExtra
 from tutti.media.containers import container
 from tutti.media.frame_sampling import TimedFrame
-from tutti.media.key_frames import film_format
+from tutti.media.key_frames import film_format, shrunk
 from tutti.media.limits import Limits
-from tutti.media.orientation import upright
 from tutti.media.sources import opened
 from tutti.media.video_stream import pictures_of, size_of
 
@@ -56,9 +55,7 @@ def played_pictures(part: Video, limits: Limits, per_second: float = 2.0) -> Ite
             if at_s + 1e-6 < due_s:
                 continue
             due_s = (int((at_s + 1e-6) * per_second) + 1) / per_second
-            width, height = size_of(frame, stream, part.name, limits)
-            scale = min(1.0, SHORT_SIDE / min(width, height))
-            yield at_s, upright(frame, (max(1, round(width * scale)), max(1, round(height * scale))), "AREA")
+            yield at_s, shrunk(frame, size_of(frame, stream, part.name, limits), SHORT_SIDE)
 
 
 class Camera:

@@ -186,13 +186,7 @@ def _can_be_named(named: str, titled: bool, core: str) -> bool:
     if not titled or re.fullmatch(_NUMBER, named, re.IGNORECASE):
         return True
     # "Is the word yellow?", "Is the word bigger than the dog?" and "Is the word at the top?" are about how it looks.
-    verb = re.search(
-        rf"\b(?:{_DONE}|used|hear|heard|shown?|read|see|spot|find|make out|got|anywhere|there)\b", core, re.IGNORECASE
-    )
-    looks = re.match(
-        r"(?:at|in|on|to|left|right|above|below|under|over|near|beside|\w+er than|of)\b", named, re.IGNORECASE
-    )
-    return verb is not None and looks is None
+    return _FINDING.search(core) is not None and _LOOKS.match(named) is None
 
 
 def tokens_of(text: str) -> list[str]:

@@ -10,7 +10,7 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -127,8 +127,7 @@ class LiveWatch:
         small = np.asarray(pillow.fromarray(picture).resize((16, 16), pillow.Resampling.BOX), np.int16)
         change = 1.0 if self._thumbnail is None else float(np.abs(small - self._thumbnail).mean()) / 255
         if change < _CHANGE or not self._takes["image"]:
-            if self.glimpses:
-                self._held_until(at_s)
+            self._held_until(at_s)
             return []
         self._thumbnail = small
         vector = self._placed(Image(picture), "image")
@@ -204,11 +203,8 @@ class LiveWatch:
 
     def _held_until(self, at_s: float) -> None:
         """What was seen until now is still seen."""
-        last = self.glimpses.pop() if self.glimpses else None
-        if last is not None:
-            self.glimpses.append(
-                Glimpse(at_s=last.at_s, until_s=at_s, shot=last.shot, vector=last.vector, jpeg=last.jpeg)
-            )
+        if self.glimpses:
+            self.glimpses.append(replace(self.glimpses.pop(), until_s=at_s))
 
 
 def _as_jpeg(picture: NDArray[np.uint8]) -> bytes:
