@@ -170,7 +170,8 @@ def _digest(file: Path) -> str:
 def main() -> None:
     """Fetch."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=["efficientnet-lite0", "minilm", "imagenet-names", "whisper-base"])
+    needed = ["efficientnet-lite0", "minilm", "imagenet-names", "imagenet-descriptions", "whisper-base"]
+    parser.add_argument("models", nargs="*", default=needed)
     parser.add_argument("--into", type=Path, required=True, help="folder for the files")
     parser.add_argument("--wheels", type=Path, help="folder with wheels that were downloaded before")
     arguments = parser.parse_args()
