@@ -90,18 +90,37 @@ EXAMPLES: dict[Sort, tuple[str, ...]] = {
 }  # fmt: skip
 """Questions of each sort, which others are compared with."""
 _SHARPNESS = 20.0
+_KEPT = 256
+"""Questions whose nearness is kept: people ask the same of many pictures."""
 
 
 class QuestionSorts(_Embedding):
     """Goes before a class that embeds."""
 
     def nearness_of(self, question: str) -> dict[Sort, float] | None:
-        """How near a question is to the examples of each sort; None if the model knows none of its words."""
+        """How near a question is to the examples of each sort; None if the model knows none of its words.
+
+        Of a question that is an example itself the sorts are known, and nothing is computed.
+        """
+        if own := [sort for sort, examples in EXAMPLES.items() if question in examples]:
+            return {sort: float(sort in own) for sort in EXAMPLES}
+        known = self._known
+        if question not in known:
+            if len(known) >= _KEPT:
+                known.clear()
+            known[question] = self._measured(question)
+        return known[question]
+
+    def _measured(self, question: str) -> dict[Sort, float] | None:
         try:
             (vector,) = self._points([question])
             return {sort: _soft_maximum(points @ vector) for sort, points in self._examples.items()}
         except TuttiError:
             return None
+
+    @cached_property
+    def _known(self) -> dict[str, dict[Sort, float] | None]:
+        return {}
 
     @cached_property
     def _examples(self) -> dict[Sort, NDArray[np.float32]]:
