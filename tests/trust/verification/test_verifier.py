@@ -51,6 +51,30 @@ def test_what_is_written(text: str, claim: str, verdict: str) -> None:
     assert verdicts(verified(text, written(0, 1, 2), reader=RECEIPT))[claim] == verdict
 
 
+LABEL = ScriptedReader(("Arla", 0.99), ("3 %", 0.99), ("YOGHURT", 0.99), ("ny smak", 0.99), ("NATURELL", 0.99))
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("Arla YOGHURT NATURELL", "supported"),
+        ("NATURELL YOGHURT", "supported"),
+        ("Arla smak", "contradicted"),
+        ("Arla YOGHURT VANILJ", "contradicted"),
+        ("Arla Arla", "contradicted"),
+    ],
+)
+def test_a_text_may_be_put_together_of_whole_lines(text: str, verdict: str) -> None:
+    found = verified(f'It says "{text}".', written(0, 1, 2), reader=LABEL)
+    assert verdicts(found) == {f"text: {text}": verdict}
+
+
+def test_a_faint_line_between_does_not_contradict_the_others() -> None:
+    reader = ScriptedReader(("eko", 0.99), ("rx mtz", 0.3), ("GRADDFIL 7 dl", 0.99))
+    found = verified('It says "eko GRÄDDFIL".', written(0, 2), reader=reader)
+    assert verdicts(found) == {"text: eko GRÄDDFIL": "supported"}
+
+
 def test_a_contradiction_names_what_is_there_and_where() -> None:
     found = verified("The total is $9.99.", written(0, 1, 2), reader=RECEIPT)
     (claim,) = [one for one in found.evidence if one.kind == "number"]

@@ -59,7 +59,7 @@ def find_text(claimed: str, lines: Sequence[str]) -> Match:
                     _same_word(one, other) for one, other in zip(wanted, window, strict=True)
                 )
                 best = _match(window, similarity, exact=exact)
-    return best
+    return best if best.exact else _of_whole_lines(wanted, known) or best
 
 
 def find_number(claimed: str, lines: Sequence[str]) -> Match:
@@ -107,6 +107,23 @@ def _joined(claimed: str, known: Sequence[_Word]) -> Match | None:
         if text == wanted or (not _has_digit(wanted) and _alike(text) == _alike(wanted)):
             return _match(known[start:end], 1.0, exact=True)
     return None
+
+
+def _of_whole_lines(wanted: Sequence[_Word], known: Sequence[_Word]) -> Match | None:
+    """A text that is put together of whole lines, wherever they stand: a label's lines are read in no certain order."""
+    lines: dict[int, list[_Word]] = {}
+    for word in known:
+        lines.setdefault(word.line, []).append(word)
+    found: list[_Word] = []
+    while len(found) < len(wanted):
+        rest = wanted[len(found) :]
+        fitting = [line for line in lines.values() if len(line) <= len(rest) and all(map(_same_word, rest, line))]
+        if not fitting:
+            return None
+        longest = max(fitting, key=len)
+        del lines[longest[0].line]
+        found += longest
+    return _match(found, 1.0, exact=True)
 
 
 def _match(window: Sequence[_Word], similarity: float, *, exact: bool) -> Match:

@@ -54,6 +54,8 @@ def _check(view: PictureView, find: Find, wanted: str) -> Opinion:
         return _supported(match, lines, view)
     trusted = view.trusted
     nearest = find(wanted, [seen.line.text for seen in trusted])
+    if nearest.exact:
+        return _supported(nearest, trusted, view)
     looked = _second_look(find, wanted, view, match, lines)
     if looked is not None:
         return looked
