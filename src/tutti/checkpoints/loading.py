@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from os import PathLike
@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from tutti.checkpoints.adapter_bank import attach_adapters
 from tutti.checkpoints.adapter_base import check_base
 from tutti.checkpoints.adapters import (
     Adapter,
@@ -111,7 +112,7 @@ def load(
     dtype: str = "float32",
     device: str = "cpu",
     quantize: str | None = None,
-    adapter: str | PathLike[str] | None = None,
+    adapter: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     own_adapter: bool = True,
     new_weights: tuple[str, ...] = (),
     told: LoadProgress | None = None,
@@ -129,7 +130,9 @@ def load(
             keeps what the folder holds.
         adapter: A folder or hub id of a LoRA adapter in the PEFT layout, to put beside the layers that it changes. None
             is the one that lies in the checkpoint's own folder, if there is one, as in the reference.
-        own_adapter: Whether that counts.
+            Several are for requests that choose among them, by their places here; the model stays as it is for those
+            that choose none (`tutti.checkpoints.adapter_bank`).
+        own_adapter: Whether that of its own folder counts.
         new_weights: Names of weights, or of modules, that start afresh where the checkpoint lacks them. The model is
             then built a second time in memory, to draw their first values as its constructor does.
         told: Called as weights come in, in the end with all of them.
@@ -162,8 +165,10 @@ def load(
     computed: Collection[str] = getattr(model, "computed", ())
     named = _name(stored, family)
     entries = {name: entry for name, entry in named.items() if name not in computed}
-    adapter = choose_adapter(folder, adapter) if own_adapter else adapter
-    lora = None if adapter is None else _read_fitting(adapter, family, model, entries, (str(path), quantized))
+    alone = adapter is None or isinstance(adapter, str | PathLike)
+    adapters = [choose_adapter(folder, one) if own_adapter else one for one in ([adapter] if alone else adapter)]
+    bank = [_read_fitting(one, family, model, entries, (str(path), quantized)) for one in adapters if one is not None]
+    lora = bank.pop() if alone and bank else None
     layers = _schemes(model, entries, family, quantize, quantized)
     table = shared_codes(model, layers, entries, family, quantized) if layers else None
     expected = stored_weights(model, layers, table) if quantized else model.state_dict()
@@ -180,7 +185,7 @@ def load(
         fill(model, layers, entries, tied, quantized, table, (meter.read, place))
         _draw(model, fresh, lambda: family.model(config).to(DTYPES[dtype]))
         _tie(model, tied, entries, layers)
-        _complete(model, lora, (DTYPES[dtype], place))
+        _complete(model, lora, bank, (DTYPES[dtype], place))
     meter.end()
     report = LoadReport(
         loaded=len(entries),
@@ -203,11 +208,15 @@ def _place(device: str, dtype: str) -> torch.device:
     return find_device(device)
 
 
-def _complete(model: nn.Module, lora: Adapter | None, target: tuple[torch.dtype, torch.device]) -> None:
-    """See that no weight is missing, put the adapter beside them, and bring along what came some other way."""
+def _complete(
+    model: nn.Module, lora: Adapter | None, bank: Sequence[Adapter], target: tuple[torch.dtype, torch.device]
+) -> None:
+    """See that no weight is missing, put adapters beside them, and bring along what came some other way."""
     _check_filled(model)
     if lora is not None:
         attach_adapter(model, lora, target[0])
+    if bank:
+        attach_adapters(model, bank, target[0])
     if target[1].type != "cpu":
         model.to(target[1])
 

@@ -18,6 +18,7 @@ from tutti.checkpoints.headers import INDEX, PACKED, PICKLES, SINGLE
 from tutti.checkpoints.loading import DTYPES
 from tutti.checkpoints.quantizing import pack, quantization_config
 from tutti.errors import InputError
+from tutti.models.layers.adapted import AdaptedLinear
 from tutti.models.layers.linear import QuantizedEmbedding
 from tutti.models.layers.lora import LoRALinear
 
@@ -56,7 +57,7 @@ def save(
         CheckpointError: There is a folder of something else in the place.
     """
     _check_arguments(config, files, dtype)
-    if any(isinstance(module, LoRALinear) for module in model.modules()):
+    if any(isinstance(module, LoRALinear | AdaptedLinear) for module in model.modules()):
         raise InputError("An adapter is attached to the model; merge it, or save the adapter alone.")
     with replace_folder(Path(path), "config.json") as folder:
         tensors = _packed(_tensors(model, None)) if dtype == PACK else _tensors(model, DTYPES[dtype] if dtype else None)

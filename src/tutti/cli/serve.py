@@ -170,8 +170,10 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
     if telemetry is not None and published:
         telemetry.tells_digests = False  # of media that only this server is to know
     provider, adapted = open_adapted(arguments, decoder, sealer_of)
-    if (reader := default_reader(provider)) is not None and isinstance(provider, Quoting):
-        provider.reader = reader
+    reader = default_reader(provider)
+    for one in (provider, *adapted.values()):
+        if reader is not None and isinstance(one, Quoting):
+            one.reader = reader
     name = arguments.name or provider.name.rstrip("/").rpartition("/")[2]
     applications = [*open_applications(arguments.app, provider), *published]
     offer = ServerOptions(

@@ -22,6 +22,7 @@ from tutti.engine.sampling import Constraint, likeliest
 from tutti.engine.scheduler import Scheduler, Work
 from tutti.engine.sequence import Sequence, check_prompt
 from tutti.errors import ContextOverflow, InputError
+from tutti.models.layers.adapted import NO_ADAPTER
 from tutti.processing.prompt import Prompt
 
 _LEAST_MEDIA = 4
@@ -106,6 +107,7 @@ class Engine:
         options: SamplingOptions | None = None,
         tenant: str = "",
         constraint: Constraint | None = None,
+        adapter: int = NO_ADAPTER,
     ) -> Request:
         """Queue a prompt.
 
@@ -114,6 +116,8 @@ class Engine:
             options: How; greedy if None. `max_tokens` is cut to what the context still holds.
             tenant: Whose the prompt is: neither blocks nor embeddings are shared between tenants.
             constraint: What the answer must keep to, if anything; fresh for each request.
+            adapter: Number of the adapter that it goes through, of those that the model has beside it
+                (`tutti.models.layers.adapted`); requests of all of them share steps.
 
         Raises:
             InputError: The prompt is empty or its media do not fit their places, or an option is out of range.
@@ -134,8 +138,9 @@ class Engine:
             self._arrivals += 1
             arrival = self._arrivals
         sequence = Sequence(
-            arrival, prompt, options, tenant, min(options.max_tokens, room), self.blocks.block_tokens, constraint
-        )
+            arrival, prompt, options, tenant, min(options.max_tokens, room), self.blocks.block_tokens, constraint,
+            adapter,
+        )  # fmt: skip
         detokenize = self._detokenize if constraint is None else constraint.decode
         self.media.check(sequence)
         request = Request(sequence, TextStream(detokenize, options.stop))

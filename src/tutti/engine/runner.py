@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from collections.abc import Sequence as Items
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Protocol, runtime_checkable
 from weakref import WeakValueDictionary
@@ -19,6 +20,7 @@ from tutti.engine.passes import stepped
 from tutti.engine.scheduler import Work
 from tutti.engine.sequence import Sequence
 from tutti.errors import InputError
+from tutti.models.layers.adapted import adapter_rows
 from tutti.models.layers.attention import Attend, CacheRows, MediaMemory
 
 
@@ -115,8 +117,9 @@ class Runner:
         self._dtype = computing_dtype(model) if isinstance(model, nn.Module) else torch.float32
         self._block_tokens = block_tokens
         self._stepped = stepped(model)
+        self._adapters = adapter_rows(model)
         self._looker = model if isinstance(model, Looker) else None
-        self._memories: WeakValueDictionary[tuple[bytes, int], MediaMemory] = WeakValueDictionary()
+        self._memories: WeakValueDictionary[tuple[bytes, int, int], MediaMemory] = WeakValueDictionary()
         """What running sequences look at, so that those who look at the same medium hold it once."""
         with torch.inference_mode():
             dtype = kv_dtype or model.embed_tokens(torch.zeros(1, dtype=torch.int64, device=device)).dtype
@@ -148,15 +151,25 @@ class Runner:
 
         Shapes: → logits (W, V), a row for each work that is `last`, in order.
         """
-        single = [one.tokens == 1 for one in work]
-        if all(single) or not any(single) or not any(decoder.step for decoder in self._stepped):
+        parts = self._parts(work)
+        if parts == [work]:
             return self._run(work)
-        # Apart from chunks of prompts, so that a token comes to be in one way, whoever else there is.
-        parts = [[one for one, its in zip(work, single, strict=True) if its is kind] for kind in (True, False)]
         logits = torch.cat([self._run(part) for part in parts])
-        ordered = sorted((one for one in work if one.last), key=lambda one: one.tokens != 1)  # as the parts are
+        ordered = [one for part in parts for one in part if one.last]
         rows = {id(one): row for row, one in enumerate(ordered)}
         return logits[[rows[id(one)] for one in work if one.last]]
+
+    def _parts(self, work: Items[Work]) -> list[Items[Work]]:
+        """The work as it is computed: what is of one adapter side by side, single tokens apart from chunks of prompts.
+
+        So a token comes to be in one way, whoever else there is.
+        """
+        if self._adapters is not None:
+            work = sorted(work, key=lambda one: one.sequence.adapter)
+        single = [one.tokens == 1 for one in work]
+        if all(single) or not any(single) or not any(decoder.step for decoder in self._stepped):
+            return [work]
+        return [[one for one, its in zip(work, single, strict=True) if its is kind] for kind in (True, False)]
 
     def _run(self, work: Items[Work]) -> Tensor:
         block_tokens = self._block_tokens
@@ -208,7 +221,15 @@ class Runner:
         together = len(work) == 1 and work[0].sequence.contiguous
         places: Tensor | slice = slice(slots[0], slots[-1] + 1) if together else numbers[2]
         attend = PagedAttend(self._keys, self._values, places, reads, _looks(work), self._sees(work), asked, rows)
-        return self.model.decode(inputs[None], numbers[1:2], attend)[0]
+        with self._through(work):
+            return self.model.decode(inputs[None], numbers[1:2], attend)[0]
+
+    def _through(self, work: Items[Work]) -> AbstractContextManager[None]:
+        """Lets the step's tokens go through their adapters."""
+        if self._adapters is None:
+            return nullcontext()
+        each = [one.sequence.adapter for one in work for _ in range(one.tokens)]
+        return self._adapters.through(each, [one.sequence.adapter for one in work if one.last])
 
     def _pieces(self, work: Items[Work], ids: list[int]) -> list[tuple[int, Tensor]]:
         """Embeddings of media and the row at which each goes; placeholders need not be known to the token table."""
@@ -249,7 +270,7 @@ class Runner:
                 "The prompt's tokens are to look at media, which this model reads in their places; use the processor "
                 "that belongs to the model."
             )
-        key = (self._key(sequence, number), states)
+        key = (self._key(sequence, number), states, sequence.adapter)
         memory = self._memories.get(key)
         if memory is None:
             encoded = self._encoded(sequence, number)
@@ -258,7 +279,8 @@ class Runner:
                     f"Medium {number} became {len(encoded)} states, but {states} are to be looked at; "
                     "use the processor that belongs to the model."
                 )
-            self._memories[key] = memory = self._looker.remember(encoded[:states])
+            with nullcontext() if self._adapters is None else self._adapters.all_through(sequence.adapter):
+                self._memories[key] = memory = self._looker.remember(encoded[:states])
         return memory
 
     def _embedding(self, sequence: Sequence, number: int) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from tutti.content import FinishReason, SamplingOptions
 from tutti.engine.sampling import Constraint, Sampler
 from tutti.errors import InputError
+from tutti.models.layers.adapted import NO_ADAPTER
 from tutti.models.layers.attention import MediaMemory
 from tutti.processing.prompt import Prompt, View
 
@@ -26,6 +27,7 @@ class Sequence:
         max_tokens: Most tokens to generate, at most what `options` asks.
         block_tokens: Tokens a block of the key-value cache holds.
         constraint: What the answer must keep to, if anything.
+        adapter: Number of the adapter that it goes through; nothing is shared between adapters.
 
     Raises:
         InputError: An option is outside its range.
@@ -40,8 +42,10 @@ class Sequence:
         max_tokens: int,
         block_tokens: int,
         constraint: Constraint | None = None,
+        adapter: int = NO_ADAPTER,
     ) -> None:
         self.arrival = arrival
+        self.adapter = adapter
         self.options = options
         self.max_tokens = max_tokens
         self.tokens: list[int] = prompt.input_ids.tolist()
@@ -96,8 +100,8 @@ class Sequence:
     def digest(self, block: int) -> bytes:
         """256 bits for everything that the keys and values of this full block depend on.
 
-        Chained: each block's digest holds the one before, the first one the tenant. Media enter by their own digest,
-        since every placeholder has the same token id, and where they are looked at, too.
+        Chained: each block's digest holds the one before, the first one the tenant, and all of them the adapter. Media
+        enter by their own digest, since every placeholder has the same token id, and where they are looked at, too.
         """
         while len(self._digests) <= block:
             self._digests.append(self._next_digest())
@@ -108,6 +112,7 @@ class Sequence:
         stop = start + self._block_tokens
         before = self._digests[-1] if self._digests else hashlib.sha256(self.tenant.encode()).digest()
         digest = hashlib.sha256(before)
+        digest.update(self.adapter.to_bytes(4, "little", signed=True))
         digest.update(array("q", self.tokens[start:stop]).tobytes())
         for medium, place in zip(self.media, self.starts, strict=True):
             if place < stop and place + medium.tokens > start:

@@ -41,6 +41,7 @@ from tutti.engine.runner import Decoder
 from tutti.engine.sampling import Constraint
 from tutti.errors import UnsupportedTask
 from tutti.media import MediaDecoder
+from tutti.models.layers.adapted import NO_ADAPTER
 from tutti.models.layers.linear import QuantizedLinear, attending_dtype
 from tutti.models.layers.lora import LoRALinear
 from tutti.processing.prompt import MediaInput, Prompt
@@ -219,6 +220,9 @@ class LocalEmbedder(Local):
 class LocalResponder(Local):
     """A checkpoint with a decoder, ready to answer; arguments as for `Local`."""
 
+    adapter = NO_ADAPTER
+    """Which of the adapters beside the model answers go through (`tutti.providers.adapted`)."""
+
     def __init__(
         self, name: str, loaded: checkpoints.Loaded, decoder: MediaDecoder, shelf: DiskShelf | None = None
     ) -> None:
@@ -251,7 +255,8 @@ class LocalResponder(Local):
         conversation = self._with_pages(conversation)
         notes: list[str] = []
         prompt = self._prompt(conversation, options.offered, notes if options.cut_media else None)
-        request = self.engine.submit(prompt, options, options.tenant, self._constraint(options, form))
+        constraint = self._constraint(options, form)
+        request = self.engine.submit(prompt, options, options.tenant, constraint, self.adapter)
         told = CallStream(form, options)
         try:
             for event in self.engine.stream(request):

@@ -17,15 +17,18 @@ import torch
 from torch import Tensor, nn
 
 from tutti.models.layers import native
+from tutti.models.layers.adapted import AdaptedLinear, AdapterRows, LowRank
 from tutti.models.layers.attention import CacheRows
 from tutti.models.layers.dispatch import int8_sums
 from tutti.models.layers.kernels import RowsKernel
-from tutti.models.layers.linear import QuantizedLinear
-from tutti.models.layers.native.forms import FLOAT32, DecoderForm, LayerForm, MatrixForm, StepForm
+from tutti.models.layers.linear import QuantizedLinear, base_of
+from tutti.models.layers.lora import LoRALinear
+from tutti.models.layers.native.forms import FLOAT32, ChangeForm, DecoderForm, LayerForm, MatrixForm, StepForm
 from tutti.models.layers.packed import PackedKernel, instructions
 
 MOST_ROWS = 64
 """Sequences of a step; more are a matter for many-row products."""
+_ALL_THROUGH_ONE = AdapterRows(every=0)
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class DecodeStep:
 
     def __init__(self, sizes: Sizes, blocks: Sequence[BlockParts], norm: Tensor, frequencies: Tensor) -> None:
         self._kept: list[Any] = [norm, frequencies]  # what is pointed to
+        self._adapters: AdapterRows | None = None
         self._levels = int8_sums().levels
         self._sizes = sizes
         self._layers = (LayerForm * len(blocks))(*(self._layer(block) for block in blocks))
@@ -114,9 +118,11 @@ class DecodeStep:
         )
         contexts, longest = (ctypes.c_int64 * rows)(*cache.contexts), max(cache.contexts)
         arrays: list[Any] = [*caches_, places, starts, contexts]
+        adapters = None if self._adapters is None else self._adapters.numbers(rows)
         step = StepForm(
             out.data_ptr(), positions.data_ptr(), slots.data_ptr(), *map(ctypes.addressof, arrays),
-            self._room(found, threads, rows, longest), rows, cache.keys[0].shape[1], longest,
+            self._room(found, threads, rows, longest), None if adapters is None else adapters.data_ptr(),
+            rows, cache.keys[0].shape[1], longest,
         )  # fmt: skip
         found.tutti_step(instructions(self._levels), threads, ctypes.addressof(self._form), ctypes.addressof(step))
         return out
@@ -143,24 +149,47 @@ class DecodeStep:
 
     def _forms(self, layers: Sequence[nn.Module], count: int) -> Any:
         """Layers of one input: a matrix if they were joined, else one each."""
-        quantized = [layer for layer in layers if isinstance(layer, QuantizedLinear)]
+        bases = [base_of(layer) for layer in layers]
+        quantized = [layer for layer in bases if isinstance(layer, QuantizedLinear)]
         kernels = [layer.kernel for layer in quantized]
         wholes = {id(one.whole): one.whole for one in kernels if isinstance(one, RowsKernel)}
         if len(kernels) == len(layers) and len(wholes) == 1:
             (whole,), biases = wholes.values(), [layer.bias for layer in quantized]
             rows = [one.rows for one in kernels]
-            forms = [self._quantized(whole, _joined_biases(biases, rows))]
+            forms = [self._changed(self._quantized(whole, _joined_biases(biases, rows)), layers, rows)]
         else:
             forms = [self._form_of(layer) for layer in layers]
         return (MatrixForm * count)(*forms)
 
     def _form_of(self, layer: nn.Module) -> MatrixForm:
-        if isinstance(layer, QuantizedLinear):
-            return self._quantized(layer.kernel, layer.bias)
-        if type(layer) is not nn.Linear:
-            raise TypeError(f"a step takes no {type(layer).__name__}")
-        rows, width = layer.weight.shape
-        return MatrixForm(rows, width, self._pointer(layer.weight), None, self._pointer(layer.bias), FLOAT32, 0)
+        base = base_of(layer)
+        if isinstance(base, QuantizedLinear):
+            form = self._quantized(base.kernel, base.bias)
+        elif type(base) is nn.Linear:
+            rows, width = base.weight.shape
+            form = MatrixForm(rows, width, self._pointer(base.weight), None, self._pointer(base.bias), FLOAT32, 0)
+        else:
+            raise TypeError(f"a step takes no {type(base).__name__}")
+        return self._changed(form, [layer], [form.n])
+
+    def _changed(self, form: MatrixForm, layers: Sequence[nn.Module], rows: Sequence[int]) -> MatrixForm:
+        """Put what adapters add to layers, which lie below one another in a matrix, beside it."""
+        changes, first = [], 0
+        for layer, count in zip(layers, rows, strict=True):
+            if isinstance(layer, LoRALinear):
+                layer = _of_one(layer)  # noqa: PLW2901 - the same in another form
+            if isinstance(layer, AdaptedLinear):
+                self._adapters = self._adapters or layer.rows
+                ends = (ctypes.c_int64 * len(layer.ranks))(*layer.ranks)
+                self._kept.append(ends)
+                pointers = [self._pointer(layer.down), self._pointer(layer.up), ctypes.addressof(ends)]
+                changes.append(ChangeForm(first, count, *pointers))
+            first += count
+        if changes:
+            kept = (ChangeForm * len(changes))(*changes)
+            self._kept.append(kept)
+            form.changes, form.changed = ctypes.addressof(kept), len(changes)
+        return form
 
     def _quantized(self, kernel: object, bias: Tensor | None) -> MatrixForm:
         if not isinstance(kernel, PackedKernel):
@@ -174,6 +203,12 @@ class DecodeStep:
             return None
         self._kept.append(_float32(tensor))
         return tensor.data_ptr()
+
+
+def _of_one(layer: LoRALinear) -> AdaptedLinear:
+    """A layer with one adapter, which all rows go through, as one of several; the adapter is copied as it is."""
+    down = layer.scale * layer.lora_A.weight.detach()
+    return AdaptedLinear(layer.base_layer, [LowRank(down, layer.lora_B.weight.detach())], _ALL_THROUGH_ONE)
 
 
 def _float32(tensor: Tensor) -> Tensor:

@@ -9,10 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tutti.models.layers.adapted import AdaptedLinear
 from tutti.models.layers.codes import Codes
 from tutti.models.layers.device_kernels import kernel_for, kernel_of_all
 from tutti.models.layers.dispatch import attends_in_bfloat16
 from tutti.models.layers.kernels import Kernel, RowsKernel
+from tutti.models.layers.lora import LoRALinear
 
 
 class QuantizedLinear(nn.Module):
@@ -124,12 +126,27 @@ class Joined:
 
 def together(x: Tensor, *layers: nn.Module) -> tuple[Tensor, ...]:
     """Run layers on one input: as one product if `join` has joined them. Shapes: (…, K) → one (…, N) a layer."""
-    joined: Joined | None = getattr(layers[0], "joined", None)
-    return tuple(layer(x) for layer in layers) if joined is None else joined(x)
+    joined: Joined | None = getattr(base_of(layers[0]), "joined", None)
+    if joined is None:
+        return tuple(layer(x) for layer in layers)
+    outs = joined(x)
+    if not any(isinstance(layer, LoRALinear | AdaptedLinear) for layer in layers):
+        return outs
+    pairs = zip(layers, outs, strict=True)
+    return tuple(one.beside(x, out) if isinstance(one, LoRALinear | AdaptedLinear) else out for one, out in pairs)
 
 
-def join(*layers: nn.Module) -> None:
-    """Let `together` run layers of one input as one product. Layers of different kinds are left alone."""
+def base_of(layer: nn.Module) -> nn.Module:
+    """A layer without the adapters beside it."""
+    return layer.base_layer if isinstance(layer, LoRALinear | AdaptedLinear) else layer
+
+
+def join(*adapted: nn.Module) -> None:
+    """Let `together` run layers of one input as one product, whatever adapters are beside them.
+
+    Layers of different kinds are left alone.
+    """
+    layers = [base_of(layer) for layer in adapted]
     if all(isinstance(layer, QuantizedLinear) for layer in layers):
         _join_quantized([layer for layer in layers if isinstance(layer, QuantizedLinear)])
     elif all(type(layer) is nn.Linear for layer in layers):
@@ -138,7 +155,7 @@ def join(*layers: nn.Module) -> None:
 
 def separate(*layers: nn.Module) -> None:
     """Undo `join`."""
-    for layer in layers:
+    for layer in map(base_of, layers):
         if getattr(layer, "joined", None) is None:
             continue
         layer.joined = None  # type: ignore[assignment]

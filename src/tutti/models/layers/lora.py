@@ -44,7 +44,10 @@ class LoRALinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: (…, K) → (…, N)."""
-        base: Tensor = self.base_layer(x)
+        return self.beside(x, self.base_layer(x))
+
+    def beside(self, x: Tensor, base: Tensor) -> Tensor:
+        """Add to what the layer itself makes of an input. Shapes: x (…, K), base (…, N) → the same."""
         if not self.enabled:
             return base
         # The change stays in float32 beside a base layer of 16 bits.

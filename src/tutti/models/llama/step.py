@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tutti.models.layers import native
+from tutti.models.layers.adapted import NO_ADAPTER, AdaptedLinear, AdapterRows, LowRank
 from tutti.models.layers.attention import CacheRows, MaskedAttend
 from tutti.models.layers.codes import quantize
 from tutti.models.layers.decode_step import BlockParts, DecodeStep, Sizes
@@ -97,11 +98,26 @@ def step_fault(scheme: Scheme | None, make: Make, frequencies: Frequencies) -> s
         for name, layer in list(decoder.named_modules()):
             if scheme is not None and isinstance(layer, nn.Linear):
                 decoder.set_submodule(name, QuantizedLinear(quantize(layer.weight, scheme)))
+        adapters = _with_adapters(decoder, generator)
         pack_decoder(decoder)
         step = _step(decoder, frequencies(config))
         if step is None:
             return "does not take the layers"
-        return _difference(decoder, step, _CLOSE[scheme], generator)
+        return _difference(decoder, step, _CLOSE[scheme], (generator, adapters))
+
+
+def _with_adapters(decoder: Any, generator: torch.Generator) -> AdapterRows:
+    """Two random adapters beside some layers, one of which the second leaves alone."""
+    rows = AdapterRows()
+    for name in ("layers.0.self_attn.q_proj", "layers.1.self_attn.v_proj", "layers.1.mlp.down_proj"):
+        layer = decoder.get_submodule(name)
+        n, k = (layer.kernel.rows, layer.kernel.width) if isinstance(layer, QuantizedLinear) else layer.weight.shape
+        changes: list[LowRank | None] = []
+        for rank in (5, 0 if name.endswith("q_proj") else 8):
+            down, up = (torch.randn(*size, generator=generator, device="cpu") for size in ((rank, k), (n, rank)))
+            changes.append(LowRank(down / k**0.5, up / 4) if rank else None)
+        decoder.set_submodule(name, AdaptedLinear(layer, changes, rows))
+    return rows
 
 
 class _Kept(MaskedAttend):
@@ -116,24 +132,27 @@ class _Kept(MaskedAttend):
         return super().__call__(layer, query, key, value, window)
 
 
-def _difference(decoder: Any, step: DecodeStep, close: float, generator: torch.Generator) -> str | None:
-    """Whether the last tokens of three sequences come out of the step as out of torch."""
-    tokens, slots = (21, 14, 3), 66
+def _difference(decoder: Any, step: DecodeStep, close: float, given: tuple[torch.Generator, AdapterRows]) -> str | None:
+    """Whether the last tokens of three sequences come out of the step as out of torch, through adapters or none."""
+    generator, adapters = given
+    tokens, slots, through = (21, 14, 3), 66, (1, NO_ADAPTER, 0)
     x = [torch.randn(1, count, decoder.config.hidden_size, generator=generator, device="cpu") for count in tokens]
     shape = (len(decoder.layers), decoder.config.num_key_value_heads, slots, decoder.config.head_dim)
     keys, values = torch.zeros(shape, device="cpu"), torch.zeros(shape, device="cpu")
     wanted, scattered = [], torch.arange(61, 61 - 3 * 14, -3, device="cpu")
     places: tuple[int | Tensor, ...] = (0, scattered, 62)
-    for one, place in zip(x, places, strict=True):
+    for one, place, number in zip(x, places, through, strict=True):
         attend = _Kept()
-        wanted.append(decoder(one, torch.arange(one.shape[1], device="cpu")[None], attend)[0, -1])
+        with adapters.all_through(number):
+            wanted.append(decoder(one, torch.arange(one.shape[1], device="cpu")[None], attend)[0, -1])
         own = torch.arange(place, place + one.shape[1], device="cpu") if isinstance(place, int) else place
         for layer, kept in enumerate(attend.kept):
             for cache_, new in zip((keys, values), kept, strict=True):
                 cache_[layer].index_copy_(1, own[:-1], new[0, :-1].transpose(0, 1))
     last = torch.tensor([20, int(scattered[-1]), 64], device="cpu")
     cache_rows = CacheRows(list(keys), list(values), last, places, tokens)
-    found = step(torch.cat([one[0, -1:] for one in x]), torch.tensor(tokens, device="cpu") - 1, cache_rows)
+    with adapters.through(through):
+        found = step(torch.cat([one[0, -1:] for one in x]), torch.tensor(tokens, device="cpu") - 1, cache_rows)
     for row, right in zip(found, wanted, strict=True):
         if not float((row - right).norm()) <= close * float(right.norm()):
             return f"differs by {float((row - right).norm() / right.norm()):.2g}"

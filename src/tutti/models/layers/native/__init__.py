@@ -35,7 +35,7 @@ def library() -> ctypes.CDLL | None:
         return None
     try:
         declare(found)
-    except AttributeError:  # built from an older source
+    except AttributeError:  # built from another source
         return None
     openmp = next((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"), None)
     if openmp is not None:

@@ -15,7 +15,17 @@ typedef struct {
     const float *factor; /* (N,): what a whole number of a sum stands for; not for FLOAT32 */
     const float *bias;   /* (N,) or NULL */
     int32_t kind, group; /* INT4: columns of a group */
+    const struct Change *changes; /* `changed` of them, or NULL; products of many rows leave them alone */
+    int64_t changed;
 } Matrix;
+
+/* What adapters add to some neighbouring rows of a matrix. */
+typedef struct Change {
+    int64_t first, n;    /* which */
+    const float *down;   /* (R of all adapters, K), scaled */
+    const float *up;     /* (R of all adapters, n) */
+    const int64_t *ends; /* of each adapter's rows in both, 0 first */
+} Change;
 
 /* Rows of activations as whole numbers: tiles of rows, in a tile (K / 4, rows, 4). */
 typedef struct {
@@ -64,5 +74,6 @@ typedef struct {
     const int64_t *starts;
     const int64_t *contexts; /* (T,): tokens of each sequence, this one included */
     uint8_t *scratch;        /* `tutti_step_bytes` */
+    const int64_t *adapters; /* (T,): which adapter each goes through, -1 none; or NULL */
     int64_t rows, capacity, longest;
 } Step;

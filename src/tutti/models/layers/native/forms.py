@@ -18,6 +18,16 @@ class MatrixForm(ctypes.Structure):
         *[(name, SIZE) for name in ("n", "k")],
         *[(name, POINTER) for name in ("weight", "factor", "bias")],
         *[(name, SMALL) for name in ("kind", "group")],
+        ("changes", POINTER), ("changed", SIZE),
+    ]  # fmt: skip
+
+
+class ChangeForm(ctypes.Structure):
+    """What adapters add to some neighbouring rows of a matrix."""
+
+    _fields_: ClassVar = [
+        *[(name, SIZE) for name in ("first", "n")],
+        *[(name, POINTER) for name in ("down", "up", "ends")],
     ]
 
 
@@ -45,14 +55,22 @@ class StepForm(ctypes.Structure):
 
     _fields_: ClassVar = [
         *[(name, POINTER) for name in ("x", "positions", "slots", "keys", "values")],
-        *[(name, POINTER) for name in ("places", "starts", "contexts", "scratch")],
+        *[(name, POINTER) for name in ("places", "starts", "contexts", "scratch", "adapters")],
         *[(name, SIZE) for name in ("rows", "capacity", "longest")],
     ]
 
 
 def declare(library: ctypes.CDLL) -> None:
-    """Tell ctypes what the functions take."""
+    """Tell ctypes what the functions take.
+
+    Raises:
+        AttributeError: It was built from another source, whose forms have other sizes, or lacks a function.
+    """
     whole = ctypes.c_int
+    library.tutti_form_bytes.restype = SIZE
+    forms = (MatrixForm, ChangeForm, LayerForm, DecoderForm, StepForm)
+    if library.tutti_form_bytes() != sum(map(ctypes.sizeof, forms)):
+        raise AttributeError("the compiled part is of another version")
     library.tutti_codes.argtypes = [whole, whole, POINTER, SIZE, SIZE, POINTER, POINTER]
     library.tutti_product.argtypes = [whole, POINTER, *[SIZE] * 3, *[POINTER] * 3]
     library.tutti_use_openmp.argtypes = [POINTER] * 4

@@ -186,6 +186,9 @@ int tutti_product(int threads, const int8_t *codes, int64_t m, int64_t n, int64_
 #endif
 }
 
+/* Bytes of what is given: whoever was built for others must not be called. */
+int64_t tutti_form_bytes(void) { return sizeof(Matrix) + sizeof(Change) + sizeof(Layer) + sizeof(Decoder) + sizeof(Step); }
+
 /* Sets of instructions that this processor has: 2 AVX-512 with VNNI, 1 AVX2 with FMA, 0 neither. */
 int tutti_instructions(void) {
 #ifdef X86

@@ -188,3 +188,49 @@ static void FN(float_product)(Member one, const Matrix *m, const float *x, int64
         n += many;
     }
 }
+
+/* out += weights times some rows of `up`, (count, stride). */
+INLINE void FN(weigh)(const float *weights, const float *up_, int64_t stride, const int count, float *out, int64_t n) {
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        F16 sum = AT(out + i);
+        for (int j = 0; j < count; j++)
+            sum += AT(up_ + j * stride + i) * weights[j];
+        TO(out + i) = sum;
+    }
+    for (; i < n; i++)
+        for (int j = 0; j < count; j++)
+            out[i] += up_[j * stride + i] * weights[j];
+}
+
+/* out (n,) += what an adapter makes of x (k,): its rows `from` to `to`, of which `out` is the part behind `skipped`. */
+static void FN(beside)(const Change *change, const float *x, int64_t k, int64_t from, int64_t to, int64_t skipped,
+                       float *out, int64_t n) {
+    float inner[4];
+    for (int64_t j = from; j < to;) {
+        const int count = to - j >= 4 ? 4 : 1;
+        for (int i = 0; i < count; i++)
+            inner[i] = FN(dot)(x, change->down + (j + i) * k, k);
+        const float *up_ = change->up + j * change->n + skipped;
+        if (count == 4)
+            FN(weigh)(inner, up_, change->n, 4, out, n);
+        else
+            FN(weigh)(inner, up_, change->n, 1, out, n);
+        j += count;
+    }
+}
+
+/* What each row's adapter adds to the part of out (rows, stride) that this thread has made. */
+static void FN(changes)(Member one, const Matrix *m, const float *x, const int64_t *adapters, int64_t rows, float *out,
+                        int64_t stride) {
+    int64_t first, stop;
+    share(one, m->n, m->kind == FLOAT32 ? 16 : BLOCK, &first, &stop);
+    for (const Change *c = m->changes; c < m->changes + m->changed; c++) {
+        const int64_t begin = c->first > first ? c->first : first;
+        const int64_t end = c->first + c->n < stop ? c->first + c->n : stop;
+        for (int64_t row = 0; begin < end && row < rows; row++)
+            if (adapters[row] >= 0)
+                FN(beside)(c, x + row * m->k, m->k, c->ends[adapters[row]], c->ends[adapters[row] + 1], begin - c->first,
+                           out + row * stride + begin, end - begin);
+    }
+}

@@ -84,6 +84,8 @@ static void FN(multiply)(const FN(Job) *job, Member one, const Matrix *m, const 
         FN(float_product)(one, m, in->rows, job->step->rows, out, stride, adds);
     else
         FN(product)(one, m, &in->acts, out, stride, adds, job->own + one.index * job->own_bytes);
+    if (m->changed > 0 && job->step->adapters != NULL)
+        FN(changes)(one, m, in->rows, job->step->adapters, job->step->rows, out, stride);
 }
 
 static void FN(normed)(const FN(Job) *job, Member one, const float *weight, int coded, FN(Inputs) *in) {
