@@ -95,7 +95,8 @@ def main() -> None:
     arguments = parser.parse_args()
     print(f"{processor()}, {torch.get_num_threads()} threads, {versions('torch')}, commit {commit()}", flush=True)
     print(
-        f"{REQUESTS} requests of {PROMPT} + {TOKENS} tokens; {arguments.blocks} blocks, width {arguments.width}; rank {RANK}"
+        f"{REQUESTS} requests of {PROMPT} + {TOKENS} tokens, {arguments.blocks} blocks of {arguments.width}, "
+        f"adapters of rank {RANK}"
     )
     print("| | none, tokens/s | one adapter | three | three of one: tokens | prompts and tokens | answers as alone |")
     print("| --- " + "| ---: " * 6 + "|")

@@ -18,16 +18,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from tutti.checkpoints.adapter_bank import attach_adapters
-from tutti.checkpoints.adapter_base import check_base
-from tutti.checkpoints.adapters import (
-    Adapter,
-    attach_adapter,
-    check_adapter,
-    check_copies,
-    choose_adapter,
-    read_adapter,
-)
+from tutti.checkpoints.adapter_bank import attach_adapters, read_adapters
+from tutti.checkpoints.adapters import Adapter, attach_adapter
 from tutti.checkpoints.devices import find_device, find_dtype, within_memory
 from tutti.checkpoints.families import find_family
 from tutti.checkpoints.family import Family, read_config, take_quantization
@@ -165,10 +157,8 @@ def load(
     computed: Collection[str] = getattr(model, "computed", ())
     named = _name(stored, family)
     entries = {name: entry for name, entry in named.items() if name not in computed}
-    alone = adapter is None or isinstance(adapter, str | PathLike)
-    adapters = [choose_adapter(folder, one) if own_adapter else one for one in ([adapter] if alone else adapter)]
-    bank = [_read_fitting(one, family, model, entries, (str(path), quantized)) for one in adapters if one is not None]
-    lora = bank.pop() if alone and bank else None
+    named_so = (str(path), quantized)
+    lora, bank = read_adapters(adapter, folder if own_adapter else None, family, model, entries, named_so)
     layers = _schemes(model, entries, family, quantize, quantized)
     table = shared_codes(model, layers, entries, family, quantized) if layers else None
     expected = stored_weights(model, layers, table) if quantized else model.state_dict()
@@ -267,21 +257,6 @@ def _draw(model: nn.Module, fresh: tuple[str, ...], build: Callable[[], nn.Modul
         return
     values = build().state_dict()
     model.load_state_dict({name: values[name] for name in fresh}, strict=False, assign=True)
-
-
-def _read_fitting(
-    adapter: str | PathLike[str],
-    family: Family,
-    model: nn.Module,
-    entries: Mapping[str, Entry],
-    named: tuple[str, bool],
-) -> Adapter:
-    """An adapter that fits the model of a name, held as codes or not, while all its layers are plain on `meta`."""
-    lora = read_adapter(adapter, family)
-    check_adapter(lora, model)
-    check_base(lora.folder, named[0], entries, codes=named[1])
-    check_copies(lora, entries, getattr(model, "tied", {}))
-    return lora
 
 
 def _name(stored: Mapping[str, Entry], family: Family) -> dict[str, Entry]:

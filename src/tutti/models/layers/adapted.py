@@ -23,7 +23,7 @@ _SIDE_BY_SIDE = 16384
 """Rows by ranks of all adapters up to which one product of all takes less time than one of each."""
 
 
-class Stretch(NamedTuple):
+class AdapterRun(NamedTuple):
     """Neighbouring rows of one adapter."""
 
     adapter: int
@@ -44,7 +44,7 @@ class AdapterRows:
         self._every = every
         self._numbers: tuple[int, ...] = ()
         self._asked: tuple[int, ...] = ()
-        self._stretches: dict[int, list[Stretch]] = {}
+        self._stretches: dict[int, list[AdapterRun]] = {}
         self._foreign: dict[object, Tensor] = {}
 
     @contextmanager
@@ -71,14 +71,14 @@ class AdapterRows:
         finally:
             self._every = before
 
-    def stretches(self, rows: int) -> list[Stretch]:
+    def stretches(self, rows: int) -> list[AdapterRun]:
         """Rows of each adapter, in order; those of none are left out.
 
         Raises:
             RuntimeError: There are neither as many rows in the step, nor as many that are asked for.
         """
         if self._every is not None:
-            return [] if self._every == NO_ADAPTER else [Stretch(self._every, 0, rows)]
+            return [] if self._every == NO_ADAPTER else [AdapterRun(self._every, 0, rows)]
         if not self._numbers:
             return []
         if rows not in self._stretches:
@@ -183,12 +183,12 @@ def _add(out: Tensor, inner: Tensor, up: Tensor) -> None:
         out.add_((inner @ up).to(out.dtype))
 
 
-def _stretches(numbers: Sequence[int]) -> list[Stretch]:
-    found: list[Stretch] = []
+def _stretches(numbers: Sequence[int]) -> list[AdapterRun]:
+    found: list[AdapterRun] = []
     start = 0
     for place in range(1, len(numbers) + 1):
         if place == len(numbers) or numbers[place] != numbers[start]:
             if numbers[start] != NO_ADAPTER:
-                found.append(Stretch(numbers[start], start, place))
+                found.append(AdapterRun(numbers[start], start, place))
             start = place
     return found
