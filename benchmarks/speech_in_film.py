@@ -122,7 +122,7 @@ def whole(track: Track, ears: Ears) -> dict[str, Any]:
     begun = time.process_time()
     segments = ears.transcribe(Audio(track.samples, sample_rate_hz=RATE_HZ), SURE).segments
     took_s = time.process_time() - begun
-    loose = [one for one in segments if is_speech(one.text)]
+    loose = [one for one in segments if is_speech(one)]
     return {"everything: seconds": took_s, "everything: words in the rest": words(track.in_rest(loose))}
 
 

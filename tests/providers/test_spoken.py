@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 import tutti
 from tutti.cli.main import main
-from tutti.content import Audio, Image, Message, Segment, Text, Transcript, Video
+from tutti.content import Audio, Image, Message, Segment, Text, Transcript, Video, WindowScores
 from tutti.providers.registry import open_provider
 from tutti.providers.spoken import Asked, Kind, SpokenAnswer, claims, told
 
@@ -48,11 +49,11 @@ def asked(provider: Any, conversation: Sequence[Message]) -> Asked | None:
         ("Is anybody speaking?", "check"),
         ("Does she mention the harbour?", "check"),
         ("Is she speaking French?", "check"),
-        ("What do you hear?", None),
+        ("What do you hear?", "heard"),
         ("What animal is this?", None),
-        ("Can you tell me what this sound is?", None),
+        ("Can you tell me what this sound is?", "heard"),
         ("Is it raining?", None),
-        ("Describe the sound.", None),
+        ("Describe the sound.", "heard"),
         ("Who is speaking?", None),
         ("What is the speaker wearing?", None),
         ("Say how many birds can be heard.", None),
@@ -122,6 +123,38 @@ def test_answers_are_taken_from_the_transcript(answer: Answerer) -> None:
 
 def test_a_noise_that_became_one_word_over_and_over_is_no_speech(answer: Answerer) -> None:
     assert answer("What does she say?", transcript("That, " * 100)) is None
+
+
+@pytest.mark.parametrize(
+    ("silent", "sure", "is_said"), [(0.88, -0.77, False), (0.63, -1.0, False), (0.56, -0.61, True), (0.9, -0.2, True)]
+)
+def test_a_guess_of_a_noise_is_no_speech(answer: Answerer, silent: float, sure: float, is_said: bool) -> None:
+    scores = WindowScores(
+        window_start_s=0.0, temperature=0.0, mean_log_probability=sure, compression_ratio=0.5, no_speech=silent
+    )
+    spoken = transcript("You")
+    guessed = replace(spoken, segments=tuple(replace(one, scores=scores) for one in spoken.segments))
+    assert (answer("What does she say?", guessed) is not None) == is_said
+
+
+def test_a_sentence_is_heard_as_a_voice_and_a_word_is_left_to_the_model(answer: Answerer) -> None:
+    said = answer("What do you hear?", transcript("Rear, left."))
+    assert said is not None and said.text == "a voice saying “Rear, left.”"
+    told_long = transcript(
+        "We met in Paris, took the boat down the river to the sea, and came home by train.",
+        "Then it rained for days and days.",
+    )
+    long = answer("Describe the sound.", told_long)
+    assert long is not None and long.text.endswith("days and …”")
+    assert answer("What do you hear?", transcript("Seven.")) is None
+    assert answer("What do you hear?", transcript("4 2")) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "heard"), [("speech.ogg", "a voice saying “And so"), ("recording.ogg", "a dog barking")]
+)
+def test_what_is_heard_is_a_voice_where_there_is_one(file: str, heard: str) -> None:
+    assert tutti.load().ask("What do you hear?", SPEECH.parent / file).text.startswith(heard)
 
 
 def test_a_long_transcript_gives_the_nearest_passages(answer: Answerer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -47,6 +48,11 @@ else:
     _Answering = QuestionRoutes
 
 
+_VOICE = re.compile(r"\bvoice\b", re.IGNORECASE)
+_LONGEST_NAMES = 10
+"""Words in which a model names two sounds; what is longer is none that it knows."""
+
+
 class Listening(_Answering):
     """Goes before a class that answers and embeds."""
 
@@ -68,6 +74,9 @@ class Listening(_Answering):
         """
         shaped = options.json_schema is not None or options.offered
         asked = None if shaped else self._asked_about_speech(conversation)
+        if asked is not None and asked.kind == "heard":
+            yield from self._heard(asked, conversation, options)
+            return
         found = None if asked is None else self._from_transcript(asked, options)
         if found is None and not shaped and has_documents(conversation):
             found = self._from_document(conversation)
@@ -76,6 +85,15 @@ class Listening(_Answering):
         else:
             yield TextDelta(found.text)
             yield Finished(found)
+
+    def _heard(self, asked: Asked, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]:
+        """What the model hears; where that is a voice, or no name of a sound, the sentence that is spoken."""
+        events = list(super().stream(conversation, options))
+        (said,) = [event.answer for event in events if isinstance(event, Finished)]
+        if _VOICE.search(said.text) or len(said.text.split()) > _LONGEST_NAMES:
+            found = self._from_transcript(asked, options)
+            events = events if found is None else [TextDelta(found.text), Finished(found)]
+        yield from events
 
     def _asked_about_speech(self, conversation: Conversation) -> Asked | None:
         """The question if the last turn's is about words that are spoken, and there is a recording or a film."""

@@ -44,6 +44,7 @@ _ONLY_SPOKEN = re.compile(
     rf"|\b{_SPEAKERS}\b.*\b(?:say|says|saying|mention\w*|speak\w*|talk\w*|tells?|reads? (?:out|aloud)|discuss\w*)\b",
     re.IGNORECASE,
 )
+_ON_SOUND = re.compile(r"\b(?:hear\w*|audible|sounds?|nois\w+|recording|listen\w*)\b", re.IGNORECASE)
 _SEEN = re.compile(r"\b(?:see|seen|picture|image|photo)\b", re.IGNORECASE)
 LANGUAGE = re.compile(r"\blanguages?\b", re.IGNORECASE)
 """A question that names it, and is about speech, wants the name of the language."""
@@ -68,6 +69,8 @@ class RoutedQuestion:
     """Where it is answered by searching."""
     asks_what: bool = False
     """Whether it asks what a thing is, so that what that reads may be added."""
+    asks_heard: bool = False
+    """Whether it asks what is heard, so that sentences which are spoken may be quoted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +130,8 @@ class QuestionRoutes(QuestionSorts):
             return RoutedQuestion(route="transcript", form=form)
         if written > _LEAST_WRITTEN:
             return RoutedQuestion(route="lines", form=form)
-        return RoutedQuestion(route="model", form=form, asks_what=near["open"] >= near["seen"])
+        heard = sound and bool(_ON_SOUND.search(form.core)) and near["heard"] >= max(near.values())
+        return RoutedQuestion(route="model", form=form, asks_what=near["open"] >= near["seen"], asks_heard=heard)
 
 
 def _about_writing(core: str, near: SortNearness) -> float:

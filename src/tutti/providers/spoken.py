@@ -18,7 +18,7 @@ from tutti.processing.spoken_words import is_speech
 from tutti.providers.question_checks import Check, is_in, tokens_of
 from tutti.providers.question_routes import LANGUAGE, AskedOf, RoutedQuestion
 
-Kind = Literal["words", "when", "digit", "digits", "language", "check"]
+Kind = Literal["words", "when", "digit", "digits", "language", "check", "heard"]
 
 _SAY = r"(?:say(?:s|ing)?|said|speak(?:s|ing)?|spoken?|talk(?:s|ed|ing)?|mention(?:s|ed|ing)?|utter(?:s|ed)?)"
 _WHEN = re.compile(r"\b(?:when|at (?:what|which) (?:time|second|minute|point|moment)|how far in)\b", re.IGNORECASE)
@@ -47,6 +47,8 @@ _HEARD_AS = {
 _SHORT_WORDS = 60
 """A transcript of so many words is an answer; of a longer one the passages nearest to the question are."""
 _NEAREST = 3
+_BEGINNING = 24
+"""Words that are quoted where it was asked what is heard."""
 
 Near = Callable[[str, Sequence[str]], Sequence[float]]
 """How near texts are to a question."""
@@ -67,7 +69,7 @@ class Asked:
 
 def about_speech(asked: AskedOf, routed: RoutedQuestion) -> Asked | None:
     """A question that a transcript answers, and what kind of answer it wants; None if something else answers it."""
-    if asked.sound is None or routed.route not in ("transcript", "check transcript"):
+    if asked.sound is None or not (routed.route in ("transcript", "check transcript") or routed.asks_heard):
         return None
     return Asked(
         kind=_kind(routed),
@@ -80,6 +82,8 @@ def about_speech(asked: AskedOf, routed: RoutedQuestion) -> Asked | None:
 
 def _kind(routed: RoutedQuestion) -> Kind:
     core = routed.form.core
+    if routed.asks_heard:
+        return "heard"
     if routed.check is not None:
         return "check"
     if LANGUAGE.search(core):
@@ -109,7 +113,7 @@ def told(asked: Asked, transcript: Transcript, near: Near) -> SpokenAnswer | Non
         transcript: Of its medium.
         near: How near texts are to a question, for long transcripts.
     """
-    words = tuple(segment for segment in transcript.segments if is_speech(segment.text))
+    words = tuple(segment for segment in transcript.segments if is_speech(segment))
     if not words:
         return None
     transcript = replace(transcript, segments=words, text=" ".join(segment.text for segment in words))
@@ -120,6 +124,8 @@ def told(asked: Asked, transcript: Transcript, near: Near) -> SpokenAnswer | Non
     if asked.kind == "language":
         name = next((name for name, code in LANGUAGES.items() if code == transcript.language), None)
         return None if name is None else SpokenAnswer(text=f"{name.capitalize()}.", segments=transcript.segments[:1])
+    if asked.kind == "heard":
+        return _heard(transcript)
     if asked.kind == "when":
         return _when(asked.question, transcript)
     return _words(asked.question, transcript, near)
@@ -150,6 +156,15 @@ def _digits(transcript: Transcript, several: bool) -> SpokenAnswer | None:
 def _digits_in(text: str) -> list[str]:
     """Digits that are said one by one: "2, 15" is two, one, five."""
     return [_DIGITS[int(digit)] for token in tokens_of(text) if token.isdecimal() for digit in token]
+
+
+def _heard(transcript: Transcript) -> SpokenAnswer | None:
+    """The voice and the beginning of what it says; None if that is a single word or digits, which a model may hear."""
+    words = transcript.text.split()
+    if len(words) < 2 or _only_digits(transcript):
+        return None
+    said = " ".join(words[:_BEGINNING]) + (" …" if len(words) > _BEGINNING else "")
+    return SpokenAnswer(text=f"a voice saying “{said}”", segments=transcript.segments)
 
 
 def _checked(check: Check, transcript: Transcript) -> SpokenAnswer:

@@ -61,7 +61,7 @@ class SpeechPieces:
         sound = Audio(packing.samples, sample_rate_hz=RATE_HZ)
         said = self._transcriber.transcribe(sound, None if self._everything else SURE)
         for segment in said.segments:
-            if self._everything or is_speech(segment.text):
+            if self._everything or is_speech(segment):
                 begins = packing.place(segment.start_s * RATE_HZ)
                 ends = packing.place(segment.end_s * RATE_HZ, is_end=True)
                 yield replace(segment, start_s=(start + begins) / RATE_HZ, end_s=(start + ends) / RATE_HZ)
