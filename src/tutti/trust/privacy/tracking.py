@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,6 @@ from numpy.typing import NDArray
 from tutti.trust.pieces import Box
 from tutti.trust.privacy.faces import FaceBox, opencv
 
-_SIDE = 320
-"""Longest side of the grey frames in which is followed, in pixels."""
 _POINTS = 5
 """Points along each side of a box that are followed."""
 _LEAST_KEPT = 0.3
@@ -57,27 +54,22 @@ class FaceTracker:
         self.tracks: list[Track] = []
         """All faces so far."""
 
-    def advance(self, index: int, grey: NDArray[np.uint8]) -> bool:
+    def advance(self, index: int, grey: NDArray[np.uint8], scale: float = 1.0) -> None:
         """Go on to the next frame.
 
         Args:
             index: Its number, one more than the last one's.
-            grey: (H, W) uint8.
-
-        Returns:
-            Whether it begins another scene, which calls for a look.
+            grey: (h, w) uint8: the frame, or a small copy of it.
+            scale: Its size by that of the frame, in whose pixels boxes are.
         """
-        self._scale = min(1.0, _SIDE / max(grey.shape))
-        small = _shrunk(self._cv, grey, self._scale)
+        self._scale = scale
         before = self._past[-1][1] if self._past else None
-        cut = before is None or before.shape != small.shape or _differs(self._cv, before, small)
-        if cut:
+        if before is None or begins_scene(before, grey):
             self._past.clear()
             self._live = []
-        elif before is not None:
-            self._live = [track for track in self._live if self._followed(track, index, before, small)]
-        self._past.append((index, small))
-        return cut
+        else:
+            self._live = [track for track in self._live if self._followed(track, index, before, grey)]
+        self._past.append((index, grey))
 
     def found(self, index: int, faces: Sequence[FaceBox]) -> None:
         """Take what the detector found in the frame that was given last."""
@@ -144,16 +136,9 @@ def boxes_by_frame(tracks: Sequence[Track]) -> dict[int, list[Box]]:
     return made
 
 
-def _shrunk(cv: Any, grey: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    if scale == 1:
-        return grey
-    size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
-    small: NDArray[np.uint8] = cv.resize(grey, size, interpolation=cv.INTER_AREA)
-    return small
-
-
-def _differs(cv: Any, one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    return float(cv.absdiff(one, other).mean()) > _CUT
+def begins_scene(before: NDArray[np.uint8] | None, grey: NDArray[np.uint8]) -> bool:
+    """Whether a frame, grey and (h, w), is the first one or of another scene than the one before it."""
+    return before is None or before.shape != grey.shape or float(opencv().absdiff(before, grey).mean()) > _CUT
 
 
 def _share(one: Box, other: Box) -> float:
