@@ -46,7 +46,7 @@ def test_a_slow_look_finds_and_follows_what_a_fast_one_does() -> None:
     one = find_in_film(walking(), Limits(), slow, None)
     other = find_in_film(walking(), Limits(), fast, None)
     assert one.boxes == other.boxes and one.spans == other.spans and set(one.boxes) == set(range(30))
-    assert slow.looks == fast.looks == 6, "one at the start, at the cut, and every 0.4 s"
+    assert slow.looks == fast.looks == 14, "two at the cut, one at the end, and one every 0.2 s"
     assert slow.most == 1 and all(name.startswith("tutti-faces") for name in slow.threads)
 
 

@@ -16,7 +16,7 @@ from tutti.trust.privacy.faces import FaceBox, FaceDetector
 from tutti.trust.privacy.film_frames import Shown
 from tutti.trust.privacy.tracking import FaceTracker, Track, begins_scene
 
-_LOOK_EVERY_S, _HELD_S = 0.4, 2.0
+_LOOK_EVERY_S, _HELD_S = 0.2, 2.0
 """Seconds between two looks of the detector, and for how long a face is covered before and after it was found."""
 _MOST_HELD = 240
 """Frames for which a face is held at most."""
@@ -47,24 +47,34 @@ class FilmFaces:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="tutti-faces")
         self._waiting: deque[_Waiting] = deque()
         self._looks = 0
-        self._last: NDArray[np.uint8] | None = None
+        self._last: Shown | None = None
         self._looked_s = -1e9
 
     def add(self, index: int, shown: Shown) -> None:
         """Take the next frame. Errors of the detector are raised here or by `tracks`."""
         grey, scale = shown.grey(_SIDE)
-        look = None
-        if begins_scene(self._last, grey) or shown.time_s - self._looked_s >= _LOOK_EVERY_S:
-            look = self._pool.submit(self._detector.faces, shown.pixels, quick=True)
-            self._looked_s = shown.time_s
-            self._looks += 1
-        self._last = grey
-        self._waiting.append(_Waiting(index, grey, scale, look))
-        while self._waiting and self._may_follow():
+        begins = begins_scene(self._waiting[-1].grey if self._waiting else None, grey)
+        if begins:
+            self._look_at_last()  # a face that came in since the last look would be followed from there alone
+        self._last = shown
+        self._waiting.append(_Waiting(index, grey, scale, None))
+        if begins or shown.time_s - self._looked_s > _LOOK_EVERY_S - 1e-6:
+            self._look_at_last()
+        while len(self._waiting) > 1 and self._may_follow():
             self._follow()
+
+    def _look_at_last(self) -> None:
+        """Look at the frame that was given last, if that was not done; it has not been followed yet."""
+        if self._last is None or self._waiting[-1].look is not None:
+            return
+        look = self._pool.submit(self._detector.faces, self._last.pixels, quick=True)
+        self._waiting[-1] = self._waiting[-1]._replace(look=look)
+        self._looked_s = self._last.time_s
+        self._looks += 1
 
     def tracks(self) -> list[Track]:
         """All faces, once every frame was given."""
+        self._look_at_last()
         while self._waiting:
             self._follow()
         return self._tracker.tracks

@@ -25,7 +25,7 @@ from tutti.trust.privacy.covering import Cover, covered
 from tutti.trust.privacy.faces import FaceDetector
 from tutti.trust.privacy.film_faces import FilmFaces
 from tutti.trust.privacy.film_frames import CLOCK, Shown, frames_of_film, rate_of_film
-from tutti.trust.privacy.mp4 import BITEXACT, aac_stream, encode_sound, plain_mp4
+from tutti.trust.privacy.mp4 import BITEXACT, aac_stream, encode_sound, plain_mp4, without_supplements
 from tutti.trust.privacy.tracking import Track, boxes_by_frame
 
 _READ_EVERY_S = 2.0
@@ -147,6 +147,7 @@ def write_film(
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, CLOCK)
         track = aac_stream(output, sound[1], sound[0].shape[1]) if sound is not None else None
+        plain = without_supplements(stream)
         shown: Shown | None = first
         index = 0
         while shown is not None:
@@ -154,11 +155,11 @@ def write_film(
             frame = coder.reformat(av.VideoFrame.from_ndarray(pixels, "rgb24"), width, height, "yuv420p")
             frame.pts, frame.time_base = round(shown.time_s * CLOCK), Fraction(1, CLOCK)
             for packet in stream.encode(frame):
-                output.mux(packet)
+                output.mux(plain.filter(packet))
             if progress is not None:
                 progress(shown.time_s)
             index, shown = index + 1, next(frames, None)
-        for packet in stream.encode():
-            output.mux(packet)
+        for packet in (*stream.encode(), None):
+            output.mux(plain.filter(packet))
         if track is not None and sound is not None:
             encode_sound(output, track, *sound)

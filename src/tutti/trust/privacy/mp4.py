@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import av
 import numpy as np
+from av.bitstream import BitStreamFilterContext
 from numpy.typing import NDArray
 
 from tutti.media.sources import decoding
@@ -62,6 +63,15 @@ def _without(box: bytes) -> bytes:
         start += max(8, length)
     content = b"".join(made)
     return (len(content) + 8).to_bytes(4, "big") + box[4:8] + content
+
+
+def without_supplements(stream: Any) -> BitStreamFilterContext:
+    """What takes out of H.264 what is not needed to decode it (SEI): x264 writes its name and options there.
+
+    Args:
+        stream: Of the container that is written.
+    """
+    return BitStreamFilterContext("filter_units=remove_types=6", stream)
 
 
 def aac_stream(output: Any, rate_hz: int, channels: int) -> Any:

@@ -18,6 +18,7 @@ from tutti.media.sndfile import SNDFILE_FORMATS, sound_file
 from tutti.media.sniff import FLAC, MP3, OGG, SOUNDS, Format, describe, sniff
 from tutti.media.sources import array_of, opened
 from tutti.media.truncation import check_whole
+from tutti.trust.privacy.encoder_names import remove_encoder_names
 from tutti.trust.privacy.mp4 import aac_stream, encode_sound, plain_mp4
 
 SILENCED_AROUND_S = 0.5
@@ -184,8 +185,9 @@ def write_sound(target: Path, samples: NDArray[np.float32], rate_hz: int, suffix
         samples, rate_hz = soxr.resample(samples, rate_hz, 48000).astype(np.float32), 48000
     if form == "MP3":
         samples = samples[:, :2]
-    with target.open("wb") as file:
+    with target.open("w+b") as file:
         soundfile.write(file, samples, rate_hz, format=form, **options)
+        remove_encoder_names(file, suffix)
 
 
 def _write_m4a(target: Path, samples: NDArray[np.float32], rate_hz: int) -> None:

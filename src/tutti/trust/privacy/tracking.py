@@ -24,6 +24,8 @@ _CUT = 40.0
 """Mean difference of grey levels from which two frames are of two scenes."""
 _GROWTH = 0.01
 """By how much of its size a box grows each frame in which it was not seen but followed."""
+_MARGIN = 0.2
+"""Of its size, by which a box is grown to be covered."""
 _SAME = 0.2
 """Share of the smaller box that two boxes have in common if they are of one face."""
 
@@ -126,13 +128,14 @@ class FaceTracker:
 def boxes_by_frame(tracks: Sequence[Track]) -> dict[int, list[Box]]:
     """Frame → boxes to cover: of each face, that of the frame, and those of the frames before and after it.
 
-    A detector may see a part of a face only; what was followed to the frames beside is larger then.
+    A detector may see a part of a face only; what was followed to the frames beside is larger then. All are covered
+    with a margin, since what is followed drifts, and what leaves at an edge is found beside its middle.
     """
     made: dict[int, list[Box]] = {}
     for track in tracks:
         for index in track.boxes:
             beside = [track.boxes[place] for place in (index - 1, index + 1) if place in track.boxes]
-            made.setdefault(index, []).extend([track.boxes[index], *beside])
+            made.setdefault(index, []).extend(_grown(box, _MARGIN) for box in (track.boxes[index], *beside))
     return made
 
 
