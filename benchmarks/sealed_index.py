@@ -117,11 +117,11 @@ def measured(how: str, place: Path, count: int) -> dict[str, Any]:
 
 def keys_measured(place: Path) -> dict[str, Any]:
     """A fresh key, another root key, and an erasure."""
-    old, new = (KeySource.parse(f"file:{place / name}") for name in ("root.key", "next.key"))
+    old, new = (f"file:{place / name}" for name in ("root.key", "next.key"))
     clock, laps = Clock(), {}
     Vault.open(place / "vault", old).renew("anna")
     laps["fresh key"] = clock.lap()
-    rotate(place / "vault", old, new)
+    rotate(place / "vault", KeySource.parse(old), KeySource.parse(new))
     laps["another root key"] = clock.lap()
     done = shred(place / "vault", "anna", [str(place / "sealed")])
     laps[f"erased, {done.databases} database"] = clock.lap()

@@ -163,6 +163,10 @@ def _told(done: int, total: int) -> None:
         print(f"\r{done:,} of {total:,} tenants", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def _shred(arguments: argparse.Namespace) -> None:
     from tutti.trust.vault.records import TenantRecord, shredding_file
     from tutti.trust.vault.shredding import shred
@@ -174,16 +178,16 @@ def _shred(arguments: argparse.Namespace) -> None:
         if not shredding_file(folder, arguments.tenant).exists():
             record = TenantRecord.read(folder, arguments.tenant)
             places = ", ".join([*record.places, *arguments.places]) or "none that the vault knows of"
-            note(f"{len(record.keys)} keys of {arguments.tenant} would be destroyed; rows and files in: {places}.")
+            keys = _counted(len(record.keys), "key")
+            note(f"{keys} of {arguments.tenant} would be destroyed; rows and files in: {places}.")
         raise InputError("Nothing was destroyed; this cannot be undone: run it again with --yes.")
     done = shred(folder, arguments.tenant, [_absolute(place) for place in arguments.places])
     if arguments.json:
         print_json(asdict(done))
         return
-    print(
-        f"Destroyed {done.keys} keys of {done.tenant}, and removed {done.databases} databases and {done.files} files "
-        "that they encrypted."
-    )
+    removed = f"{_counted(done.databases, 'database')} and {_counted(done.files, 'file')}"
+    by = "it" if done.keys == 1 else "them"
+    print(f"Destroyed {_counted(done.keys, 'key')} of {done.tenant}, and removed {removed} encrypted by {by}.")
     for place in done.elsewhere:
         note(f"{place} cannot be removed from here; what is in it cannot be read any more.")
     note("Copies of the vault from before still hold the key, wrapped: remove them, too, or rotate the root key.")
