@@ -275,6 +275,11 @@ class Model:
             return self
         return Model(self.provider, reader=self.reader, verifier=self.verifier, guard=guard(), sealer=self.sealer)
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether what is asked is sent to another machine."""
+        return self._hosted() is not None
+
     def _hosted(self) -> Hosted | None:
         from tutti.providers.hosted import Hosted
 

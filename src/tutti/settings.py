@@ -10,6 +10,8 @@ from tutti.errors import InputError
 
 HOSTED = ("openai", "anthropic", "gemini")
 """Providers of hosted models."""
+DEFAULT_TENANT = "default"
+"""Whose a request, an index, a case or feedback is where no key and no option names anybody."""
 KEYED = (*HOSTED, "tutti_server")
 """Who may want a key: those, and a server in OpenAI's dialect."""
 

@@ -335,8 +335,8 @@ def test_media_are_kept_only_where_asked_for(tmp_path: Path, capsys: pytest.Capt
     words = ["feedback", "add", "Colour?", str(tmp_path / "a.png"), "--answer", "red", "--verdict", "good"]
     for folder, more in (("with", ["--keep-media"]), ("without", [])):
         assert main([*words, "--in", str(tmp_path / folder), *more]) == 0
-    kept = FeedbackStore(tmp_path / "with", "local")
+    kept = FeedbackStore(tmp_path / "with", "default")
     medium = JudgedMedium(modality="image", digest=Image(tmp_path / "a.png").digest, name="a.png")
     assert kept.all()[0].media == (medium,)
     assert kept.medium(medium.digest) == (tmp_path / "a.png").read_bytes()
-    assert FeedbackStore(tmp_path / "without", "local").medium(medium.digest) is None
+    assert FeedbackStore(tmp_path / "without", "default").medium(medium.digest) is None

@@ -55,7 +55,7 @@ def test_words_and_pictures_come_back(claude: anthropic.Anthropic, parrot: Parro
     conversation, options = parrot.asked[0]
     assert [turn.role for turn in conversation] == ["system", "user", "assistant", "user"]
     assert (options.temperature, options.top_p, options.top_k, options.stop) == (0.5, 0.9, 3, ("!",))
-    assert options.tenant == "local"
+    assert options.tenant == "default"
 
 
 def test_why_an_answer_ended_is_told(claude: anthropic.Anthropic) -> None:

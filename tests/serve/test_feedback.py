@@ -79,7 +79,7 @@ def test_a_stream_can_be_judged_as_soon_as_it_ends(tmp_path: Path) -> None:
         _, _, content = asked(server, "POST", "/v1/chat/completions", json.dumps(body).encode())
         name = json.loads(content.split(b"\n")[0].removeprefix(b"data: "))["id"]
         assert post(server, "/v1/feedback", {}, answer_id=name, verdict="bad")[0] == 200
-    assert FeedbackStore(tmp_path, "local").all()[0].answer == "hi there"
+    assert FeedbackStore(tmp_path, "default").all()[0].answer == "hi there"
 
 
 def test_a_server_without_a_folder_says_so() -> None:

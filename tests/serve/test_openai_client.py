@@ -47,7 +47,7 @@ def test_words_come_back(client: openai.OpenAI, parrot: Parrot) -> None:
         ("!",),
         7,
     )
-    assert options.tenant == "local"
+    assert options.tenant == "default"
 
 
 def test_without_a_temperature_the_likeliest_answer_is_given(client: openai.OpenAI, parrot: Parrot) -> None:

@@ -43,7 +43,7 @@ def test_words_come_back(client: openai.OpenAI, parrot: Parrot) -> None:
     assert (answer.instructions, answer.metadata, answer.temperature) == ("Be brief.", {"a": "b"}, 0.5)
     conversation, options = parrot.asked[0]
     assert [turn.role for turn in conversation] == ["system", "user"]
-    assert (options.temperature, options.top_p, options.max_tokens, options.tenant) == (0.5, 0.9, 5, "local")
+    assert (options.temperature, options.top_p, options.max_tokens, options.tenant) == (0.5, 0.9, 5, "default")
     cut = client.responses.create(model="parrot", input="one two", max_output_tokens=1)
     assert cut.status == "incomplete"
     assert cut.incomplete_details is not None

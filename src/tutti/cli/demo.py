@@ -5,20 +5,22 @@ from __future__ import annotations
 import argparse
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tutti.cli.options import add_json, add_quantize, check_output, note, positive, print_json, told_of_loading
+from tutti.cli.demo_models import DemoModels
+from tutti.cli.options import add_json, add_quantize, check_output, note, positive, print_json
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
     from tutti.apps.page import PageOptions
-    from tutti.model import Model
 
 _EPILOG = """examples:
   tutti demo                                      tutti-mini at http://127.0.0.1:7860/ui, for this machine only
   tutti demo --open --index photos.db             open the browser; with a tab to search
   tutti demo --model tutti-mini --model path/to/checkpoint    two models, to compare side by side and without names
+  tutti demo --adapter products=RUN               the model as it is and as tuned by `tutti tune`, each by its name
   tutti demo --host 0.0.0.0 --keys keys.txt       for others; the browser asks for a key (tutti serve --new-key NAME)
   tutti demo --feedback verdicts.jsonl            keep thumbs and right answers
   tutti demo --report suite-report                a report of `tutti evaluate` inside the page
@@ -37,8 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--model",
         action="append",
         metavar="NAME",
-        help="a model that can be asked, as for `tutti ask`; may be repeated (default: TUTTI_MODEL, else tutti-mini)",
+        help="a model that can be asked, as for `tutti ask`; may be repeated (default: TUTTI_MODEL, else tutti-mini, "
+        "and whatever else is installed and answers)",
     )
+    parser.add_argument(
+        "--adapter", action="append", metavar="NAME=RUN",
+        help="a LoRA adapter of the first model, or a run of `tutti tune`, to be chosen by name; may be repeated",
+    )  # fmt: skip
     add_quantize(parser)
     parser.add_argument(
         "--index", action="append", default=[], metavar="DB", help="a database of `tutti index`; may be repeated"
@@ -83,12 +90,12 @@ def run(arguments: argparse.Namespace) -> None:
     check_exposure(listen, keys)
     if arguments.feedback is not None:
         check_output(arguments.feedback)
-    names = list(dict.fromkeys(arguments.model or [settings.model]))
-    options = _options(arguments, names)
-    _serve(arguments, options, listen, keys)
+    models = DemoModels(arguments, settings.model)
+    options = _options(arguments, models.names)
+    _serve(arguments, options, models, listen, keys)
 
 
-def _options(arguments: argparse.Namespace, names: list[str]) -> PageOptions:
+def _options(arguments: argparse.Namespace, names: Sequence[str]) -> PageOptions:
     from tutti.apps.page.options import PageOptions
 
     indexes: dict[str, str] = {}
@@ -135,8 +142,7 @@ def _applications(given: list[str]) -> dict[str, str]:
     return found
 
 
-def _serve(arguments: argparse.Namespace, options: PageOptions, listen: Any, keys: Any) -> None:
-    import tutti
+def _serve(arguments: argparse.Namespace, options: PageOptions, models: DemoModels, listen: Any, keys: Any) -> None:
     from tutti.apps.page.page import DemoPage
     from tutti.media import Limits, Workers
     from tutti.serve import logs
@@ -147,17 +153,9 @@ def _serve(arguments: argparse.Namespace, options: PageOptions, listen: Any, key
 
     workers = Workers()
     decoder = workers.decoder(Limits.from_settings(read_settings()))
-    opened: dict[str, Model] = {}
-
-    def opens(name: str) -> Model:
-        if name not in opened:
-            more = {"quantize": arguments.quantize} if name in options.models else {}
-            opened[name] = tutti.load(name, decoder=decoder, told=told_of_loading(), **more)
-        return opened[name]
-
-    page = DemoPage(options, opens)
+    page = DemoPage(options, models.open)
     threading.Thread(target=page.prepare, daemon=True).start()
-    first = opens(options.models[0])  # an error shows here rather than in the page
+    first = models.open_first(decoder)  # an error shows here rather than in the page
     name = first.name.rstrip("/").rpartition("/")[2]
     limits = ServerLimits(max_body_bytes=options.max_upload_bytes, body_seconds=600.0)
     offer = ServerOptions(page=page)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tutti.cli.options import add_json, note, print_json
 from tutti.cli.vault import add_vault, sealer_of
 from tutti.errors import InputError
+from tutti.settings import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from tutti.content.feedback import Feedback
@@ -41,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", default=[], metavar="QUESTION [MEDIA]", help="with add: what was asked")
     parser.add_argument("--in", dest="folder", required=True, type=Path, metavar="DIR", help="where feedback is kept")
     parser.add_argument(
-        "--tenant", default="local", metavar="NAME", help="whose (default: local, as of a server without keys)"
+        "--tenant", default=DEFAULT_TENANT, metavar="NAME", help="whose (default: default, as of a server without keys)"
     )
     given = parser.add_argument_group("with add")
     given.add_argument("--from", dest="rows", type=Path, metavar="FILE", help="JSONL of many, media as paths")

@@ -184,7 +184,7 @@ def _serve(arguments: argparse.Namespace, listen: Any, keys: Any, limits: Any) -
         feedback=desk_of(arguments),
         page=None
         if arguments.no_page or sealer_of is not None or published
-        else page_of(provider, name, limits, decoder),
+        else page_of(provider, name, limits, decoder, adapted),
     )
     server = make_server(provider, name, listen, keys, limits, opener, telemetry, offer)
     serve_adapted(server, adapted)

@@ -53,9 +53,7 @@ from tutti.search.table.location import Location
 from tutti.search.table.schema import KINDS, FacetKind, Identity
 from tutti.search.table.sealed_store import SealedStore
 from tutti.search.table.store import Store, holds_table
-from tutti.settings import read_settings
-
-DEFAULT_TENANT = "default"
+from tutti.settings import DEFAULT_TENANT, read_settings
 
 
 class Index:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from tutti.errors import InputError
 
 TenantOf: TypeAlias = Callable[[Request], str]
-"""Whose a request is: the tenant of its key, or `gate.LOCAL_TENANT` where there are no keys."""
+"""Whose a request is: the tenant of its key, or `settings.DEFAULT_TENANT` where there are no keys."""
 PREFIX = "/apps"
 """What their addresses begin with."""
 PAGE = "/ui"

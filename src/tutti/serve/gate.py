@@ -20,6 +20,7 @@ from tutti.serve.keys import Keys, bearer_of_basic
 from tutti.serve.metrics import Metrics
 from tutti.serve.pages import PATHS
 from tutti.serve.responses import ClientGone, bounded
+from tutti.settings import DEFAULT_TENANT
 
 PUBLIC = frozenset({"/health", "/openapi.json", *PATHS})
 """Paths that need no key, for reading only. All others do, those that do not exist among them."""
@@ -32,8 +33,6 @@ _READING = ("GET", "HEAD", "OPTIONS")
 """Methods that ask for no work, and are not limited by rate."""
 _NO_KEY = ErrorStatus(401, "invalid_request_error", "invalid_api_key")
 _FOREIGN = ErrorStatus(403, "invalid_request_error", "foreign_origin")
-LOCAL_TENANT = "local"
-"""The tenant of all requests where there are no keys."""
 
 
 @dataclass
@@ -134,7 +133,7 @@ class Gate:
                 return
             public = request.method in ("GET", "HEAD") and request.url.path in PUBLIC
             record.tenant = "public" if public else self._tenant(request.headers, is_page=_is_page(scope))
-            scope["state"]["tenant"] = record.tenant
+            scope["state"].update(tenant=record.tenant, keyed=bool(len(self._keys)))
             if request.method not in _READING:
                 self._admission.check_rate(record.tenant)
             with self._admission.body(_content_length(request.headers)):
@@ -183,7 +182,7 @@ class Gate:
                 "start it with --keys to open it further, or with --allow-host or --allow-origin for one more.",
                 cause="origin",
             )
-        return LOCAL_TENANT
+        return DEFAULT_TENANT
 
     @staticmethod
     def _check_same_page(headers: Mapping[str, str]) -> None:

@@ -12,12 +12,12 @@ from PIL import Image as pillow
 
 from tests.serve.fake_models import Parrot
 from tutti.apps.page.asking import STOPPED, AskRoom, AskView
-from tutti.apps.page.comparing import CompareRoom
+from tutti.apps.page.comparing import CompareRoom, Duel, SentElsewhere
 from tutti.apps.page.conversations import Dialogues, KeptDialogue, sweep_files
 from tutti.apps.page.examples import DRAWN_EXAMPLES, drawn
 from tutti.apps.page.feedback import FeedbackFile
 from tutti.apps.page.models import Models
-from tutti.apps.page.rooms import plain, player, without_folder
+from tutti.apps.page.rooms import Stopped, plain, player, stepping, without_folder
 from tutti.apps.page.views import figures, marks_in, verdicts
 from tutti.content import Answer, Claim, Conversation, Evidence, Message, SamplingOptions, Usage
 from tutti.errors import InputError, ProviderError
@@ -88,7 +88,7 @@ def test_boxes_are_those_of_the_medium_and_come_once() -> None:
 def test_an_answer_grows_and_ends_with_its_evidence(sign: str) -> None:
     parrot, dialogue = Parrot(), KeptDialogue("a")
     views = list(room(parrot, verifier=Checked()).ask(dialogue, "what is it", [sign], tenant="anna"))
-    assert [view.text for view in views[:3]] == ["what", "what is", "what is it"]
+    assert [view.text for view in views[:4]] == ["", "what", "what is", "what is it"]
     assert views[-1].finished
     assert views[-1].picture is not None
     assert views[-1].picture.shape == (60, 90, 3)
@@ -131,6 +131,7 @@ def test_stop_ends_an_answer_and_keeps_what_was_said() -> None:
 def test_a_page_that_is_closed_frees_the_model_and_keeps_what_was_said() -> None:
     parrot, dialogue = Parrot(), KeptDialogue("a")
     views = room(parrot).ask(dialogue, "one two three")
+    assert next(views).notes == ("parrot is being loaded.",)
     next(views)
     views.close()
     assert (parrot.closed, dialogue.busy.locked()) == (1, False)
@@ -252,3 +253,57 @@ def test_models_are_opened_once(tmp_path: Path) -> None:
     for one in threads:
         one.join()
     assert (opened, models.names) == (["a"], ("a", "b"))
+
+
+class Remote(Model):
+    """Tells what would be sent, as a hosted model does."""
+
+    def preview(self, question: Any, *media: Any, **sampling: Any) -> dict[str, Any]:
+        return {"messages": [[part.text for part in one.parts if hasattr(part, "text")] for one in question]}
+
+
+def test_a_model_elsewhere_is_sent_only_what_was_shown() -> None:
+    far = Parrot()
+    asking = AskRoom(Models(["openai:far", "near"], lambda _: Remote(far)), Limits())
+    dialogue = KeptDialogue("one")
+    first = last(asking.ask(dialogue, "hello there"))
+    assert json.loads(first.preview) == {"messages": [["hello there"]]}
+    assert (first.text, far.asked, dialogue.turns) == ("", [], [])
+    other = last(asking.ask(dialogue, "something else", send=True))  # was not shown
+    assert "something else" in other.preview and far.asked == []
+    sent = last(asking.ask(dialogue, "hello there", send=True))
+    assert (sent.text, len(far.asked)) == ("hello there", 1)
+    again = last(asking.ask(dialogue, "hello there", send=True))
+    assert json.loads(again.preview)["messages"][0] == ["hello there"] and len(far.asked) == 1
+    assert last(asking.ask(dialogue, "hello", model="near")).text == "hello"
+
+
+def test_a_comparison_with_a_model_elsewhere_is_shown_first() -> None:
+    far, shares = Parrot(), []
+    asking = AskRoom(Models(["openai:far", "near"], lambda _: Remote(far)), Limits())
+    comparing, dialogue = CompareRoom(asking, lambda: 0.1), KeptDialogue("one")
+    unseen = comparing.ask("hello", (), ("openai:far", "near"), dialogue)
+    assert isinstance(unseen, SentElsewhere) and [name for name, _ in unseen.previews] == ["openai:far"]
+    assert far.asked == []
+    made = comparing.ask("hello", (), ("openai:far", "near"), dialogue, send=True, told=shares.append)
+    assert isinstance(made, Duel) and made.texts == ("hello", "hello")
+    assert (len(far.asked), shares) == (2, [0.0, 0.5])
+    assert isinstance(comparing.ask("hello", (), ("openai:far", "near"), dialogue, send=True), SentElsewhere)
+
+
+def test_a_model_that_is_not_there_yet_is_said_to_be_loaded() -> None:
+    asking = room()
+    first, *_ = asking.ask(KeptDialogue("one"), "hello")
+    assert first.notes == ("parrot is being loaded.",)
+    assert not any("loaded" in note for view in asking.ask(KeptDialogue("two"), "hello") for note in view.notes)
+
+
+def test_work_that_was_stopped_ends_at_its_next_step() -> None:
+    dialogue, shown = KeptDialogue("one"), []
+    dialogue.stop.set()  # of work before
+    step = stepping(dialogue, lambda done, desc: shown.append((done, desc)), "Drafting")
+    step(0.5)
+    assert shown == [(0.0, "Drafting"), (0.5, "Drafting")]
+    dialogue.stop.set()
+    with pytest.raises(Stopped, match="nothing was kept"):
+        step(0.6)

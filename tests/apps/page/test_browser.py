@@ -55,7 +55,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "suite.jsonl").write_text(json.dumps(case))
     for words in (
         ["index", str(folder / "media"), "--into", str(folder / "photos.db")],
-        ["shop", "update", str(folder / "feed.csv"), "--in", str(folder / "shop.db"), "--tenant", "local"],
+        ["shop", "update", str(folder / "feed.csv"), "--in", str(folder / "shop.db")],
         ["evaluate", str(folder / "suite.jsonl"), "--model", "tutti-mini", "--out", str(folder / "report")],
     ):
         subprocess.run([sys.executable, "-m", "tutti", *words], check=True, capture_output=True, env=ENVIRONMENT)

@@ -12,7 +12,8 @@ from PIL import Image as pillow
 from tests.search.synthetic_media import Speaker, picture, recording
 from tests.serve.fake_models import Parrot
 from tutti.apps.page.models import Models
-from tutti.apps.page.redacting import RedactRoom, Stopped
+from tutti.apps.page.redacting import RedactRoom
+from tutti.apps.page.rooms import Stopped
 from tutti.apps.page.searching import FoundItem, SearchRoom, copy_for_showing
 from tutti.errors import InputError
 from tutti.model import Model

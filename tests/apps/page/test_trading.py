@@ -24,6 +24,7 @@ from tutti.apps.moderation.policy import read_policy
 from tutti.apps.page.evaluating import framed_report
 from tutti.apps.page.options import PageOptions
 from tutti.apps.page.page import DemoPage
+from tutti.apps.page.rooms import Stopped
 from tutti.apps.page.trading import ModerationRoom, RadiologyRoom, ShopRoom
 from tutti.apps.radiology.http import RadiologyApplication
 from tutti.apps.shop import Catalogue
@@ -66,62 +67,83 @@ def test_moderation_decides_says_why_and_takes_a_verdict(tmp_path: Path) -> None
     moderator = Moderator(read_policy(policy_in(tmp_path, text=WORDS)), Space(), None, None)
     room = ModerationRoom(ModerationApplication(moderator, tmp_path / "decisions"))
     blue = str(picture(tmp_path / "blue.png", "blue"))
-    assert room.decide(blue, "", tenant="local")[0] == "Allow: blue.png"
-    lines = room.decide(blue, "h3r0in, cheap", tenant="local")
+    assert room.decide(blue, "", tenant="default")[0] == "Allow: blue.png"
+    lines = room.decide(blue, "h3r0in, cheap", tenant="default")
     assert lines[0] == "Review: blue.png" and "heroin" in lines[1]
-    [(label, decision)] = room.waiting(tenant="local")
+    [(label, decision)] = room.waiting(tenant="default")
     assert label == "blue.png: drugs 0.95"
     assert room.waiting(tenant="bob") == []
-    assert "heroin" in room.reasons(decision, tenant="local")[1]
+    assert "heroin" in room.reasons(decision, tenant="default")[1]
     for chosen, by, told in ((None, "Anna", "Nothing is chosen"), (decision, " ", "No name")):
         with pytest.raises(InputError, match=told):
-            room.judge(chosen, "block", by, tenant="local")
-    assert room.judge(decision, "block", "Anna", tenant="local") == "Block is noted, by Anna."
-    assert room.waiting(tenant="local") == []
-    assert room.decide(blue, "h3r0in, cheap", tenant="local")[0] == "Block, by Anna: blue.png"
+            room.judge(chosen, "block", by, tenant="default")
+    assert room.judge(decision, "block", "Anna", tenant="default") == "Block is noted, by Anna."
+    assert room.waiting(tenant="default") == []
+    assert room.decide(blue, "h3r0in, cheap", tenant="default")[0] == "Block, by Anna: blue.png"
+    looked: list[float] = []
+
+    def stop(seconds: float) -> None:
+        looked.append(seconds)
+        raise Stopped("Stopped.")
+
+    green = str(picture(tmp_path / "green.png", "green"))
+    with pytest.raises(Stopped):
+        room.decide(green, "h3r0in, cheap", tenant="default", told=stop)
+    assert looked == [0.0] and room.waiting(tenant="default") == []
     with pytest.raises(InputError, match="Neither a file nor words"):
-        room.decide(None, " ", tenant="local")
+        room.decide(None, " ", tenant="default")
 
 
 def test_a_case_is_drafted_edited_and_signed_and_the_key_does_not_stay(tmp_path: Path) -> None:
     pillow.fromarray(np.stack([pixels()] * 3, axis=-1)).save(tmp_path / "chest.png")
     room = RadiologyRoom(RadiologyApplication(tmp_path / "cases", Looks()))
+    shares: list[float] = []
+
+    def stop(share: float) -> None:
+        shares.append(share)
+        raise Stopped("Stopped.")
+
+    with pytest.raises(Stopped):
+        room.draft(
+            "K0", [str(tmp_path / "chest.png")], "", [], modality="DX", body_part="CHEST", tenant="default", told=stop
+        )
+    assert shares == [0.5] and room.queue(tenant="default") == []
     made = room.draft(
         "K1", [str(tmp_path / "chest.png")], "Rule out <pneumonia>.", [], modality="DX", body_part="CHEST",
-        tenant="local",
+        tenant="default",
     )  # fmt: skip
     assert made.status == "preliminary" and "NOT FOR CLINICAL USE" in made.shown
     assert "<summary title=" in made.shown and "<pneumonia>" not in made.shown
     assert made.picture.shape == (64, 64, 3)
-    assert room.queue(tenant="local")[0][1] == "K1" and room.queue(tenant="bob") == []
+    assert room.queue(tenant="default")[0][1] == "K1" and room.queue(tenant="bob") == []
     make_key(tmp_path / "anna.pem")
     content = (tmp_path / "anna.pem").read_bytes()
 
-    def sign(tenant: str, struck: str = "") -> str:
+    def sign(struck: str = "", *, keyed: bool = False) -> str:
         copy = tmp_path / "copy.pem"
         copy.write_bytes(content)
         try:
             return room.sign(
                 "K1", signer="Anna Lee", key=str(copy), password="", text=made.text + "Agreed.\n", struck=struck,
-                tenant=tenant,
+                tenant="default", keyed=keyed,
             ).shown  # fmt: skip
         finally:
             assert not copy.exists()
 
     with pytest.raises(InputError, match="a key stays with its person"):
-        sign("alice")
+        sign(keyed=True)
     with pytest.raises(InputError, match="'F1' strikes nothing"):
-        sign("local", "F1")
-    assert "Signed by Anna Lee" in sign("local")
-    again = room.view("K1", tenant="local")
+        sign("F1")
+    assert "Signed by Anna Lee" in sign()
+    again = room.view("K1", tenant="default")
     assert again.status == "final" and again.text.endswith("Agreed.\n")
     with pytest.raises(InputError, match="No case is chosen"):
-        room.view(None, tenant="local")
+        room.view(None, tenant="default")
 
 
 def test_gradio_draws_a_tab_for_what_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "report.html").write_text("<p>fine</p>")
-    Catalogue(tmp_path / "db", Space(), tenant="local").update(feed(tmp_path / "feed.jsonl"))
+    Catalogue(tmp_path / "db", Space(), tenant="default").update(feed(tmp_path / "feed.jsonl"))
     applications = {"shop": str(tmp_path / "db"), "radiology": str(tmp_path / "cases")}
     applications["moderation"] = str(policy_in(tmp_path, text=WORDS))
     options = PageOptions(models=["space"], reports={"suite": tmp_path}, applications=applications)

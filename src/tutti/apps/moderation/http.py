@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,24 @@ class ModerationApplication:
         """The journal of a tenant."""
         return DecisionJournal(self.folder, tenant)
 
-    def decide(self, part: Part, name: str, caption: str, tenant: str) -> dict[str, Any]:
-        """Decide on a medium with what was written beside it; the same again is answered from the journal."""
+    def decide(
+        self, part: Part, name: str, caption: str, tenant: str, told: Callable[[float], None] | None = None
+    ) -> dict[str, Any]:
+        """Decide on a medium with what was written beside it; the same again is answered from the journal.
+
+        Args:
+            part: The medium, or a text.
+            name: What it is called in the decision.
+            caption: What was written beside it.
+            tenant: Whose.
+            told: As for `Moderator.decide`.
+        """
         journal = self.journal(tenant)
         with self._lock:
             journal.purge(self.moderator.policy.retention_days)
-            values, _ = decide_once(self.moderator, journal, part, name, caption, journal.decided(), journal.verdicts())
+            values, _ = decide_once(
+                self.moderator, journal, part, name, caption, journal.decided(), journal.verdicts(), told
+            )
         return values
 
     def router(self, tenant_of: Any) -> APIRouter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tutti.apps.moderation.calibration import Calibration
 from tutti.apps.moderation.decisions import ModerationDecision, ModerationSign, findings_of, strictest
@@ -56,13 +56,16 @@ class Moderator:
         """Of what decides: the policy's, and the calibration's behind a `+`."""
         return self.policy.version + (f"+{self.calibration.version}" if self.calibration is not None else "")
 
-    def decide(self, part: Part, file: str, caption: str = "") -> ModerationDecision:
+    def decide(
+        self, part: Part, file: str, caption: str = "", told: Callable[[float], None] | None = None
+    ) -> ModerationDecision:
         """The decision on one medium. One that cannot be read is decided by the policy's `unreadable`.
 
         Args:
             part: The medium, or a text.
             file: What it is called in the decision.
             caption: What was written beside it.
+            told: Told how many seconds of it were looked at; what it raises ends the work, unless it is an InputError.
 
         Raises:
             MissingExtra: Reading it needs what is not installed.
@@ -73,7 +76,7 @@ class Moderator:
         seen_s: float | None = None
         thresholds = self.calibration.thresholds if self.calibration is not None else {}
         try:
-            for sign in self.signs(part, caption, notes):
+            for sign in self.signs(part, caption, notes, told):
                 if sign.end_s is not None:
                     seen_s = max(seen_s or 0.0, sign.end_s)
                 if sign.score < _LEAST_KEPT:
@@ -94,9 +97,11 @@ class Moderator:
             findings=findings, notes=tuple(notes), seen_s=seen_s,
         )  # fmt: skip
 
-    def signs(self, part: Part, caption: str, notes: list[str]) -> Iterator[ModerationSign]:
+    def signs(
+        self, part: Part, caption: str, notes: list[str], told: Callable[[float], None] | None = None
+    ) -> Iterator[ModerationSign]:
         """Signs in the order of their moments, those of the joint heads among them."""
-        for found in self.watcher.watch(part, caption, notes):
+        for found in self.watcher.watch(part, caption, notes, told):
             if isinstance(found, MomentPair):
                 yield from self._joint(found)
             else:

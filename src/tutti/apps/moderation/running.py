@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +53,14 @@ def decide_once(
     caption: str,
     decided: dict[str, dict[str, Any]],
     verdicts: Mapping[str, Mapping[str, Any]],
+    told: Callable[[float], None] | None = None,
 ) -> tuple[dict[str, Any], bool]:
-    """One decision, from the journal or new; `decided` takes a new one up."""
+    """One decision, from the journal or new; `decided` takes a new one up. `told` as for `Moderator.decide`."""
     key = medium_key(part, caption)
     name = decision_id(key, moderator.version)
     if name in decided:
         return _judged({**decided[name], "file": file}, verdicts.get(key)), False
-    decision = moderator.decide(part, file, caption)
+    decision = moderator.decide(part, file, caption, told)
     values = _noted(journal, decision, key)
     decided[name] = values
     return _judged(values, verdicts.get(key)), True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,8 +92,16 @@ class Watcher:
             if category.signals.get("likeness")
         }
 
-    def watch(self, part: Part, caption: str, notes: list[str]) -> Iterator[ModerationSign | MomentPair]:
+    def watch(
+        self, part: Part, caption: str, notes: list[str], told: Callable[[float], None] | None = None
+    ) -> Iterator[ModerationSign | MomentPair]:
         """Signs and pairs in the order of their moments; what could not be judged goes to the notes.
+
+        Args:
+            part: The medium, or a text.
+            caption: What was written beside it.
+            notes: Takes sentences.
+            told: Told how many seconds of the medium were looked at; what it raises ends the work.
 
         Raises:
             InputError: The medium cannot be read.
@@ -105,6 +113,8 @@ class Watcher:
         moment = _Moment(caption)
         heard = False
         for facet in facets(part, self._tools):
+            if told is not None:
+                told(facet.start_s or 0.0)
             heard = heard or facet.kind == "sound"
             yield from self._of(facet, moment, notes)
         if isinstance(part, Image) and self._reader is not None and self.policy.needs("words") and not moment.found:

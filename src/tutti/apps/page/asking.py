@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +40,8 @@ class AskView:
     marks: tuple[Mark, ...] = ()
     error: str = ""
     """A sentence, where there is no answer."""
+    preview: str = ""
+    """JSON: what would be sent to a model elsewhere, where nothing was sent yet."""
     finished: bool = False
 
 
@@ -60,9 +64,10 @@ class AskRoom:
         *,
         model: str | None = None,
         verify: bool = False,
+        send: bool = False,
         tenant: str = "",
     ) -> Iterator[AskView]:
-        """Answer a question, and keep both in the conversation.
+        """Answer a question, and keep both in the conversation. A model elsewhere is sent only what was shown before.
 
         Args:
             dialogue: So far; its `stop` ends the answer where it is.
@@ -70,10 +75,12 @@ class AskRoom:
             files: Paths of media.
             model: Which of the models; the first if None.
             verify: Check what the answer claims, by others than the model.
+            send: The person has seen what would be sent to a model elsewhere, and wants it sent.
             tenant: Whose it is.
 
         Returns:
-            Views, each with all of the text so far; the last is finished. Errors of the tree are sentences in it.
+            Views, each with all of the text so far; the last is finished. Errors of the tree are sentences in it. Of a
+            model elsewhere, one view with the preview, until the same is asked again with `send`.
         """
         if not dialogue.busy.acquire(blocking=False):
             yield AskView(
@@ -85,6 +92,11 @@ class AskRoom:
         view = AskView("")
         try:
             asked = Message.user(*self._media(files), self._words(question, files))
+            if not self.models.is_open(model):
+                yield AskView("", notes=(f"{self.models.called(model)} is being loaded.",))
+            if preview := self._unseen(dialogue, asked, model, send=send):
+                yield AskView("", preview=preview, finished=True)
+                return
             for view in self._answered(dialogue, asked, tuple(files), model, verify, tenant):
                 yield view
         except TuttiError as error:
@@ -127,6 +139,30 @@ class AskRoom:
                 close()
         dialogue.turns.append(ShownTurn(asked, answer or _cancelled(text, model.name), files))
         yield self.view(answer, conversation) if answer else AskView(text, notes=(STOPPED,), finished=True)
+
+    def preview(
+        self, dialogue: KeptDialogue, question: str, files: Sequence[str], model: str | None, *, send: bool = False
+    ) -> str:
+        """What asking would send to a model elsewhere, as JSON; empty where nothing would be, or it was agreed to.
+
+        Raises:
+            TuttiError: The question or a medium cannot be sent so.
+        """
+        asked = Message.user(*self._media(files), self._words(question, files))
+        return self._unseen(dialogue, asked, model, send=send)
+
+    def _unseen(self, dialogue: KeptDialogue, asked: Message, name: str | None, *, send: bool) -> str:
+        """What would be sent elsewhere, unless it was shown just so and is wanted; empty of a model of this machine."""
+        if not self.models.is_elsewhere(name):
+            return ""
+        values = self.models.get(name).preview([*dialogue.messages(), asked])
+        preview = json.dumps(values, indent=2, ensure_ascii=False, default=str)
+        digest = hashlib.sha256(f"{self.models.called(name)}\0{preview}".encode()).hexdigest()
+        if send and digest in dialogue.previewed:
+            dialogue.previewed.discard(digest)
+            return ""
+        dialogue.previewed.add(digest)
+        return preview
 
     def view(self, answer: Answer, conversation: Sequence[Message]) -> AskView:
         """A whole answer, with the picture that its evidence lies in."""

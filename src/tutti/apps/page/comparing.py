@@ -27,6 +27,14 @@ class Duel:
     texts: tuple[str, str]
 
 
+@dataclass(frozen=True)
+class SentElsewhere:
+    """What a comparison would send to models elsewhere, of which nothing was sent yet."""
+
+    previews: tuple[tuple[str, str], ...]
+    """Model and JSON."""
+
+
 class CompareRoom:
     """Two models side by side.
 
@@ -41,8 +49,9 @@ class CompareRoom:
         self._lock = threading.Lock()
 
     def ask(
-        self, question: str, files: Sequence[str], models: Sequence[str], dialogue: KeptDialogue, *, tenant: str = ""
-    ) -> Duel | None:
+        self, question: str, files: Sequence[str], models: Sequence[str], dialogue: KeptDialogue, *,
+        send: bool = False, told: Callable[[float], None] | None = None, tenant: str = "",
+    ) -> Duel | SentElsewhere | None:  # fmt: skip
         """Let two models answer.
 
         Args:
@@ -50,10 +59,12 @@ class CompareRoom:
             files: Paths of media.
             models: The two.
             dialogue: Whose `stop` ends it.
+            send: The person has seen what models elsewhere would be sent, and wants it sent.
+            told: Told how much is done, from 0 to 1.
             tenant: Whose it is.
 
         Returns:
-            The answers; None where the person has stopped it.
+            The answers; what would be sent elsewhere, if that was not shown yet; None where the person has stopped it.
 
         Raises:
             InputError: It is the same model twice, or one of them cannot answer; the sentence says why.
@@ -62,20 +73,34 @@ class CompareRoom:
         if first == second:
             raise InputError(f"{first} was chosen twice; choose two models to compare.")
         sides = (first, second) if self._chance() < 0.5 else (second, first)
+        if unseen := self._previews(question, files, (first, second), dialogue, send=send):
+            return SentElsewhere(unseen)
         texts = []
-        for name in sides:
+        for place, name in enumerate(sides):
+            if told is not None:
+                told(place / 2)
             view = self._answer(question, files, name, tenant, dialogue)
             if view is None:
                 return None
             texts.append(view.text)
         return Duel(question, sides, (texts[0], texts[1]))
 
+    def _previews(
+        self, question: str, files: Sequence[str], models: Sequence[str], dialogue: KeptDialogue, *, send: bool
+    ) -> tuple[tuple[str, str], ...]:
+        """What is to be shown first: of all models elsewhere, or, where all of it was, nothing."""
+        alone = KeptDialogue("alone", previewed=dialogue.previewed)
+        found = [(name, self.asking.preview(alone, question, files, name, send=send)) for name in models]
+        return tuple((name, preview) for name, preview in found if preview)
+
     def _answer(
         self, question: str, files: Sequence[str], name: str, tenant: str, dialogue: KeptDialogue
     ) -> AskView | None:
         alone = KeptDialogue("alone", stop=dialogue.stop)  # neither sees what the other, or anyone before, has said
+        self.asking.preview(alone, question, files, name)  # was shown and agreed to before either is asked
+        asked = self.asking.ask(alone, question, files, model=name, send=True, tenant=tenant)
         view = AskView("")
-        for view in self.asking.ask(alone, question, files, model=name, tenant=tenant):  # noqa: B007 the last counts
+        for view in asked:  # noqa: B007 the last counts
             pass
         if view.error:
             raise InputError(view.error)

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from tutti.content import Answer, Message
 
-LOCAL = "local"
-"""Whose what comes is where a server has no keys."""
 _MOST = 1000
 """Conversations that are kept at most; the one unused for longest goes."""
 
@@ -39,6 +37,8 @@ class KeptDialogue:
     used: float = 0.0
     stop: threading.Event = field(default_factory=threading.Event)
     """Set to end what is under way."""
+    previewed: set[str] = field(default_factory=set)
+    """Digests of what was shown before it would be sent elsewhere."""
     busy: threading.Lock = field(default_factory=threading.Lock, repr=False)
     """Held while a question is answered."""
 

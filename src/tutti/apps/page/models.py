@@ -26,6 +26,22 @@ class Models:
         self._opened: dict[str, Model] = {}
         self._lock = threading.Lock()
 
+    def called(self, name: str | None = None) -> str:
+        """The name of a model, or of the first."""
+        return name or self.names[0]
+
+    def is_open(self, name: str | None = None) -> bool:
+        """Whether it was loaded already; a name that is not known is not waited for, either."""
+        called = self.called(name)
+        return called in self._opened or called not in self.names
+
+    def is_elsewhere(self, name: str | None = None) -> bool:
+        """Whether what a model is asked is sent to another machine."""
+        from tutti.providers.registry import is_hosted
+
+        called = self.called(name)
+        return is_hosted(called) or bool(getattr(self._opened.get(called), "elsewhere", False))
+
     def get(self, name: str | None = None) -> Any:
         """A model.
 
@@ -33,7 +49,7 @@ class Models:
             InputError: It is not one of the names.
             TuttiError: It cannot be opened.
         """
-        name = name or self.names[0]
+        name = self.called(name)
         if name not in self.names:
             raise InputError(f"The page was not given the model {name!r}; known are: {', '.join(self.names)}.")
         with self._lock:

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 SPEECH_MODEL = "whisper-base"
 
 
-class Stopped(InputError):
-    """The person has stopped it."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class RedactedView:
     """What became of a medium."""

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from tutti.apps.page.applications import PageApplications
 from tutti.apps.page.asking import AskRoom
 from tutti.apps.page.comparing import CompareRoom
-from tutti.apps.page.conversations import LOCAL, Dialogues
+from tutti.apps.page.conversations import Dialogues, KeptDialogue
 from tutti.apps.page.feedback import FeedbackFile
 from tutti.apps.page.models import Models
 from tutti.apps.page.options import MOUNTED_AT, PageOptions, Reserve
@@ -24,7 +24,7 @@ from tutti.apps.page.searching import SearchRoom
 from tutti.errors import TuttiError
 from tutti.media import Limits
 from tutti.model import Model
-from tutti.settings import read_settings
+from tutti.settings import DEFAULT_TENANT, read_settings
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,48 @@ def make_rooms(options: PageOptions, opens: Callable[[str], Model], folder: Path
 
 
 def tenant_of(request: Any) -> str:
-    """Whose a request of Gradio's is: what the server's gate has found, or `local`."""
+    """Whose a request of Gradio's is: what the server's gate has found."""
     state = getattr(getattr(request, "request", None), "state", None)
-    return str(getattr(state, "tenant", None) or LOCAL)
+    return str(getattr(state, "tenant", None) or DEFAULT_TENANT)
+
+
+class Stopped(TuttiError):
+    """The person has stopped it."""
+
+
+def stepping(dialogue: KeptDialogue, progress: Any, desc: str) -> Callable[[float], None]:
+    """What long work calls with how much is done, from 0 to 1: it shows that, and ends the work once it is stopped.
+
+    Args:
+        dialogue: Whose `stop` ends it; what was stopped before does not.
+        progress: Of Gradio.
+        desc: What is being done.
+    """
+    dialogue.stop.clear()
+
+    def step(done: float) -> None:
+        if dialogue.stop.is_set():
+            raise Stopped("Stopped; nothing was kept.")
+        progress(done, desc=desc)
+
+    step(0.0)
+    return step
+
+
+def counting(dialogue: KeptDialogue, progress: Any) -> Callable[[float], None]:
+    """As `stepping`, for work of which only the seconds of the medium are known that are done."""
+    step = stepping(dialogue, lambda *_, **__: progress((0, None), desc="Looking"), "")
+
+    def count(seconds: float) -> None:
+        step(0.0)
+        progress((int(seconds), None), desc=f"{seconds:.0f} s are looked at")
+
+    return count
+
+
+def is_keyed(request: Any) -> bool:
+    """Whether a request came to a server with keys, so that it is perhaps of another's machine."""
+    return bool(getattr(getattr(getattr(request, "request", None), "state", None), "keyed", False))
 
 
 @contextmanager
@@ -89,10 +128,8 @@ def without_folder(text: str, folder: Path) -> str:
 
 def choices(models: Models) -> list[tuple[str, str]]:
     """The models as people choose them: where an answer comes from elsewhere, the name says so."""
-    from tutti.providers.registry import is_hosted
-
     told = "{} (elsewhere: questions and files are sent there)"
-    return [(told.format(name) if is_hosted(name) else name, name) for name in models.names]
+    return [(told.format(name) if models.is_elsewhere(name) else name, name) for name in models.names]
 
 
 def player(path: str, start_s: float | None = None, end_s: float | None = None) -> str:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from tutti.apps.page.models import Models
 from tutti.errors import InputError
+from tutti.settings import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from tutti.search import Hit, Index
 
 _MOST = 50
-_LOCAL = "local"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +41,10 @@ class SearchRoom:
     Args:
         indexes: Name → the database's folder. People choose by name; no other place can be searched.
         models: The first of them embeds.
-        default_tenant: Whose collection is searched where there are no keys.
     """
 
-    def __init__(self, indexes: Mapping[str, str], models: Models, default_tenant: str = "default") -> None:
-        self.indexes, self._models, self._default = dict(indexes), models, default_tenant
+    def __init__(self, indexes: Mapping[str, str], models: Models) -> None:
+        self.indexes, self._models = dict(indexes), models
         self._opened: dict[tuple[str, str], Index] = {}
         self._lock = threading.Lock()
 
@@ -58,7 +57,7 @@ class SearchRoom:
         where: str = "",
         moments: bool = False,
         top: int = 12,
-        tenant: str = _LOCAL,
+        tenant: str = DEFAULT_TENANT,
     ) -> list[FoundItem]:
         """Search one index.
 
@@ -97,11 +96,10 @@ class SearchRoom:
             )
         from tutti.search import Index
 
-        owner = self._default if tenant == _LOCAL else tenant
         with self._lock:
-            if (name, owner) not in self._opened:
-                self._opened[name, owner] = Index(self.indexes[name], self._models.get(), tenant=owner)
-            return self._opened[name, owner]
+            if (name, tenant) not in self._opened:
+                self._opened[name, tenant] = Index(self.indexes[name], self._models.get(), tenant=tenant)
+            return self._opened[name, tenant]
 
 
 def copy_for_showing(found: FoundItem, folder: Path) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tutti.apps.page.rooms import Rooms, listed, plain, tenant_of, told
+from tutti.apps.page.rooms import Rooms, counting, listed, plain, tenant_of, told
 from tutti.apps.page.tab_radiology import build_radiology
 from tutti.apps.page.trading import ModerationRoom, ShopRoom
 
@@ -22,10 +22,10 @@ def build(rooms: Rooms, session: Any) -> None:
             _shop(rooms, given.shop, session)
     if given.radiology is not None:
         with gr.Tab("Radiology", id="radiology"):
-            build_radiology(rooms, given.radiology)
+            build_radiology(rooms, given.radiology, session)
     if given.moderation is not None:
         with gr.Tab("Moderation", id="moderation"):
-            _moderation(rooms, given.moderation)
+            _moderation(rooms, given.moderation, session)
 
 
 def _shop(rooms: Rooms, shop: ShopRoom, session: Any) -> None:
@@ -71,14 +71,16 @@ def _shop(rooms: Rooms, shop: ShopRoom, session: Any) -> None:
     clear.click(begin, session, [chat, offers, said], api_visibility="private")
 
 
-def _moderation(rooms: Rooms, moderation: ModerationRoom) -> None:
+def _moderation(rooms: Rooms, moderation: ModerationRoom, session: Any) -> None:
     import gradio as gr
 
     with gr.Row():
         with gr.Column(min_width=260):
             file = gr.File(label="A picture, recording or film", type="filepath", height=140, elem_id="moderate-file")
             caption = gr.Textbox(label="What was written, or beside it", lines=3)
-            go = gr.Button("Decide", variant="primary")
+            with gr.Row():
+                go = gr.Button("Decide", variant="primary", min_width=120)
+                stop = gr.Button("Stop", min_width=80)
         decided = gr.Markdown(elem_id="decided")
     gr.Markdown("### Waiting for a person")
     with gr.Row():
@@ -90,11 +92,18 @@ def _moderation(rooms: Rooms, moderation: ModerationRoom) -> None:
         buttons = [gr.Button(word.capitalize(), min_width=90) for word in ("allow", "block")]
     noted = gr.Markdown()
 
-    def decide(path: str | None, words: str | None, request: gr.Request) -> Any:
+    def decide(
+        path: str | None, words: str | None, known: str, request: gr.Request,
+        progress: Any = gr.Progress(),  # noqa: B008 this is how Gradio is asked for one
+    ) -> Any:  # fmt: skip
         tenant = tenant_of(request)
+        dialogue = rooms.dialogues.get(tenant, known)
         with told(rooms.folder), rooms.reserve():
-            lines = moderation.decide(path, words or "", tenant=tenant)
-            return listed(lines), gr.update(choices=moderation.waiting(tenant=tenant), value=None)
+            lines = moderation.decide(path, words or "", tenant=tenant, told=counting(dialogue, progress))
+            return listed(lines), gr.update(choices=moderation.waiting(tenant=tenant), value=None), dialogue.id
+
+    def end(known: str, request: gr.Request) -> None:
+        rooms.dialogues.get(tenant_of(request), known).stop.set()
 
     def look(request: gr.Request) -> Any:
         with told(rooms.folder):
@@ -110,8 +119,9 @@ def _moderation(rooms: Rooms, moderation: ModerationRoom) -> None:
             told_them = moderation.judge(decision, verdict, by or "", tenant=tenant)
             return plain(told_them), gr.update(choices=moderation.waiting(tenant=tenant), value=None), ""
 
-    go.click(decide, [file, caption], [decided, queue], api_visibility="private",
+    go.click(decide, [file, caption, session], [decided, queue, session], api_visibility="private",
              concurrency_limit=rooms.options.at_once)  # fmt: skip
+    stop.click(end, session, None, queue=False, api_visibility="private")
     again.click(look, None, queue, api_visibility="private")
     queue.change(show, queue, why, api_visibility="private")
     for button, word in zip(buttons, ("allow", "block"), strict=True):

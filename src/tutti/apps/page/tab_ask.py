@@ -90,6 +90,9 @@ def _draw(rooms: Rooms) -> SimpleNamespace:
         )
         parts.verify = gr.Checkbox(label="Verify the answer", info="Others look whether it is so", min_width=180)
         parts.clear = gr.Button("New conversation", min_width=160)
+    parts.elsewhere = gr.Markdown("Nothing was sent yet; this would be, elsewhere:", visible=False)
+    parts.preview = gr.Code(language="json", label="What would be sent", visible=False, elem_id="preview", max_lines=20)
+    parts.agree = gr.Button("Send it", variant="primary", visible=False, elem_id="send-elsewhere")
     with gr.Row():
         parts.examples = [gr.Button(f"Try: {one.label}", size="sm", min_width=120) for one in DRAWN_EXAMPLES]
     parts.picture = gr.AnnotatedImage(label="Where the evidence lies", visible=False, elem_id="evidence", height=420)
@@ -106,27 +109,11 @@ def _draw(rooms: Rooms) -> SimpleNamespace:
 def _wire_answers(rooms: Rooms, parts: SimpleNamespace) -> None:
     import gradio as gr
 
-    def answer(given: dict[str, Any], known: str, name: str, check: bool, request: gr.Request) -> Iterator[Any]:
-        tenant = tenant_of(request)
-        dialogue = rooms.dialogues.get(tenant, known)
-        files, words = tuple(given.get("files") or ()), str(given.get("text") or "")
-        before = [*messages(dialogue)[0], *_asked(files, words)]
-        emptied: Any = {"text": "", "files": []}
-        yield before, emptied, dialogue.id, gr.update(visible=False), ""
-        last = 0.0
-        with told(rooms.folder), rooms.reserve():
-            for view in rooms.asking.ask(dialogue, words, files, model=name, verify=check, tenant=tenant):
-                if not view.finished and time.monotonic() - last < _LEAST_S:
-                    continue
-                last = time.monotonic()
-                said = [*before, {"role": "assistant", "content": _said(view)}]
-                yield said, gr.skip(), gr.skip(), *evidence(view)
+    def asked(given: dict[str, Any], known: str, name: str, check: bool, request: gr.Request) -> Iterator[Any]:
+        yield from _answers(rooms, given, known, name, check, request, send=False)
 
-    def evidence(view: AskView) -> tuple[Any, str]:
-        shown = gr.update(visible=False)
-        if view.picture is not None:
-            shown = gr.update(value=(view.picture, [(mark.box, mark.label) for mark in view.marks]), visible=True)
-        return shown, listed([*view.verdicts, *view.notes])
+    def agreed(given: dict[str, Any], known: str, name: str, check: bool, request: gr.Request) -> Iterator[Any]:
+        yield from _answers(rooms, given, known, name, check, request, send=True)
 
     def stop(known: str, request: gr.Request) -> None:
         rooms.dialogues.get(tenant_of(request), known).stop.set()
@@ -137,10 +124,57 @@ def _wire_answers(rooms: Rooms, parts: SimpleNamespace) -> None:
 
     given = [parts.question, parts.session, parts.model, parts.verify]
     shown = [parts.chat, parts.question, parts.session, parts.picture, parts.checked]
-    parts.question.submit(answer, given, shown, api_visibility="private", concurrency_limit=rooms.options.at_once)
+    shown += [parts.elsewhere, parts.preview, parts.agree]
+    limited = {"api_visibility": "private", "concurrency_limit": rooms.options.at_once}
+    parts.question.submit(asked, given, shown, **limited)
+    parts.agree.click(agreed, given, shown, **limited)
     parts.question.stop(stop, parts.session, None, queue=False, api_visibility="private")
     for event in (parts.clear.click, parts.chat.clear):
         event(begin, parts.session, [parts.chat, parts.session, parts.picture, parts.checked], api_visibility="private")
+
+
+def _answers(
+    rooms: Rooms, given: dict[str, Any], known: str, name: str, check: bool, request: Any, *, send: bool
+) -> Iterator[Any]:
+    """What the tab shows, piece by piece: of a model elsewhere first what would be sent, then the answer."""
+    import gradio as gr
+
+    tenant = tenant_of(request)
+    dialogue = rooms.dialogues.get(tenant, known)
+    files, words = tuple(given.get("files") or ()), str(given.get("text") or "")
+    before = [*messages(dialogue)[0], *_asked(files, words)]
+    if send or not rooms.models.is_elsewhere(name):
+        yield before, {"text": "", "files": []}, dialogue.id, gr.update(visible=False), "", *_elsewhere("")
+    last = 0.0
+    with told(rooms.folder), rooms.reserve():
+        views = rooms.asking.ask(dialogue, words, files, model=name, verify=check, send=send, tenant=tenant)
+        for view in views:
+            if view.preview:  # the question stays in its box until it is sent
+                kept, now = {"text": words, "files": list(files)}, messages(dialogue)[0]
+                yield now, kept, dialogue.id, gr.update(visible=False), "", *_elsewhere(view.preview)
+                return
+            if not view.finished and time.monotonic() - last < _LEAST_S:
+                continue
+            last = time.monotonic()
+            said = [*before, {"role": "assistant", "content": _said(view)}]
+            yield said, gr.skip(), dialogue.id, *_evidence(view), *_elsewhere("")
+
+
+def _evidence(view: AskView) -> tuple[Any, str]:
+    import gradio as gr
+
+    shown = gr.update(visible=False)
+    if view.picture is not None:
+        shown = gr.update(value=(view.picture, [(mark.box, mark.label) for mark in view.marks]), visible=True)
+    return shown, listed([*view.verdicts, *view.notes])
+
+
+def _elsewhere(preview: str) -> tuple[Any, ...]:
+    """The sentence, the preview and the button, where there is something to send."""
+    import gradio as gr
+
+    visible = bool(preview)
+    return gr.update(visible=visible), gr.update(value=preview, visible=visible), gr.update(visible=visible)
 
 
 def _wire_verdicts(rooms: Rooms, parts: SimpleNamespace) -> None:

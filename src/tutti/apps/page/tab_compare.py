@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tutti.apps.page.comparing import Duel
+from tutti.apps.page.comparing import Duel, SentElsewhere
 from tutti.apps.page.rooms import Rooms, choices, listed, tenant_of, told
 
 
@@ -28,19 +28,40 @@ def build(rooms: Rooms, session: Any) -> None:
         right = gr.Textbox(label="Right", lines=5, interactive=False, min_width=260)
     with gr.Row():
         buttons = [gr.Button(f"{word.capitalize()}", min_width=90) for word in ("left", "equal", "right")]
+    preview = gr.Code(language="json", label="What would be sent elsewhere", visible=False, max_lines=20)
+    agree = gr.Button("Send it", variant="primary", visible=False)
     result = gr.Markdown("Which answer is better? The names are told once you have chosen.")
 
-    def ask(given: dict[str, Any], one: str, other: str, known: str, request: gr.Request) -> Any:
+    def asked(
+        given: dict[str, Any], one: str, other: str, known: str, request: gr.Request,
+        progress: Any = gr.Progress(),  # noqa: B008 this is how Gradio is asked for one
+    ) -> Any:  # fmt: skip
+        return compared(given, one, other, known, request, progress, send=False)
+
+    def agreed(
+        given: dict[str, Any], one: str, other: str, known: str, request: gr.Request,
+        progress: Any = gr.Progress(),  # noqa: B008
+    ) -> Any:  # fmt: skip
+        return compared(given, one, other, known, request, progress, send=True)
+
+    def compared(
+        given: dict[str, Any], one: str, other: str, known: str, request: Any, progress: Any, *, send: bool
+    ) -> Any:
         tenant = tenant_of(request)
         dialogue = rooms.dialogues.get(tenant, known)
         dialogue.stop.clear()
         with told(rooms.folder), rooms.reserve():
             made = rooms.comparing.ask(
-                str(given.get("text") or ""), given.get("files") or [], (one, other), dialogue, tenant=tenant
-            )
+                str(given.get("text") or ""), given.get("files") or [], (one, other), dialogue, send=send,
+                told=lambda share: progress(share, desc="Asking both"), tenant=tenant,
+            )  # fmt: skip
+        if isinstance(made, SentElsewhere):
+            shown = "\n".join(f"// to {name}\n{body}" for name, body in made.previews)
+            return None, "", "", "Nothing was sent yet.", gr.update(value=shown, visible=True), gr.update(visible=True)
+        hidden = gr.update(visible=False), gr.update(visible=False)
         if made is None:
-            return None, "", "", "Stopped."
-        return made, *made.texts, "Which answer is better?"
+            return None, "", "", "Stopped.", *hidden
+        return made, *made.texts, "Which answer is better?", *hidden
 
     def choose(choice: str, made: Duel | None, request: gr.Request) -> Any:
         if made is None:
@@ -51,13 +72,10 @@ def build(rooms: Rooms, session: Any) -> None:
     def end(known: str, request: gr.Request) -> None:
         rooms.dialogues.get(tenant_of(request), known).stop.set()
 
-    question.submit(
-        ask,
-        [question, first, second, session],
-        [duel, left, right, result],
-        api_visibility="private",
-        concurrency_limit=rooms.options.at_once,
-    )
+    given, outputs = [question, first, second, session], [duel, left, right, result, preview, agree]
+    limited = {"api_visibility": "private", "concurrency_limit": rooms.options.at_once}
+    question.submit(asked, given, outputs, **limited)
+    agree.click(agreed, given, outputs, **limited)
     question.stop(end, session, None, queue=False, api_visibility="private")
     for button, word in zip(buttons, ("left", "equal", "right"), strict=True):
         button.click(choose, [gr.State(word), duel], [duel, result], api_visibility="private")

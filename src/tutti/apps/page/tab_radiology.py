@@ -3,16 +3,17 @@
 from types import SimpleNamespace
 from typing import Any
 
-from tutti.apps.page.rooms import Rooms, tenant_of, told
+from tutti.apps.page.rooms import Rooms, is_keyed, stepping, tenant_of, told
 from tutti.apps.page.trading import CaseView, RadiologyRoom
 
 
-def build_radiology(rooms: Rooms, radiology: RadiologyRoom) -> None:
+def build_radiology(rooms: Rooms, radiology: RadiologyRoom, session: Any) -> None:
     """Draw the tab.
 
     Args:
         rooms: What the page offers.
         radiology: What drafts and signs.
+        session: Id of the person's conversation, whose stop ends the work.
     """
     import gradio as gr
 
@@ -26,17 +27,22 @@ def build_radiology(rooms: Rooms, radiology: RadiologyRoom) -> None:
         queue = gr.update(choices=radiology.queue(tenant=tenant), value=one.case)
         return one.case, one.shown, gr.update(value=one.text, interactive=one.status != "final"), picture, queue
 
-    def draft(
+    def draft(  # noqa: PLR0913, PLR0917 - Gradio gives each field as one argument
         name: str | None, images: list[str] | None, history: str | None, notes: list[str] | None,
-        modality: str | None, part: str | None, request: gr.Request,
+        modality: str | None, part: str | None, known: str, request: gr.Request,
+        progress: Any = gr.Progress(),  # noqa: B008 this is how Gradio is asked for one
     ) -> Any:  # fmt: skip
         tenant = tenant_of(request)
+        dialogue = rooms.dialogues.get(tenant, known)
         with told(rooms.folder), rooms.reserve():
             made = radiology.draft(
                 name or "", images or [], history or "", notes or [], modality=modality or "", body_part=part or "",
-                tenant=tenant,
+                tenant=tenant, told=stepping(dialogue, progress, "Drafting"),
             )  # fmt: skip
-            return view(made, tenant)
+            return *view(made, tenant), dialogue.id
+
+    def end(known: str, request: gr.Request) -> None:
+        rooms.dialogues.get(tenant_of(request), known).stop.set()
 
     def look(request: gr.Request) -> Any:
         with told(rooms.folder):
@@ -57,12 +63,13 @@ def build_radiology(rooms: Rooms, radiology: RadiologyRoom) -> None:
         with told(rooms.folder):
             signed = radiology.sign(
                 case, signer=signer or "", key=key, password=password or "", text=text or "", struck=struck or "",
-                tenant=tenant,
+                tenant=tenant, keyed=is_keyed(request),
             )  # fmt: skip
             return *view(signed, tenant), None, ""
 
-    given = [parts.name, parts.images, parts.history, parts.notes, parts.modality, parts.part]
-    parts.go.click(draft, given, shown, api_visibility="private", concurrency_limit=rooms.options.at_once)
+    given = [parts.name, parts.images, parts.history, parts.notes, parts.modality, parts.part, session]
+    parts.go.click(draft, given, [*shown, session], api_visibility="private", concurrency_limit=rooms.options.at_once)
+    parts.stop.click(end, session, None, queue=False, api_visibility="private")
     parts.again.click(look, None, parts.queue, api_visibility="private")
     parts.queue.change(show, [parts.queue, parts.case], shown, api_visibility="private")
     given = [parts.case, parts.signer, parts.key, parts.password, parts.text, parts.struck]
@@ -85,7 +92,9 @@ def _draw() -> SimpleNamespace:
             parts.images = gr.Files(label="Images", type="filepath", height=140, elem_id="case-images")
             parts.notes = gr.Files(label="Spoken notes", type="filepath", height=140)
         parts.history = gr.Textbox(label="History", lines=3)
-        parts.go = gr.Button("Draft", variant="primary")
+        with gr.Row():
+            parts.go = gr.Button("Draft", variant="primary", min_width=120)
+            parts.stop = gr.Button("Stop", min_width=80)
     with gr.Row():
         with gr.Column(min_width=280):
             parts.picture = gr.AnnotatedImage(label="Where it was seen", visible=False)

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from tutti.apps.page.redacting import Stopped
-from tutti.apps.page.rooms import Rooms, listed, player, tenant_of, told
+from tutti.apps.page.rooms import Rooms, listed, player, stepping, tenant_of, told
 
 
 def build(rooms: Rooms, session: Any) -> None:
@@ -35,15 +34,8 @@ def build(rooms: Rooms, session: Any) -> None:
         progress: Any = gr.Progress(),  # noqa: B008 this is how Gradio is asked for one
     ) -> Any:
         dialogue = rooms.dialogues.get(tenant_of(request), known)
-        dialogue.stop.clear()
-
-        def step(done: float) -> None:
-            if dialogue.stop.is_set():
-                raise Stopped("Stopped; nothing was written.")
-            progress(done, desc="Redacting")
-
         with told(rooms.folder), rooms.reserve():
-            step(0.0)
+            step = stepping(dialogue, progress, "Redacting")
             view = rooms.redacting.redact(
                 path, names=listed_names or "", faces=cover_faces, words=cover_words, speech=cover_speech, progress=step
             )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tutti.apps.page.conversations import LOCAL
 from tutti.apps.page.views import Mark
 from tutti.errors import InputError
 
@@ -72,8 +71,16 @@ class ModerationRoom:
     def __init__(self, application: ModerationApplication) -> None:
         self.application = application
 
-    def decide(self, path: str | None, caption: str, *, tenant: str) -> list[str]:
+    def decide(
+        self, path: str | None, caption: str, *, tenant: str, told: Callable[[float], None] | None = None
+    ) -> list[str]:
         """Decide on a file, or on words alone.
+
+        Args:
+            path: Of the file.
+            caption: Words beside it, or alone.
+            tenant: Whose.
+            told: Told how many seconds of the medium were looked at; what it raises ends the work.
 
         Returns:
             Lines: the action, then each category with its moments and reasons, then notes.
@@ -85,7 +92,7 @@ class ModerationRoom:
             raise InputError("Neither a file nor words were given; expected one of them, or both.")
         part = Text(caption) if path is None else wrap(Path(path))
         name = "text" if path is None else Path(path).name
-        values = self.application.decide(part, name, "" if path is None else caption, tenant)
+        values = self.application.decide(part, name, "" if path is None else caption, tenant, told)
         by = f", by {values['by']}" if values.get("by") else ""
         return [f"{str(values['action']).capitalize()}{by}: {name}", *_findings(values)]
 
@@ -151,7 +158,7 @@ class RadiologyRoom:
 
     def draft(
         self, case: str, images: Sequence[str], history: str, notes: Sequence[str], *, modality: str = "",
-        body_part: str = "", tenant: str,
+        body_part: str = "", tenant: str, told: Callable[[float], None] | None = None,
     ) -> CaseView:  # fmt: skip
         """Draft a case and keep it.
 
@@ -163,13 +170,14 @@ class RadiologyRoom:
             modality: Of pictures without a header.
             body_part: Of pictures without a header.
             tenant: Whose.
+            told: Told how much is done, from 0 to 1; what it raises ends the work, and nothing is kept.
         """
         from tutti.apps.radiology.intake import CaseFiles
 
         texts: list[Any] = [("history", "history", history)] if history.strip() else []
         files = CaseFiles(images=images, notes=notes, texts=texts, modality=modality, body_part=body_part)
         radiology = self.application.radiology(tenant)
-        draft = radiology.draft(case.strip(), files)
+        draft = radiology.draft(case.strip(), files, told=told)
         picture, marks = self._marked(radiology, draft, files)
         return _case_view(radiology.cases.state(draft.case), picture, marks)
 
@@ -185,8 +193,9 @@ class RadiologyRoom:
         return _case_view(self.application.radiology(tenant).cases.state(case))
 
     def sign(
-        self, case: str | None, *, signer: str, key: str | None, password: str, text: str, struck: str, tenant: str
-    ) -> CaseView:
+        self, case: str | None, *, signer: str, key: str | None, password: str, text: str, struck: str, tenant: str,
+        keyed: bool = False,
+    ) -> CaseView:  # fmt: skip
         """Sign a report. The copy of the key is removed, whatever comes of it.
 
         Args:
@@ -196,12 +205,13 @@ class RadiologyRoom:
             password: Of the key; empty for none.
             text: The report as they accept it.
             struck: A line `F1=reason` for each finding that was struck.
-            tenant: Whose. Of a server with keys, others keep the machine: there nobody hands over a key.
+            tenant: Whose.
+            keyed: Whether the server has keys: others keep the machine, and nobody hands over a key there.
         """
         if key is None:
             raise InputError("No key was given; expected your Ed25519 key, as made by: tutti radiology key NAME.pem.")
         try:
-            if tenant != LOCAL:
+            if keyed:
                 raise InputError(
                     "This page is another's machine, and a key stays with its person; sign with tutti radiology sign, "
                     "or send a signature to /apps/radiology."

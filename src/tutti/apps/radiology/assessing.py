@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,13 +77,16 @@ def weights_of(model: Any) -> str:
     return provider.fingerprint()[0] if isinstance(provider, Fingerprinted) else "unknown"
 
 
-def assess(case: ClinicalCase, model: Any, path: str | Path | None = None) -> list[Assessed]:
+def assess(
+    case: ClinicalCase, model: Any, path: str | Path | None = None, told: Callable[[float], None] | None = None
+) -> list[Assessed]:
     """Ask a model about all findings of a table.
 
     Args:
         case: Whose images are looked at.
         model: A `tutti.Model`, or whatever classifies as it does.
         path: The table; the shipped one when not given.
+        told: Told how much is done, from 0 to 1; what it raises ends the work.
 
     Raises:
         InputError: The table is none.
@@ -92,7 +96,9 @@ def assess(case: ClinicalCase, model: Any, path: str | Path | None = None) -> li
     asked, calibrations = load_findings(path)
     weights = weights_of(model)
     found = []
-    for finding in asked:
+    for place, finding in enumerate(asked):
+        if told is not None:
+            told(place / len(asked))
         scales = [each for each in calibrations if each["finding"] == finding.name and each["weights"] == weights]
         scale = PlattScale(scales[0]["slope"], scales[0]["intercept"]) if scales else None
         found.append(_assess(case, model, finding, scale))

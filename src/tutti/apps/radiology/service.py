@@ -50,12 +50,13 @@ class Radiology:
         self.cases = Cases(folder, tenant, sealer)
         self.model, self.ears, self.findings, self.decoder = model, ears, findings, decoder
 
-    def draft(self, case: str, files: CaseFiles) -> Draft:
+    def draft(self, case: str, files: CaseFiles, *, told: Callable[[float], None] | None = None) -> Draft:
         """Read a case, draft it and keep the draft.
 
         Args:
             case: Its name.
             files: What there is.
+            told: Told how much is done, from 0 to 1; what it raises ends the work, and nothing is kept.
 
         Raises:
             InputError: A file is missing, damaged or of another kind, which is named; or the case is final.
@@ -67,14 +68,16 @@ class Radiology:
         def transcribe(part: Any) -> Any:
             if not heard:
                 heard.append(guarded(self.ears()))
-            return heard[0].transcribe(part)
+            if told is None:
+                return heard[0].transcribe(part)
+            return heard[0].transcribe(part, progress=lambda share: told(share / 2))
 
         read = read_case(files, transcribe, decoder=self.decoder)
         device = {"software": f"tutti {__version__}"}
         assessed = []
         if read.images:
             model = guarded(self.model())
-            assessed = assess(read, model, self.findings)
+            assessed = assess(read, model, self.findings, None if told is None else lambda share: told((1 + share) / 2))
             device |= {"model": model.name, "weights": weights_of(model)}
         if heard:
             device |= {"transcriber": heard[0].name, "transcriber weights": weights_of(heard[0])}

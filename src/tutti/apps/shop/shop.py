@@ -29,9 +29,9 @@ from tutti.search.dialogue.reading import TurnReader
 from tutti.search.dialogue.relaxing import Relaxed, improvements, relaxations
 from tutti.search.dialogue.sifting import Fits, ShopSetting, all_fit, ranked
 from tutti.search.dialogue.wishes import SeenPhoto, ShopState, TurnReading, Wish
-from tutti.search.index import DEFAULT_TENANT
 from tutti.search.looks.product_look import look_of_photo
 from tutti.search.query.searcher import embed_words
+from tutti.settings import DEFAULT_TENANT
 
 _LONGEST_TURN = 1000
 NOTHING_WANTED = "What are you looking for? Name a kind of thing, a colour, a size or a price, or give a photograph."

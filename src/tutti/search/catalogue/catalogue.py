@@ -23,12 +23,13 @@ from tutti.search.catalogue.products import (
     product_of_row,
     row_of_product,
 )
-from tutti.search.index import DEFAULT_TENANT, Index
+from tutti.search.index import Index
 from tutti.search.ingest.run import IndexReport
 from tutti.search.ingest.walk import Broken, ItemSource, stamp_of
 from tutti.search.looks.product_look import look_of_product
 from tutti.search.table.schema import vectors_of
 from tutti.search.table.store import Known, Store, holds_table
+from tutti.settings import DEFAULT_TENANT
 
 _PREFIX = "product:"
 _LOOK = ("look_l", "look_a", "look_b", "look_pattern", "look_finish")
