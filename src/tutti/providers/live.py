@@ -53,6 +53,8 @@ _UNSURE = -0.6
 _TEMPERATURES = 3
 """How many are tried at the end of an utterance; before it, only the first."""
 _MOST_AT_ONCE_S = 4.0
+MOST_LATE_STEP_S = 4.0
+"""Longest new sound before a stream that is late is written down again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,7 @@ class LiveTranscriber:
         self.sample_rate_hz = sample_rate_hz
         self.options, self.pace = options or TranscriptionOptions(), pace or Cadence()
         self._hear, self._prompts = hear, prompts
+        self._step_s = self.pace.step_s
         self.language = self.options.language
         """As given, else as heard; None before."""
         self._samples: Samples = np.zeros(0, np.float32)
@@ -112,6 +115,10 @@ class LiveTranscriber:
         """The newest hypothesis, and between which samples of the stream it was heard."""
         self._guess = ""
         self._said, self._said_s = self.options.prompt, 0.0
+
+    def catch_up(self, late_s: float) -> None:
+        """Write down less often while what is fed is late, up to once in `MOST_LATE_STEP_S`; 0 as the pace says."""
+        self._step_s = min(max(self.pace.step_s, late_s), MOST_LATE_STEP_S)
 
     @property
     def in_utterance(self) -> bool:
@@ -172,7 +179,7 @@ class LiveTranscriber:
         length = len(self._samples) - self._begun
         if length > self.pace.longest_s * rate_hz:
             return [*found, *self._end(self._quietest(), goes_on=True)]
-        if step and self._heard >= self.pace.step_s * rate_hz and length >= _LEAST_S * rate_hz:
+        if step and self._heard >= self._step_s * rate_hz and length >= _LEAST_S * rate_hz:
             self._heard = 0
             found += self._step()
         return found

@@ -73,19 +73,12 @@ class LiveQuestions:
             return self._of(question, asked_s, None, _NOTHING_SEEN, begun)
         if asks_when(question):
             return self._when(question, asked_s, begun)
-        glimpse = self._about(question)
+        glimpse = glimpse_about(self.watch, question)
         conversation = [Message.user(glimpse.picture, question)]
         for event in self.responder.stream(conversation, SamplingOptions()):
             if isinstance(event, Finished):
                 return LiveAnswer(question=question, asked_s=asked_s, shown_s=glimpse.at_s, answer=event.answer)
         raise AssertionError("a responder ends its stream with Finished")
-
-    def _about(self, question: str) -> Glimpse:
-        """The picture that a question is about: of what was before, the last one of the shot before."""
-        newest = self.watch.glimpses[-1]
-        if not _BEFORE.search(question):
-            return newest
-        return next((one for one in reversed(self.watch.glimpses) if one.shot < newest.shot), newest)
 
     def _when(self, question: str, asked_s: float, begun: float) -> LiveAnswer:
         glimpses = list(self.watch.glimpses)
@@ -104,6 +97,19 @@ class LiveQuestions:
             text=text, model=self.name, finish_reason="stop", usage=Usage(), seconds=time.perf_counter() - begun
         )
         return LiveAnswer(question=question, asked_s=asked_s, shown_s=shown_s, answer=answer)
+
+
+def glimpse_about(watch: LiveWatch, question: str) -> Glimpse:
+    """The picture that a question is about: of what was before, the last one of the shot before.
+
+    Args:
+        watch: Holds one picture or more.
+        question: In words.
+    """
+    newest = watch.glimpses[-1]
+    if not _BEFORE.search(question):
+        return newest
+    return next((one for one in reversed(watch.glimpses) if one.shot < newest.shot), newest)
 
 
 def questions_in(said: str) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,18 +16,24 @@ from fastapi import WebSocket
 from fastapi.routing import APIRouter
 from starlette.websockets import WebSocketDisconnect
 
-from tutti.errors import TuttiError
+from tutti.errors import TuttiError, UnsupportedTask
+from tutti.interfaces import Embedder
+from tutti.providers.registry import open_provider
 from tutti.serve import logs
 from tutti.serve.errors import ErrorStatus, Refusal, kind_of, message_of, respond_to
 from tutti.serve.gate import SOCKET, note_refusal
 from tutti.serve.realtime.items import new_id
 from tutti.serve.realtime.session import RealtimeSession
 from tutti.serve.realtime.settings import SessionSettings, invalid
+from tutti.serve.realtime.watching import Watching
 from tutti.serve.responses import ClientGone
 from tutti.serve.service import Service
 
 _FULL = ErrorStatus(429, "rate_limit_error", "too_many_sessions")
 _BEHIND = ErrorStatus(503, "server_error", "behind")
+_PICTURE = "tutti.image.append"
+_LATE_S, _CAUGHT_UP_S = 5.0, 1.0
+"""The client is told that what it sends waits for longer than this, and when it waits for less than that again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +61,8 @@ class RealtimeRoutes:
         self.service, self.limits = service, limits or RealtimeLimits()
         self.open: Counter[str] = Counter()
         """Tenant → sessions."""
+        self._seer: Embedder | None = None
+        self._lock = threading.Lock()
 
     def add_to(self, router: APIRouter) -> None:
         """Add the route."""
@@ -73,6 +83,17 @@ class RealtimeRoutes:
             note_refusal(socket.state.record, error, self.service.metrics)
             socket.state.record.status = error.kind.status
             await socket.send_denial_response(respond_to(error, SOCKET))
+
+    def seer(self) -> Embedder:
+        """What places pictures and sounds beside words: the model if it can, else tutti-mini."""
+        with self._lock:
+            if self._seer is None:
+                model: object = self.service.model
+                model = model if isinstance(model, Embedder) else open_provider("tutti-mini")
+                if not isinstance(model, Embedder):  # pragma: no cover - the checkpoint of the package does
+                    raise UnsupportedTask(f"{self.service.name} does not embed.", "embed")
+                self._seer = model
+            return self._seer
 
     @contextmanager
     def _counted(self, tenant: str) -> Iterator[None]:
@@ -98,10 +119,11 @@ class _Connection:
     def __init__(self, routes: RealtimeRoutes, socket: WebSocket, tenant: str, settings: SessionSettings) -> None:
         self._limits, self._socket = routes.limits, socket
         self._send_seconds = routes.service.admission.limits.send_seconds
-        self._session = RealtimeSession(routes.service, tenant, self._send, settings)
-        self._waiting: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+        self._watching = Watching(routes.service, routes.seer, self._send, self._tell)
+        self._session = RealtimeSession(routes.service, tenant, self._send, settings, self._watching)
+        self._waiting: asyncio.Queue[tuple[str, int, float]] = asyncio.Queue()
         self._waiting_bytes = 0
-        self._behind = False
+        self._behind = self._late = False
 
     async def run(self) -> None:
         """Until the client goes, or its time is over."""
@@ -132,6 +154,9 @@ class _Connection:
                 await self._tell(invalid("An event came as bytes; expected JSON text."), None)
                 continue
             size = len(text)
+            if 2 * self._waiting_bytes > self._limits.waiting_bytes and _is_picture(text):
+                self._watching.passed_over("behind")  # pictures are dropped before words
+                continue
             if self._waiting_bytes + size > self._limits.waiting_bytes:
                 if not self._behind:
                     self._behind = True
@@ -145,12 +170,13 @@ class _Connection:
                     )
                 continue
             self._waiting_bytes += size
-            self._waiting.put_nowait((text, size))
+            self._waiting.put_nowait((text, size, time.monotonic()))
 
     async def _work(self) -> None:
         await self._session.begin()
         while True:
-            text, size = await self._waiting.get()
+            text, size, came = await self._waiting.get()
+            await self._tell_late(time.monotonic() - came)
             event_id = None
             try:
                 event = _event(text)
@@ -168,7 +194,17 @@ class _Connection:
                 if self._behind and self._waiting_bytes < self._limits.waiting_bytes // 2:
                     self._behind = False
 
-    async def _tell(self, error: Exception, event_id: object) -> None:
+    async def _tell_late(self, late_s: float) -> None:
+        """Have the session hurry, and tell the client that it waits, or waits no longer."""
+        self._session.late_s = late_s
+        if not self._late and late_s > _LATE_S:
+            self._late = True
+            await self._send({"type": "tutti.behind", "seconds": round(late_s, 1)})
+        elif self._late and late_s < _CAUGHT_UP_S:
+            self._late = False
+            await self._send({"type": "tutti.caught_up"})
+
+    async def _tell(self, error: Exception, event_id: object = None) -> None:
         kind = kind_of(error)
         body: dict[str, Any] = {"type": kind.type, "code": kind.code, "message": message_of(error)}
         body["param"] = error.param if isinstance(error, Refusal) else None
@@ -181,6 +217,14 @@ class _Connection:
             await asyncio.wait_for(self._socket.send_text(text), self._send_seconds)
         except (WebSocketDisconnect, RuntimeError, OSError) as error:  # TimeoutError is an OSError
             raise ClientGone from error
+
+
+def _is_picture(text: str) -> bool:
+    if _PICTURE not in text:
+        return False
+    with suppress(Refusal):
+        return _event(text).get("type") == _PICTURE
+    return False
 
 
 def _event(text: str) -> dict[str, Any]:

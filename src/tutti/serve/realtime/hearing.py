@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from tutti.content import FinalWords
+from tutti.content import FinalWords, LiveEvent
 
 if TYPE_CHECKING:
     from tutti.interfaces import StreamingTranscriber
@@ -17,15 +18,31 @@ if TYPE_CHECKING:
 SLICE_S = 0.25
 
 
-@dataclass(frozen=True)
+@runtime_checkable
+class CatchesUp(Protocol):
+    """Can make fewer attempts for a while."""
+
+    def catch_up(self, late_s: float) -> None:
+        """What is fed is so late, in seconds."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
 class Brought:
     """What a slice of sound brought."""
 
-    words: str
+    samples: NDArray[np.float32]
+    """It, at the rate of what hears."""
+    events: Sequence[LiveEvent]
     began: bool = False
     """Something began to sound,"""
     ended: bool = False
     """or a pause came behind it."""
+
+    @property
+    def words(self) -> str:
+        """The words that are final now."""
+        return " ".join(event.text for event in self.events if isinstance(event, FinalWords))
 
 
 class Hearing:
@@ -43,15 +60,17 @@ class Hearing:
             None if to_hz == rate_hz else soxr.ResampleStream(rate_hz, to_hz, 1, dtype="float32", quality="HQ")
         )
 
-    def take(self, samples: bytes) -> Brought:
-        """Hear up to `SLICE_S` of samples of 16 bits."""
+    def take(self, samples: bytes, late_s: float = 0.0) -> Brought:
+        """Hear up to `SLICE_S` of samples of 16 bits, which are so late."""
+        if isinstance(self._live, CatchesUp):
+            self._live.catch_up(late_s)
         block: NDArray[np.float32] = np.frombuffer(samples, "<i2").astype(np.float32) / np.float32(32_768)
         if self._resampler is not None:
             block = np.clip(self._resampler.resample_chunk(block), -1, 1).astype(np.float32, copy=False)
         before = self._live.in_utterance
-        words = [event.text for event in self._live.feed(block) if isinstance(event, FinalWords)]
+        events = self._live.feed(block)
         after = self._live.in_utterance
-        return Brought(" ".join(words), began=after and not before, ended=before and not after)
+        return Brought(block, events, began=after and not before, ended=before and not after)
 
     def finish(self, *, hear: bool = True) -> str:
         """The words that were not final yet."""

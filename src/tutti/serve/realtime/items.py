@@ -30,16 +30,18 @@ class RealtimeItem:
     """As it is shown; media are left out."""
     parts: tuple[Part, ...]
     size: int
+    beside: bool = False
+    """Whether its picture was shown beside what is said; a model is given the newest such picture alone."""
 
     @property
     def id(self) -> str:
         """Of the client, or made here."""
         return str(self.body["id"])
 
-    def message(self) -> Message:
-        """The turn for a model."""
+    def message(self, *, pictures: bool = True) -> Message:
+        """The turn for a model, or its words alone."""
         role: Role = self.body["role"]
-        return Message(role, self.parts)
+        return Message(role, self.parts if pictures else tuple(part for part in self.parts if isinstance(part, Text)))
 
 
 class Items:
@@ -84,7 +86,8 @@ class Items:
 
     def turns(self) -> list[Message]:
         """All that say something."""
-        return [item.message() for item in self._items if item.parts]
+        newest = next((item for item in reversed(self._items) if item.beside), None)
+        return [item.message(pictures=not item.beside or item is newest) for item in self._items if item.parts]
 
     def _place(self, identity: object) -> int:
         for place, item in enumerate(self._items):

@@ -7,8 +7,10 @@ questions about what it is shown. Transcripts are made while sound comes, so the
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +21,7 @@ from tutti.serve.realtime.answering import Answering, Send
 from tutti.serve.realtime.hearing import SLICE_S, Brought, Hearing
 from tutti.serve.realtime.items import Items, RealtimeItem, decoded, item_of, message_item, new_id
 from tutti.serve.realtime.settings import SessionSettings, invalid, tokens_of
+from tutti.serve.realtime.watching import Watching, with_picture
 from tutti.serve.responses import ClientGone
 from tutti.serve.service import Service
 
@@ -34,15 +37,22 @@ class RealtimeSession:
         tenant: Whose it is.
         send: Sends an event.
         settings: At the beginning.
+        watching: Watches pictures and alerts.
     """
 
-    def __init__(self, service: Service, tenant: str, send: Send, settings: SessionSettings) -> None:
+    def __init__(
+        self, service: Service, tenant: str, send: Send, settings: SessionSettings, watching: Watching
+    ) -> None:
         self.service, self.tenant, self.settings = service, tenant, settings
         self.id = new_id("sess")
         self._send = send
         self._items = Items()
         self._hearing: Hearing | None = None
-        self._heard_s = self._buffered_s = 0.0
+        self.watching = watching
+        self.late_s = 0.0
+        """How long what is handled has waited."""
+        self._begun = time.monotonic()
+        self._heard_s = self._buffered_s = self._hearing_from_s = 0.0
         self._buffer_id, self._words = new_id("item"), ""
         self._answer: tuple[Answering, asyncio.Task[None]] | None = None
         self._handlers: Mapping[str, Callable[[ServerEvent], Awaitable[None]]] = {
@@ -53,6 +63,7 @@ class RealtimeSession:
             "conversation.item.create": self._create_item,
             "conversation.item.delete": self._delete_item,
             "conversation.item.retrieve": self._retrieve_item,
+            "tutti.image.append": self._append_image,
             "response.create": self._create_response,
             "response.cancel": self._cancel_response,
         }
@@ -81,6 +92,7 @@ class RealtimeSession:
         if self._answer is not None:
             self._answer[1].cancel()
             await asyncio.gather(self._answer[1], return_exceptions=True)
+        await self.watching.end()
         self._hearing = None
 
     def _body(self) -> ServerEvent:
@@ -96,6 +108,7 @@ class RealtimeSession:
             if self._buffered_s:
                 raise invalid("The sound's settings cannot change while the buffer holds some; commit or clear it.")
             self._hearing = None
+        await self.watching.set(settings.tutti, self._heard_s)
         self.settings = settings
         await self._send({"type": "session.updated", "session": self._body()})
 
@@ -113,14 +126,23 @@ class RealtimeSession:
         if self._hearing is None:
             options = self._transcription()
             live = await self.service.at_work(lambda: self.service.speech().live(options))
-            self._hearing = Hearing(live, rate_hz)
+            self._hearing, self._hearing_from_s = Hearing(live, rate_hz), self._heard_s
         size = 2 * round(SLICE_S * rate_hz)
         for at in range(0, len(samples), size):
             piece = samples[at : at + size]
-            brought = await self.service.at_work(partial(self._hearing.take, piece))
+            brought = await self.service.at_work(partial(self._hearing.take, piece, self.late_s))
             self._heard_s += len(piece) / 2 / rate_hz
             self._buffered_s += len(piece) / 2 / rate_hz
+            self.watching.hear(brought.samples, brought.events, self._hearing_from_s)
             await self._said(brought)
+
+    @property
+    def _now_s(self) -> float:
+        """The time of what is handled: that of the sound, which is the clock; without any, since the session began."""
+        return self._heard_s or time.monotonic() - self._begun
+
+    async def _append_image(self, event: ServerEvent) -> None:
+        self.watching.show(event.get("image_url"), self._now_s)
 
     async def _said(self, brought: Brought) -> None:
         turn = self.settings.audio.input.turn_detection
@@ -166,8 +188,9 @@ class RealtimeSession:
     async def _committed(self) -> bool:
         """Make an item of what was said; whether anything was."""
         said, seconds, identity = self._words, self._buffered_s, self._buffer_id
-        parts = (Text(said),) if said else ()
+        parts = with_picture(await self.watching.asked_about(said), said)
         item = message_item("user", [{"type": "input_audio", "transcript": said}], parts, identity)
+        item = replace(item, beside=len(parts) > 1)
         before = self._items.last_id()
         await self._send({"type": "input_audio_buffer.committed", "item_id": identity, "previous_item_id": before})
         self._fresh_buffer()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -55,6 +55,17 @@ class SoundSettings(_Body):
     input: InputSettings = InputSettings()
 
 
+class WatchSettings(_Body):
+    """What is watched beside the words; not in OpenAI's API."""
+
+    alerts: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default=[], max_length=20)
+    """Things that are reported when they are seen, heard or said."""
+    see: bool = False
+    """Whether what is said is about the pictures that are shown."""
+    pictures_a_second: float = Field(default=2.0, ge=0.1, le=2.0)
+    """More are passed over."""
+
+
 class SessionSettings(_Body):
     """Of one session."""
 
@@ -64,6 +75,7 @@ class SessionSettings(_Body):
     max_output_tokens: int | Literal["inf"] = "inf"
     tools: list[Any] = Field(default=[], max_length=0)
     audio: SoundSettings = SoundSettings()
+    tutti: WatchSettings | None = None
 
     @property
     def max_tokens(self) -> int:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import httpx
 
 _LOST = ErrorStatus(503, "server_error", "replica_lost")
+_NO_SOCKETS = ErrorStatus(501, "invalid_request_error", "no_websockets")
 _READY_S = 30.0
 """Longest wait for a replica to come back where none is ready."""
 _NOTICED_S = 5.0
@@ -58,6 +59,13 @@ class Front:
             await self._lifespan(receive, send)
             return
         request = Request(scope, receive)
+        if request.headers.get("upgrade", "").lower() == "websocket":
+            raise Refusal(
+                _NO_SOCKETS,
+                "WebSockets are not served behind the door of --replicas; start a server without --replicas for "
+                "/v1/realtime.",
+                cause="route",
+            )
         if request.url.path == "/health" and request.method in ("GET", "HEAD"):
             await self._health()(scope, receive, send)
         elif request.url.path == "/metrics" and request.method in ("GET", "HEAD"):
