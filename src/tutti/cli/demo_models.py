@@ -42,6 +42,7 @@ class DemoModels:
             raise InputError(f"--adapter names {twice!r}, as a model is called; give the adapter another name.")
         self._named = {*given}
         self._opened: dict[str, Model] = {}
+        self._decoder: Any = None
 
     def open_first(self, decoder: Any) -> Model:
         """The first model, after which the others can be opened.
@@ -78,7 +79,7 @@ class DemoModels:
 
         if is_hosted(base):
             raise InputError(f"An adapter was given for {base}, whose weights are elsewhere; leave it out.")
-        more = {"quantize": self._quantize, "decoder": self._decoder, "told": told_of_loading()}
+        more: dict[str, Any] = {"quantize": self._quantize, "decoder": self._decoder, "told": told_of_loading()}
         provider, adapted = load_adapted(base, self._adapters, read_settings(), **more)
         for name, one in {base: provider, **adapted}.items():
             self._opened[name] = Model(one, reader=default_reader(one))

@@ -125,7 +125,7 @@ def _wire_answers(rooms: Rooms, parts: SimpleNamespace) -> None:
     given = [parts.question, parts.session, parts.model, parts.verify]
     shown = [parts.chat, parts.question, parts.session, parts.picture, parts.checked]
     shown += [parts.elsewhere, parts.preview, parts.agree]
-    limited = {"api_visibility": "private", "concurrency_limit": rooms.options.at_once}
+    limited: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": rooms.options.at_once}
     parts.question.submit(asked, given, shown, **limited)
     parts.agree.click(agreed, given, shown, **limited)
     parts.question.stop(stop, parts.session, None, queue=False, api_visibility="private")

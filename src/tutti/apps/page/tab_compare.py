@@ -73,7 +73,7 @@ def build(rooms: Rooms, session: Any) -> None:
         rooms.dialogues.get(tenant_of(request), known).stop.set()
 
     given, outputs = [question, first, second, session], [duel, left, right, result, preview, agree]
-    limited = {"api_visibility": "private", "concurrency_limit": rooms.options.at_once}
+    limited: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": rooms.options.at_once}
     question.submit(asked, given, outputs, **limited)
     agree.click(agreed, given, outputs, **limited)
     question.stop(end, session, None, queue=False, api_visibility="private")
