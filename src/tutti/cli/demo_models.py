@@ -81,8 +81,9 @@ class DemoModels:
             raise InputError(f"An adapter was given for {base}, whose weights are elsewhere; leave it out.")
         more: dict[str, Any] = {"quantize": self._quantize, "decoder": self._decoder, "told": told_of_loading()}
         provider, adapted = load_adapted(base, self._adapters, read_settings(), **more)
+        reader = default_reader(provider)  # one for all, as the weights are
         for name, one in {base: provider, **adapted}.items():
-            self._opened[name] = Model(one, reader=default_reader(one))
+            self._opened[name] = Model(one, reader=reader)
 
     def _installed(self, given: Sequence[str]) -> list[str]:
         """What is on this machine and answers, beside what was given; it is opened from its folder."""
