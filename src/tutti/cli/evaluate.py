@@ -265,8 +265,14 @@ def _digest(name: str) -> str:
     import hashlib
 
     import tutti
-    from tutti.providers.registry import ROUTE
+    from tutti.providers.registry import BEST, ROUTE
 
+    if name.startswith(BEST):
+        from tutti.providers.best_of import read_reward
+
+        reward = read_reward(Path(name.removeprefix(BEST)).expanduser())
+        own = b"".join(file.read_bytes() for file in sorted(reward.folder.iterdir()) if file.is_file())
+        return hashlib.sha256(own).hexdigest() + _digest(reward.model)
     if name.startswith(ROUTE):
         from tutti.providers.routed import read_router
 

@@ -36,7 +36,7 @@ def add_model(parser: argparse.ArgumentParser, default: str = "tutti-mini", *, s
         "--model",
         metavar="NAME",
         help="a built-in name, checkpoint folder, hub id, openai:, anthropic: or gemini:MODEL, http://HOST/v1#MODEL, "
-        f"or route:FOLDER (default: TUTTI_MODEL, else {default})",
+        f"route:FOLDER or best:FOLDER (default: TUTTI_MODEL, else {default})",
     )
     if several:
         parser.add_argument(

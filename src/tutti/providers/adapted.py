@@ -78,7 +78,7 @@ def load_adapted(
             found[adapted] = _through(plain, adapted, together.index(adapted))
             continue
         loaded = checkpoints.load(name, quantize=quantize, adapter=folder, **place)
-        _share(loaded.model, base.model)
+        share_weights(loaded.model, base.model)
         one = served(adapted, loaded, settings, decoder, **more)
         assert isinstance(one, Responder)  # noqa: S101 - as the model itself is
         found[adapted] = one
@@ -93,8 +93,13 @@ def _through(plain: LocalResponder, name: str, number: int) -> LocalResponder:
     return made
 
 
-def _share(model: Any, base: Any) -> None:
-    """Put the base's modules in the place of a model's own, but for adapters; then make its own compiled steps."""
+def share_weights(model: Any, base: Any) -> None:
+    """Put the base's modules in the place of a model's own, but for adapters; then make its own compiled steps.
+
+    Args:
+        model: With one adapter, of the same checkpoint.
+        base: With none, or several that are chosen among.
+    """
     adapters = {name: module for name, module in model.named_modules() if isinstance(module, LoRALinear)}
     inside = tuple(f"{name}." for name in adapters)
     banked = tuple(f"{name}." for name, module in base.named_modules() if isinstance(module, AdaptedLinear))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ROUTE = "route:"
 """What the name of a router begins with; a folder of `tutti specialise` follows."""
+BEST = "best:"
+"""What the name of the best of several answers begins with; a run of `tutti tune --objective reward` follows."""
 
 
 def open_provider(  # noqa: PLR0913 - each is a choice of the user's
@@ -38,7 +40,8 @@ def open_provider(  # noqa: PLR0913 - each is a choice of the user's
     Args:
         name: `tutti-mini`, a folder in the Hugging Face layout, or a hub id; `openai:MODEL`, `anthropic:MODEL`,
             `gemini:MODEL`, or `http://HOST:PORT/v1#MODEL` for a server in OpenAI's dialect; `route:FOLDER`
-            for what `tutti specialise` made; None takes `TUTTI_MODEL` or tutti-mini.
+            for what `tutti specialise` made, `best:FOLDER` for a reward model of `tutti tune`; None takes
+            `TUTTI_MODEL` or tutti-mini.
         device: Where a model on this machine computes: cpu, cuda, cuda:N, or auto, the first GPU where there is one;
             None takes `TUTTI_DEVICE` or auto.
         dtype: Precision of its weights: float32, bfloat16, float16, or auto, which None is: bfloat16 on a GPU that
@@ -85,10 +88,33 @@ def open_provider(  # noqa: PLR0913 - each is a choice of the user's
             decoder=decoder, told=told, sealer_of=sealer_of,
         )  # fmt: skip
         return RoutedProvider(wanted, base, folder)
+    if wanted.startswith(BEST):
+        from pathlib import Path
+
+        from tutti.providers.best_of import BestOf, Rewarder, read_reward
+
+        reward = read_reward(Path(wanted.removeprefix(BEST)).expanduser())
+        if reward.model.startswith((ROUTE, BEST)) or is_hosted(reward.model):
+            raise InputError(f"{wanted} names the model {reward.model[:80]!r}; expected one on this machine.")
+        base = open_provider(
+            reward.model, device=device, dtype=dtype, quantize=quantize or reward.quantize, adapter=adapter,
+            decoder=decoder, told=told, sealer_of=sealer_of,
+        )  # fmt: skip
+        reads = decoder or _decoder(settings)
+        computed = {"device": device or settings.device, "dtype": dtype or "auto"}
+        same = adapter is None and quantize in (None, reward.quantize)
+        like = getattr(base, "model", None) if same else None
+        return BestOf(wanted, base, reward, Rewarder(reward, reads, computed, like))
     return load_local(
         wanted, settings, quantize=quantize, adapter=adapter, decoder=decoder, told=told, sealer_of=sealer_of,
         place={"device": device, "dtype": dtype},
     )  # fmt: skip
+
+
+def _decoder(settings: Settings) -> MediaDecoder:
+    from tutti.media import InProcess, Limits
+
+    return InProcess(Limits.from_settings(settings))
 
 
 def is_hosted(name: str) -> bool:
@@ -137,11 +163,10 @@ def _hosted(
     hosted: HostedOptions | None,
     decoder: MediaDecoder | None,
 ) -> Responder | Embedder:
-    from tutti.media import InProcess, Limits
     from tutti.providers.hosted import HostedOptions
     from tutti.providers.keys import Key, find_key
 
-    options, decoder = hosted or HostedOptions(), decoder or InProcess(Limits.from_settings(settings))
+    options, decoder = hosted or HostedOptions(), decoder or _decoder(settings)
     if provider in ("http", "https"):
         from tutti.providers.openai import OpenAI
 

@@ -23,6 +23,7 @@ from tutti.content import Message, Text
 from tutti.engine.embedding_cache import EmbeddingCache
 from tutti.engine.embedding_shelf import DiskShelf
 from tutti.engine.runner import Decoder
+from tutti.engine.speech_window import SpeechDecoder
 from tutti.errors import InputError, TuttiError, UnsupportedTask
 from tutti.models.layers.linear import QuantizedLinear
 from tutti.training.batches import move
@@ -32,6 +33,7 @@ from tutti.training.lesson_batches import LessonGroup, LessonSource
 from tutti.training.lessons import LessonReader, ReadMedium
 from tutti.training.media_store import MediaStore
 from tutti.training.phases import Phase, Schedule, TrainingTask, select
+from tutti.training.reward import REWARD_WEIGHT, RewardLoss, add_head, save_reward
 from tutti.training.tuning_files import TuningFile, TuningRow
 from tutti.training.tuning_objectives import AnswerLoss, PreferenceLoss
 from tutti.training.tuning_options import TuningOptions
@@ -51,7 +53,7 @@ class Tuning:
     source: LessonSource
     validation: LessonSource | None
     """Items that are held out; None if there are none."""
-    objective: AnswerLoss | PreferenceLoss
+    objective: AnswerLoss | PreferenceLoss | RewardLoss
     media: MediaStore
     bad: tuple[BadRow, ...]
     """Rows that were left out."""
@@ -114,7 +116,7 @@ def prepare_tuning(
         UnsupportedTask: The model does not generate.
     """
     model, name = loaded.model, loaded.info.family
-    if not isinstance(model, Decoder):
+    if not isinstance(model, Decoder | SpeechDecoder):
         raise UnsupportedTask(f"{loaded.info.path} generates no answers; tune a model with a decoder.")
     family = FAMILIES[name]
     base = fingerprint_of(Path(loaded.info.path), Path(loaded.info.path).name, family, getattr(model, "computed", ()))
@@ -141,9 +143,10 @@ def prepare_tuning(
         seed=options.seed,
         data=data,
     )
-    objective = (
-        AnswerLoss(media) if options.objective == "answers" else PreferenceLoss(media, options.objective, options.beta)
-    )
+    objective = _objective(media, options)
+    if isinstance(objective, RewardLoss):
+        trainable = (*trainable, REWARD_WEIGHT)
+        add_head(model, _width(model))
     return Tuning(
         model=model,
         phase=_phase(source, objective, trainable, options),
@@ -158,19 +161,51 @@ def prepare_tuning(
     )
 
 
-def save_tuned(tuning: Tuning, loaded: Loaded, folder: Path) -> Path:
-    """Write what was learned: `adapter` in the PEFT layout, or `model`, a whole checkpoint.
+def save_tuned(tuning: Tuning, loaded: Loaded, folder: Path, model: str = "", quantize: str | None = None) -> Path:
+    """Write what was learned: `adapter` in the PEFT layout, `reward`, one with a head, or `model`, a whole checkpoint.
+
+    Args:
+        tuning: What was tuned.
+        loaded: The model.
+        folder: The run's.
+        model: What the model is called, to be found again beside a reward model.
+        quantize: Bits of its weights, if they were asked for.
 
     Returns:
         The folder written.
     """
     if tuning.adapter is not None:
         family = FAMILIES[loaded.info.family]
+        if isinstance(tuning.objective, RewardLoss):
+            save_adapter(tuning.model, folder / "reward", _in_peft(tuning.adapter, loaded), family, tuning.base)
+            save_reward(tuning.model, folder / "reward", model, quantize)
+            return folder / "reward"
         save_adapter(tuning.model, folder / "adapter", _in_peft(tuning.adapter, loaded), family, tuning.base)
         return folder / "adapter"
     path = Path(loaded.info.path)
     save(tuning.model, folder / "model", read_config(path), other_files(path))
     return folder / "model"
+
+
+def _objective(media: MediaStore, options: TuningOptions) -> AnswerLoss | PreferenceLoss | RewardLoss:
+    if options.objective == "answers":
+        return AnswerLoss(media)
+    if options.objective == "reward":
+        return RewardLoss(media)
+    return PreferenceLoss(media, options.objective, options.beta)
+
+
+@torch.no_grad()
+def _width(model: nn.Module) -> int:
+    """D of a model that answers.
+
+    Raises:
+        UnsupportedTask: It writes down speech.
+    """
+    if not isinstance(model, Decoder):
+        raise UnsupportedTask("Models that write down speech have no answers to compare; tune one that answers.")
+    device = next(model.parameters()).device
+    return model.embed_tokens(torch.zeros(1, dtype=torch.int64, device=device)).shape[-1]
 
 
 def _chosen(loaded: Loaded, options: TuningOptions) -> tuple[AdapterConfig | None, tuple[str, ...]]:
@@ -269,7 +304,7 @@ def _media_store(
     shelf = DiskShelf(cache, _SHELF_BYTES) if cache is not None else None
     media = MediaStore(reader.arrays, EmbeddingCache(2**30, shelf), key, moves=True)
     first = next((place for _, item in rows for lesson in item.lessons for place in lesson.places), None)
-    if first is not None and isinstance(model, Decoder):
+    if first is not None and isinstance(model, Decoder | SpeechDecoder):
         # What is trained may lie in trunk or connector: the graph itself says whether it does.
         made = media.encoded(model, [first], next(model.parameters()).device)
         media.moves, media.encodings = made[first.digest].requires_grad, 0
@@ -278,7 +313,7 @@ def _media_store(
 
 @torch.no_grad()
 def _encode_all(model: nn.Module, media: MediaStore, items: Sequence[LessonGroup], say: Callable[[str], None]) -> None:
-    assert isinstance(model, Decoder)  # noqa: S101 - looked at by the caller
+    assert isinstance(model, Decoder | SpeechDecoder)  # noqa: S101 - looked at by the caller
     places = {place.digest: place for item in items for lesson in item.lessons for place in lesson.places}
     device = next(model.parameters()).device
     for number, place in enumerate(places.values(), 1):
@@ -294,7 +329,10 @@ def _precision(model: nn.Module) -> str:
 
 
 def _phase(
-    source: LessonSource, objective: AnswerLoss | PreferenceLoss, trainable: tuple[str, ...], options: TuningOptions
+    source: LessonSource,
+    objective: AnswerLoss | PreferenceLoss | RewardLoss,
+    trainable: tuple[str, ...],
+    options: TuningOptions,
 ) -> Phase:
     steps = options.steps or max(1, math.ceil(options.epochs * source.steps_an_epoch))
     schedule = Schedule(

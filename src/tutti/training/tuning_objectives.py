@@ -21,7 +21,7 @@ from tutti.training.lesson_batches import LessonBatch
 from tutti.training.media_store import MediaStore
 from tutti.training.objectives import IGNORE
 
-OBJECTIVES = ("answers", "dpo", "ipo", "kto")
+OBJECTIVES = ("answers", "dpo", "ipo", "kto", "reward")
 
 
 class Logprobs(NamedTuple):

@@ -17,7 +17,7 @@ class TuningOptions:
     """How a model is tuned."""
 
     objective: str = "answers"
-    """`answers`, or of preferences `dpo`, `ipo`, or of single verdicts `kto`."""
+    """`answers`, or of preferences `dpo`, `ipo` or `reward`, or of single verdicts `kto`."""
     beta: float = 0.1
     """How strongly preferences are held to the model before."""
     how: Literal["lora", "parts", "full"] = "lora"
@@ -62,7 +62,7 @@ class TuningOptions:
             raise InputError(f"The objective is {self.objective!r}; expected {', '.join(OBJECTIVES)}.")
         if self.objective != "answers" and self.how != "lora":
             raise InputError(
-                f"{self.objective} compares with the model without its adapter, and {self.how} makes none; use --lora."
+                f"{self.objective} needs the model without its adapter, too, and {self.how} makes none; use --lora."
             )
         if (self.how == "parts") != bool(self.parts):
             raise InputError("Parts are trained whole or there is an adapter; expected one of --lora, --parts, --full.")
@@ -79,4 +79,5 @@ class TuningOptions:
     @property
     def peak_rate(self) -> float:
         """Peak learning rate."""
-        return self.rate or RATES["preferences" if self.objective != "answers" else self.how]
+        known = {"answers": self.how, "reward": "lora"}
+        return self.rate or RATES[known.get(self.objective, "preferences")]
