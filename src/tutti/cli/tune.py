@@ -1,4 +1,4 @@
-"""Tune a model that answers on your own data: an adapter, some parts, or the whole."""
+"""Tune a model that answers, or writes down speech, on your own data: an adapter, some parts, or the whole."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ _EPILOG = """examples:
   tutti tune tutti-mini --data train.jsonl --out RUN --dry-run        parameters, memory, hours and cost; trains nothing
   tutti tune path/to/llava --quantize int4 --data train.jsonl --out RUN --gradient-checkpointing --rank 32
   tutti tune tutti-mini --data photos/table.csv --question "Which product is this?" --out RUN --validation held.jsonl
+  tutti tune whisper-base --data calls/table.csv --language german --out RUN      recordings and what is said in them
   tutti tune path/to/model --parts connector --data llava.json --out RUN
   tutti tune tutti-mini --objective dpo --data preferences.jsonl --out RUN --guard suite.jsonl --loss-at-most 1
+  tutti tune tutti-mini --objective reward --data preferences.jsonl --out RUN     then: tutti ask ... --model best:RUN
   tutti tune tutti-mini --data train.jsonl --out RUN --sweep rank=8,32 rate=1e-4,3e-4
 then:
   tutti ask "Which product is this?" photo.jpg --adapter RUN
@@ -52,6 +54,7 @@ def _data(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--rehearse", type=Path, metavar="FILE", help="questions, one a line, that it goes on answering as it does now"
     )
+    group.add_argument("--language", metavar="L", help="of transcripts, where speech is learned (the model's, or en)")
     group.add_argument("--skip-bad", action="store_true", help="leave out rows that cannot be learned from")
     group.add_argument("--max-tokens", type=positive(int), metavar="N", help="longest row (the model's context)")
     group.add_argument("--data-licence", metavar="NAME", help="of the data, for the card")
@@ -74,7 +77,9 @@ def _what(group: argparse._ArgumentGroup) -> None:
 
 
 def _how(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--objective", default="answers", metavar="NAME", help="answers, dpo, ipo or kto (answers)")
+    group.add_argument(
+        "--objective", default="answers", metavar="NAME", help="answers, dpo, ipo, kto or reward (answers)"
+    )
     group.add_argument("--beta", type=positive(float), default=0.1, metavar="B", help="of preferences (0.1)")
     group.add_argument("--epochs", type=positive(float), default=3.0, metavar="N", help="times through the data (3)")
     group.add_argument("--steps", type=positive(int), metavar="N", help="instead: optimizer steps")
@@ -118,6 +123,8 @@ def run(arguments: argparse.Namespace) -> int | None:
 
     if is_hosted(arguments.model):
         raise InputError(f"{arguments.model} is hosted, and its weights are elsewhere; name a model of this machine.")
+    if arguments.objective == "reward" and arguments.guard is not None:
+        raise InputError("A reward model answers nothing that --guard could ask; leave it out, and evaluate best:RUN.")
     check_output(arguments.out, folder=True)
     if arguments.sweep:
         from tutti.cli.tune_sweep import sweep

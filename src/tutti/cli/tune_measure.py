@@ -6,6 +6,7 @@ import argparse
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
     from tutti.content import Message
     from tutti.evaluate.running import Outcome
     from tutti.evaluate.suite import Case, Suite
+    from tutti.interfaces import Responder
     from tutti.training.tuning import Tuning
     from tutti.training.tuning_card import CardFigure
 
 _SHORT_WORDS = 6
 """Answers of so many words are compared as a whole."""
 _LOSS = "validation/loss"
+_LEFT_OF_1 = {"wer": "1 - wer"}
+"""Metrics whose score is what errors leave of 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +48,13 @@ class HeldOut:
     @classmethod
     def of(cls, arguments: argparse.Namespace, loaded: Loaded, tuning: Tuning) -> HeldOut:
         """By what the command line asks for."""
-        return cls(loaded, tuning, _suite(tuning, arguments.metric), arguments.out)
+        metric = arguments.metric
+        if metric is None and writes_speech(loaded):
+            if find_spec("jiwer") is None:
+                note("Word errors are not measured, only the loss: pip install 'tutti[evaluate]'.")
+                return cls(loaded, tuning, None, arguments.out)
+            metric = "wer"
+        return cls(loaded, tuning, _suite(tuning, metric), arguments.out)
 
     @property
     def figure(self) -> tuple[str, bool]:
@@ -73,7 +83,8 @@ class HeldOut:
         """Rows of the card, and what got worse."""
         if not after:
             return [], []
-        row = _row(f"{after[0].case.metric} on {len(after)} held-out rows", before, after)
+        metric = after[0].case.metric
+        row = _row(f"{_LEFT_OF_1.get(metric, metric)} on {len(after)} held-out rows", before, after)
         return [row], []
 
     def track(self, before: Sequence[Outcome], after: Sequence[Outcome], arguments: argparse.Namespace) -> None:
@@ -155,17 +166,29 @@ class GuardedSuite:
         ]
 
 
+def writes_speech(loaded: Loaded) -> bool:
+    """Whether a model's answers are transcripts."""
+    return "transcribe" in loaded.info.tasks
+
+
 def answered(loaded: Loaded, suite: Suite, file: Path, name: str) -> list[Outcome]:
     """What a model that is in memory answers to a suite; answers that are in the file are not asked for again."""
     from tutti.content import SamplingOptions
     from tutti.evaluate.reply_log import ReplyLog
     from tutti.evaluate.running import Candidate, EvaluationPlan, run
     from tutti.media import InProcess, Limits
+    from tutti.providers.dictation import Dictation
     from tutti.providers.local import LocalResponder
+    from tutti.providers.speech import LocalTranscriber
     from tutti.settings import read_settings
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    model = LocalResponder(name, loaded, InProcess(Limits.from_settings(read_settings())))
+    decoder = InProcess(Limits.from_settings(read_settings()))
+    model: Responder = (
+        Dictation(LocalTranscriber(name, loaded, decoder), name)
+        if writes_speech(loaded)
+        else LocalResponder(name, loaded, decoder)
+    )
     longest = max((len(answer) for case in suite.cases for answer in case.expected), default=64)
     options = SamplingOptions(max_tokens=min(256, 16 + longest))
     plan = EvaluationPlan(suite=suite, candidates=[Candidate(name=name, model=model)], options=options, concurrency=8)

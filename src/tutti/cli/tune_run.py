@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tutti.cli.options import note, print_json, told_of_loading
-from tutti.cli.tune_measure import GuardedSuite, HeldOut
+from tutti.cli.tune_measure import GuardedSuite, HeldOut, writes_speech
 from tutti.errors import InputError
 
 if TYPE_CHECKING:
@@ -101,6 +101,10 @@ def prepared(arguments: argparse.Namespace) -> tuple[Loaded, Tuning]:
     loaded = checkpoints.load(arguments.model, quantize=arguments.quantize, told=told_of_loading())
     if loaded.report.adapter is not None:
         raise InputError(f"{arguments.model} holds an adapter already; merge it first: tutti merge --help.")
+    if writes_speech(loaded):
+        loaded = _speaking(loaded, arguments)
+    elif arguments.language is not None:
+        raise InputError(f"--language is of speech, and {arguments.model} writes down none; leave it out.")
     if arguments.rehearse is not None:
         from tutti.cli.tune_rehearsal import rehearsed
 
@@ -116,6 +120,22 @@ def prepared(arguments: argparse.Namespace) -> tuple[Loaded, Tuning]:
     tuning = prepare_tuning(loaded, train, options, read, validation=validation, cache=cache, say=note)
     _check_rows(tuning.bad, arguments)
     return loaded, tuning
+
+
+def _speaking(loaded: Loaded, arguments: argparse.Namespace) -> Loaded:
+    """A model that writes down speech, set to the language of the transcripts.
+
+    Raises:
+        InputError: It learns nothing but transcripts, or the language is not known.
+        UnsupportedTask: Models of its family are not tuned.
+    """
+    from tutti.training.tuning_parts import parts_of
+
+    parts_of(loaded.info.family)
+    if arguments.objective != "answers" or arguments.rehearse is not None:
+        raise InputError("Models that write down speech learn transcripts only; leave out --objective and --rehearse.")
+    processor: Any = loaded.processor
+    return replace(loaded, processor=processor.speaking(arguments.language))
 
 
 def options_of(arguments: argparse.Namespace) -> TuningOptions:
@@ -232,10 +252,11 @@ def _finished(
     after = held.answers("after")
     refused = guard.refusal()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    made = save_tuned(tuning, loaded, arguments.out / "refused" if refused else arguments.out)
+    place = arguments.out / "refused" if refused else arguments.out
+    made = save_tuned(tuning, loaded, place, arguments.model, arguments.quantize)
     if refused:
         _remove(arguments.out / made.name)
-    use = _use(arguments, made)
+    use = _use(arguments, made, writes_speech(loaded))
     figures = {**result.metrics, **({"best_step": float(result.best_step)} if result.best_step is not None else {})}
     _card(arguments, loaded, tuning, use).with_figures(held.compared(before, after), guard).write(arguments.out)
     held.track(before, after, arguments)
@@ -259,9 +280,14 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _use(arguments: argparse.Namespace, made: Path) -> str:
+def _use(arguments: argparse.Namespace, made: Path, speech: bool) -> str:
+    if made.name == "reward":
+        return f'tutti ask "..." photo.jpg --model best:{arguments.out}'
+    verb = "transcribe recording.wav" if speech else 'ask "..." photo.jpg'
     if made.name == "model":
-        return f'tutti ask "..." photo.jpg --model {made}'
+        return f"tutti {verb} --model {made}"
+    if speech:
+        return f"tutti {verb} --model {arguments.model} --adapter {arguments.out}"
     model = "" if arguments.model == "tutti-mini" else f" --model {arguments.model}"
     quantize = f" --quantize {arguments.quantize}" if arguments.quantize else ""
     return f'tutti ask "..." photo.jpg{model}{quantize} --adapter {arguments.out}'

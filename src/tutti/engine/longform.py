@@ -21,10 +21,8 @@ from tutti.engine.speech_rules import SpeechRules
 from tutti.engine.speech_window import Attempt, SpeechDecoder, SpeechWindow
 from tutti.errors import InputError
 from tutti.models.layers.attention import MediaMemory
-from tutti.processing.speech_tokens import SpeechTokens
+from tutti.processing.speech_tokens import TIMESTAMP_S, SpeechTokens
 
-TIMESTAMP_S = 0.02
-"""Seconds from one time token to the next (section 2.3)."""
 _LEAST_CONTEXT_S = 1.0
 """Shortest window that can be asked for."""
 _STEADY_TEMPERATURE = 0.5

@@ -10,7 +10,7 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ _STUCK, _STUCK_TOKENS, _STUCK_STEP = 4.0, 64, 16
 """A text of so many tokens that compresses so well is given up, looked at every so many. Sentences have some 1.0."""
 
 
+@runtime_checkable
 class SpeechDecoder(Protocol):
     """What is needed of a model that writes down speech. Implementation: `models.whisper`."""
 

@@ -16,6 +16,8 @@ from tutti.errors import InputError, UnsupportedConfig, UnsupportedTask
 from tutti.processing.languages import language_code
 from tutti.processing.tokenizer import Tokenizer
 
+TIMESTAMP_S = 0.02
+"""Seconds from one time token to the next (section 2.3)."""
 _USED = frozenset(
     {
         "begin_suppress_tokens",

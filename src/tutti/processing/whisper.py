@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tutti.errors import UnsupportedConfig
+from tutti.errors import InputError, UnsupportedConfig
 from tutti.processing.audio import LogMel, Samples
-from tutti.processing.prompt import Decoded, Decoding, MediaInput, Processor, media_digest
-from tutti.processing.speech_tokens import SpeechTokens
+from tutti.processing.prompt import (
+    Decoded,
+    Decoding,
+    MediaInput,
+    Processor,
+    Prompt,
+    TaughtDialogue,
+    Turns,
+    View,
+    media_digest,
+)
+from tutti.processing.speech_tokens import TIMESTAMP_S, SpeechTokens
 from tutti.processing.tokenizer import Tokenizer
 
 
@@ -72,6 +82,45 @@ class WhisperProcessor(Processor):
     def text(self, ids: Sequence[int]) -> str:
         """The text of token ids; times and special tokens are left out."""
         return self.tokenizer.decode([token for token in ids if token < self.tokens.timestamp_begin])
+
+    def speaking(self, language: str | None) -> WhisperProcessor:
+        """The same, set to a language; None leaves it as it is set, or to English where it is set to none.
+
+        Raises:
+            InputError: The language is not known.
+            UnsupportedTask: The model hears English only.
+        """
+        code = self.tokens.code(language) or "en"
+        return replace(self, tokens=replace(self.tokens, language=code))
+
+    def dialogue(self, turns: Turns) -> TaughtDialogue:
+        """A recording and what is said in it, as token ids: what to do, its times, the words, and the end.
+
+        The words, the time at which the sound ends, and the end are learned; that words begin at once stands there and
+        is not. Words of the user's beside the recording do not count.
+
+        Raises:
+            InputError: It is not one recording and its transcript, or the recording is longer than a window.
+        """
+        media = [piece for _, pieces in turns for piece in pieces if isinstance(piece, MediaInput)]
+        said = "".join(piece for role, some in turns if role == "assistant" for piece in some if isinstance(piece, str))
+        if [role for role, _ in turns] != ["user", "assistant"] or len(media) != 1:
+            raise InputError("Speech is learned from one recording and what is said in it; expected a turn of each.")
+        features = media[0].arrays["input_features"]
+        if features.shape[1] > self.window_frames:
+            raise InputError(
+                f"The recording lasts {features.shape[1] * self.frame_s:.0f} s, and a window of the model "
+                f"{self.window_frames * self.frame_s:.0f} s; cut it into pieces, each with its words."
+            )
+        first, words = self.tokens.timestamp_begin, self.words(said)
+        sounding = np.flatnonzero(features.max(axis=0) > features.min())
+        stop = first + round((int(sounding[-1]) + 1 if len(sounding) else 0) * self.frame_s / TIMESTAMP_S)
+        begin = [*self.tokens.prompt(self.tokens.code(None), None, timestamps=True), first]
+        ids = np.array([*begin, *words, stop, self.tokens.end], np.int64)
+        learned = np.zeros(len(ids), bool)
+        learned[len(begin) :] = True
+        view = View(0, 0, len(ids), media[0].tokens)
+        return TaughtDialogue(Prompt(ids, (replace(media[0], tokens=1),), (0,), (view,)), learned)
 
     def words(self, text: str) -> list[int]:
         """Token ids of words that stand before a recording, as if they had been said; none of an empty text.

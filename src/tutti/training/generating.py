@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from tutti.engine.runner import Decoder, Looker
+from tutti.engine.speech_window import SpeechDecoder
 from tutti.errors import UnsupportedTask
 from tutti.models.layers.attention import Attend, LookingAttend, MaskedAttend
 from tutti.models.layers.placing import place
@@ -35,6 +36,8 @@ def hidden_states(model: nn.Module, ids: Tensor, lessons: Sequence[Lesson], medi
     Raises:
         UnsupportedTask: The model does not generate.
     """
+    if isinstance(model, SpeechDecoder):
+        return _heard(model, ids, lessons, media)
     if not isinstance(model, Decoder):
         raise UnsupportedTask(f"{type(model).__name__} generates no answers; tune one with a decoder.")
     encoded = media.encoded(model, (one for lesson in lessons for one in lesson.places), ids.device)
@@ -61,7 +64,7 @@ def token_logprobs(model: nn.Module, hidden: Tensor, labels: Tensor) -> tuple[Te
     Shapes: hidden (B, T, D), labels (B, T) int64, already shifted → (B,) float32, and (B,) how many tokens.
     """
     where = labels != IGNORE
-    assert isinstance(model, Decoder)  # noqa: S101 - whoever made the states asked
+    assert isinstance(model, Decoder | SpeechDecoder)  # noqa: S101 - whoever made the states asked
     logits = model.logits(hidden[where]).float()
     each = -F.cross_entropy(logits, labels[where], reduction="none")
     rows = torch.zeros(labels.shape, dtype=each.dtype, device=each.device).masked_scatter(where, each)
@@ -93,6 +96,15 @@ def _checkpointed(forward: Callable[..., Any]) -> Callable[..., Any]:
         return checkpoint(forward, *args, use_reentrant=False) if torch.is_grad_enabled() else forward(*args)
 
     return run
+
+
+def _heard(model: SpeechDecoder, ids: Tensor, lessons: Sequence[Lesson], media: MediaStore) -> Tensor:
+    """States of transcripts, all of whose tokens look at the whole of their window."""
+    encoded = media.encoded(model, (one for lesson in lessons for one in lesson.places), ids.device)
+    states = torch.stack([encoded[lesson.places[0].digest] for lesson in lessons])
+    everywhere = torch.ones(*ids.shape, states.shape[1], dtype=torch.bool, device=ids.device)
+    positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+    return model.decode(ids, positions, LookingAttend(None, model.remember(states), everywhere))
 
 
 def _places(lessons: Sequence[Lesson], ids: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tutti.engine.embedding_cache import EmbeddingCache, embedding_key
 from tutti.engine.runner import Decoder
+from tutti.engine.speech_window import SpeechDecoder
 from tutti.processing.prompt import MediaInput
 from tutti.training.lessons import Place
 
@@ -31,7 +32,9 @@ class MediaStore:
         self.encodings = 0
         """How many times a trunk was run."""
 
-    def encoded(self, model: Decoder, places: Iterable[Place], device: torch.device) -> dict[str, Tensor]:
+    def encoded(
+        self, model: Decoder | SpeechDecoder, places: Iterable[Place], device: torch.device
+    ) -> dict[str, Tensor]:
         """States of media by digest, each run once. Shapes: → (N, D) each."""
         found: dict[str, Tensor] = {}
         for place in places:
@@ -39,7 +42,7 @@ class MediaStore:
                 found[place.digest] = self._one(model, place, device)
         return found
 
-    def _one(self, model: Decoder, place: Place, device: torch.device) -> Tensor:
+    def _one(self, model: Decoder | SpeechDecoder, place: Place, device: torch.device) -> Tensor:
         if self.moves:
             return self._run(model, place, device)
         key = embedding_key(_TENANT, place.modality, place.digest, self._key)
@@ -52,8 +55,10 @@ class MediaStore:
         self.cache.put(key, made.cpu(), time.perf_counter() - begun)
         return made
 
-    def _run(self, model: Decoder, place: Place, device: torch.device) -> Tensor:
+    def _run(self, model: Decoder | SpeechDecoder, place: Place, device: torch.device) -> Tensor:
         self.encodings += 1
         medium = self._arrays(place.digest)
         arrays = {name: torch.tensor(array, device=device) for name, array in medium.arrays.items()}
+        if isinstance(model, SpeechDecoder):
+            return model.encode(arrays["input_features"][None])[0]
         return model.encode_media(place.modality, arrays)

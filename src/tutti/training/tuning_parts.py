@@ -58,6 +58,11 @@ FAMILY_PARTS: Mapping[str, FamilyParts] = {
     "llama": _LLAMA,
     "mistral": _LLAMA,
     "qwen2": _LLAMA,
+    "whisper": FamilyParts(
+        decoder=("model.decoder.*", "proj_out.*"),
+        trunks=("model.encoder.*",),
+        targets=("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"),
+    ),
     "tutti_omni": FamilyParts(
         decoder=("decoder.*", "embed_in.*", "embed_out.*", "special", "special_out", "output_bias"),
         connector=("connectors.*", "seen.*", "frame_positions.*"),
