@@ -38,6 +38,40 @@ def test_equalized_odds_and_parity_by_hand() -> None:
     assert found == pytest.approx({"false negative rate": 0.6, "false positive rate": 0.3, "demographic parity": 0.15})
 
 
+def log_choices(n: int) -> np.ndarray:
+    """Logarithms of the binomial coefficients of n."""
+    factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
+    return factorials[n] - factorials - factorials[::-1]
+
+
+def found_share(rows: int, rate: float, other: float, alpha: float) -> float:
+    """Share of draws, two groups of so many rows, in which a permutation test finds a gap: every outcome counted."""
+    ways, places = log_choices(rows), np.arange(rows + 1)
+    one, two = (np.exp(ways + places * np.log(p) + (rows - places) * np.log1p(-p)) for p in (rate, other))
+    share = 0.0
+    for hits in range(2 * rows + 1):
+        low, high = max(0, hits - rows), min(hits, rows)
+        first = np.arange(low, high + 1)
+        drawn = one[first] * two[hits - first]
+        if drawn.sum() < 1e-12:
+            continue
+        chance = np.exp(ways[first] + ways[hits - first] - (ways[first] + ways[hits - first]).max())
+        chance /= chance.sum()
+        gap = np.abs(2 * first - hits)
+        order = np.argsort(-gap, kind="stable")
+        # Of gaps as large as one or larger; equal ones count together.
+        up_to = np.searchsorted(-gap[order], -gap, side="right")
+        share += float(drawn[np.cumsum(chance[order])[up_to - 1] <= alpha].sum())
+    return share
+
+
+def test_every_outcome_counted_the_n_that_the_calculation_names_finds_five_points_and_no_gap_rarely() -> None:
+    rows = rows_needed(0.8, 0.05)
+    assert 0.8 <= found_share(rows, 0.80, 0.75, 0.05) < 0.82
+    assert found_share(rows - 100, 0.80, 0.75, 0.05) < 0.8, "the calculation names more rows than are needed"
+    assert 0.03 < found_share(rows, 0.80, 0.80, 0.05) <= 0.05
+
+
 def test_an_injected_gap_of_five_points_is_found_at_the_n_that_the_calculation_names() -> None:
     rows, found = rows_needed(0.8, 0.05), 0
     assert 1080 < rows < 1160  # 1,134 by Fleiss's tables with the correction
@@ -47,7 +81,8 @@ def test_an_injected_gap_of_five_points_is_found_at_the_n_that_the_calculation_n
         gap = gap_of("accuracy", "g", hits.tolist(), ["a"] * rows + ["b"] * rows, seed=seed)
         assert gap is not None
         found += gap.p_value <= 0.05
-    assert found / 200 >= 0.8 - 0.06  # two standard errors of 200 runs
+    expected = found_share(rows, 0.80, 0.75, 0.05)
+    assert abs(found / 200 - expected) < 2.6 * np.sqrt(expected * (1 - expected) / 200)  # 99 % of 200 runs
 
 
 def test_without_a_gap_there_are_few_alarms_over_all_attributes() -> None:
