@@ -55,26 +55,29 @@ class FilmFaces:
         grey, scale = shown.grey(_SIDE)
         begins = begins_scene(self._waiting[-1].grey if self._waiting else None, grey)
         if begins:
-            self._look_at_last()  # a face that came in since the last look would be followed from there alone
+            self._look_at_last(quick=False)  # for a face that came in since the last look
         self._last = shown
         self._waiting.append(_Waiting(index, grey, scale, None))
         if begins or shown.time_s - self._looked_s > _LOOK_EVERY_S - 1e-6:
-            self._look_at_last()
+            self._look_at_last(quick=not begins)
         while len(self._waiting) > 1 and self._may_follow():
             self._follow()
 
-    def _look_at_last(self) -> None:
-        """Look at the frame that was given last, if that was not done; it has not been followed yet."""
+    def _look_at_last(self, quick: bool) -> None:
+        """Look at the frame that was given last, if that was not done; it has not been followed yet.
+
+        At the ends of a scene no other look comes before or after, so that one is worth its time.
+        """
         if self._last is None or self._waiting[-1].look is not None:
             return
-        look = self._pool.submit(self._detector.faces, self._last.pixels, quick=True)
+        look = self._pool.submit(self._detector.faces, self._last.pixels, quick=quick)
         self._waiting[-1] = self._waiting[-1]._replace(look=look)
         self._looked_s = self._last.time_s
         self._looks += 1
 
     def tracks(self) -> list[Track]:
         """All faces, once every frame was given."""
-        self._look_at_last()
+        self._look_at_last(quick=False)
         while self._waiting:
             self._follow()
         return self._tracker.tracks
