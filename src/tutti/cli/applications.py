@@ -32,20 +32,25 @@ def open_applications(given: Sequence[str], provider: Provider) -> list[Applicat
         InputError: A name is not known, or the application cannot be opened.
     """
     opened = []
-    for word in given:
-        name, _, where = word.partition("=")
-        check_application(name)
+    for name, where in named_applications(given).items():
         module, _, function = APPLICATIONS[name].partition(":")
-        opened.append(getattr(importlib.import_module(module), function)(provider, where or None))
+        opened.append(getattr(importlib.import_module(module), function)(provider, where))
     return opened
 
 
-def check_application(name: str) -> None:
-    """Refuse a name that is not known, before a model is loaded.
+def named_applications(given: Sequence[str]) -> dict[str, str | None]:
+    """What `--app` was given, checked before a model is loaded: name → where, or None.
 
     Raises:
-        InputError: It is not in the table.
+        InputError: A name is not in the table, or is given twice.
     """
-    if name not in APPLICATIONS:
-        known = ", ".join(APPLICATIONS) or "none yet"
-        raise InputError(f"There is no application {name!r}; known are: {known}.")
+    found: dict[str, str | None] = {}
+    for word in given:
+        name, _, where = word.partition("=")
+        if name not in APPLICATIONS:
+            known = ", ".join(APPLICATIONS) or "none yet"
+            raise InputError(f"There is no application {name!r}; known are: {known}.")
+        if name in found:
+            raise InputError(f"--app {name} was given twice; expected each application once.")
+        found[name] = where or None
+    return found

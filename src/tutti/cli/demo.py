@@ -130,16 +130,13 @@ def _reports(folders: list[str]) -> dict[str, Path]:
 
 
 def _applications(given: list[str]) -> dict[str, str]:
-    from tutti.cli.applications import check_application
+    from tutti.cli.applications import named_applications
 
-    found: dict[str, str] = {}
-    for word in given:
-        name, _, where = word.partition("=")
-        check_application(name)
-        if not where or name in found:
-            raise InputError(f"--app {word} was given; expected each application once, as in --app shop=catalogue.db.")
-        found[name] = where
-    return found
+    named = named_applications(given)
+    for name, where in named.items():
+        if where is None:
+            raise InputError(f"--app {name} was given; expected where it works, as in --app shop=catalogue.db.")
+    return {name: where for name, where in named.items() if where is not None}
 
 
 def _serve(arguments: argparse.Namespace, options: PageOptions, models: DemoModels, listen: Any, keys: Any) -> None:

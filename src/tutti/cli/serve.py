@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tutti.cli.applications import check_application, open_applications
+from tutti.cli.applications import named_applications, open_applications
 from tutti.cli.options import add_json, add_model, note, positive, print_json
 from tutti.cli.serve_adapters import open_adapted, serve_adapted
 from tutti.cli.serve_clients import access_of, add_clients, aliases_of
@@ -109,8 +109,7 @@ def run(arguments: argparse.Namespace) -> None:
     from tutti.serve.lifecycle import ListenOptions, check_exposure
     from tutti.settings import read_settings
 
-    for word in arguments.app:
-        check_application(word.partition("=")[0])
+    named_applications(arguments.app)
     settings = read_settings()
     keys = Keys.read(arguments.keys, settings.api_keys)
     listen = ListenOptions(

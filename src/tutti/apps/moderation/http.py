@@ -70,9 +70,7 @@ class ModerationApplication:
         journal = self.journal(tenant)
         with self._lock:
             journal.purge(self.moderator.policy.retention_days)
-            values, _ = decide_once(
-                self.moderator, journal, part, name, caption, journal.decided(), journal.verdicts(), told
-            )
+            values, _ = decide_once(self.moderator, journal, part, name, caption, *journal.state(), told)
         return values
 
     def router(self, tenant_of: Any) -> APIRouter:

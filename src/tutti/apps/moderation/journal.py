@@ -56,13 +56,24 @@ class DecisionJournal:
             elif {"event", "time"} <= set(row):
                 yield row
 
+    def state(self) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+        """What `decided` and `verdicts` return, in one reading of the file."""
+        decided: dict[str, dict[str, Any]] = {}
+        verdicts: dict[str, dict[str, Any]] = {}
+        for row in self.read():
+            if row["event"] == "decided":
+                decided[row["id"]] = row
+            elif row["event"] == "judged":
+                verdicts[row["key"]] = row
+        return decided, verdicts
+
     def decided(self) -> dict[str, dict[str, Any]]:
         """Id of a decision → the decision, with its `key`."""
-        return {row["id"]: row for row in self.read() if row["event"] == "decided"}
+        return self.state()[0]
 
     def verdicts(self) -> dict[str, dict[str, Any]]:
         """Key of a medium → what a person last said of it."""
-        return {row["key"]: row for row in self.read() if row["event"] == "judged"}
+        return self.state()[1]
 
     def purge(self, days: int | None) -> int:
         """Remove what is older than so many days; how many lines. Verdicts go with the rest."""

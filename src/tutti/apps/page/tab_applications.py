@@ -81,7 +81,8 @@ def _moderation(rooms: Rooms, moderation: ModerationRoom, session: Any) -> None:
             with gr.Row():
                 go = gr.Button("Decide", variant="primary", min_width=120)
                 stop = gr.Button("Stop", min_width=80)
-        decided = gr.Markdown(elem_id="decided")
+        with gr.Column(min_width=260):  # a bare Markdown, while it is empty, shares a phone's row with the column
+            decided = gr.Markdown(elem_id="decided")
     gr.Markdown("### Waiting for a person")
     with gr.Row():
         queue = gr.Dropdown([], label="The worst first", min_width=240, scale=2)

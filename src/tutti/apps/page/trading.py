@@ -177,8 +177,9 @@ class RadiologyRoom:
         texts: list[Any] = [("history", "history", history)] if history.strip() else []
         files = CaseFiles(images=images, notes=notes, texts=texts, modality=modality, body_part=body_part)
         radiology = self.application.radiology(tenant)
-        draft = radiology.draft(case.strip(), files, told=told)
-        picture, marks = self._marked(radiology, draft, files)
+        decoded: list[Any] = []
+        draft = radiology.draft(case.strip(), files, told=told, shown=decoded.extend)
+        picture, marks = self._marked(draft, decoded)
         return _case_view(radiology.cases.state(draft.case), picture, marks)
 
     def queue(self, *, tenant: str) -> list[tuple[str, str]]:
@@ -226,14 +227,8 @@ class RadiologyRoom:
         return _case_view(state)
 
     @staticmethod
-    def _marked(radiology: Any, draft: Any, files: Any) -> tuple[Any, tuple[Mark, ...]]:
+    def _marked(draft: Any, images: list[Any]) -> tuple[Any, tuple[Mark, ...]]:
         """The first picture that a sentence points into, otherwise the first, and the places."""
-        if not files.images:
-            return None, ()
-        from tutti.apps.radiology.intake import CaseFiles, read_case
-
-        alone = CaseFiles(images=files.images, modality=files.modality, body_part=files.body_part)
-        images = read_case(alone, lambda _: None, decoder=radiology.decoder).images  # type: ignore[arg-type, return-value]
         places: dict[str, dict[Mark, None]] = {}
         for sentence in draft.evident():
             for source in sentence.sources:

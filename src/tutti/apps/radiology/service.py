@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from tutti import __version__
 from tutti.apps.radiology.assessing import assess, weights_of
 from tutti.apps.radiology.cases import Cases
 from tutti.apps.radiology.drafting import Drafting
-from tutti.apps.radiology.intake import CaseFiles, read_case
+from tutti.apps.radiology.intake import CaseFiles, CaseImage, read_case
 from tutti.apps.radiology.report import Draft
 from tutti.interfaces import Guard, Sealer
 from tutti.media.decoder import MediaDecoder
@@ -50,13 +50,17 @@ class Radiology:
         self.cases = Cases(folder, tenant, sealer)
         self.model, self.ears, self.findings, self.decoder = model, ears, findings, decoder
 
-    def draft(self, case: str, files: CaseFiles, *, told: Callable[[float], None] | None = None) -> Draft:
+    def draft(
+        self, case: str, files: CaseFiles, *, told: Callable[[float], None] | None = None,
+        shown: Callable[[Sequence[CaseImage]], None] | None = None,
+    ) -> Draft:  # fmt: skip
         """Read a case, draft it and keep the draft.
 
         Args:
             case: Its name.
             files: What there is.
             told: Told how much is done, from 0 to 1; what it raises ends the work, and nothing is kept.
+            shown: Called with the images as they were decoded, for who shows them beside the draft.
 
         Raises:
             InputError: A file is missing, damaged or of another kind, which is named; or the case is final.
@@ -73,6 +77,8 @@ class Radiology:
             return heard[0].transcribe(part, progress=lambda share: told(share / 2))
 
         read = read_case(files, transcribe, decoder=self.decoder)
+        if shown is not None:
+            shown(read.images)
         device = {"software": f"tutti {__version__}"}
         assessed = []
         if read.images:
