@@ -106,6 +106,18 @@ def test_what_cannot_be_assessed_says_why(tmp_path: Path, header: dict[str, str]
     assert reason in observation["dataAbsentReason"]["text"]
 
 
+def test_overlays_are_named_and_not_shown(tmp_path: Path) -> None:
+    import io
+
+    import pydicom
+
+    made = pydicom.dcmread(io.BytesIO(make_dicom(pixels(), Modality="DX")))
+    made.add_new((0x6000, 0x3000), "OW", bytes(512))
+    made.save_as(tmp_path / "scan.dcm")
+    draft = opened(tmp_path / "cases").draft("K1", CaseFiles(images=[tmp_path / "scan.dcm"]))
+    assert "1 frame of 64 × 64 pixels; 1 overlay, not shown; not stated:" in draft.sections["technique"][0].text
+
+
 def test_a_picture_without_a_header(tmp_path: Path) -> None:
     pillow.fromarray(np.stack([pixels()] * 3, -1)).save(tmp_path / "chest.png")
     files = CaseFiles(images=[tmp_path / "chest.png"])

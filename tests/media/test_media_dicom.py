@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRBigEndian, JPEGLSLossless, RLELossless
+from pydicom.uid import ExplicitVRBigEndian, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from tests.media.dicom_files import make_coded, make_dataset, make_dicom, written
 from tutti.content import Image
@@ -170,13 +170,15 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(case: str) -> None:
 
 def test_other_transfer_syntaxes_are_refused_by_name() -> None:
     made = make_dataset(RAMP)
-    made.file_meta.TransferSyntaxUID = JPEGLSLossless
+    made.file_meta.TransferSyntaxUID = JPEGLosslessSV1
     made.PixelData, made["PixelData"].is_undefined_length = bytes(8), True
     made.PixelData = b"\xfe\xff\x00\xe0\x00\x00\x00\x00\xfe\xff\x00\xe0\x04\x00\x00\x00\xff\xd8\xff\xd9"
     content = written(made)
-    with pytest.raises(InputError, match="coded as JPEG-LS Lossless, which is not read; expected uncompressed"):
+    with pytest.raises(
+        InputError, match="coded as JPEG Lossless, first-order prediction, which is not read; expected uncompressed"
+    ):
         decode_dicom(Image(content), LIMITS)
-    assert read_dicom_header(Image(content), LIMITS).syntax_name == "JPEG-LS Lossless"
+    assert read_dicom_header(Image(content), LIMITS).syntax_name == "JPEG Lossless, first-order prediction"
     deflated = make_dicom(RAMP).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99\0"[:20])
     unknown = make_dicom(RAMP).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.77")
     assert deflated != unknown
@@ -255,3 +257,39 @@ def test_damage_anywhere_ends_in_a_picture_or_a_sentence() -> None:
             assert decode_dicom(Image(bytes(damaged)), Limits(max_pixels=10_000)).shown.ndim == 4
         except (InputError, CapacityError) as error:
             assert str(error).endswith(".") and len(str(error)) < 400
+
+
+def test_jpeg_ls_is_read_exactly_and_a_frame_of_another_size_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for pixels in (RAMP, GREY, np.stack([RAMP, RAMP[::-1]])):
+        made = make_dataset(pixels)
+        made.compress(JPEGLSLossless)
+        shown = decode_dicom(Image(written(made)), LIMITS)
+        assert shown.values is not None and np.array_equal(shown.values.reshape(pixels.shape), pixels)
+    made = make_dataset(RAMP)
+    made.compress(JPEGLSLossless)
+    made.Rows = 19
+    with pytest.raises(InputError, match=r"is of 30 x 20 pixels; its header says 30 x 19: it is damaged"):
+        decode_dicom(Image(written(made)), LIMITS)
+    made.Rows, data = 20, bytes(made.PixelData)
+    made.PixelData = data[: len(data) // 2] + bytes(len(data) - len(data) // 2)
+    with pytest.raises(InputError):
+        decode_dicom(Image(written(made)), LIMITS)
+    made.PixelData = data
+    decoder = pydicom.pixels.get_decoder(JPEGLSLossless)
+    monkeypatch.setattr(type(decoder), "is_available", property(lambda _: False))
+    with pytest.raises(MissingExtra, match=r"tutti\[radiology\]"):
+        decode_dicom(Image(written(made)), LIMITS)
+
+
+def test_overlays_are_counted_and_left_out_of_the_image() -> None:
+    made = make_dataset(RAMP)
+    made.add_new((0x6000, 0x0010), "US", 20)
+    made.add_new((0x6000, 0x0011), "US", 30)
+    made.add_new((0x6000, 0x0040), "CS", "G")
+    made.add_new((0x6000, 0x0050), "SS", [1, 1])
+    made.add_new((0x6000, 0x0100), "US", 1)
+    made.add_new((0x6000, 0x0102), "US", 0)
+    made.add_new((0x6000, 0x3000), "OW", b"\xff" * 76)
+    found = decode_dicom(Image(written(made)), LIMITS)
+    assert found.header.overlays == 1 and decode_dicom(Image(GIVEN), LIMITS).header.overlays == 0
+    assert found.values is not None and np.array_equal(found.values[0], RAMP)

@@ -28,6 +28,8 @@ READ_SYNTAXES = {
     "1.2.840.10008.1.2.2": "Explicit VR Big Endian",
     "1.2.840.10008.1.2.5": "RLE Lossless",
     "1.2.840.10008.1.2.4.50": "JPEG Baseline",
+    "1.2.840.10008.1.2.4.80": "JPEG-LS Lossless",
+    "1.2.840.10008.1.2.4.81": "JPEG-LS",
     "1.2.840.10008.1.2.4.90": "JPEG 2000 Lossless",
     "1.2.840.10008.1.2.4.91": "JPEG 2000",
 }
@@ -38,8 +40,6 @@ _OTHER_SYNTAXES = {
     "1.2.840.10008.1.2.4.51": "JPEG Extended of 12 bits",
     "1.2.840.10008.1.2.4.57": "JPEG Lossless",
     "1.2.840.10008.1.2.4.70": "JPEG Lossless, first-order prediction",
-    "1.2.840.10008.1.2.4.80": "JPEG-LS Lossless",
-    "1.2.840.10008.1.2.4.81": "JPEG-LS",
     "1.2.840.10008.1.2.4.100": "MPEG-2",
     "1.2.840.10008.1.2.4.102": "MPEG-4 AVC/H.264",
     "1.2.840.10008.1.2.4.107": "HEVC/H.265",
@@ -92,6 +92,8 @@ class DicomHeader:
     """Slope and intercept from stored to rescaled values; None where the file has none."""
     burned_in: bool | None
     """Whether it says that text is burned into its pixels; None where it does not say."""
+    overlays: int
+    """Planes of graphics or text that lie over the image (PS3.3, C.9); they are not part of what is decoded."""
     deidentified: bool
     """Whether it says that the patient's identity was removed."""
     patient_id: str = field(repr=False)
@@ -222,6 +224,7 @@ def header_of(dataset: Any, name: str, limits: Limits) -> DicomHeader:
         windows=_windows(dataset),
         rescale=None if slope is None else (slope, intercept or 0.0),
         burned_in={"YES": True, "NO": False}.get(_text(dataset, "BurnedInAnnotation")),
+        overlays=sum((group, 0x3000) in dataset for group in range(0x6000, 0x6020, 2)),
         deidentified=_text(dataset, "PatientIdentityRemoved") == "YES",
         patient_id=_text(dataset, "PatientID"),
         patient_name=_text(dataset, "PatientName"),

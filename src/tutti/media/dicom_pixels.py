@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tutti.content import Image
-from tutti.errors import InputError, TuttiError
+from tutti.errors import InputError, MissingExtra, TuttiError
 from tutti.media.dicom import READ_SYNTAXES, DicomHeader, dicom_dataset, header_of, pydicom_or_refuse
 from tutti.media.limits import Limits
 from tutti.media.sources import quiet
@@ -24,6 +24,7 @@ from tutti.media.sources import quiet
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
 _JPEG, _JPEG_2000 = ("1.2.840.10008.1.2.4.50",), ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
+_JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 _RLE = "1.2.840.10008.1.2.5"
 _RLE_HEADER_BYTES = 64
 _PIXEL_TAGS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -54,7 +55,7 @@ def decode_dicom(
     Raises:
         InputError: It is missing, damaged, cut off, no DICOM file, holds no pixels, or pixels coded in a way that is
             not read (the message names it).
-        MissingExtra: pydicom is not installed.
+        MissingExtra: pydicom is not installed, or what decodes JPEG-LS.
         CapacityError: It has more bytes, pixels or frames than allowed.
     """
     with dicom_dataset(part, limits) as dataset:
@@ -82,8 +83,8 @@ def check_pixels_readable(dataset: Any, header: DicomHeader, name: str) -> None:
         raise InputError(f"{name} holds pixels as floating point numbers, which are not read; expected integers.")
     if header.transfer_syntax not in READ_SYNTAXES:
         raise InputError(
-            f"{name} is coded as {header.syntax_name}, which is not read; expected uncompressed, RLE, JPEG Baseline or "
-            "JPEG 2000: convert it first."
+            f"{name} is coded as {header.syntax_name}, which is not read; expected uncompressed, RLE, JPEG Baseline, "
+            "JPEG-LS or JPEG 2000: convert it first."
         )
     if header.photometric not in (*_GREY, *_COLOUR):
         raise InputError(
@@ -110,11 +111,13 @@ def frames_of(dataset: Any, header: DicomHeader, count: int, name: str) -> Itera
         InputError: A frame is cut off, damaged, or of another size than the header says.
     """
     pydicom = pydicom_or_refuse()
-    compressed = header.transfer_syntax in (*_JPEG, *_JPEG_2000, _RLE)
+    compressed = header.transfer_syntax in (*_JPEG, *_JPEG_LS, *_JPEG_2000, _RLE)
     with _whole_pixels(name):
         if compressed:
             _check_frames(pydicom, dataset, header, count, name)
         decoder = pydicom.pixels.get_decoder(header.transfer_syntax)
+        if not decoder.is_available:
+            raise MissingExtra(f"Decoding {header.syntax_name}", "radiology")
         for index in range(count):
             pixels, described = decoder.as_array(dataset, index=index, raw=False)
             shape = (header.rows, header.columns, 3) if header.samples == 3 else (header.rows, header.columns)
@@ -146,9 +149,13 @@ def _check_frames(pydicom: Any, dataset: Any, header: DicomHeader, count: int, n
         if header.transfer_syntax == _RLE:
             _check_rle(frame, dataset, header, f"Frame {index + 1} of {name}")
             continue
-        reader = JpegImagePlugin.JpegImageFile if header.transfer_syntax in _JPEG else Jpeg2KImagePlugin.Jpeg2KImageFile
-        with quiet(), reader(io.BytesIO(frame)) as picture:
-            size = picture.size
+        if header.transfer_syntax in _JPEG_LS:
+            size = _jpeg_ls_size(frame)
+        else:
+            jpeg = header.transfer_syntax in _JPEG
+            reader = JpegImagePlugin.JpegImageFile if jpeg else Jpeg2KImagePlugin.Jpeg2KImageFile
+            with quiet(), reader(io.BytesIO(frame)) as picture:
+                size = picture.size
         if size != (header.columns, header.rows):
             raise InputError(
                 f"Frame {index + 1} of {name} is of {size[0]:,} x {size[1]:,} pixels; its header says "
@@ -156,6 +163,19 @@ def _check_frames(pydicom: Any, dataset: Any, header: DicomHeader, count: int, n
             )
     if found < count:
         raise InputError(f"{name} announces {header.frames} frames and has {found}; get a whole copy.")
+
+
+def _jpeg_ls_size(frame: bytes) -> tuple[int, int]:
+    """Columns and rows that the frame header of JPEG-LS (ITU-T T.87, marker SOF55) announces; zeros without one."""
+    place = 2
+    while place + 9 <= len(frame) and frame[place] == 0xFF:
+        marker, length = frame[place + 1], int.from_bytes(frame[place + 2 : place + 4], "big")
+        if marker == 0xF7:
+            return int.from_bytes(frame[place + 7 : place + 9], "big"), int.from_bytes(
+                frame[place + 5 : place + 7], "big"
+            )
+        place += 2 + length
+    return 0, 0
 
 
 def _check_rle(frame: bytes, dataset: Any, header: DicomHeader, name: str) -> None:

@@ -125,7 +125,9 @@ class Drafting:
         told = ", ".join(f"{name} {value}" for name, value in values.items() if value)
         unknown = ", ".join(name for name, value in values.items() if not value)
         quote = ", ".join(f"{name}={value}" for name, value in values.items())
-        text = f"{image.name}: {told or 'nothing is stated'}; {size}{f'; not stated: {unknown}' if unknown else ''}."
+        over = f"; {header.overlays} overlay{'s' if header.overlays > 1 else ''}, not shown" if header.overlays else ""
+        missing = f"; not stated: {unknown}" if unknown else ""
+        text = f"{image.name}: {told or 'nothing is stated'}; {size}{over}{missing}."
         return Evident(text=text, sources=(ReportSource(kind="header", name=image.name, quote=quote), whole))
 
     def comparison(self, prior: CaseText) -> Evident:
