@@ -21,6 +21,7 @@ _EPILOG = """examples:
   tutti radiology sign K17 --signer "Anna Lee" --key anna.pem --text accepted.txt --strike F2="artefact" --in cases
   tutti radiology sign K18 --signer "Anna Lee" --key anna.pem --accept --in cases               as it was drafted
   tutti radiology show K17 --in cases --out K17/        read a case, or write it anew
+  tutti radiology show K17 --in cases --out K17/ --sr chest.dcm    a DICOM Structured Report, too
   tutti radiology check --in cases                      the audit log and all cases; edits, time to sign
 
 DEMONSTRATION, NOT FOR CLINICAL USE: the shipped model is weak, and this is no medical device. A report is preliminary
@@ -50,6 +51,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--findings", metavar="FILE", help="with draft: your own table of findings, in TOML")
     parser.add_argument("--ears", metavar="MODEL", help="with draft: what writes notes down (whisper-base)")
     parser.add_argument("--out", metavar="FOLDER", help="with draft, show and sign: write FHIR, HTML, PDF and text")
+    parser.add_argument(
+        "--sr", action="append", default=[], metavar="FILE", help="with --out: DICOM of the case, for a DICOM SR of it"
+    )
     parser.add_argument("--signer", metavar="NAME", help="with sign: first and last name of the person")
     parser.add_argument("--key", metavar="FILE", help="with sign: their Ed25519 key, as PEM")
     parser.add_argument("--password-file", metavar="FILE", help="with sign: holds the password of the key")
@@ -193,6 +197,8 @@ def _open(arguments: argparse.Namespace) -> Radiology:
 def _check_out(arguments: argparse.Namespace) -> None:
     """Before a model is loaded: whether what --out writes can be written."""
     if arguments.out is None:
+        if arguments.sr:
+            raise InputError("--sr was given without --out; expected the folder that report.dcm is written into.")
         return
     check_output(arguments.out, folder=True)
     from tutti.apps.radiology.pages import check_pdf
@@ -200,6 +206,10 @@ def _check_out(arguments: argparse.Namespace) -> None:
 
     check_fhir()
     check_pdf()
+    if arguments.sr:
+        from tutti.apps.radiology.structured import check_sr
+
+        check_sr()
 
 
 def _tell(arguments: argparse.Namespace, state: dict[str, Any]) -> None:
@@ -207,7 +217,7 @@ def _tell(arguments: argparse.Namespace, state: dict[str, Any]) -> None:
         from tutti.apps.radiology.written import write_all
 
         with writing(arguments.out):
-            for file in write_all(state, Path(arguments.out).expanduser()):
+            for file in write_all(state, Path(arguments.out).expanduser(), arguments.sr):
                 note(f"wrote {file}")
     if arguments.json:
         print_json(state)
