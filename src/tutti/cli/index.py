@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tutti.cli.clusters import add_cluster, cluster_of
 from tutti.cli.options import add_json, add_model, check_output, note, open_named, print_json
 from tutti.cli.transcribing import add_transcribing, transcribing
 from tutti.cli.vault import add_vault, sealer_of
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tutti.search import Index, IndexReport
-    from tutti.search.ingest.ray_cluster import Cluster, WorkerSetup
+    from tutti.search.ingest.ray_cluster import WorkerSetup
 
 _EPILOG = """examples:
   tutti index photos/ --into photos.db                  again later: only what changed is read
@@ -62,13 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subject-column", metavar="NAME", help="the feed's column that names the subject of a row")
     parser.add_argument("--read-text", action="store_true", help="read the text in pictures and films (extra: ocr)")
     add_transcribing(parser)
-    parser.add_argument(
-        "--on",
-        metavar="ray[:ADDRESS]",
-        help="read and embed on a Ray cluster, which sees the same files (extra: ray); without an address: the one of "
-        "RAY_ADDRESS, or one that is started on this machine",
-    )
-    parser.add_argument("--workers", type=int, metavar="N", help="with --on: how many (default: one a processor)")
+    add_cluster(parser, "read and embed")
     parser.add_argument("--verbose", "-v", action="store_true", help="print each item on stderr once it is safe")
     add_vault(parser, "encrypt the database")
     add_model(parser)
@@ -94,7 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     if not is_address(arguments.into):
         check_output(arguments.into, folder=True)
-    cluster = _cluster(arguments)
+    cluster = cluster_of(arguments, partial(_worker_setup, arguments))
     index = _with_tools(arguments)
     columns = {name: getattr(arguments, name) for name in ("media_column", "key_column", "subject_column")}
     told = teller(arguments.verbose)
@@ -120,21 +115,6 @@ def _with_tools(arguments: argparse.Namespace) -> Index:
 
 def _worker_setup(arguments: argparse.Namespace) -> WorkerSetup:
     return _with_tools(arguments).worker_setup()
-
-
-def _cluster(arguments: argparse.Namespace) -> Cluster | None:
-    if arguments.on is None:
-        if arguments.workers is not None:
-            raise InputError("--workers was given without --on; expected both, as in: --on ray --workers 4")
-        return None
-    where, _, address = arguments.on.partition(":")
-    if where != "ray":
-        raise InputError(f"--on {arguments.on} was given; expected ray, or ray:ADDRESS.")
-    if arguments.workers is not None and arguments.workers < 1:
-        raise InputError(f"--workers is {arguments.workers}; expected at least 1.")
-    from tutti.search.ingest.ray_cluster import Cluster
-
-    return Cluster(make=partial(_worker_setup, arguments), address=address or None, workers=arguments.workers)
 
 
 def _forget(arguments: argparse.Namespace) -> None:

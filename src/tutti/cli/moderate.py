@@ -6,9 +6,11 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tutti.cli.clusters import add_cluster, cluster_of
 from tutti.cli.options import add_json, add_model, check_output, note, open_named, print_json
 from tutti.cli.vault import add_vault, sealer_of
 from tutti.errors import InputError, writing
@@ -18,6 +20,7 @@ _EPILOG = """examples:
   tutti moderate uploads/ --policy policy.toml --json            a folder; one JSON object a file
   find . -name '*.jpg' | tutti moderate - --policy policy.toml   a queue: paths from a pipe, one taken at a time
   tutti moderate upload.jpg --caption "look at this" --policy policy.toml
+  tutti moderate /mnt/uploads --policy /mnt/policy.toml --on ray    (extra: ray) many machines decide, this one keeps it
   tutti moderate calibrate labels.csv --policy policy.toml --false-positives 0.01
                                                                  thresholds, and heads for picture and words together
   tutti moderate hash known.jpg --label "case 17" --write known.jsonl
@@ -47,6 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label", metavar="NAME", help="with hash: what the media are called in the list")
     parser.add_argument("--write", metavar="FILE", help="with hash and calibrate: where to")
     parser.add_argument("--tenant", default="default", metavar="NAME", help="whose; tenants never see one another")
+    add_cluster(parser, "decide")
     add_vault(parser, "seal decisions")
     add_model(parser)
     add_json(parser, "one JSON object for each file")
@@ -68,14 +72,23 @@ def _decide(arguments: argparse.Namespace) -> None:
     from tutti.apps.moderation.running import run_over
 
     read_policy(policy)  # refused before a model is loaded
+    cluster = cluster_of(arguments, partial(_moderator, arguments))
+    if cluster is not None and arguments.vault is not None:
+        raise InputError("A cluster's workers would send reasons unencrypted; decide with a vault on this machine.")
     files = _files(arguments)
     check_output(arguments.into, folder=True)
     journal = _journal(arguments)
     if arguments.decisions is not None:
         note(f"Verdicts taken up: {_take(journal, arguments.decisions)}.")
-    moderator = _moderator(arguments, policy)
+    moderator = _moderator(arguments)
     counts = {"allow": 0, "review": 0, "block": 0}
-    for values, new in run_over(moderator, files, journal, arguments.caption):
+    if cluster is None:
+        found = run_over(moderator, files, journal, arguments.caption)
+    else:
+        from tutti.apps.moderation.spreading import run_spread
+
+        found = run_spread(moderator, files, journal, cluster, arguments.caption)
+    for values, new in found:
         counts[values["action"]] += 1
         if arguments.json:
             print_json({name: value for name, value in values.items() if name not in ("key", "event", "time")})
@@ -86,11 +99,11 @@ def _decide(arguments: argparse.Namespace) -> None:
     note(f"{counts['allow']} allowed, {counts['review']} for review, {counts['block']} blocked.")
 
 
-def _moderator(arguments: argparse.Namespace, policy: Path) -> Any:
+def _moderator(arguments: argparse.Namespace) -> Any:
     from tutti.apps.moderation.opening import open_moderator
 
     calibration = Path(arguments.calibration).expanduser() if arguments.calibration is not None else None
-    return open_moderator(policy, open_named(arguments), calibration)
+    return open_moderator(_policy(arguments), open_named(arguments), calibration)
 
 
 def _files(arguments: argparse.Namespace) -> Iterator[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tutti.apps.moderation.decisions import ModerationDecision
 from tutti.apps.moderation.journal import DecisionJournal
@@ -14,6 +14,9 @@ from tutti.apps.moderation.policy import ACTIONS
 from tutti.content import Part
 from tutti.errors import CapacityError, InputError, MissingExtra
 from tutti.evaluate.statistics import share_interval
+
+Decided: TypeAlias = tuple[dict[str, Any], bool]
+"""A decision as plain values, and whether it is new."""
 
 
 def run_over(
@@ -31,7 +34,7 @@ def run_over(
         Each decision as plain values, and whether it is new.
     """
     journal.purge(moderator.policy.retention_days)
-    decided, verdicts = journal.decided(), journal.verdicts()
+    decided, verdicts = journal.state()
     for file in files:
         try:
             part = part_of(file)
@@ -39,7 +42,7 @@ def run_over(
         except MissingExtra:
             raise
         except (InputError, CapacityError) as error:
-            yield _unreadable(moderator, journal, file, str(error)), True
+            yield unreadable(moderator, journal, file, str(error)), True
             continue
         values, new = decide_once(moderator, journal, part, str(file), words, decided, verdicts)
         yield values, new
@@ -59,37 +62,39 @@ def decide_once(
     key = medium_key(part, caption)
     name = decision_id(key, moderator.version)
     if name in decided:
-        return _judged({**decided[name], "file": file}, verdicts.get(key)), False
+        return judged({**decided[name], "file": file}, verdicts.get(key)), False
     decision = moderator.decide(part, file, caption, told)
-    values = _noted(journal, decision, key)
+    values = noted(journal, decision.to_dict(), key)
     decided[name] = values
-    return _judged(values, verdicts.get(key)), True
+    return judged(values, verdicts.get(key)), True
 
 
-def _judged(values: dict[str, Any], verdict: Mapping[str, Any] | None) -> dict[str, Any]:
+def judged(values: dict[str, Any], verdict: Mapping[str, Any] | None) -> dict[str, Any]:
     """What a person said stands over what the policy said."""
     return values if verdict is None else {**values, "action": verdict["action"], "by": verdict["by"]}
 
 
-def _unreadable(moderator: Moderator, journal: DecisionJournal, file: Path, reason: str) -> dict[str, Any]:
+def unreadable(moderator: Moderator, journal: DecisionJournal, file: Path, reason: str) -> dict[str, Any]:
+    """Decide on a file that cannot be read, and keep that."""
     decision = ModerationDecision(
         id=decision_id(f"unreadable {file}", moderator.version), file=str(file), action=moderator.policy.unreadable,
         policy=moderator.policy.name, version=moderator.version, notes=(f"it cannot be judged: {reason}",),
     )  # fmt: skip
-    return _noted(journal, decision, "")
+    return noted(journal, decision.to_dict(), "")
 
 
-def _noted(journal: DecisionJournal, decision: ModerationDecision, key: str) -> dict[str, Any]:
-    values = {**decision.to_dict(), "key": key}
+def noted(journal: DecisionJournal, decision: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Keep a decision with the key of its medium; the values that are kept."""
+    values = {**decision, "key": key}
     journal.note("decided", **values)
     return values
 
 
 def review_rows(journal: DecisionJournal) -> list[dict[str, Any]]:
     """What waits for a person: decisions `review` without a verdict, newest version of each medium, worst first."""
-    verdicts = journal.verdicts()
+    decided, verdicts = journal.state()
     waiting = {}
-    for row in journal.decided().values():
+    for row in decided.values():
         waiting[row["key"] or row["file"]] = row
     rows = [row for row in waiting.values() if row["action"] == "review" and row["key"] not in verdicts]
     rows.sort(key=lambda row: -max((finding["score"] for finding in row["findings"]), default=1.0))
@@ -138,9 +143,10 @@ def take_verdicts(journal: DecisionJournal, rows: Iterable[Mapping[str, Any]]) -
 def figures_of(journal: DecisionJournal) -> dict[str, Any]:
     """How many were decided how, and how far people agree with the policy, with intervals."""
     counts = dict.fromkeys(ACTIONS, 0)
-    for row in journal.decided().values():
+    decided, verdicts = journal.state()
+    for row in decided.values():
         counts[row["action"]] += 1
-    judged = list(journal.verdicts().values())
+    judged = list(verdicts.values())
     stopped = [row for row in judged if row["was"] != "allow"]
     passed = [row for row in judged if row["was"] == "allow"]
     return {

@@ -46,12 +46,12 @@ class Cluster:
     """Where the workers run.
 
     Args:
-        make: Makes in a worker what it needs, which loads the model there. It is pickled.
+        make: Makes in a worker what it needs, which loads the model there; of an index a `WorkerSetup`. It is pickled.
         address: Of a running cluster; None takes that of RAY_ADDRESS, or starts one on this machine.
         workers: How many; None for one a processor of the cluster.
     """
 
-    make: Callable[[], WorkerSetup]
+    make: Callable[[], Any]
     address: str | None = None
     workers: int | None = None
 
@@ -142,7 +142,7 @@ class SpreadRun(Run):
         self._cluster, self._identity = cluster, store.identity
 
     def _bring(self, sources: Iterator[ItemSource]) -> None:
-        for gathered in _on_ray(self._cluster, self._groups(sources)):
+        for gathered in spread(self._cluster, Worker, self._groups(sources)):
             self._write(gathered)
 
     def _groups(self, sources: Iterator[ItemSource]) -> Iterator[tuple[Any, ...]]:
@@ -163,21 +163,31 @@ class SpreadRun(Run):
             self._safe(written)
 
 
-def _on_ray(cluster: Cluster, groups: Iterable[tuple[Any, ...]]) -> Iterator[Gathered]:
-    """What workers gather of each group, as it comes; a few groups a worker are under way at a time."""
+def spread(cluster: Cluster, worker: type[Any], groups: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    """What workers gather of each group, as it comes; a few groups a worker are under way at a time.
+
+    Args:
+        cluster: Where the workers run, and what makes what they need.
+        worker: Their class, called with `cluster.make`; its `gather` takes a group and may be called again with it.
+        groups: Arguments of `gather`, drawn only as workers are free.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+        ProviderError: The cluster cannot be reached, or loses workers again and again.
+    """
     with _connected(cluster.address) as ray:
         count = cluster.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        remote = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=_RETRIES)(Worker)
+        remote = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=_RETRIES)(worker)
         workers = [remote.remote(cluster.make) for _ in range(count)]
         free, waiting = workers * _AHEAD, iter(groups)
         running: dict[Any, Any] = {}
         while True:
-            for worker, group in zip(free, waiting, strict=False):
-                running[worker.gather.remote(*group)] = worker
+            for one, group in zip(free, waiting, strict=False):
+                running[one.gather.remote(*group)] = one
             if not running:
                 return
             done, _ = ray.wait(list(running), num_returns=1)
-            free = [running.pop(one) for one in done]
+            free = [running.pop(result) for result in done]
             yield ray.get(done[0])
 
 
@@ -194,7 +204,7 @@ def _connected(address: str | None) -> Iterator[Any]:
     try:
         import ray
     except ImportError:
-        raise MissingExtra("Indexing on Ray", "ray") from None
+        raise MissingExtra("Work on a Ray cluster", "ray") from None
     own = not ray.is_initialized()
     try:
         if own:
