@@ -22,6 +22,12 @@ SIGNALS: Mapping[str, str] = {
     "joint": "picture and words together, by the head that calibrate fits",
     "hash": "a picture or sound that is on a list of known ones",
     "copied": "a region of a picture that was copied to another place in it",
+    "pasted": "a region of a picture that was in another JPEG",
+    "resampled": "a region of a picture that was scaled or turned",
+    "background": "a stretch of sound with the background of another place or microphone",
+    "cut": "a break in the waveform, where something was cut out or put in",
+    "recoded": "sound whose frames of an earlier AAC coding fall out of step",
+    "sync": "sound that does not go with what moves in the film",
 }
 """What can count in a category, each with what it is."""
 _TOP = {"name", "languages", "unreadable", "category", "retention", "film"}

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from tutti.apps.moderation.decisions import ModerationSign
 from tutti.apps.moderation.policy import ModerationPolicy, PolicyCategory
+from tutti.apps.moderation.traces import traces_of
 from tutti.content import Audio, Image, Modality, Part, Text, Transcript, TranscriptionOptions, Video
-from tutti.errors import MissingExtra, UnsupportedTask
+from tutti.errors import UnsupportedTask
 from tutti.interfaces import Embedder, Sighted, TextBounded, TextReader, Transcriber
 from tutti.media import Limits, decode_image
 from tutti.media.sound_windows import sound_windows
 from tutti.search.ingest.facets import DECODED_SIDE, LEAST_SIDE, RATE_HZ, Facet, Tools, facets
 from tutti.settings import read_settings
-from tutti.trust.forensics.copied_regions import copied_region
 from tutti.trust.forensics.evasion import TermFinder
 from tutti.trust.forensics.hash_lists import HashList
 from tutti.trust.forensics.turned_text import turned_texts
@@ -119,8 +119,7 @@ class Watcher:
             yield from self._of(facet, moment, notes)
         if isinstance(part, Image) and self._reader is not None and self.policy.needs("words") and not moment.found:
             yield from self._turned(part, self._reader)
-        if isinstance(part, Image) and self.policy.needs("copied"):
-            yield from self._copied(part, notes)
+        yield from self._traces(part, notes)
         if isinstance(part, Video) and not heard:
             notes.append("the film has no sound, so that speech and sounds were not judged")
 
@@ -176,22 +175,12 @@ class Watcher:
         for how, text in turned_texts(decode_image(part, self._tools.limits), reader):
             yield from self._said(text, "words", f"in the picture {how} is written")
 
-    def _copied(self, part: Image, notes: list[str]) -> Iterator[ModerationSign]:
-        """A region that stands twice, in the picture as it came: scaling would take the fine detail."""
-        try:
-            found = copied_region(decode_image(part, self._tools.limits))
-        except MissingExtra as error:
-            notes.append(f"regions that were copied were not looked for: {error}")
-            return
-        if found is None:
-            return
-        (left, top, right, bottom), (other_left, other_top, _, _) = found.box, found.other
-        reason = (
-            f"{right - left} by {bottom - top} pixels at {left}, {top} stand again at {other_left}, {other_top} "
-            f"(agreement {found.agreement:.2f})"
-        )
-        for category in self._counting("copied"):
-            yield self._sign(category, "copied", found.score, reason)
+    def _traces(self, part: Part, notes: list[str]) -> Iterator[ModerationSign]:
+        """What its making left in the medium."""
+        for found in traces_of(part, self.policy, self._tools.limits, self._tools.streaming, notes):
+            for category in self._counting(found.signal):
+                sign = self._sign(category, found.signal, found.score, found.reason)
+                yield replace(sign, start_s=found.start_s, end_s=found.end_s)
 
     def _alike(self, vector: NDArray[np.float32], modality: Modality) -> Iterator[ModerationSign]:
         for category in self._counting("likeness"):
