@@ -26,6 +26,11 @@ _LOW, _HIGH, _EVERY = 60, 560, 4
 _CLEAR = 6.0
 """Deviations by which one of the 1,024 places stands out where there was a coding."""
 _SLACK = 1
+_BESIDE = 64
+"""Places that are looked at where one is known."""
+_PATIENCE, _SELDOM = 4, 8
+"""Passages without any clear place after which one in eight is looked at."""
+_SILENT = 1e-3
 Samples = NDArray[np.float32]
 
 
@@ -70,33 +75,51 @@ def coding_step(samples: Samples, rate_hz: int) -> CodingStep | None:
 
 
 def _passages(samples: Samples) -> list[tuple[int, int, float]]:
-    """For each passage where it starts, the place of the frames modulo 1,024, and how far it stands out."""
+    """For each passage where it starts, the place of the frames modulo 1,024, and how far it stands out.
+
+    All places are tried only where the one of the passage before does not stand out, and seldom where none did.
+    """
     span = (_FRAMES + 2) * LENGTH
-    found = []
-    for start in range(0, len(samples) - span, _FRAMES * LENGTH):
+    found: list[tuple[int, int, float]] = []
+    known: tuple[int, Samples] | None = None
+    failed = 0
+    for number, start in enumerate(range(0, len(samples) - span, _FRAMES * LENGTH)):
         piece = samples[start : start + span]
-        if float(np.abs(piece).max()) < 1e-3:
+        if float(np.abs(piece).max()) < _SILENT:
             continue
-        depths = max((_depths(piece, window) for window in _windows()), key=_clearness)
-        found.append((start, (start + int(depths.argmax())) % LENGTH, _clearness(depths)))
+        if known is not None:
+            places = (known[0] - start + np.arange(0, LENGTH, LENGTH // _BESIDE)) % LENGTH
+            clear = _clearness(_depths(piece, known[1], places), 0)
+            if clear >= _CLEAR:
+                found.append((start, known[0], clear))
+                continue
+        if failed > _PATIENCE and number % _SELDOM:
+            continue
+        whole = np.arange(LENGTH)
+        tried = [(depths := _depths(piece, window, whole), int(depths.argmax()), window) for window in _windows()]
+        depths, place, window = max(tried, key=lambda one: _clearness(one[0], one[1]))
+        clear = _clearness(depths, place)
+        found.append((start, (start + place) % LENGTH, clear))
+        failed = 0 if clear >= _CLEAR else failed + 1
+        if clear >= _CLEAR:
+            known = ((start + place) % LENGTH, window)
     return found
 
 
-def _clearness(depths: NDArray[np.float64]) -> float:
+def _clearness(depths: NDArray[np.float64], at: int) -> float:
+    """How far one place stands out of all, in deviations."""
     middle = float(np.median(depths))
     spread = float(np.median(np.abs(depths - middle))) * 1.4826 + 1e-6
-    return (float(depths.max()) - middle) / spread
+    return (float(depths[at]) - middle) / spread
 
 
-def _depths(piece: Samples, window: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How little the transform holds at each place of its frames: minus the mean logarithm. Shapes: (S,) → (1024,)."""
+def _depths(piece: Samples, window: Samples, places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How little the transform holds at places of its frames: minus the mean logarithm. Shapes: (S,), (N,) → (N,)."""
     frames = np.lib.stride_tricks.sliding_window_view(piece, 2 * LENGTH)
-    made = np.zeros(LENGTH)
+    made = np.zeros(len(places))
     for number in range(_FRAMES):
-        block = frames[number * LENGTH : (number + 1) * LENGTH] * window
-        values = block @ _waves()
-        power = np.log10(values * values + 1e-12)
-        made -= power.mean(1)
+        values = (frames[number * LENGTH + places] * window) @ _waves()
+        made -= np.log10(values * values + 1e-12).mean(1)
     return made / _FRAMES
 
 
