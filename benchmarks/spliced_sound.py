@@ -1,6 +1,6 @@
 """Recordings into which something was put, or out of which something was cut, by kind and strength.
 
-    python benchmarks/spliced_sound.py --data DIR [--count 30]
+    python benchmarks/spliced_sound.py --data DIR [--count 30] [--kinds 9]
 
 A recording is made of speech of the packs, said into a made room and microphone over a made or recorded background;
 another one has another of each. The shortcut test is part of it: beside each changed recording stands one that goes
@@ -33,6 +33,16 @@ from tutti.trust.forensics.sound_splices import RATE_HZ, floor_step, waveform_br
 Sound: TypeAlias = NDArray[np.float32]
 SECONDS = 10.0
 FALSE = 0.05
+FLOORS = (
+    (20, 3, None), (20, 3, "aac"), (20, 2, None), (40, 3, None), (20, 1.5, None), (30, 3, None), (20, 3, "libmp3lame"),
+)  # fmt: skip
+"""Decibels of the background below the speech, seconds of the passage, encoder afterwards."""
+BREAKS = (
+    ("anywhere", 0.0, None), ("anywhere", 0.0, "libmp3lame"), ("in a pause", 0.0, None), ("anywhere", 0.005, None),
+)  # fmt: skip
+"""Where something is cut out, seconds of a crossfade, encoder afterwards."""
+GRIDS = ((96_000, None), (64_000, 128_000), (128_000, None), (64_000, 64_000), (64_000, None))
+"""Bits a second of the AAC before, and of the one afterwards."""
 
 
 class Speech:
@@ -169,17 +179,9 @@ def sample_step(sound: Sound) -> float:
     return float(steps.max() / max(float(steps.mean()), 1e-9))
 
 
-def floors(speech: Speech, count: int, limit: float) -> None:
+def floors(speech: Speech, count: int, kinds: int, limit: float) -> None:
     """Passages of another recording, and passages that were played and recorded again."""
-    for snr_db, passage_s, codec in (
-        (20, 3, None),
-        (20, 2, None),
-        (20, 1.5, None),
-        (30, 3, None),
-        (40, 3, None),
-        (20, 3, "libmp3lame"),
-        (20, 3, "aac"),
-    ):
+    for snr_db, passage_s, codec in FLOORS[:kinds]:
         scores: dict[str, list[list[float]]] = {
             name: [[], []] for name in ("own passage", "foreign passage", "re-recorded passage")
         }
@@ -212,14 +214,9 @@ def floors(speech: Speech, count: int, limit: float) -> None:
             )
 
 
-def breaks(speech: Speech, count: int, limit: float) -> None:
+def breaks(speech: Speech, count: int, kinds: int, limit: float) -> None:
     """Half a second cut out."""
-    for where, fade_s, codec in (
-        ("anywhere", 0.0, None),
-        ("in a pause", 0.0, None),
-        ("anywhere", 0.005, None),
-        ("anywhere", 0.0, "libmp3lame"),
-    ):
+    for where, fade_s, codec in BREAKS[:kinds]:
         scores: list[list[float]] = [[], [], [], []]
         for number in range(count):
             rng = np.random.default_rng([number, 8])
@@ -249,9 +246,9 @@ def breaks(speech: Speech, count: int, limit: float) -> None:
         )
 
 
-def grids(speech: Speech, count: int) -> None:
+def grids(speech: Speech, count: int, kinds: int) -> None:
     """Recordings of AAC at 44.1 kHz, cut and joined after decoding, and kept as they are or coded again."""
-    for first, again in ((64_000, None), (96_000, None), (128_000, None), (64_000, 128_000), (64_000, 64_000)):
+    for first, again in GRIDS[:kinds]:
         found: list[list[float]] = [[], []]
         for number in range(count):
             rng = np.random.default_rng([number, 9])
@@ -276,6 +273,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--count", type=int, default=30)
     parser.add_argument("--only", default="floors,breaks,grids")
+    parser.add_argument("--kinds", type=int, default=9, help="of each, the first so many")
     given = parser.parse_args()
     print(processor(), commit(), versions(), flush=True)
     other, speech = Speech(given.data, False), Speech(given.data, True)
@@ -293,11 +291,11 @@ def main() -> None:
             flush=True,
         )
     if "floors" in given.only:
-        floors(speech, given.count, limits["floors"])
+        floors(speech, given.count, given.kinds, limits["floors"])
     if "breaks" in given.only:
-        breaks(speech, given.count, limits["breaks"])
+        breaks(speech, given.count, given.kinds, limits["breaks"])
     if "grids" in given.only:
-        grids(speech, given.count)
+        grids(speech, given.count, given.kinds)
 
 
 if __name__ == "__main__":
