@@ -17,6 +17,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+_Samples = NDArray[np.float32]
 LENGTH = 1024
 """Samples of a frame of AAC."""
 _FRAMES = 8
@@ -31,7 +32,6 @@ _BESIDE = 64
 _PATIENCE, _SELDOM = 4, 8
 """Passages without any clear place after which one in eight is looked at."""
 _SILENT = 1e-3
-Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class CodingStep:
         )
 
 
-def coding_step(samples: Samples, rate_hz: int) -> CodingStep | None:
+def coding_step(samples: _Samples, rate_hz: int) -> CodingStep | None:
     """The clearest place where frames of an earlier coding fall out of step; None where there is none.
 
     Args:
@@ -74,14 +74,14 @@ def coding_step(samples: Samples, rate_hz: int) -> CodingStep | None:
     return best
 
 
-def _passages(samples: Samples) -> list[tuple[int, int, float]]:
+def _passages(samples: _Samples) -> list[tuple[int, int, float]]:
     """For each passage where it starts, the place of the frames modulo 1,024, and how far it stands out.
 
     All places are tried only where the one of the passage before does not stand out, and seldom where none did.
     """
     span = (_FRAMES + 2) * LENGTH
     found: list[tuple[int, int, float]] = []
-    known: tuple[int, Samples] | None = None
+    known: tuple[int, _Samples] | None = None
     failed = 0
     for number, start in enumerate(range(0, len(samples) - span, _FRAMES * LENGTH)):
         piece = samples[start : start + span]
@@ -113,7 +113,7 @@ def _clearness(depths: NDArray[np.float64], at: int) -> float:
     return (float(depths[at]) - middle) / spread
 
 
-def _depths(piece: Samples, window: Samples, places: NDArray[np.int64]) -> NDArray[np.float64]:
+def _depths(piece: _Samples, window: _Samples, places: NDArray[np.int64]) -> NDArray[np.float64]:
     """How little the transform holds at places of its frames: minus the mean logarithm. Shapes: (S,), (N,) → (N,)."""
     frames = np.lib.stride_tricks.sliding_window_view(piece, 2 * LENGTH)
     made = np.zeros(len(places))

@@ -20,7 +20,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-Grey = NDArray[np.float32]
+_Grey = NDArray[np.float32]
 _BLOCK = 8
 _WINDOW, _STRIDE = 8, 4
 """Blocks of a window, and from one window to the next."""
@@ -88,7 +88,7 @@ def pasted_region(pixels: NDArray[np.uint8]) -> PictureTrace | None:
     return PictureTrace(score=score, box=box, reason=reason)
 
 
-def _depths(grey: Grey) -> Grey:
+def _depths(grey: _Grey) -> _Grey:
     """How little the fine frequencies hold at each of the 64 places of the blocks, window by window. → (R, C, 64)."""
     rows, columns = (grey.shape[0] - 7) // _BLOCK, (grey.shape[1] - 7) // _BLOCK
     down, across = (rows - _WINDOW) // _STRIDE + 1, (columns - _WINDOW) // _STRIDE + 1
@@ -104,7 +104,7 @@ def _depths(grey: Grey) -> Grey:
 
 
 @cache
-def _fine() -> Grey:
+def _fine() -> _Grey:
     """Twelve fine frequencies of a block, as columns. Shapes: (64, 12)."""
     at = np.arange(8)
     waves = np.cos(np.pi * (2 * at[:, None] + 1) * at[None] / 16) * np.where(at == 0, np.sqrt(1 / 8), 0.5)
@@ -167,13 +167,13 @@ def resampled_region(pixels: NDArray[np.uint8]) -> PictureTrace | None:
     )
 
 
-def _rhythm(bends: Grey, along: int) -> Grey:
+def _rhythm(bends: _Grey, along: int) -> _Grey:
     """Spectrum of how much the light bends, averaged over a side of each window: logarithms. → (R, C, F)."""
     windows = np.lib.stride_tricks.sliding_window_view(np.log(bends + 0.5), (_SIDE, _SIDE))[::_HOP, ::_HOP]
     profile = windows.mean(along)
     profile = (profile - profile.mean(-1, keepdims=True)) * np.hanning(_SIDE)
     values = np.abs(np.fft.rfft(profile, axis=-1))[..., _LOWEST:]
-    found: Grey = np.log(values / (np.median(values, axis=-1, keepdims=True) + 1e-9) + 1e-3).astype(np.float32)
+    found: _Grey = np.log(values / (np.median(values, axis=-1, keepdims=True) + 1e-9) + 1e-3).astype(np.float32)
     return found
 
 
@@ -184,12 +184,12 @@ def _kept() -> NDArray[np.bool_]:
     return np.asarray(np.abs(eighths - np.rint(eighths)) * _SIDE / 8 > 1.5)
 
 
-def _grey(pixels: NDArray[np.uint8]) -> Grey:
+def _grey(pixels: NDArray[np.uint8]) -> _Grey:
     """Luminance as JPEG has it; of very large pictures the middle. Shapes: (H, W, 3) → (H, W)."""
     height, width = pixels.shape[:2]
     if height * width > MOST_PIXELS:
         share = (MOST_PIXELS / (height * width)) ** 0.5
         top, left = (int(each * (1 - share) / 2) // 8 * 8 for each in (height, width))
         pixels = pixels[top : top + int(height * share), left : left + int(width * share)]
-    made: Grey = (pixels[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.float32)
+    made: _Grey = (pixels[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.float32)
     return made

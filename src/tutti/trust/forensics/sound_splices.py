@@ -22,10 +22,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+_Samples = NDArray[np.float32]
 RATE_HZ = 16_000
 """Of the samples that are taken."""
-Samples = NDArray[np.float32]
-Table = NDArray[np.float64]
+_Table = NDArray[np.float64]
 _FRAME, _HOP = 512, 256
 _EDGES_HZ = (100, 200, 320, 460, 630, 840, 1080, 1380, 1740, 2180, 2720, 3400, 4200, 5200, 6400, 7600)
 _QUIET, _WINDOW_S, _STEP_S = 0.15, 1.0, 0.1
@@ -61,7 +61,7 @@ class SoundTrace:
     reason: str
 
 
-def floor_step(samples: Samples, start_s: float = 0.0) -> SoundTrace | None:
+def floor_step(samples: _Samples, start_s: float = 0.0) -> SoundTrace | None:
     """Where the background changes most: for a passage, or for good; None if it is too short to tell.
 
     Args:
@@ -96,7 +96,7 @@ def _ratio(found: tuple[float, float, int, int]) -> float:
     return found[0]
 
 
-def _step(sums: Table, squares: Table, begin: int, end: int | None) -> tuple[float, float]:
+def _step(sums: _Table, squares: _Table, begin: int, end: int | None) -> tuple[float, float]:
     """Ratio of step to variation, and the step in decibels, for what lies from `begin` to `end`, or for good."""
     count = len(sums) - 1
     inside = (begin + _GAP, count if end is None else end - _GAP)
@@ -111,7 +111,7 @@ def _step(sums: Table, squares: Table, begin: int, end: int | None) -> tuple[flo
     return float(ratio[strongest].mean()), float(np.abs(step[strongest]).mean())
 
 
-def _moments(sums: Table, squares: Table, spans: list[tuple[int, int]]) -> tuple[Table, Table]:
+def _moments(sums: _Table, squares: _Table, spans: list[tuple[int, int]]) -> tuple[_Table, _Table]:
     """Mean and variance of each band over spans."""
     count = sum(end - begin for begin, end in spans)
     mean = sum((sums[end] - sums[begin] for begin, end in spans), np.zeros(sums.shape[1])) / count
@@ -119,12 +119,12 @@ def _moments(sums: Table, squares: Table, spans: list[tuple[int, int]]) -> tuple
     return mean, np.maximum(square - mean**2, 0)
 
 
-def _sums(values: NDArray[np.float32]) -> Table:
+def _sums(values: NDArray[np.float32]) -> _Table:
     """Sums of all before each place, so that any span costs two look-ups. Shapes: (T, B) → (T + 1, B)."""
     return np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values.astype(np.float64), axis=0)])
 
 
-def _floor(samples: Samples) -> NDArray[np.float32]:
+def _floor(samples: _Samples) -> NDArray[np.float32]:
     """Background of each band in decibels, every 0.2 s. Shapes: (S,) → (T, 15)."""
     if len(samples) < RATE_HZ * _WINDOW_S:
         return np.zeros((0, len(_EDGES_HZ) - 1), np.float32)
@@ -141,7 +141,7 @@ def _floor(samples: Samples) -> NDArray[np.float32]:
     return padded.astype(np.float32)
 
 
-def waveform_break(samples: Samples, start_s: float = 0.0) -> SoundTrace | None:
+def waveform_break(samples: _Samples, start_s: float = 0.0) -> SoundTrace | None:
     """The moment at which the waveform is continued least; None if it is too short.
 
     Args:
@@ -167,7 +167,7 @@ def waveform_break(samples: Samples, start_s: float = 0.0) -> SoundTrace | None:
     )
 
 
-def _prediction_error(samples: Samples) -> NDArray[np.float32]:
+def _prediction_error(samples: _Samples) -> NDArray[np.float32]:
     """What linear prediction from sixteen samples leaves, block by block. Shapes: (S,) → (S',)."""
     count = (len(samples) - _ORDER) // _BLOCK
     if count < 1:

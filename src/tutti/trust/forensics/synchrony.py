@@ -45,7 +45,7 @@ _BEST_PLACES = 3
 _FOUND = 4.0
 """Deviations above chance from which on another shift is named."""
 
-Curves = NDArray[np.float32]
+ChangeCurves = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def film_fits(part: Video, limits: Limits) -> Iterator[tuple[float, float, Sound
     """
     zero_s = start_of_pictures(part, limits)
     frames = grey_pictures(part, limits, width=WIDE, height=HIGH, per_second=CURVES_PER_S, zero_s=zero_s)
-    seen: Curves | None = None
+    seen: ChangeCurves | None = None
     for start_s, samples in sound_windows(
         part, limits, rate_hz=RATE_HZ, window_s=STRETCH_S, hop_s=_HOP_S, zero_s=zero_s
     ):
@@ -100,7 +100,7 @@ def film_fits(part: Video, limits: Limits) -> Iterator[tuple[float, float, Sound
             yield start_s, start_s + len(samples) / RATE_HZ, fit
 
 
-def curves_of_pictures(frames: Iterable[tuple[float, NDArray[np.uint8]]]) -> Curves:
+def curves_of_pictures(frames: Iterable[tuple[float, NDArray[np.uint8]]]) -> ChangeCurves:
     """What changes at each place of a film: brightness, change, change of movement.
 
     Shapes: frames as (seconds, (36, 64) uint8 grey) → (T, 3 * 48) float32, 25 a second from zero seconds on.
@@ -124,11 +124,11 @@ def curves_of_pictures(frames: Iterable[tuple[float, NDArray[np.uint8]]]) -> Cur
     at, table = np.asarray(times), np.stack(rows)
     place = np.clip(np.searchsorted(at, grid, "right") - 1, 0, len(at) - 2)
     share = np.clip((grid - at[place]) / np.maximum(at[place + 1] - at[place], 1e-6), 0, 1).astype(np.float32)[:, None]
-    made: Curves = table[place] * (1 - share) + table[place + 1] * share
+    made: ChangeCurves = table[place] * (1 - share) + table[place + 1] * share
     return made
 
 
-def curves_of_sound(samples: NDArray[np.float32]) -> Curves:
+def curves_of_sound(samples: NDArray[np.float32]) -> ChangeCurves:
     """Loudness of a sound, and how much of it is new. Shapes: (S,) float32 mono at 16 kHz → (T, 2) at 25 a second."""
     hop, window = RATE_HZ // CURVES_PER_S // 2, 512
     if len(samples) < 4 * hop:
@@ -146,7 +146,7 @@ def curves_of_sound(samples: NDArray[np.float32]) -> Curves:
     return made.astype(np.float32)
 
 
-def sound_fit(seen: Curves, heard: Curves) -> SoundFit | None:
+def sound_fit(seen: ChangeCurves, heard: ChangeCurves) -> SoundFit | None:
     """How well sound and pictures of one stretch go together; None where it is too short, still or even to tell.
 
     Shapes: (T, 144) and (T, 2), from the same moment on.
@@ -181,7 +181,7 @@ _FLAT_SOUND = 0.03
 
 
 def _profile(
-    pictures: Curves, sound: Curves, either: NDArray[np.bool_], shifts: NDArray[np.int64]
+    pictures: ChangeCurves, sound: ChangeCurves, either: NDArray[np.bool_], shifts: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Agreement at each shift: the mean of the places that agree most. A darker place counts as a brighter one."""
     found = []
@@ -195,24 +195,24 @@ def _profile(
     return np.asarray(found)
 
 
-def _standard(curves: Curves) -> Curves:
+def _standard(curves: ChangeCurves) -> ChangeCurves:
     centred = curves - curves.mean(0)
-    made: Curves = centred / np.maximum(np.sqrt((centred**2).mean(0)), 1e-6)
+    made: ChangeCurves = centred / np.maximum(np.sqrt((centred**2).mean(0)), 1e-6)
     return made
 
 
-def _even(curves: Curves) -> Curves:
-    """Curves without their trend, a little smoothed."""
-    made: Curves = _smoothed(curves, _SMOOTH_S) - _smoothed(curves, _TREND_S)
+def _even(curves: ChangeCurves) -> ChangeCurves:
+    """ChangeCurves without their trend, a little smoothed."""
+    made: ChangeCurves = _smoothed(curves, _SMOOTH_S) - _smoothed(curves, _TREND_S)
     return made
 
 
-def _smoothed(curves: Curves, sigma_s: float) -> Curves:
+def _smoothed(curves: ChangeCurves, sigma_s: float) -> ChangeCurves:
     reach = int(np.ceil(2.5 * sigma_s * CURVES_PER_S))
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (sigma_s * CURVES_PER_S)) ** 2)
     padded = np.pad(curves, ((reach, reach), (0, 0)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
-    made: Curves = (windows @ (weights / weights.sum()).astype(np.float32)).astype(np.float32)
+    made: ChangeCurves = (windows @ (weights / weights.sum()).astype(np.float32)).astype(np.float32)
     return made
 
 
