@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import gc
 import io
+import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import openai
 import pytest
 from PIL import Image as pillow
+from websockets.exceptions import InvalidStatus
 
 from tests.search.synthetic_media import COLOURS, Space, tone
 from tests.serve.fake_models import served
 from tests.serve.test_realtime import Listening, Typist, message, raw, say, sound, told, until
 from tutti.content import Embeddings, Image, Part, Text
-from tutti.serve.errors import Refusal
-from tutti.serve.lifecycle import Server
+from tutti.serve.admission import ServerLimits
+from tutti.serve.keys import Keys
+from tutti.serve.lifecycle import ListenOptions, Server
 from tutti.serve.realtime import connection, watching
-from tutti.serve.replicas.front import Front
+from tutti.serve.replicas.door import make_door
 
 
 @dataclass
@@ -207,10 +208,34 @@ def test_a_client_that_vanishes_takes_its_pictures_and_sounds_along(
     assert until(freed, 1.0)
 
 
+class NoReplicas:
+    """Stands for the processes behind a door."""
+
+    all = ()
+
+    async def start(self) -> None:
+        """There is nothing to start."""
+
+    async def stop(self) -> None:
+        """Nor to end."""
+
+    def ready(self) -> dict[int, Any]:
+        return {}
+
+    def stats(self) -> dict[str, float]:
+        return {}
+
+
 def test_behind_replicas_a_websocket_is_refused_with_a_sentence() -> None:
-    front = Front(SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
-    headers = [(b"upgrade", b"websocket"), (b"connection", b"upgrade")]
-    scope = {"type": "http", "method": "GET", "path": "/v1/realtime", "headers": headers, "query_string": b""}
-    with pytest.raises(Refusal, match="start a server without --replicas") as refused:
-        asyncio.run(front(scope, None, None))  # type: ignore[arg-type]
-    assert refused.value.kind.status == 501
+    server = make_door(NoReplicas(), ListenOptions(port=0), Keys({}), ServerLimits())  # type: ignore[arg-type]
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    assert until(lambda: server.started)
+    try:
+        with pytest.raises(InvalidStatus) as refused, raw(server):
+            pass
+    finally:
+        server.should_exit = True
+        thread.join(20)
+    assert refused.value.response.status_code == 501
+    assert b"start a server without --replicas for /v1/realtime" in (refused.value.response.body or b"")
