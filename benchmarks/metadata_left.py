@@ -72,8 +72,12 @@ STRUCTURE = re.compile(
 The samples themselves are, too (`MediaData`).
 """
 ENCODERS = (b"x264", b"Lavf", b"Lavc", b"libsndfile", b"Xiph", b"libFLAC", b"LAME3", b"x265", b"libwebp")
-EMPTY = {"Vorbis:Vendor": ("",), "MPEG:Encoder": ("LAME",)}
-"""Of tags that would count, values that say nothing. FLAC's padding is compared with zeros."""
+EMPTY = {
+    "Vorbis:Vendor": re.compile(""),
+    "FLAC:Padding": re.compile("base64:A*=*"),  # zeros
+    "MPEG:Encoder": re.compile("LAME|base64:TEFNRQAAAAAA.*"),  # LAME's letters, no version, and the sizes behind them
+}
+"""Of tags that would count, values that say nothing."""
 PROBED = {"major_brand", "minor_version", "compatible_brands", "handler_name", "vendor_id", "language", "encoder"}
 """Of what ffprobe calls tags, what a container cannot be without; values that may stand there are checked, too."""
 NEUTRAL = re.compile(
@@ -167,7 +171,7 @@ def left(folder: Path) -> dict[str, list[str]]:
         for tag, value in row.items():
             dated = tag.endswith("Date") and not str(value).startswith("0000:00:00")
             stands = STRUCTURE.match(tag) and not (dated and not tag.startswith(("System", "File:")))
-            stands = stands or str(value).strip("\0 ") in EMPTY.get(tag, ())
+            stands = stands or (tag in EMPTY and EMPTY[tag].fullmatch(str(value)) is not None)
             if not stands and not (isinstance(value, dict) and not value):
                 found[name].append(f"{tag}={value}")
     for path in sorted(folder.iterdir()):

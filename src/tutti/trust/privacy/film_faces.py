@@ -27,7 +27,7 @@ _LOOKS_AHEAD, _FRAMES_AHEAD = 2, 64
 
 
 class _Waiting(NamedTuple):
-    index: int
+    place: int
     grey: NDArray[np.uint8]
     scale: float
     look: Future[list[FaceBox]] | None
@@ -93,7 +93,7 @@ class FilmFaces:
 
     def _follow(self) -> None:
         one = self._waiting.popleft()
-        self._tracker.advance(one.index, one.grey, one.scale)
+        self._tracker.advance(one.place, one.grey, one.scale)
         if one.look is not None:
             self._looks -= 1
-            self._tracker.found(one.index, one.look.result())
+            self._tracker.found(one.place, one.look.result())

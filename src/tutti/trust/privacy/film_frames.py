@@ -70,7 +70,9 @@ class _Coded:
         width, height = self._size
         scale = _scale(height, width, longest)
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = self._coder.reformat(self._frame, *size, "gray", interpolation="AREA").to_ndarray()
+        small = np.asarray(
+            self._coder.reformat(self._frame, *size, "gray", interpolation="AREA").to_ndarray(), np.uint8
+        )
         return turned(small[..., None], *turn_of(self._frame))[..., 0], scale
 
 
