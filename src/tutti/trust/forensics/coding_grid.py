@@ -128,7 +128,8 @@ def _waves() -> NDArray[np.float32]:
     """Cosines of the transform at the frequencies that are looked at. Shapes: (2048, K)."""
     place = np.arange(2 * LENGTH)[:, None] + 0.5 + LENGTH / 2
     frequency = np.arange(_LOW, _HIGH, _EVERY)[None] + 0.5
-    return (np.cos(np.pi / LENGTH * place * frequency) / np.sqrt(LENGTH)).astype(np.float32)
+    waves: NDArray[np.float32] = (np.cos(np.pi / LENGTH * place * frequency) / np.sqrt(LENGTH)).astype(np.float32)
+    return waves
 
 
 @cache

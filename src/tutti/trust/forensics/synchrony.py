@@ -223,7 +223,8 @@ def _cells(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _movement(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.float32]:
     """Movement of each cell in pixels of the small picture, by least squares over it. Shapes: (6, 8, 2)."""
-    down, across = np.gradient((before + after) / 2)
+    slopes: list[NDArray[np.float32]] = list(np.gradient((before + after) / 2))
+    down, across = slopes
     later = after - before
     xx, yy, xy = _cells(across * across) + 8.0, _cells(down * down) + 8.0, _cells(across * down)
     xt, yt = _cells(across * later), _cells(down * later)
