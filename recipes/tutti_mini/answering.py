@@ -7,6 +7,7 @@ names that a picture is near to.
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ from typing import Any, cast
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from recipes.tutti_mini.evidence import SHARES, Asked, Shown
+from recipes.tutti_mini.evidence import EXCHANGED, SHARES, Asked, Shown
 from recipes.tutti_mini.features import Trunks, look
 from recipes.tutti_mini.instruct import MAKERS, OTHER_WORDS, Packed, PlainAttend, among, pack, prefix, present
 from recipes.tutti_mini.pairs import normalize, warped
@@ -32,8 +34,9 @@ from tutti.models.omni.published import PublishedHead
 from tutti.training.objectives import IGNORE, next_token
 
 PHOTOS_AT_ONCE = 28
-PHOTO_SHARE = 0.5
-"""How often a step is on photographs rather than scenes."""
+FILMS_AT_ONCE = 10
+PHOTO_SHARE, FILM_SHARE, SOUND_TRACKS = 0.55, 0.25, 0.5
+"""How often a step is on photographs rather than scenes, how often these are shown as films, and those with a sound."""
 SCENES = {"picture": (24, 5), "sound": (12, 3), "pair": (12, 2), "clip": (8, 2)}
 """Kind of scene → how many a file, and files a round."""
 LEARNED = (
@@ -42,6 +45,8 @@ LEARNED = (
 NEW = ("seen.", "names.")
 RATE = 6e-4
 AVERAGED = 0.99
+STILL = re.compile(r"\b(?:picture|image|photo)\b")
+"""What a question calls a picture; of a film it says something else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,30 +124,76 @@ class Questions:
         shares = np.array([SHARES[one.seen.name] for one in shown])
         self.shares = shares / shares.sum()
         self.count = cast("Any", model.config.names).shown
+        self.frames = len(model.frame_positions["video"])
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """Photographs, or scenes of one kind."""
         if not self.files or rng.random() < PHOTO_SHARE:
+            if rng.random() < FILM_SHARE:
+                return self.films(rng, FILMS_AT_ONCE)
             return self.photos(rng, PHOTOS_AT_ONCE)
         return self.scenes(rng, self.files[int(rng.integers(len(self.files)))])
 
     def photos(self, rng: np.random.Generator, count: int, phrasing: str = "train", check: bool = False) -> Batch:
         """Photographs with four questions each; `check`: of the validation part."""
-        own, places, points, hidden, questions = [], [], [], [], []
-        for pack_, number in zip(self.shown, rng.multinomial(count, self.shares), strict=True):
-            rows = rng.choice(pack_.check, number) if check else rng.choice(pack_.train, number, p=pack_.chance)
-            for index in rows:
-                row, point = pack_.seen.rows[index], pack_.points[index]
-                photo, wrong, hide = self.asked.photo(row, pack_.labels[index], point, rng, may_hide=not check)
-                own.append(pack_.seen.own[index])
-                places.append(pack_.seen.grid[index])
-                points.append(point)
-                hidden.append(hide)
-                questions.append([(qa.question, qa.answer) for qa in ask_photo(photo, rng, wrong, phrasing)])
-        names = self.asked.nearest(torch.stack(points), torch.from_numpy(np.stack(hidden)), self.count)
-        grid = torch.from_numpy(np.stack(places)).float().transpose(1, 2).unflatten(2, (4, 4))
-        quarters = F.avg_pool2d(grid, 2).flatten(2).transpose(1, 2)
-        return Batch("photo", questions, Pictured(torch.from_numpy(np.stack(own)).float(), quarters, *names))
+        drawn = self._rows(rng, count, check)
+        asked = [self._ask(one, index, one.points[index], rng, phrasing, check) for one, index in drawn]
+        own = np.stack([one.seen.own[index] for one, index in drawn])
+        grid = torch.from_numpy(np.stack([one.seen.grid[index] for one, index in drawn])).float()
+        quarters = F.avg_pool2d(grid.transpose(1, 2).unflatten(2, (4, 4)), 2).flatten(2).transpose(1, 2)
+        pictured = Pictured(torch.from_numpy(own).float(), quarters, *self._names(asked))
+        return Batch("photo", [questions for *_, questions in asked], pictured)
+
+    def films(self, rng: np.random.Generator, count: int, phrasing: str = "train") -> Batch:
+        """Photographs as films of two shots: one view of them, and from some frame on another."""
+        own, means, asked = [], [], []
+        for one, index in self._rows(rng, count):
+            views = [other for other in self.shown if other.seen.name == one.seen.name]
+            other, cut = views[int(rng.integers(len(views)))], int(rng.integers(1, self.frames + 1))
+            shots = [one] * cut + [other] * (self.frames - cut)
+            own.append(np.stack([shot.seen.own[index] for shot in shots]))
+            means.append(np.stack([shot.seen.pooled[index] for shot in shots]))
+            point = F.normalize(torch.stack([shot.points[index] for shot in shots]).mean(0), dim=0)
+            asked.append(self._ask(one, index, point, rng, phrasing, check=False))
+        word = ("clip", "video", "film")[int(rng.integers(3))]
+        questions = [
+            [(STILL.sub(word, q), a.replace("a photo of", "a clip of")) for q, a in some] for *_, some in asked
+        ]
+        frames = torch.from_numpy(np.stack(means)).float()[:, :, None]
+        video = Pictured(torch.from_numpy(np.stack(own)).float(), frames, *self._names(asked))
+        audio = self._sounds(rng, count) if self.files and rng.random() < SOUND_TRACKS else None
+        return Batch("film", questions, video=video, audio=audio)
+
+    def _rows(self, rng: np.random.Generator, count: int, check: bool = False) -> list[tuple[Shown, int]]:
+        """So many rows of the packs, by their shares."""
+        drawn = []
+        for one, number in zip(self.shown, rng.multinomial(count, self.shares), strict=True):
+            rows = rng.choice(one.check, number) if check else rng.choice(one.train, number, p=one.chance)
+            drawn += [(one, int(index)) for index in rows]
+        return drawn
+
+    def _ask(
+        self, one: Shown, index: int, point: Tensor, rng: np.random.Generator, phrasing: str, check: bool
+    ) -> tuple[Tensor, NDArray[np.bool_], list[tuple[str, str]]]:
+        """A photograph's point, the names that are withheld, and questions with their answers."""
+        row, label = one.seen.rows[index], one.labels[index]
+        if not check and rng.random() < EXCHANGED:
+            label, point = self.asked.exchanged(label, point, rng)
+            row = row if label == one.labels[index] else {}
+        photo, wrong, hidden = self.asked.photo(row, label, point, rng, may_hide=not check)
+        return point, hidden, [(qa.question, qa.answer) for qa in ask_photo(photo, rng, wrong, phrasing)]
+
+    def _names(self, asked: Sequence[tuple[Tensor, NDArray[np.bool_], Any]]) -> tuple[Tensor, Tensor]:
+        """The names that the decoder is given, and their shares."""
+        hidden = torch.from_numpy(np.stack([one[1] for one in asked]))
+        return self.asked.nearest(torch.stack([one[0] for one in asked]), hidden, self.count)
+
+    def _sounds(self, rng: np.random.Generator, count: int) -> Tensor:
+        """Sounds of scenes that nothing is asked about."""
+        while True:
+            kind, kept, _ = pickle.loads(self.files[int(rng.integers(len(self.files)))].read_bytes())
+            if kind == "sound":
+                return cast("Tensor", kept["audio"][:count].float())
 
     @torch.no_grad()
     def scenes(self, rng: np.random.Generator, file: Path, phrasing: str = "train") -> Batch:

@@ -30,6 +30,8 @@ SHARES = {
 }  # fmt: skip
 """How often each pack is asked about."""
 NEAR = 9
+EXCHANGED = 0.25
+"""How often a picture is given, and called, by another name."""
 UNKNOWN, SAME = 0.1, 0.72
 """How often a picture's own name is withheld, and names nearer to it than this with it."""
 
@@ -112,6 +114,18 @@ class Asked:
         wrong = [name for name in (*likelier[:6], *others) if name not in right and name not in kind.split()]
         near_names = tuple(names[:1] if hide else names)
         return Photo(label=label, kind=kind, objects=objects, near=near_names, known=not hide), wrong, hidden
+
+    def exchanged(self, label: str, point: Tensor, rng: np.random.Generator) -> tuple[str, Tensor]:
+        """Another name, and the point reflected so that it lies to that name as it lay to its own.
+
+        A decoder that is told of names beside pictures of something else learns to read the names, and not to say the
+        few that it was taught on. A point whose own name is not the nearest is left as it is.
+        """
+        own, other = self.known.index[label], int(rng.integers(len(self.known.names)))
+        if int((self.known.points @ point).argmax()) != own:
+            return label, point
+        axis = self.known.points[own] - self.known.points[other]
+        return self.known.names[other], point - 2 * axis * (axis @ point) / (axis @ axis).clamp_min(1e-9)
 
     def _like(self, own: int, name: str) -> bool:
         other = self.known.index.get(name)

@@ -44,6 +44,12 @@ PACKS = (
 CIFAR_ROWS = 6
 """Every so many rows of CIFAR-10's training pictures are used."""
 AT_ONCE = 128
+FRAMED = 0.6
+"""How often a random view of a photograph is the whole of it with a margin, rather than a part."""
+SHAPES = (None, None, 1.0, 4 / 3, 3 / 4, 16 / 9, 16 / 9, 9 / 16)
+"""Shapes of a picture with a margin, width by height; None is that of the photograph."""
+WIDEST = 1.7
+"""Up to how many times as long as it must be a side with a margin is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +104,13 @@ def look(picture: Any, rng: np.random.Generator | None, may_flip: bool) -> NDArr
     """A picture as the model is given it, or a random view of it. Shape (S, S, 3)."""
     from tutti.processing.images import ImageProcessor
 
-    if picture.mode == "RGBA":
+    drawn = picture.mode == "RGBA"
+    if drawn:
         picture = _lay(picture, rng)
     if rng is not None:
-        picture = _view(picture, rng, may_flip)
+        framed = not drawn and rng.random() < FRAMED
+        picture = _frame(picture, rng) if framed else _crop(picture, rng)
+        picture = _vary(picture, rng, may_flip)
     values = ImageProcessor(size={"longest_edge": SIZE}, do_pad=True, do_normalize=False, do_rescale=False)(
         np.asarray(picture)
     )
@@ -127,14 +136,35 @@ def _lay(sprite: Any, rng: np.random.Generator | None) -> Any:
     return ground.convert("RGB")
 
 
-def _view(picture: Any, rng: np.random.Generator, may_flip: bool) -> Any:
-    from PIL import ImageEnhance, ImageOps
-
+def _crop(picture: Any, rng: np.random.Generator) -> Any:
     width, height = picture.size
     share = rng.uniform(0.55, 1.0) ** 0.5
     wide, high = (max(8, round(edge * min(1.0, share * rng.uniform(0.9, 1.1)))) for edge in (width, height))
     left, top = int(rng.integers(0, width - wide + 1)), int(rng.integers(0, height - high + 1))
-    picture = picture.crop((left, top, left + wide, top + high))
+    return picture.crop((left, top, left + wide, top + high))
+
+
+def _frame(picture: Any, rng: np.random.Generator) -> Any:
+    """A photograph with a margin, as on a slide, in a film of another shape, or before a wall."""
+    from PIL import Image
+
+    from recipes.tutti_mini.pairs import grounds
+
+    width, height = picture.size
+    aspect = SHAPES[int(rng.integers(len(SHAPES)))] or width / height
+    high = max(height, width / aspect) * rng.uniform(1.0, WIDEST)
+    whole = round(high * aspect), round(high)
+    colours = grounds(1, rng)[0].permute(1, 2, 0).byte().numpy()
+    ground = Image.fromarray(colours).resize(whole)
+    free = whole[0] - width, whole[1] - height
+    at = (0.5, 0.5) if rng.random() < 0.5 else rng.random(2)
+    ground.paste(picture, tuple(round(room * share) for room, share in zip(free, at, strict=True)))
+    return ground
+
+
+def _vary(picture: Any, rng: np.random.Generator, may_flip: bool) -> Any:
+    from PIL import ImageEnhance, ImageOps
+
     if may_flip and rng.random() < 0.5:
         picture = ImageOps.mirror(picture)
     for kind in (ImageEnhance.Brightness, ImageEnhance.Color, ImageEnhance.Contrast):

@@ -37,12 +37,12 @@ from tutti.models.omni.model import Head, Omni
 from tutti.models.omni.parts import TrunkConfig
 from tutti.models.omni.published import PublishedHead
 
-STEPS = {"texts": 2500, "space": 500, "fold": 300, "sounds": 1500, "answers": 3500}
+STEPS = {"texts": 2500, "space": 1000, "fold": 500, "sounds": 1500, "answers": 3000}
 """Optimizer steps at `--budget 1`."""
 PHASES = ("features", "texts", "space", "sounds", "scenes", "answers", "export")
 TRAINED_ON = (*features.REAL, "clothing", "grocery", "hand_digits", "cxr", "cifar10", *EMOJI)
-VIEWS = dict.fromkeys(EMOJI, 2)
-"""Pack → how many views of each picture are learned from, where it is not one."""
+VIEWS = 2
+"""Views of each picture that are learned from: as it is, and one with a margin, cut or on another ground."""
 SOUND_BATCHES, SCENE_ROUNDS = 150, 40
 
 
@@ -118,12 +118,9 @@ class Run:
         return space.pool(seen, head, self.classifier, fold, own=torch.load(kept, weights_only=True))
 
     def pooled(self, head: PublishedHead, fold: int | None = None) -> list[space.Pooled]:
-        """All packs' pooled features, with the other views of what is drawn."""
+        """All packs' pooled features, with the other views."""
         return [
-            space.join(
-                self.pool(name, 0, head, fold),
-                [self.pool(name, view, head, fold) for view in range(1, VIEWS.get(name, 1))],
-            )
+            space.join(self.pool(name, 0, head, fold), [self.pool(name, view, head, fold) for view in range(1, VIEWS)])
             for name in TRAINED_ON
         ]
 
@@ -142,7 +139,7 @@ class Run:
         """Run the trunks over all pictures."""
         trunks = features.Trunks(self.network_file, Path(self.small_folder))
         for name in TRAINED_ON:
-            for view in range(VIEWS.get(name, 1)):
+            for view in range(VIEWS):
                 features.extract(trunks, self.data, self.out / "features", name, view)
 
     def texts(self) -> None:
@@ -205,9 +202,9 @@ class Run:
 
     def assemble(self) -> tuple[Omni, evidence.Asked, list[evidence.Shown]]:
         """The model before it has learned to answer, the names, and the photographs."""
-        reader, seen = self.reader(), self.seen
+        reader = self.reader()
         whole, folds = self.head("space"), [self.head("fold0"), self.head("fold1")]
-        pooled = [self.pool(one.name, 0, whole) for one in seen]
+        pooled = [self.pool(name, 0, whole) for name in TRAINED_ON]
         names = space.name_sets(pooled, reader, texts.imagenet_names(self.weights))
         known = evidence.bank(names, reader)
         model = Omni(self.config(len(known.names)))
@@ -226,9 +223,15 @@ class Run:
         state["names.ids"] = evidence.token_ids(known.names, self.tokenizer, state["names.ids"].shape[1])
         model.load_state_dict(state)
         shown = [
-            evidence.show(one, pack, folds, whole, known)
-            for one, pack in zip(seen, pooled, strict=True)
-            if one.name in evidence.SHARES
+            evidence.show(
+                features.load_seen(self.data, self.out / "features", name, view),
+                self.pool(name, view, whole),
+                folds,
+                whole,
+                known,
+            )
+            for name in evidence.SHARES
+            for view in range(VIEWS)
         ]
         pool = [name for name in known.names if name in names["all"].index]
         return model.eval(), evidence.Asked(known, pool, self.scale()), shown

@@ -29,7 +29,7 @@ EMOJI_TEMPLATES = ("{}", "an emoji of {}", "a drawing of {}")
 SHARES = {
     "photos_caltech101": 0.20, "photos_openimages": 0.15, "photos_flowers": 0.04, "photos_mixed": 0.09,
     "clothing": 0.07, "grocery": 0.10, "cifar10": 0.08, "hand_digits": 0.04, "cxr": 0.03,
-    "emoji_noto": 0.08, "emoji_openmoji": 0.08, "emoji_fluent_flat": 0.08,
+    "emoji_noto": 0.16, "emoji_openmoji": 0.16, "emoji_fluent_flat": 0.16,
 }  # fmt: skip
 """How often each pack is drawn from."""
 SIGNS = ("hand_digits", "cxr")
