@@ -25,6 +25,7 @@ import tutti
 from benchmarks.machine import commit, processor, versions
 from benchmarks.tuning import run
 from tutti.evaluate.statistics import share_interval
+from tutti.media.text_files import read_lines
 
 DRINKS = ("espresso", "cappuccino", "latte", "flat white", "black tea", "green tea", "cocoa", "mocha")
 MILKS = ("oat milk", "soy milk", "whole milk", "no milk")
@@ -56,7 +57,7 @@ def orders() -> list[tuple[str, str]]:
 
 def measure(model: tutti.Model, asked: list[tuple[str, str]], told: str, file: Path) -> tuple[list[float], list[float]]:
     """Which answers are valid, and which are right; those in the file are not asked for again."""
-    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    rows = [json.loads(line) for _, line in read_lines(file)] if file.exists() else []
 
     def ask(order: tuple[str, str]) -> dict[str, str]:
         answer = model.ask(told + order[0], max_tokens=32).text.strip()

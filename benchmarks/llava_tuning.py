@@ -23,6 +23,7 @@ from PIL import Image
 from benchmarks import llava_shape
 from benchmarks.machine import commit, processor, versions
 from benchmarks.tuning import run
+from tutti.media.text_files import read_lines
 
 PICTURES, SIDE = 16, 336
 
@@ -59,7 +60,7 @@ def main() -> None:
          arguments.quantize, "--device", arguments.device, "--steps", arguments.steps, "--batch", 4, "--held-out", 0,
          "--gradient-checkpointing"])  # fmt: skip
     newest = max(work.glob("run-*"), key=lambda folder: folder.stat().st_mtime_ns)
-    rows = [json.loads(line) for line in (newest / "metrics.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for _, line in read_lines(newest / "metrics.jsonl")]
     rates = [row["steps_per_s"] for row in rows if row.get("steps_per_s")]
     cuda = arguments.device.startswith("cuda")
     peak = torch.cuda.max_memory_allocated() if cuda else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -25,6 +25,7 @@ from benchmarks.tuning import run
 from recipes.tutti_mini.packs import HOLD_OUT
 from tutti.evaluate.language import normalized
 from tutti.evaluate.statistics import compare
+from tutti.media.text_files import read_lines
 from tutti.training.packs import PackReader
 
 
@@ -47,7 +48,7 @@ def recordings(data: Path, pack: str, folder: Path, learned: int, asked: int) ->
 
 def errors(model: tutti.Model, rows: list[dict[str, str]], file: Path) -> list[tuple[int, int]]:
     """Wrong words and words of each recording; those in the file are not written down again."""
-    found = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    found = [json.loads(line) for _, line in read_lines(file)] if file.exists() else []
     with file.open("a") as out:
         for row in rows[len(found) :]:
             found.append({**row, "said": model.transcribe(tutti.Audio(row["file"]), language="en").text})

@@ -92,7 +92,7 @@ COMMANDS = {
     ),
     "tune": (
         "tutti.cli.tune",
-        "Tune a model that answers on your own data: an adapter, some parts, or the whole.",
+        "Tune a model that answers, or writes down speech, on your own data: an adapter, some parts, or the whole.",
     ),
     "feedback": (
         "tutti.cli.feedback",

@@ -36,32 +36,13 @@ def build(rooms: Rooms, session: Any) -> None:
         given: dict[str, Any], one: str, other: str, known: str, request: gr.Request,
         progress: Any = gr.Progress(),  # noqa: B008 this is how Gradio is asked for one
     ) -> Any:  # fmt: skip
-        return compared(given, one, other, known, request, progress, send=False)
+        return _compared(rooms, given, (one, other), known, request, progress, send=False)
 
     def agreed(
         given: dict[str, Any], one: str, other: str, known: str, request: gr.Request,
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> Any:  # fmt: skip
-        return compared(given, one, other, known, request, progress, send=True)
-
-    def compared(
-        given: dict[str, Any], one: str, other: str, known: str, request: Any, progress: Any, *, send: bool
-    ) -> Any:
-        tenant = tenant_of(request)
-        dialogue = rooms.dialogues.get(tenant, known)
-        dialogue.stop.clear()
-        with told(rooms.folder), rooms.reserve():
-            made = rooms.comparing.ask(
-                str(given.get("text") or ""), given.get("files") or [], (one, other), dialogue, send=send,
-                told=lambda share: progress(share, desc="Asking both"), tenant=tenant,
-            )  # fmt: skip
-        if isinstance(made, SentElsewhere):
-            shown = "\n".join(f"// to {name}\n{body}" for name, body in made.previews)
-            return None, "", "", "Nothing was sent yet.", gr.update(value=shown, visible=True), gr.update(visible=True)
-        hidden = gr.update(visible=False), gr.update(visible=False)
-        if made is None:
-            return None, "", "", "Stopped.", *hidden
-        return made, *made.texts, "Which answer is better?", *hidden
+        return _compared(rooms, given, (one, other), known, request, progress, send=True)
 
     def choose(choice: str, made: Duel | None, request: gr.Request) -> Any:
         if made is None:
@@ -79,3 +60,27 @@ def build(rooms: Rooms, session: Any) -> None:
     question.stop(end, session, None, queue=False, api_visibility="private")
     for button, word in zip(buttons, ("left", "equal", "right"), strict=True):
         button.click(choose, [gr.State(word), duel], [duel, result], api_visibility="private")
+
+
+def _compared(
+    rooms: Rooms, given: dict[str, Any], models: tuple[str, str], known: str, request: Any, progress: Any, *,
+    send: bool,
+) -> Any:  # fmt: skip
+    """What the tab shows: both answers, or what would be sent elsewhere."""
+    import gradio as gr
+
+    tenant = tenant_of(request)
+    dialogue = rooms.dialogues.get(tenant, known)
+    dialogue.stop.clear()
+    with told(rooms.folder), rooms.reserve():
+        made = rooms.comparing.ask(
+            str(given.get("text") or ""), given.get("files") or [], models, dialogue, send=send,
+            told=lambda share: progress(share, desc="Asking both"), tenant=tenant,
+        )  # fmt: skip
+    if isinstance(made, SentElsewhere):
+        shown = "\n".join(f"// to {name}\n{body}" for name, body in made.previews)
+        return None, "", "", "Nothing was sent yet.", gr.update(value=shown, visible=True), gr.update(visible=True)
+    hidden = gr.update(visible=False), gr.update(visible=False)
+    if made is None:
+        return None, "", "", "Stopped.", *hidden
+    return made, *made.texts, "Which answer is better?", *hidden

@@ -22,7 +22,7 @@ from tutti.errors import InputError, MissingExtra
 from tutti.trust.privacy.faces import LEAST_FACE_PX, FaceBox
 from tutti.trust.privacy.onnx_files import ready_for_any_size
 
-Head: TypeAlias = tuple[float, float, float, float, float]
+HeadBox: TypeAlias = tuple[float, float, float, float, float]
 """Left, top, right, bottom in pixels, and the score."""
 
 _STRIDE = 4
@@ -77,7 +77,7 @@ class CenterFace:
         self._session = _session(content, path)
         self._input = self._session.get_inputs()[0].name
         self._digest = hashlib.sha256(content).hexdigest()[:12]
-        self._known: OrderedDict[bytes, list[Head]] = OrderedDict()
+        self._known: OrderedDict[bytes, list[HeadBox]] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -99,7 +99,7 @@ class CenterFace:
                     found.append(FaceBox(box=box, score=score))
         return _apart(found)
 
-    def _heads_of(self, piece: NDArray[np.uint8]) -> list[Head]:
+    def _heads_of(self, piece: NDArray[np.uint8]) -> list[HeadBox]:
         """Those of a piece, remembered from the last time that it was seen."""
         key = hashlib.blake2b(np.ascontiguousarray(piece).data, digest_size=16, key=repr(piece.shape).encode()).digest()
         with self._lock:
@@ -112,7 +112,7 @@ class CenterFace:
                     self._known.popitem(last=False)
         return known
 
-    def _of_piece(self, pixels: NDArray[np.uint8]) -> list[Head]:
+    def _of_piece(self, pixels: NDArray[np.uint8]) -> list[HeadBox]:
         height, width = pixels.shape[:2]
         batch = np.zeros((1, 3, *(-(-side // _MULTIPLE) * _MULTIPLE for side in (height, width))), np.float32)
         batch[0, :, :height, :width] = pixels.transpose(2, 0, 1)
@@ -149,7 +149,7 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def decoded(heat: NDArray[np.float32], scale: NDArray[np.float32], offset: NDArray[np.float32]) -> list[Head]:
+def decoded(heat: NDArray[np.float32], scale: NDArray[np.float32], offset: NDArray[np.float32]) -> list[HeadBox]:
     """Heads from what the network says: left, top, right, bottom in pixels of its input, and the score.
 
     Args:
