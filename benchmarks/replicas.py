@@ -13,14 +13,13 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from machine import commit, processor, versions
-from serving import HERE, body, ready, streamed
+from serving import HERE, body, served, streamed
 
 WAYS: dict[str, list[str]] = {"one process": [], "door and 1": ["--replicas", "1"], "door and 2": ["--replicas", "2"]}
 
@@ -33,23 +32,13 @@ def processor_s(pid: int) -> float:
 
 def measured(more: list[str], requests: int, clients: int, seed: int) -> dict[str, float]:
     """One server, warmed with a request a client."""
-    words = [sys.executable, "-m", "tutti", "serve", "--model", "tutti-mini", "--port", "0", "--json", *more]
-    given = {**os.environ, "PYTHONPATH": str(HERE / "src")}
     bodies = [body(seed + place) for place in range(requests + clients)]
-    begun = time.perf_counter()
-    with subprocess.Popen(words, env=given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
-        assert server.stdout is not None
-        try:
-            host = json.loads(server.stdout.readline())["url"].removeprefix("http://").partition("/")[0]
-            started = ready(host, begun)
-            with ThreadPoolExecutor(clients) as pool:
-                list(pool.map(lambda one: streamed(host, one), bodies[:clients]))
-                before, begun = processor_s(server.pid), time.perf_counter()
-                firsts = list(pool.map(lambda one: streamed(host, one), bodies[clients:]))
-                seconds = time.perf_counter() - begun
-            door = processor_s(server.pid) - before
-        finally:
-            server.terminate()
+    with served(HERE, more) as (server, host, started), ThreadPoolExecutor(clients) as pool:
+        list(pool.map(lambda one: streamed(host, one), bodies[:clients]))
+        before, begun = processor_s(server.pid), time.perf_counter()
+        firsts = list(pool.map(lambda one: streamed(host, one), bodies[clients:]))
+        seconds = time.perf_counter() - begun
+        door = processor_s(server.pid) - before
     return {
         "ready_s": started,
         "requests_per_s": requests / seconds,

@@ -23,6 +23,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -107,21 +109,27 @@ def at_once(host: str, bodies: list[bytes]) -> tuple[float, float]:
     return statistics.median(firsts), seconds
 
 
-def measured(tree: Path, number: int) -> dict[str, float]:
-    """One round with a checkout."""
-    words = [sys.executable, "-m", "tutti", "serve", "--model", "tutti-mini", "--port", "0", "--json"]
+@contextmanager
+def served(tree: Path, more: Sequence[str] = ()) -> Iterator[tuple[subprocess.Popen[str], str, float]]:
+    """A server of a checkout with tutti-mini: its process, its host, and the seconds until it was ready."""
+    words = [sys.executable, "-m", "tutti", "serve", "--model", "tutti-mini", "--port", "0", "--json", *more]
     given = {**os.environ, "PYTHONPATH": str(tree / "src")}
-    bodies = [body(number * 100 + place) for place in range(AT_ONCE + 2)]
     begun = time.perf_counter()
     with subprocess.Popen(words, env=given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         assert server.stdout is not None
         try:
             host = json.loads(server.stdout.readline())["url"].removeprefix("http://").partition("/")[0]
-            started = ready(host, begun)
-            first, later = streamed(host, bodies[0]), streamed(host, bodies[1])
-            many_first, many = at_once(host, bodies[2:])
+            yield server, host, ready(host, begun)
         finally:
             server.terminate()
+
+
+def measured(tree: Path, number: int) -> dict[str, float]:
+    """One round with a checkout."""
+    bodies = [body(number * 100 + place) for place in range(AT_ONCE + 2)]
+    with served(tree) as (_, host, started):
+        first, later = streamed(host, bodies[0]), streamed(host, bodies[1])
+        many_first, many = at_once(host, bodies[2:])
     return {
         "ready": started,
         "first": 1000 * first,

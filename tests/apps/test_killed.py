@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.apps.test_moderation import policy_in
+from tests.apps.test_moderation import RED, policy_in
 from tests.search.synthetic_media import Space, picture
 from tutti.apps.moderation import Moderator, read_policy
 from tutti.apps.moderation.journal import DecisionJournal
@@ -18,16 +18,6 @@ from tutti.apps.moderation.running import run_over
 from tutti.apps.shop import Shop
 
 ROOT = Path(__file__).parents[2]
-RED = """
-[[category]]
-name = "red"
-action = "review"
-threshold = 0.8
-examples = ["red"]
-contrast = ["blue", "green"]
-[category.signals]
-likeness = 1.0
-"""
 MODERATES = """
 import sys
 from pathlib import Path

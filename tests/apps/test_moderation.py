@@ -53,6 +53,19 @@ likeness = 1.0
 """
 
 
+RED = """
+[[category]]
+name = "red"
+action = "review"
+threshold = 0.8
+examples = ["red"]
+contrast = ["blue", "green"]
+[category.signals]
+likeness = 1.0
+"""
+"""A policy of one category, which embeddings decide."""
+
+
 class Reader:
     """Reads one sentence in pictures that are red, and in others nothing."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.apps.test_moderation import policy_in
+from tests.apps.test_moderation import RED, policy_in
 from tests.search.synthetic_media import Space, picture
 from tutti.apps.moderation import Moderator, read_policy, spreading
 from tutti.apps.moderation.journal import DecisionJournal
@@ -25,16 +25,6 @@ from tutti.errors import InputError, MissingExtra
 from tutti.search.ingest.ray_cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
-RED = """
-[[category]]
-name = "red"
-action = "review"
-threshold = 0.8
-examples = ["red"]
-contrast = ["blue", "green"]
-[category.signals]
-likeness = 1.0
-"""
 
 
 def made(policy: str) -> Moderator:

@@ -26,7 +26,6 @@ from tutti.content import (
     Conversation,
     Event,
     Finished,
-    Modality,
     SamplingOptions,
     Text,
     TextDelta,
@@ -36,10 +35,11 @@ from tutti.content.streams import answer_of_stream
 from tutti.engine import Engine
 from tutti.engine.runner import Decoder
 from tutti.errors import InputError, UnsupportedTask
-from tutti.interfaces import Provider, Quoting, Responder, Seeing, TextReader
+from tutti.interfaces import Provider, Responder
 from tutti.media import MediaDecoder
 from tutti.models.layers.linear import attending_dtype
 from tutti.providers.adapted import share_weights
+from tutti.providers.in_front import InFront
 from tutti.providers.local import Local
 
 _MOST_ANSWERS = 64
@@ -164,7 +164,7 @@ class Rewarder(Local):
         return part.text if isinstance(part, Text) else self._medium(part, "ask")
 
 
-class BestOf:
+class BestOf(InFront):
     """Several answers of a model, of which a reward model chooses one.
 
     Args:
@@ -182,21 +182,6 @@ class BestOf:
             raise UnsupportedTask(f"{base.name} does not answer, so that there is nothing to choose from.", "ask")
         self.name, self.base, self._folder, self._rewarder = name, base, folder, rewarder
         self._responder: Responder = base
-
-    @property
-    def modalities(self) -> Sequence[Modality]:
-        """Those of the media that the model takes."""
-        return self.base.modalities if isinstance(self.base, Seeing) else ()
-
-    @property
-    def reader(self) -> TextReader | None:
-        """The model's reader of text."""
-        return self.base.reader if isinstance(self.base, Quoting) else None
-
-    @reader.setter
-    def reader(self, reader: TextReader | None) -> None:
-        if isinstance(self.base, Quoting):
-            self.base.reader = reader
 
     def stream(self, conversation: Conversation, options: SamplingOptions) -> Iterator[Event]:
         """Yield the best answer as a whole: the likeliest, or one of those that are drawn. Errors as for the model.

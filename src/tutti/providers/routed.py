@@ -35,7 +35,8 @@ from tutti.content import (
     Usage,
 )
 from tutti.errors import InputError, UnsupportedTask
-from tutti.interfaces import Embedder, Provider, Quoting, Responder, Seeing, TextReader
+from tutti.interfaces import Embedder, Provider, Responder
+from tutti.providers.in_front import InFront
 
 PERSON = "I am not sure; a person should look at this."
 _MOST_BYTES = 256_000_000
@@ -117,7 +118,7 @@ def _task(row: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], place: int
     return RoutedTask(question=str(row["question"]), labels=labels, weight=weight, bias=bias, **numbers)
 
 
-class RoutedProvider:
+class RoutedProvider(InFront):
     """A generalist, and specialists for some questions.
 
     Args:
@@ -142,21 +143,6 @@ class RoutedProvider:
             )
         self._tasks = {_normal(task.question): task for task in folder.tasks}
         self._labels: dict[str, NDArray[np.float32]] = {}
-
-    @property
-    def modalities(self) -> Sequence[Modality]:
-        """Those of the media that the generalist takes."""
-        return self.base.modalities if isinstance(self.base, Seeing) else ()
-
-    @property
-    def reader(self) -> TextReader | None:
-        """The generalist's reader of text."""
-        return self.base.reader if isinstance(self.base, Quoting) else None
-
-    @reader.setter
-    def reader(self, reader: TextReader | None) -> None:
-        if isinstance(self.base, Quoting):
-            self.base.reader = reader
 
     def sharpness(self, modality: Modality) -> float:
         """The generalist's."""
