@@ -8,13 +8,11 @@ by piece.
 from __future__ import annotations
 
 import io
-import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from heapq import merge
 from itertools import accumulate
-from queue import Full, Queue
 from typing import Any
 
 import numpy as np
@@ -25,6 +23,7 @@ from tutti.content import Audio, Document, Image, Part, Segment, Text, TextLine,
 from tutti.errors import InputError
 from tutti.interfaces import TextBounded, TextReader, Transcriber
 from tutti.media import InProcess, Limits, SceneChanges, decode_image, decode_video, document_decoder
+from tutti.media.ahead import ahead
 from tutti.media.documents import PAGE_SIDE
 from tutti.media.key_frames import FramePlan, plan_frames, sampled_frames
 from tutti.media.sniff import ANIMATIONS, sniff
@@ -291,36 +290,3 @@ def views(frame: NDArray[np.uint8], *, start_s: float, shot: int) -> list[Facet]
 
 def _lasting(facet: Facet, end_s: float) -> Facet:
     return replace(facet, end_s=end_s)
-
-
-def ahead(items: Iterator[Facet], most: int = 64) -> Iterator[Facet]:
-    """The same items, made by a thread that runs ahead by at most so many. Closing it ends the thread."""
-    queue: Queue[Facet | BaseException | None] = Queue(maxsize=most)
-    closed = threading.Event()
-
-    def put(item: Facet | BaseException | None) -> bool:
-        while not closed.is_set():
-            try:
-                queue.put(item, timeout=0.1)
-            except Full:
-                continue
-            return True
-        return False
-
-    def work() -> None:
-        try:
-            for item in items:
-                if not put(item):
-                    return
-            put(None)
-        except BaseException as error:  # noqa: BLE001 - raised again where the items are taken
-            put(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        while (item := queue.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        closed.set()

@@ -6,9 +6,10 @@ tracks of places or times, no covers, no chapters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,18 +20,26 @@ from numpy.typing import NDArray
 
 from tutti.content import Image, Video
 from tutti.media import Limits
+from tutti.media.ahead import ahead
 from tutti.media.video_stream import no_frames
 from tutti.trust.pieces import Box
 from tutti.trust.privacy.covering import Cover, covered
 from tutti.trust.privacy.faces import FaceDetector
 from tutti.trust.privacy.film_faces import FilmFaces
-from tutti.trust.privacy.film_frames import CLOCK, Shown, frames_of_film, rate_of_film
+from tutti.trust.privacy.film_frames import CLOCK, frames_of_film, rate_of_film
 from tutti.trust.privacy.mp4 import BITEXACT, aac_stream, encode_sound, plain_mp4, without_supplements
 from tutti.trust.privacy.tracking import Track, boxes_by_frame
 
 _READ_EVERY_S = 2.0
 """Seconds between two frames whose text is read."""
 _CRF, _PRESET = "20", "veryfast"
+_FRAMES_AHEAD = 8
+"""Frames that are decoded and covered while those before them are encoded."""
+
+
+class _Covered(NamedTuple):
+    time_s: float
+    pixels: NDArray[np.uint8]
 
 
 class FilmFindings(NamedTuple):
@@ -138,7 +147,7 @@ def write_film(
         progress: Told the time in the film that was reached, in seconds.
     """
     with target.open("w+b") as file, plain_mp4(file) as output:
-        frames = frames_of_film(part, limits)
+        frames = ahead(_covered_frames(part, limits, findings, cover), most=_FRAMES_AHEAD)
         first = next(frames)
         height, width = (max(2, side - side % 2) for side in first.pixels.shape[:2])
         coder = VideoReformatter()  # one, which keeps its tables from frame to frame
@@ -148,18 +157,19 @@ def write_film(
         stream.time_base = stream.codec_context.time_base = Fraction(1, CLOCK)
         track = aac_stream(output, sound[1], sound[0].shape[1]) if sound is not None else None
         plain = without_supplements(stream)
-        shown: Shown | None = first
-        index = 0
-        while shown is not None:
-            pixels = covered(shown.pixels, findings.boxes.get(index, ()), cover)
-            frame = coder.reformat(av.VideoFrame.from_ndarray(pixels, "rgb24"), width, height, "yuv420p")
+        for shown in chain((first,), frames):
+            frame = coder.reformat(av.VideoFrame.from_ndarray(shown.pixels, "rgb24"), width, height, "yuv420p")
             frame.pts, frame.time_base = round(shown.time_s * CLOCK), Fraction(1, CLOCK)
             for packet in stream.encode(frame):
                 output.mux(plain.filter(packet))
             if progress is not None:
                 progress(shown.time_s)
-            index, shown = index + 1, next(frames, None)
         for packet in (*stream.encode(), None):
             output.mux(plain.filter(packet))
         if track is not None and sound is not None:
             encode_sound(output, track, *sound)
+
+
+def _covered_frames(part: Video, limits: Limits, findings: FilmFindings, cover: Cover) -> Iterator[_Covered]:
+    for index, shown in enumerate(frames_of_film(part, limits)):
+        yield _Covered(shown.time_s, covered(shown.pixels, findings.boxes.get(index, ()), cover))
