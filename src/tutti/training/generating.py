@@ -20,40 +20,47 @@ from tutti.training.media_store import MediaStore
 from tutti.training.objectives import IGNORE
 
 
-def hidden_states(model: nn.Module, ids: Tensor, lessons: Sequence[Lesson], media: MediaStore) -> Tensor:
-    """States of all tokens after the decoder's final norm.
+def hidden_states(model: nn.Module, ids: Tensor, lessons: Sequence[Lesson], media: MediaStore, asked: Tensor) -> Tensor:
+    """States of some tokens after the decoder's final norm; the last block computes no others where it can.
 
     Rows are padded on the right, where a causal mask keeps them from mattering.
 
-    Shapes: ids (B, T) int64, a lesson a row → (B, T, D).
+    Shapes: ids (B, T) int64, a lesson a row → (B, R, D).
 
     Args:
         model: One that generates.
         ids: Token ids, placeholders included.
         lessons: Where media stand in each row, and who looks at them.
         media: Encodes them.
+        asked: (R,) int64, tokens whose states are asked for, of all rows.
 
     Raises:
         UnsupportedTask: The model does not generate.
     """
     if isinstance(model, SpeechDecoder):
-        return _heard(model, ids, lessons, media)
+        return _heard(model, ids, lessons, media)[:, asked]
     if not isinstance(model, Decoder):
         raise UnsupportedTask(f"{type(model).__name__} generates no answers; tune one with a decoder.")
     encoded = media.encoded(model, (one for lesson in lessons for one in lesson.places), ids.device)
     positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-    attend: Attend = MaskedAttend()
+    attend: Attend = MaskedAttend(asked=asked)
     if isinstance(model, Looker):
         x = model.embed_tokens(ids)
         if encoded:
-            attend = _looking(model, lessons, encoded, ids)
+            attend = _looking(model, lessons, encoded, ids, asked)
     else:
         here = _places(lessons, ids)
         x = model.embed_tokens(ids.masked_fill(here, 0))  # a placeholder need not be in the decoder's table
         if encoded:
             pieces = [encoded[one.digest] for lesson in lessons for one in lesson.places]
             x = place(x, here, torch.cat(pieces), "media")
-    return model.decode(x, positions, attend)
+    hidden = model.decode(x, positions, attend)
+    return hidden[:, asked] if hidden.shape[1] > len(asked) else hidden
+
+
+def labelled(labels: Tensor) -> Tensor:
+    """Tokens that have a label in some row. Shapes: (B, T) int64 → (R,) int64."""
+    return (labels != IGNORE).any(0).nonzero()[:, 0]
 
 
 def token_logprobs(model: nn.Module, hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,7 +123,9 @@ def _places(lessons: Sequence[Lesson], ids: Tensor) -> Tensor:
     return here.to(ids.device)
 
 
-def _looking(model: Looker, lessons: Sequence[Lesson], encoded: Mapping[str, Tensor], ids: Tensor) -> LookingAttend:
+def _looking(
+    model: Looker, lessons: Sequence[Lesson], encoded: Mapping[str, Tensor], ids: Tensor, asked: Tensor
+) -> LookingAttend:
     """Attention of rows whose tokens look at media, as the engine has it: a row without media looks at nothing."""
     rows = [[encoded[one.digest] for one in lesson.places] for lesson in lessons]
     most = max(sum(len(states) for states in row) for row in rows)
@@ -133,4 +142,5 @@ def _looking(model: Looker, lessons: Sequence[Lesson], encoded: Mapping[str, Ten
             looks[number, view.first : view.stop, starts[view.medium] : starts[view.medium] + view.states] = True
         if lesson.views:
             sees[number, lesson.places[0].start : len(lesson.ids)] = True
-    return LookingAttend(None, model.remember(torch.stack(filled)), looks.to(ids.device), sees.to(ids.device))
+    made = model.remember(torch.stack(filled))
+    return LookingAttend(None, made, looks.to(ids.device), sees.to(ids.device), asked)

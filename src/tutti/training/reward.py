@@ -51,9 +51,9 @@ class RewardLoss:
 def rewards(model: nn.Module, batch: LessonBatch, media: MediaStore) -> Tensor:
     """What each row is worth. Shapes: → (B,) float32."""
     ids = torch.as_tensor(batch.input_ids)
-    hidden = hidden_states(model, ids, batch.lessons, media)
     last = torch.tensor([len(lesson.ids) - 1 for lesson in batch.lessons], device=ids.device)
-    ends = hidden[torch.arange(len(ids), device=ids.device), last]
+    asked, which = last.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+    ends = hidden_states(model, ids, batch.lessons, media, asked)[torch.arange(len(ids), device=ids.device), which]
     worth: Tensor = model.get_submodule(HEAD)(ends.float())
     return worth[:, 0]
 

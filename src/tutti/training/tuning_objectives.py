@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tutti.models.layers.lora import without_adapters
-from tutti.training.generating import hidden_states, token_logprobs
+from tutti.training.generating import hidden_states, labelled, token_logprobs
 from tutti.training.lesson_batches import LessonBatch
 from tutti.training.media_store import MediaStore
 from tutti.training.objectives import IGNORE
@@ -44,7 +44,8 @@ class AnswerLoss:
     def __call__(self, model: nn.Module, batch: LessonBatch) -> Mapping[str, Tensor]:
         """The loss of a batch, whose arrays are tensors by now; "token_accuracy" beside it."""
         ids, labels = _tensors(batch)
-        hidden = hidden_states(model, ids, batch.lessons, self.media)
+        asked = labelled(labels)
+        hidden, labels = hidden_states(model, ids, batch.lessons, self.media, asked), labels[:, asked]
         where = labels != IGNORE
         logits = model.logits(hidden[where]).float()  # type: ignore[operator]
         wanted = labels[where]
@@ -82,7 +83,8 @@ class PreferenceLoss:
         return PAIRED[self.kind](found, self.beta)
 
     def _logprobs(self, model: nn.Module, ids: Tensor, labels: Tensor, batch: LessonBatch) -> tuple[Tensor, Tensor]:
-        return token_logprobs(model, hidden_states(model, ids, batch.lessons, self.media), labels)
+        asked = labelled(labels)
+        return token_logprobs(model, hidden_states(model, ids, batch.lessons, self.media, asked), labels[:, asked])
 
     def describe(self) -> dict[str, Any]:
         """What a run folder records."""

@@ -85,10 +85,11 @@ class MaskedAttend:
 
     Args:
         mask: (B, 1, T, T) or (T, T) bool, True where a query (row) may look at a key (column). None means causal.
+        asked: (R,) int64, tokens whose states are asked for; None asks for all.
     """
 
-    def __init__(self, mask: Tensor | None = None) -> None:
-        self.mask = mask
+    def __init__(self, mask: Tensor | None = None, asked: Tensor | None = None) -> None:
+        self.mask, self._asked = mask, asked
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
         """Attend; every layer in the same way. Shapes as in `Attend`."""
@@ -100,8 +101,8 @@ class MaskedAttend:
 
     @property
     def asked(self) -> Tensor | None:
-        """All are."""
-        return None
+        """Tokens whose states are asked for. Shape (R,)."""
+        return self._asked
 
     @property
     def rows(self) -> CacheRows | None:
@@ -126,10 +127,18 @@ class LookingAttend(MaskedAttend):
         media: Keys and values of (B, N, K, E).
         looks: (B, T, N) bool, True where a token may look at a state.
         sees: (B, T) bool, tokens with a medium of their own; those that look at something if None.
+        asked: As for `MaskedAttend`.
     """
 
-    def __init__(self, mask: Tensor | None, media: MediaMemory, looks: Tensor, sees: Tensor | None = None) -> None:
-        super().__init__(mask)
+    def __init__(
+        self,
+        mask: Tensor | None,
+        media: MediaMemory,
+        looks: Tensor,
+        sees: Tensor | None = None,
+        asked: Tensor | None = None,
+    ) -> None:
+        super().__init__(mask, asked)
         self._media = media
         self._any = looks.any(dim=-1)
         # A row that may look nowhere would be NaN; it is let look everywhere here, and made zero afterwards.
