@@ -60,6 +60,7 @@ def _flat(figures: dict[str, Any]) -> Iterator[tuple[str, float]]:
         ("photographs by text prompts", "photographs"),
         ("people's captions", "people's captions"),
         ("photographs asked about", "photographs"),
+        ("photographs with margins", "photographs"),
         ("classification", ""),
         ("retrieval", ""),
     ):

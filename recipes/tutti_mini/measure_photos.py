@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as pillow
+from PIL import ImageOps
 
 import tutti
 from recipes.tutti_mini.packs import open_picture
@@ -52,6 +54,7 @@ ACCEPTED = {
     "apple": ("granny smith",),
 }
 """Name → other names that are right for it in a free answer."""
+MARGINS_OF = "photos_caltech101"
 LEAST = 10
 """Training pictures that a name must have to be among those that are told apart."""
 
@@ -164,7 +167,6 @@ def asked(model: tutti.Model, photos: Photos, count: int) -> dict[str, Any]:
     right, truths, said = [], [], []
     answers = []
     some = chosen(photos, count)
-    retrieved = nearest_captions(model, photos, some)
     for number, index in enumerate(some):
         row, medium = photos.rows[index][1], tutti.Image(photos.pictures[index])
         name = name_of(row)
@@ -181,20 +183,48 @@ def asked(model: tutti.Model, photos: Photos, count: int) -> dict[str, Any]:
     return {
         "asked": count,
         "what is this, right": float(np.mean(right)),
-        "what is this, by the nearest caption of the training photographs": float(
-            np.mean([is_right(text, photos.rows[index][1]) for text, index in zip(retrieved, some, strict=True)])
-        ),
+        **{
+            f"what is this, by the nearest caption of the training photographs{which}": float(
+                np.mean([is_right(text, photos.rows[index][1]) for text, index in zip(texts, some, strict=True)])
+            )
+            for which, texts in nearest_captions(model, photos, some).items()
+        },
         "is there a, right": float(np.mean(truths)),
         "yes-ratio": said.count("yes") / len(said),
         "answers": answers,
     }
 
 
-def nearest_captions(model: tutti.Model, photos: Photos, some: Sequence[int]) -> list[str]:
-    """What is said of a training photograph and lies nearest to each picture: the answer that a decoder has to beat."""
+def nearest_captions(model: tutti.Model, photos: Photos, some: Sequence[int]) -> dict[str, list[str]]:
+    """What is said of a training photograph and lies nearest to each picture: the answer that a decoder has to beat.
+
+    Of all captions, where one that lists several things has as many chances to be right, and of those that name one.
+    """
     texts = np.concatenate([model.embed(photos.said[start : start + 256]) for start in range(0, len(photos.said), 256)])
-    points = see(model, [photos.pictures[index] for index in some])
-    return [photos.said[number] for number in (points @ texts.T).argmax(1)]
+    scores = see(model, [photos.pictures[index] for index in some]) @ texts.T
+    longest_first = sorted((re.escape(plain(name)) for name in photos.names), key=len, reverse=True)
+    names = re.compile(rf"\b(?:{'|'.join(longest_first)})(?:e?s)?\b")
+    one = [number for number, text in enumerate(photos.said) if len(names.findall(plain(text))) == 1]
+    return {
+        "": [photos.said[number] for number in scores.argmax(1)],
+        " that name one thing": [photos.said[one[number]] for number in scores[:, one].argmax(1)],
+    }
+
+
+def margins(model: tutti.Model, photos: Photos, count: int) -> dict[str, float]:
+    """The same question of photographs of single things, as they are and in a frame of 16:9, cut or on a ground."""
+    right: dict[str, list[bool]] = {}
+    for index in chosen(photos, count, MARGINS_OF):
+        row, whole = photos.rows[index][1], pillow.fromarray(photos.pictures[index])
+        padded = ImageOps.pad(whole, (426, 240), color=(200, 200, 200))
+        for what, picture in (
+            ("as they are", whole),
+            ("cut to 16:9", ImageOps.fit(whole, (426, 240))),
+            ("on a grey ground of 16:9", padded),
+        ):
+            answer = model.ask("What is this?", tutti.Image(np.asarray(picture)), max_tokens=24).text
+            right.setdefault(f"single things {what}", []).append(is_right(answer, row))
+    return {what: float(np.mean(each)) for what, each in right.items()}
 
 
 def is_right(answer: str, row: Row) -> bool:
@@ -213,6 +243,7 @@ def measure(model: tutti.Model, data: Path, count: int) -> dict[str, dict[str, A
         "photographs by text prompts": classify(model, photos),
         "people's captions": captions(model, photos),
         "photographs asked about": asked(model, photos, count),
+        "photographs with margins": margins(model, photos, count // 2),
     }
 
 

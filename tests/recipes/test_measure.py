@@ -132,7 +132,8 @@ def test_the_answer_to_beat_is_what_is_said_of_the_nearest_training_photograph()
     pictures = [np.full((4, 4, 3), number, np.uint8) for number in (0, 1, 1)]
     photos = measure_photos.Photos(rows, pictures, list(NAMES), [], ["this is a dog", "a photo of a cat"])
     model: Any = Seer()
-    assert measure_photos.nearest_captions(model, photos, [0, 1]) == ["a photo of a cat", "this is a dog"]
+    said = ["a photo of a cat", "this is a dog"]
+    assert measure_photos.nearest_captions(model, photos, [0, 1]) == {"": said, " that name one thing": said}
     figures = measure_photos.asked(model, photos, 3)
     name = "what is this, by the nearest caption of the training photographs"
     assert figures[name] == pytest.approx(2 / 3)
