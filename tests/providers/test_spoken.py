@@ -13,6 +13,7 @@ import pytest
 import tutti
 from tutti.cli.main import main
 from tutti.content import Audio, Image, Message, Segment, Text, Transcript, Video, WindowScores
+from tutti.providers.listening import _may_be_voice
 from tutti.providers.registry import open_provider
 from tutti.providers.spoken import Asked, Kind, SpokenAnswer, claims, told
 
@@ -155,6 +156,24 @@ def test_a_sentence_is_heard_as_a_voice_and_a_word_is_left_to_the_model(answer: 
 )
 def test_what_is_heard_is_a_voice_where_there_is_one(file: str, heard: str) -> None:
     assert tutti.load().ask("What do you hear?", SPEECH.parent / file).text.startswith(heard)
+
+
+@pytest.mark.parametrize(("file", "heard"), [("recording.ogg", "a dog barking"), ("video.mp4", "a rooster")])
+def test_a_noise_is_not_what_is_said(file: str, heard: str) -> None:
+    assert tutti.load().ask("What is said?", SPEECH.parent / file).text == f"no words can be heard, but {heard}"
+
+
+@pytest.mark.parametrize(
+    ("heard", "voice"),
+    [
+        ("a voice saying seven", True),
+        ("a dog barking removing dog powder bus", True),
+        ("a dog barking", False),
+        ("a washing machine, a ticking clock and a crying baby", False),
+    ],
+)
+def test_what_names_no_sound_may_be_speech(heard: str, voice: bool) -> None:
+    assert _may_be_voice(heard) is voice
 
 
 def test_a_long_transcript_gives_the_nearest_passages(answer: Answerer) -> None:

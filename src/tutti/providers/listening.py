@@ -16,8 +16,10 @@ from tutti.content import (
     Event,
     Finished,
     Media,
+    Part,
     SamplingOptions,
     SpeechTask,
+    Text,
     TextDelta,
     Transcript,
     TranscriptionOptions,
@@ -49,8 +51,19 @@ else:
 
 
 _VOICE = re.compile(r"\bvoice\b", re.IGNORECASE)
-_LONGEST_NAMES = 10
-"""Words in which a model names two sounds; what is longer is none that it knows."""
+_LISTED = re.compile(r",|\band\b")
+_LONGEST_NAME = 4
+"""Words in which a model names a sound; what is longer is none that it knows, and may be speech."""
+
+
+def _may_be_voice(heard: str) -> bool:
+    """Whether what a model hears is a voice, or no name of a sound."""
+    names = [name.split() for name in _LISTED.split(heard)]
+    return bool(_VOICE.search(heard)) or any(len(name) > _LONGEST_NAME for name in names)
+
+
+def _media(parts: Sequence[Part]) -> tuple[Part, ...]:
+    return tuple(part for part in parts if not isinstance(part, Text))
 
 
 class Listening(_Answering):
@@ -80,6 +93,8 @@ class Listening(_Answering):
         found = None if asked is None else self._from_transcript(asked, options)
         if found is None and not shaped and has_documents(conversation):
             found = self._from_document(conversation)
+        if found is None and asked is not None and asked.kind == "words":
+            found = self._without_words(conversation, options)
         if found is None:
             yield from super().stream(conversation, options)
         else:
@@ -90,10 +105,22 @@ class Listening(_Answering):
         """What the model hears; where that is a voice, or no name of a sound, the sentence that is spoken."""
         events = list(super().stream(conversation, options))
         (said,) = [event.answer for event in events if isinstance(event, Finished)]
-        if _VOICE.search(said.text) or len(said.text.split()) > _LONGEST_NAMES:
+        if _may_be_voice(said.text):
             found = self._from_transcript(asked, options)
             events = events if found is None else [TextDelta(found.text), Finished(found)]
         yield from events
+
+    def _without_words(self, conversation: Conversation, options: SamplingOptions) -> Answer | None:
+        """What is heard instead where words were asked for and none are written down; None if it may be a voice.
+
+        Asked for words, a small decoder names the noise as if it had been said.
+        """
+        question = replace(conversation[-1], parts=(*_media(conversation[-1].parts), Text("What do you hear?")))
+        events = super().stream((*conversation[:-1], question), options)
+        (heard,) = [event.answer for event in events if isinstance(event, Finished)]
+        if _may_be_voice(heard.text):
+            return None
+        return replace(heard, text=f"no words can be heard, but {heard.text}")
 
     def _asked_about_speech(self, conversation: Conversation) -> Asked | None:
         """The question if the last turn's is about words that are spoken, and there is a recording or a film."""
