@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,13 +40,16 @@ class DryRun:
     peak_bytes: int
     """Memory at the fullest moment, estimated: weights, gradients, optimizer, averages, and what autograd keeps for the
     backward pass. On CUDA, measured."""
+    process_bytes: int
+    """Memory of this process at its fullest until now, as the system counts it: with the interpreter, its libraries,
+    what loading took, and blocks that the allocator keeps between steps. On a CPU this is what a run will take."""
 
     def __str__(self) -> str:
         return (
             f"{self.steps} steps of {self.examples_per_step} examples, {self.seconds_per_step:.3g} s each "
             f"({self.seconds_preparing:.3g} s preparing): about {self.total_seconds / 60:.3g} min; "
             f"{self.trainable_parameters:,} parameters trained, {self.frozen_parameters:,} frozen; "
-            f"about {self.peak_bytes / 1e6:,.0f} MB"
+            f"about {self.peak_bytes / 1e6:,.0f} MB of tensors, {self.process_bytes / 1e6:,.0f} MB of this process"
         )
 
 
@@ -87,6 +92,7 @@ def dry_run(model: nn.Module, phase: Phase, *, device: str = "cpu", measured_ste
             seconds_preparing=min(preparing, per_step),
             total_seconds=per_step * phase.schedule.steps,
             peak_bytes=torch.cuda.max_memory_allocated() if device.startswith("cuda") else _bytes(stepper) + kept.peak,
+            process_bytes=_fullest(),
         )
 
 
@@ -153,6 +159,11 @@ class _Holder:
         self.kept.holders[self.key] -= 1
         if not self.kept.holders[self.key]:
             self.kept.now -= self.size
+
+
+def _fullest() -> int:
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def _bytes(stepper: Stepper) -> int:
