@@ -211,16 +211,24 @@ def nearest_captions(model: tutti.Model, photos: Photos, some: Sequence[int]) ->
     }
 
 
+def on_ground(picture: pillow.Image, side: int) -> pillow.Image:
+    """A picture whose longest side has so many pixels, in the middle of a grey one of 426 x 240."""
+    ground = pillow.new("RGB", (426, 240), (200, 200, 200))
+    small = ImageOps.contain(picture, (side, side))
+    ground.paste(small, ((ground.width - small.width) // 2, (ground.height - small.height) // 2))
+    return ground
+
+
 def margins(model: tutti.Model, photos: Photos, count: int) -> dict[str, float]:
-    """The same question of photographs of single things, as they are and in a frame of 16:9, cut or on a ground."""
+    """The same question of photographs of single things: as they are, cut to 16:9, and on a grey ground of 16:9."""
     right: dict[str, list[bool]] = {}
     for index in chosen(photos, count, MARGINS_OF):
         row, whole = photos.rows[index][1], pillow.fromarray(photos.pictures[index])
-        padded = ImageOps.pad(whole, (426, 240), color=(200, 200, 200))
         for what, picture in (
             ("as they are", whole),
             ("cut to 16:9", ImageOps.fit(whole, (426, 240))),
-            ("on a grey ground of 16:9", padded),
+            ("on a ground of 16:9, as high as it", on_ground(whole, 240)),
+            ("on a ground of 16:9, half as high", on_ground(whole, 120)),
         ):
             answer = model.ask("What is this?", tutti.Image(np.asarray(picture)), max_tokens=24).text
             right.setdefault(f"single things {what}", []).append(is_right(answer, row))
