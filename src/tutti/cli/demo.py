@@ -22,7 +22,7 @@ _EPILOG = """examples:
   tutti demo --model tutti-mini --model path/to/checkpoint    two models, to compare side by side and without names
   tutti demo --adapter products=RUN               the model as it is and as tuned by `tutti tune`, each by its name
   tutti demo --host 0.0.0.0 --keys keys.txt       for others; the browser asks for a key (tutti serve --new-key NAME)
-  tutti demo --feedback verdicts.jsonl            keep thumbs and right answers
+  tutti demo --feedback kept                      keep thumbs, right answers and choices, for tutti feedback
   tutti demo --report suite-report                a report of `tutti evaluate` inside the page
   tutti demo --app shop=catalogue.db --app radiology=cases --app moderation=policy.toml    the applications as tabs
 
@@ -56,7 +56,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--app", action="append", default=[], metavar="NAME=WHERE", help="shop, radiology or moderation, as a tab"
     )
-    parser.add_argument("--feedback", type=Path, metavar="FILE", help="file for thumbs and right answers, JSON lines")
+    parser.add_argument(
+        "--feedback", type=Path, metavar="DIR", help="keep thumbs, right answers and choices below DIR (tutti feedback)"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
     parser.add_argument("--port", type=int, default=7860, metavar="N", help="port to listen at; 0 chooses a free one")
     parser.add_argument("--keys", type=Path, metavar="FILE", help="tenants and digests of their keys, one a line")
@@ -89,7 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
     listen = ListenOptions(host=arguments.host, port=arguments.port, drain_seconds=_DRAIN_S)
     check_exposure(listen, keys)
     if arguments.feedback is not None:
-        check_output(arguments.feedback)
+        check_output(arguments.feedback, folder=True)
     models = DemoModels(arguments, settings.model)
     options = _options(arguments, models.names)
     _serve(arguments, options, models, listen, keys)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +15,16 @@ from PIL import Image as pillow
 
 from tests.serve.fake_models import Parrot
 from tutti.apps.page.asking import STOPPED, AskRoom, AskView
-from tutti.apps.page.comparing import CompareRoom, Duel, SentElsewhere
+from tutti.apps.page.comparing import CompareRoom, Contestant, Duel, SentElsewhere
 from tutti.apps.page.conversations import Dialogues, KeptDialogue, sweep_files
 from tutti.apps.page.examples import DRAWN_EXAMPLES, drawn
-from tutti.apps.page.feedback import FeedbackFile
+from tutti.apps.page.feedback import NOTED, PageFeedback
 from tutti.apps.page.models import Models
-from tutti.apps.page.rooms import Stopped, plain, player, stepping, without_folder
-from tutti.apps.page.views import figures, marks_in, verdicts
-from tutti.content import Answer, Claim, Conversation, Evidence, Message, SamplingOptions, Usage
-from tutti.errors import InputError, ProviderError
+from tutti.apps.page.rooms import Stopped, plain, player, spans_player, stepping, stoppable, without_folder
+from tutti.apps.page.views import Moment, figures, marks_in, moments_in, verdicts
+from tutti.content import Answer, Audio, Claim, Conversation, Evidence, Message, SamplingOptions, Usage
+from tutti.errors import CapacityError, InputError, ProviderError
+from tutti.evaluate.feedback_store import FeedbackStore
 from tutti.media import Limits
 from tutti.model import Model
 
@@ -48,8 +52,6 @@ class Checked:
     """Verifies every answer with the same claims."""
 
     def verify(self, conversation: Conversation, answer: Answer) -> Answer:
-        from dataclasses import replace
-
         return replace(answer, evidence=(SEEN,))
 
 
@@ -173,21 +175,36 @@ def test_files_are_removed_after_their_time(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_feedback_holds_digests_and_the_right_answer(sign: str, tmp_path: Path) -> None:
+def test_feedback_is_kept_where_tutti_feedback_finds_it(sign: str, tmp_path: Path) -> None:
     dialogue = KeptDialogue("a")
     list(room().ask(dialogue, "what is it", [sign]))
-    file = FeedbackFile(tmp_path / "verdicts.jsonl")
-    file.add(dialogue.turns[0], "up")
-    file.add(dialogue.turns[0], "down", right=" a sign ")
-    first, second = map(json.loads, (tmp_path / "verdicts.jsonl").read_text().splitlines())
-    assert (first["verdict"], first["question"], first["model"]) == ("up", "what is it", "parrot")
-    assert second["right"] == "a sign"
-    assert "right" not in first
-    assert len(first["media"][0]) == 64
-    assert sign not in json.dumps(first)
-    assert "--feedback" in FeedbackFile(None).add(dialogue.turns[0], "up")
+    list(room().ask(dialogue, "and now"))
+    kept = PageFeedback(tmp_path / "kept")
+    assert kept.add(dialogue.turns[0], "up", tenant="anna") == NOTED
+    before = dialogue.messages()[:2]
+    kept.add(dialogue.turns[1], "down", right=" a sign ", before=before, tenant="anna", consent="training")
+    first, second = FeedbackStore(tmp_path / "kept", "anna").all()
+    assert (first.verdict, first.question, first.model, first.consent) == ("good", "what is it", "parrot", "measuring")
+    assert (second.verdict, second.other, second.consent) == ("corrected", "a sign", "training")
+    assert second.before == (("user", "what is it"), ("assistant", dialogue.turns[0].answer.text))
+    assert [(one.modality, one.name, len(one.digest)) for one in first.media] == [("image", "sign.png", 64)]
+    assert sign not in first.to_json()
+    assert FeedbackStore(tmp_path / "kept", "bob").all() == []
+    assert "--feedback" in PageFeedback(None).add(dialogue.turns[0], "up")
     with pytest.raises(InputError, match="up or down"):
-        file.add(dialogue.turns[0], "sideways")
+        kept.add(dialogue.turns[0], "sideways")
+
+
+def test_a_choice_is_kept_with_the_answer_that_was_not_chosen(sign: str, tmp_path: Path) -> None:
+    duel = comparing(0.1).ask("who", [sign], pair("a", "b"), KeptDialogue("x"))
+    assert isinstance(duel, Duel)
+    kept = PageFeedback(tmp_path)
+    assert kept.chose(duel.asked, duel.media, *duel.texts, model="a", consent="training") == NOTED
+    (one,) = FeedbackStore(tmp_path, "default").all()
+    assert (one.question, one.answer, one.other, one.verdict, one.model) == ("who", "a", "b", "chosen", "a")
+    assert one.media[0].name == "sign.png"
+    assert "the same" in kept.chose("who", (), "a", " a", model="a")
+    assert len(FeedbackStore(tmp_path, "default").all()) == 1
 
 
 class Echo(Parrot):
@@ -197,6 +214,10 @@ class Echo(Parrot):
         return super().stream([Message.user(self.name)], options)
 
 
+def pair(*names: str) -> tuple[Contestant, ...]:
+    return tuple(map(Contestant, names))
+
+
 def comparing(chance: float) -> CompareRoom:
     models = Models(["a", "b"], lambda name: Model(Echo(name=name)))
     return CompareRoom(AskRoom(models, Limits()), lambda: chance)
@@ -204,15 +225,25 @@ def comparing(chance: float) -> CompareRoom:
 
 @pytest.mark.parametrize(("chance", "sides"), [(0.1, ("a", "b")), (0.9, ("b", "a"))])
 def test_two_models_stand_in_an_order_by_chance(chance: float, sides: tuple[str, str]) -> None:
-    duel = comparing(chance).ask("who", [], ["a", "b"], KeptDialogue("x"))
-    assert duel is not None
-    assert duel.texts == duel.models == sides
+    duel = comparing(chance).ask("who", [], pair("a", "b"), KeptDialogue("x"))
+    assert isinstance(duel, Duel)
+    assert duel.texts == tuple(map(str, duel.sides)) == sides
+
+
+def test_one_model_stands_against_itself_with_another_prompt() -> None:
+    models = Models(["a"], lambda name: Model(Parrot(name=name)))
+    short, long = Contestant("a", "In a word:"), Contestant("a")
+    duel = CompareRoom(AskRoom(models, Limits()), lambda: 0.1).ask("who?", [], (short, long), KeptDialogue("x"))
+    assert isinstance(duel, Duel)
+    assert duel.texts == ("In a word: who?", "who?")  # a parrot says words again, and no lines
+    assert (duel.asked, str(short)) == ("who?", "a, told “In a word:”")
+    assert Duel("who?", (short, Contestant("b", "In a word:")), ("x", "y")).asked == "In a word:\nwho?"
 
 
 def test_choices_are_counted_with_their_interval_for_each_tenant() -> None:
     rooms = comparing(0.1)
-    duel = rooms.ask("who", [], ["b", "a"], KeptDialogue("x"))
-    assert duel is not None
+    duel = rooms.ask("who", [], pair("b", "a"), KeptDialogue("x"))
+    assert isinstance(duel, Duel)
     for choice in ("left", "left", "right", "equal"):
         told = rooms.choose(duel, choice, tenant="anna")
     assert told[0] == "Left was b, right was a."
@@ -221,7 +252,7 @@ def test_choices_are_counted_with_their_interval_for_each_tenant() -> None:
     with pytest.raises(InputError, match="left, right, equal"):
         rooms.choose(duel, "up")
     with pytest.raises(InputError, match="chosen twice"):
-        rooms.ask("who", [], ["a", "a"], KeptDialogue("x"))
+        rooms.ask("who", [], pair("a", "a"), KeptDialogue("x"))
 
 
 def test_what_media_say_is_no_markup() -> None:
@@ -282,13 +313,13 @@ def test_a_comparison_with_a_model_elsewhere_is_shown_first() -> None:
     far, shares = Parrot(), []
     asking = AskRoom(Models(["openai:far", "near"], lambda _: Remote(far)), Limits())
     comparing, dialogue = CompareRoom(asking, lambda: 0.1), KeptDialogue("one")
-    unseen = comparing.ask("hello", (), ("openai:far", "near"), dialogue)
+    unseen = comparing.ask("hello", (), pair("openai:far", "near"), dialogue)
     assert isinstance(unseen, SentElsewhere) and [name for name, _ in unseen.previews] == ["openai:far"]
     assert far.asked == []
-    made = comparing.ask("hello", (), ("openai:far", "near"), dialogue, send=True, told=shares.append)
+    made = comparing.ask("hello", (), pair("openai:far", "near"), dialogue, send=True, told=shares.append)
     assert isinstance(made, Duel) and made.texts == ("hello", "hello")
     assert (len(far.asked), shares) == (2, [0.0, 0.5])
-    assert isinstance(comparing.ask("hello", (), ("openai:far", "near"), dialogue, send=True), SentElsewhere)
+    assert isinstance(comparing.ask("hello", (), pair("openai:far", "near"), dialogue, send=True), SentElsewhere)
 
 
 def test_a_model_that_is_not_there_yet_is_said_to_be_loaded() -> None:
@@ -296,6 +327,87 @@ def test_a_model_that_is_not_there_yet_is_said_to_be_loaded() -> None:
     first, *_ = asking.ask(KeptDialogue("one"), "hello")
     assert first.notes == ("parrot is being loaded.",)
     assert not any("loaded" in note for view in asking.ask(KeptDialogue("two"), "hello") for note in view.notes)
+
+
+def test_moments_have_a_button_each_in_the_player_of_their_medium() -> None:
+    assert moments_in(answer(SEEN, HEARD, HEARD), 0) == []
+    moments = moments_in(answer(SEEN, HEARD, HEARD), 1)
+    assert moments == [Moment(12, 15, "no")]
+    shown = spans_player("/p/a.ogg", [*moments, Moment(20, 21, "<b>")])
+    assert 'src="/ui/gradio_api/file=/p/a.ogg#t=12.0,15.0"' in shown
+    assert "currentTime = 20.00" in shown and "0:00:12–0:00:15 no" in shown and "<b>" not in shown
+
+
+def test_an_answer_shows_the_recordings_that_evidence_lies_in(tmp_path: Path) -> None:
+    film = tmp_path / "a.ogg"
+    said = replace(HEARD, found=(replace(HEARD.found[0], medium=0),))
+    view = room().view(answer(said), [Message.user(Audio(film), "what")])
+    assert view.moments == ((str(film), (Moment(12, 15, "no"),)),)
+
+
+def test_what_has_no_steps_is_answered_at_once_when_it_is_stopped() -> None:
+    dialogue, release, seen, held = KeptDialogue("one"), threading.Event(), [], []
+
+    @contextmanager
+    def reserve() -> Any:
+        held.append(True)
+        yield
+        held.append(False)
+
+    assert stoppable(dialogue, reserve, lambda step: (step(0.5), 7)[1]) == 7
+    with pytest.raises(InputError, match="no such"):
+        stoppable(dialogue, reserve, lambda step: refuse())
+
+    def work(step: Any) -> None:
+        release.wait(10)
+        try:
+            step(0.5)
+        except Stopped:
+            seen.append("ended")
+
+    def press() -> None:  # the event of the work that runs then
+        dialogue.stop.set()
+
+    timer = threading.Timer(0.2, press)
+    timer.start()
+    begun = time.monotonic()
+    with pytest.raises(Stopped, match="nothing was kept"):
+        stoppable(dialogue, reserve, work)
+    assert time.monotonic() - begun < 5
+    assert (seen, held[-1]) == ([], True)  # the work holds its place until it has ended
+    assert stoppable(dialogue, reserve, lambda step: 8) == 8  # what comes next does not wait, and does not revive it
+    release.set()
+    for _ in range(100):
+        if seen:
+            break
+        time.sleep(0.02)
+    assert seen == ["ended"]
+
+
+def test_a_place_that_cannot_be_had_is_told() -> None:
+    @contextmanager
+    def full() -> Any:
+        raise CapacityError("at work on 4 answers")
+        yield
+
+    with pytest.raises(CapacityError, match="4 answers"):
+        stoppable(KeptDialogue("one"), full, lambda step: 1)
+
+
+def refuse() -> int:
+    raise InputError("There is no such index.")
+
+
+def test_a_tab_shows_again_what_it_showed_to_the_same_person_alone() -> None:
+    held = Dialogues(60)
+    mine = held.get("anna")
+    mine.shown["search"] = "hits"
+    assert held.shown("anna", mine.id, "search") == "hits"
+    assert held.shown("anna", mine.id, "shop") is None
+    assert held.shown("bob", mine.id, "search") is None
+    assert held.shown("anna", None, "search") is None
+    held.forget("anna", mine.id)
+    assert held.shown("anna", mine.id, "search") is None
 
 
 def test_work_that_was_stopped_ends_at_its_next_step() -> None:

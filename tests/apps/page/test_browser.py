@@ -2,127 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import re
-import signal
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.search.synthetic_media import picture
+from tests.apps.page.browsing import DESKTOP, PHONE, TABS, opened, shot, tab
 from tutti.apps.page.examples import DRAWN_EXAMPLES, drawn
+from tutti.evaluate.feedback_store import FeedbackStore
 
 pytestmark = pytest.mark.browser
-
-ROOT = Path(__file__).parents[3]
-PHONE, DESKTOP = (360, 760), (1280, 900)
-SLOW_MS = 45_000
-TABS = ("Ask", "Search", "Redact", "Compare", "Evaluate", "Shop", "Radiology", "Moderation")
-FEED = """id,title,price,availability,brand,color,hex,product_type
-L1,Velvet lipstick Carmine,14.90 EUR,in_stock,Acme,red,#c81e28,Beauty > Lipsticks
-L2,Satin lipstick Peony,24.90 EUR,in_stock,Belle,pink,#f08caa,Beauty > Lipsticks
-"""
-POLICY = """name = "house rules"
-[[category]]
-name = "drugs"
-definition = "Offers of drugs"
-action = "block"
-threshold = 0.85
-terms = ["heroin"]
-[category.signals]
-caption = 1.0
-words = 1.0
-"""
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("page")
-    (folder / "media").mkdir()
-    for number, colour in enumerate(("red", "green", "blue")):
-        picture(folder / "media" / f"{colour}.png", colour, seed=number, size=160)
-    (folder / "feed.csv").write_text(FEED)
-    (folder / "policy.toml").write_text(POLICY)
-    case = {"id": "1", "question": "What is this?", "media": ["media/red.png"], "expected": "red"}
-    (folder / "suite.jsonl").write_text(json.dumps(case))
-    for words in (
-        ["index", str(folder / "media"), "--into", str(folder / "photos.db")],
-        ["shop", "update", str(folder / "feed.csv"), "--in", str(folder / "shop.db")],
-        ["evaluate", str(folder / "suite.jsonl"), "--model", "tutti-mini", "--out", str(folder / "report")],
-    ):
-        subprocess.run([sys.executable, "-m", "tutti", *words], check=True, capture_output=True, env=ENVIRONMENT)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def address(place: Path) -> Iterator[str]:
-    words = [sys.executable, "-m", "tutti", "demo", "--port", "0", "--json"]
-    words += ["--index", str(place / "photos.db"), "--feedback", str(place / "verdicts.jsonl")]
-    words += ["--report", str(place / "report")]
-    where = {"shop": "shop.db", "radiology": "cases", "moderation": "policy.toml"}
-    words += [word for name, file in where.items() for word in ("--app", f"{name}={place / file}")]
-    words += ["--model", "tutti-mini", "--model", "whisper-base"]
-    demo = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=ENVIRONMENT)
-    assert demo.stdout is not None
-    yield json.loads(demo.stdout.readline())["url"]
-    began = time.monotonic()
-    demo.send_signal(signal.SIGINT)
-    demo.wait(30)
-    demo.stdout.close()
-    assert time.monotonic() - began < 20
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as started:
-        made = started.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield made
-        made.close()
-
-
-@contextlib.contextmanager
-def opened(browser: Any, address: str, size: tuple[int, int], scheme: str = "light") -> Iterator[Any]:
-    """The page; at its end, nothing was asked of anybody else, and no script failed."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
-    page = context.new_page()
-    page.set_default_timeout(SLOW_MS)
-    asked: list[str] = []
-    failed: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: failed.append(str(error)))
-    page.goto(address)
-    page.get_by_role("tab", name="Ask").wait_for()
-    yield page
-    context.close()
-    origin = address.removesuffix("/ui")
-    assert [url for url in asked if not url.startswith((f"{origin}/", "data:", "blob:"))] == []
-    assert failed == []
-
-
-def tab(page: Any, name: str) -> None:
-    """Open a tab; those for which a phone is too narrow stand in a menu."""
-    shown = page.get_by_role("tab", name=name)
-    if shown.count() and shown.first.is_visible():
-        shown.first.click()
-        return
-    page.locator(".overflow-menu > button").click()
-    page.locator(".overflow-dropdown button", has_text=name).click()
-
-
-def shot(page: Any, name: str) -> None:
-    """A picture of the page, where somebody wants to look at it."""
-    if folder := os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 
 
 def test_ask_with_a_picture_verify_and_thumb(browser: Any, address: str, place: Path) -> None:
@@ -144,8 +36,8 @@ def test_ask_with_a_picture_verify_and_thumb(browser: Any, address: str, place: 
         page.reload()
         page.locator("#chat small").wait_for()
         assert "OPEN" in page.locator("#chat").inner_text()
-    line = json.loads((place / "verdicts.jsonl").read_text().splitlines()[0])
-    assert (line["verdict"], line["question"], line["model"]) == ("up", "What is written here?", "tutti-mini")
+    one = FeedbackStore(place / "kept", "default").all()[0]
+    assert (one.verdict, one.question, one.model) == ("good", "What is written here?", "tutti-mini")
 
 
 def test_an_error_is_a_sentence(browser: Any, address: str, place: Path) -> None:

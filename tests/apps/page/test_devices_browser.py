@@ -37,10 +37,8 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def page(playwright_driver: Any, address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The page in a browser whose microphone says the speech and whose camera sees the dog of the examples."""
-    from playwright.sync_api import sync_playwright
-
     folder = tmp_path_factory.mktemp("devices")
     samples, rate_hz = soundfile.read(MEDIA / "speech.ogg")
     soundfile.write(folder / "speech.wav", samples, rate_hz, subtype="PCM_16")
@@ -53,17 +51,16 @@ def page(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any
         f"--use-file-for-fake-audio-capture={folder / 'speech.wav'}",
         f"--use-file-for-fake-video-capture={folder / 'film.mjpeg'}",
     ]
-    with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", *devices])
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, permissions=["microphone", "camera"])
-        made = context.new_page()
-        made.set_default_timeout(SLOW_MS)
-        asked: list[str] = []
-        made.on("request", lambda request: asked.append(request.url))
-        made.goto(address)
-        made.locator("#question textarea").wait_for()
-        yield made
-        browser.close()
+    browser = playwright_driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", *devices])
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, permissions=["microphone", "camera"])
+    made = context.new_page()
+    made.set_default_timeout(SLOW_MS)
+    asked: list[str] = []
+    made.on("request", lambda request: asked.append(request.url))
+    made.goto(address)
+    made.locator("#question textarea").wait_for()
+    yield made
+    browser.close()
     origin = address.removesuffix("/ui")
     assert [url for url in asked if not url.startswith((f"{origin}/", "data:", "blob:"))] == []
 

@@ -47,6 +47,14 @@ def test_something_alike_and_a_condition(searching: SearchRoom, tmp_path: Path) 
     assert {one.modality for one in found} == {"image"}
 
 
+def test_a_search_that_was_stopped_ends(searching: SearchRoom) -> None:
+    def stop(done: float) -> None:
+        raise Stopped("Stopped; nothing was kept.")
+
+    with pytest.raises(Stopped):
+        searching.search("photos", "red", told=stop)
+
+
 def test_moments_have_times(searching: SearchRoom) -> None:
     low = next(one for one in searching.search("photos", "low", moments=True) if one.modality == "audio")
     assert (low.start_s, low.thumbnail) == (0.0, None)

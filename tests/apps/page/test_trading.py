@@ -63,6 +63,26 @@ def test_the_shop_answers_and_takes_and_each_tenant_has_its_own(tmp_path: Path) 
     shop.forget(session="s", tenant="alice")
 
 
+def test_a_turn_that_was_stopped_leaves_the_dialogue_as_it_was(tmp_path: Path) -> None:
+    Catalogue(tmp_path / "db", Space(), tenant="alice").update(feed(tmp_path / "feed.jsonl", "L"))
+    shop = ShopRoom(ShopApplication(tmp_path / "db", Space()))
+    photo = str(swatch(tmp_path / "shade.png", (200, 30, 40)))
+    done: list[float] = []
+    shop.ask("Do you have this colour?", photo, session="s", tenant="alice", told=done.append)
+    assert done == sorted(done) and done[-1] == 1.0
+    kept = shop.application.shop("alice").sessions.load("s")
+    events = list(shop.application.shop("alice").events.read())
+
+    def stop(share: float) -> None:
+        if share > 0.5:
+            raise Stopped("Stopped; nothing was kept.")
+
+    with pytest.raises(Stopped):
+        shop.ask("cheaper, please", None, session="s", tenant="alice", told=stop)
+    assert shop.application.shop("alice").sessions.load("s") == kept
+    assert list(shop.application.shop("alice").events.read()) == events
+
+
 def test_moderation_decides_says_why_and_takes_a_verdict(tmp_path: Path) -> None:
     moderator = Moderator(read_policy(policy_in(tmp_path, text=WORDS)), Space(), None, None)
     room = ModerationRoom(ModerationApplication(moderator, tmp_path / "decisions"))

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 
 from tutti.apps.page.conversations import KeptDialogue, ShownTurn
 from tutti.apps.page.models import Models
-from tutti.apps.page.views import Mark, figures, marked_medium, marks_in, media_of, verdicts, without_folders
+from tutti.apps.page.views import (
+    Mark,
+    Moment,
+    figures,
+    marked_medium,
+    marks_in,
+    media_of,
+    moments_in,
+    verdicts,
+    without_folders,
+)
 from tutti.content import Answer, Finished, Image, Media, Message, TextDelta, Usage
 from tutti.errors import InputError, TuttiError
 from tutti.media import Limits, wrap
@@ -38,6 +48,8 @@ class AskView:
     picture: NDArray[np.uint8] | None = None
     """(H, W, 3) the picture that evidence lies in."""
     marks: tuple[Mark, ...] = ()
+    moments: tuple[tuple[str, tuple[Moment, ...]], ...] = ()
+    """Path of a recording or film → when evidence lies in it."""
     error: str = ""
     """A sentence, where there is no answer."""
     preview: str = ""
@@ -178,7 +190,12 @@ class AskRoom:
             marks = tuple(marks_in(answer, at))
         told = without_folders(verdicts(answer), media)
         notes = without_folders(answer.notes, media)
-        return AskView(answer.text, figures(answer), told, notes, picture, marks, finished=True)
+        moments = tuple(
+            (str(medium.source), tuple(some))
+            for place, medium in enumerate(media)
+            if isinstance(medium.source, Path) and (some := moments_in(answer, place))
+        )
+        return AskView(answer.text, figures(answer), told, notes, picture, marks, moments, finished=True)
 
     @staticmethod
     def _media(files: Sequence[str]) -> list[Media]:

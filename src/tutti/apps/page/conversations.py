@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tutti.content import Answer, Message
 
@@ -39,6 +40,8 @@ class KeptDialogue:
     """Set to end what is under way."""
     previewed: set[str] = field(default_factory=set)
     """Digests of what was shown before it would be sent elsewhere."""
+    shown: dict[str, Any] = field(default_factory=dict)
+    """Tab → what it showed last, for when the page is loaded again."""
     busy: threading.Lock = field(default_factory=threading.Lock, repr=False)
     """Held while a question is answered."""
 
@@ -71,6 +74,12 @@ class Dialogues:
             dialogue.used = self._clock()
             self._held[tenant, dialogue.id] = dialogue
             return dialogue
+
+    def shown(self, tenant: str, known: object, tab: str) -> Any:
+        """What a tab showed last to whom an id belongs; None where that is nobody, or nothing."""
+        with self._lock:
+            dialogue = self._held.get((tenant, str(known)))
+        return None if dialogue is None else dialogue.shown.get(tab)
 
     def forget(self, tenant: str, known: object) -> None:
         """Drop a conversation, and end what it has under way."""

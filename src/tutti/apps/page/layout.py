@@ -61,15 +61,14 @@ def _blocks(rooms: Rooms) -> Any:
             with gr.Tab("Ask", id="ask"):
                 parts = tab_ask.build(rooms)
             with gr.Tab("Search", id="search"):
-                tab_search.build(rooms, parts.question, tabs)
+                loadings = [parts.load, tab_search.build(rooms, parts.question, tabs, parts.session)]
             with gr.Tab("Redact", id="redact"):
-                tab_redact.build(rooms, parts.session)
-            if len(rooms.models.names) > 1:
-                with gr.Tab("Compare", id="compare"):
-                    tab_compare.build(rooms, parts.session)
+                loadings.append(tab_redact.build(rooms, parts.session))
+            with gr.Tab("Compare", id="compare"):
+                loadings.append(tab_compare.build(rooms, parts.session))
             tab_evaluate.build(rooms)
-            tab_applications.build(rooms, parts.session)
-        load, given, shown = parts.load
-        page.load(load, given, shown, api_visibility="private")
+            loadings += tab_applications.build(rooms, parts.session)
+        for load, given, shown in loadings:
+            page.load(load, given, shown, api_visibility="private")
     page.queue(max_size=64)
     return page

@@ -26,7 +26,7 @@ class PageOptions:
     applications: Mapping[str, str] = field(default_factory=dict)
     """shop, radiology, moderation → its database, folder of cases, policy."""
     feedback: Path | None = None
-    """File for thumbs and corrections; None keeps none."""
+    """Folder for thumbs, corrections and choices; None keeps none."""
     keep_s: float = 3600.0
     """How long uploads, and conversations that nobody uses, are kept."""
     max_upload_bytes: int = 32 * 2**20

@@ -9,16 +9,15 @@ import importlib
 import importlib.util
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
 from tutti.apps.page import guard
 from tutti.apps.page.conversations import sweep_files
+from tutti.apps.page.folders import held_folder, remove_abandoned
 from tutti.apps.page.options import MOUNTED_AT, PageOptions, Reserve
 from tutti.errors import InputError, MissingExtra
 from tutti.model import Model
@@ -46,8 +45,8 @@ class DemoPage:
         if not options.keep_s > 0:
             raise InputError(f"Uploads cannot be kept for {options.keep_s:g} s; expected more than 0.")
         self.options, self._opens = options, opens
-        self.folder = Path(tempfile.mkdtemp(prefix="tutti-page-")).resolve()
-        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        self.folder, self._handle = held_folder()
+        atexit.register(self.close)
         self._inner: Any = None
         self._making = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -65,6 +64,9 @@ class DemoPage:
     def close(self) -> None:
         """Remove all files of the page."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, if its route is open."""
@@ -97,7 +99,8 @@ class DemoPage:
         return self._inner
 
     def prepare(self) -> None:
-        """Import what draws the page, so that the first visitor waits for less."""
+        """Import what draws the page, so that the first visitor waits for less; files of killed pages go."""
+        remove_abandoned()
         # Read by Gradio whenever it keeps a file, and before it would tell anyone that it runs.
         os.environ["GRADIO_TEMP_DIR"] = str(self.folder)
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"

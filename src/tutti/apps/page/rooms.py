@@ -5,26 +5,38 @@ from __future__ import annotations
 import html
 import mimetypes
 import re
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from tutti.apps.page.applications import PageApplications
 from tutti.apps.page.asking import AskRoom
 from tutti.apps.page.comparing import CompareRoom
 from tutti.apps.page.conversations import Dialogues, KeptDialogue
-from tutti.apps.page.feedback import FeedbackFile
+from tutti.apps.page.feedback import PageFeedback
 from tutti.apps.page.models import Models
 from tutti.apps.page.options import MOUNTED_AT, PageOptions, Reserve
 from tutti.apps.page.redacting import RedactRoom
 from tutti.apps.page.searching import SearchRoom
+from tutti.apps.page.views import Moment
+from tutti.content.feedback import Consent
 from tutti.errors import TuttiError
 from tutti.media import Limits
 from tutti.model import Model
+from tutti.search.answer.answers import clock
 from tutti.settings import DEFAULT_TENANT, read_settings
+
+Made = TypeVar("Made")
+_LOOK_S = 0.1
+
+
+Loading: TypeAlias = tuple[Callable[..., Any], Any, list[Any]]
+"""What is run when the page is loaded, on what, and what it fills."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,7 @@ class Rooms:
     searching: SearchRoom
     redacting: RedactRoom
     comparing: CompareRoom
-    feedback: FeedbackFile
+    feedback: PageFeedback
     applications: PageApplications
 
 
@@ -58,7 +70,7 @@ def make_rooms(options: PageOptions, opens: Callable[[str], Model], folder: Path
         SearchRoom(options.indexes, models),
         RedactRoom(folder, opens),
         CompareRoom(asking),
-        FeedbackFile(options.feedback),
+        PageFeedback(options.feedback),
         PageApplications(options.applications, models),
     )
 
@@ -103,6 +115,47 @@ def counting(dialogue: KeptDialogue, progress: Any) -> Callable[[float], None]:
     return count
 
 
+def stoppable(dialogue: KeptDialogue, reserve: Reserve, work: Callable[[Callable[[float], None]], Made]) -> Made:
+    """What some work makes, unless the person stops waiting for it.
+
+    The work runs on a thread of its own, in the place of an answer, which it holds until it has ended: whoever stops it
+    is answered at once, and the work ends at its next step, or what it makes is thrown away.
+
+    Args:
+        dialogue: Whose `stop` ends it; what was stopped before does not.
+        reserve: Entered while it works.
+        work: Given what to call with how much is done, from 0 to 1.
+
+    Raises:
+        Stopped: The person stopped it.
+        TuttiError: As the work does.
+    """
+    stop = dialogue.stop = threading.Event()
+    done: Future[Made] = Future()
+
+    def step(_: float) -> None:
+        if stop.is_set():
+            raise Stopped("Stopped; nothing was kept.")
+
+    def run() -> None:
+        try:
+            with reserve():
+                made = work(step)
+        except BaseException as error:  # noqa: BLE001 it is raised where it is waited for
+            done.set_exception(error)
+        else:
+            done.set_result(made)
+
+    threading.Thread(target=run, daemon=True).start()
+    while True:
+        try:
+            return done.result(timeout=_LOOK_S)
+        except TimeoutError:
+            if done.done():
+                raise  # the work's own
+            step(0.0)
+
+
 def is_keyed(request: Any) -> bool:
     """Whether a request came to a server with keys, so that it is perhaps of another's machine."""
     return bool(getattr(getattr(getattr(request, "request", None), "state", None), "keyed", False))
@@ -126,6 +179,11 @@ def without_folder(text: str, folder: Path) -> str:
     return re.sub(rf"{re.escape(str(folder))}/(?:[^/\s]+/)?", "", text)
 
 
+def consent_of(learn: bool | None) -> Consent:
+    """What a person allows who has ticked, or not, that models may learn from it."""
+    return "training" if learn else "measuring"
+
+
 def choices(models: Models) -> list[tuple[str, str]]:
     """The models as people choose them: where an answer comes from elsewhere, the name says so."""
     told = "{} (elsewhere: questions and files are sent there)"
@@ -143,6 +201,19 @@ def player(path: str, start_s: float | None = None, end_s: float | None = None) 
     if kind == "image":
         return f'<div class="player"><img src="{address}" alt="{name}"></div>'
     return f'<div class="player"><a href="{address}" download>{name}</a></div>'
+
+
+def spans_player(path: str, moments: Sequence[Moment]) -> str:
+    """A recording or film of the page's folder with a button for each moment, which plays it from there."""
+    first = moments[0]
+    seek = "const p = this.closest('.spans').querySelector('video, audio'); p.currentTime = {:.2f}; p.play()"
+    buttons = []
+    for one in moments:
+        label = html.escape(f"{clock(one.start_s)}–{clock(one.end_s)} {one.label}", quote=True)
+        buttons.append(
+            f'<button type="button" onclick="{html.escape(seek.format(one.start_s), quote=True)}">{label}</button>'
+        )
+    return f'<div class="spans">{player(path, first.start_s, first.end_s)}<div>{"".join(buttons)}</div></div>'
 
 
 def listed(lines: tuple[str, ...] | list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +58,7 @@ class SearchRoom:
         moments: bool = False,
         top: int = 12,
         tenant: str = DEFAULT_TENANT,
+        told: Callable[[float], None] | None = None,
     ) -> list[FoundItem]:
         """Search one index.
 
@@ -69,6 +70,7 @@ class SearchRoom:
             moments: All moments of films and recordings, where otherwise each item comes once.
             top: Most results.
             tenant: Whose collection.
+            told: Told how much is done, from 0 to 1; what it raises ends the search.
 
         Raises:
             InputError: There is no such index, nothing to look for, or the condition is none.
@@ -77,6 +79,8 @@ class SearchRoom:
         if not words and like is None:
             raise InputError("There is nothing to search for; write words, or give something to be like.")
         index, most = self._index(name, tenant), max(1, min(top, _MOST))
+        if told is not None:
+            told(0.2)
         source = Path(like) if like is not None else None
         if moments and words and source is None:
             hits = index.moments(words, top=most, where=where or None)
@@ -84,6 +88,8 @@ class SearchRoom:
             hits = index.search(
                 words or None, like=source, where=where or None, top=most, per_item=None if moments else 1
             )
+        if told is not None:
+            told(0.9)
         thumbnails = index.thumbnails(hits)
         return [_found(hit, thumbnails.get(hit.id)) for hit in hits]
 

@@ -9,7 +9,8 @@ from typing import Any
 from tutti.apps.page.asking import DEFAULT_QUESTION, AskView
 from tutti.apps.page.conversations import KeptDialogue, ShownTurn
 from tutti.apps.page.examples import DRAWN_EXAMPLES, DrawnExample, drawn
-from tutti.apps.page.rooms import Rooms, choices, listed, plain, tenant_of, told
+from tutti.apps.page.rooms import Rooms, choices, consent_of, listed, plain, spans_player, tenant_of, told
+from tutti.apps.page.stop_button import wire_stop
 from tutti.apps.page.views import figures
 from tutti.content import Text
 
@@ -96,12 +97,14 @@ def _draw(rooms: Rooms) -> SimpleNamespace:
     with gr.Row():
         parts.examples = [gr.Button(f"Try: {one.label}", size="sm", min_width=120) for one in DRAWN_EXAMPLES]
     parts.picture = gr.AnnotatedImage(label="Where the evidence lies", visible=False, elem_id="evidence", height=420)
+    parts.moments = gr.HTML(visible=False, elem_id="moments")
     parts.checked = gr.Markdown(elem_id="verdicts")
     with gr.Accordion("Camera", open=False):
         parts.camera = gr.Image(sources=["webcam"], type="filepath", label="A picture of your camera")
         parts.use = gr.Button("Ask about this picture")
     with gr.Accordion("Was it right?", open=False):
         parts.right = gr.Textbox(label="The right answer", placeholder="As you know it")
+        parts.learn = gr.Checkbox(label="Models may learn from it, and from thumbs")
         parts.send = gr.Button("Send for the last answer")
     return parts
 
@@ -115,22 +118,20 @@ def _wire_answers(rooms: Rooms, parts: SimpleNamespace) -> None:
     def agreed(given: dict[str, Any], known: str, name: str, check: bool, request: gr.Request) -> Iterator[Any]:
         yield from _answers(rooms, given, known, name, check, request, send=True)
 
-    def stop(known: str, request: gr.Request) -> None:
-        rooms.dialogues.get(tenant_of(request), known).stop.set()
-
     def begin(known: str, request: gr.Request) -> Any:
         rooms.dialogues.forget(tenant_of(request), known)
-        return [], "", gr.update(visible=False), ""
+        return [], "", *_no_evidence()
 
     given = [parts.question, parts.session, parts.model, parts.verify]
-    shown = [parts.chat, parts.question, parts.session, parts.picture, parts.checked]
+    evident = [parts.picture, parts.moments, parts.checked]
+    shown = [parts.chat, parts.question, parts.session, *evident]
     shown += [parts.elsewhere, parts.preview, parts.agree]
     limited: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": rooms.options.at_once}
     parts.question.submit(asked, given, shown, **limited)
     parts.agree.click(agreed, given, shown, **limited)
-    parts.question.stop(stop, parts.session, None, queue=False, api_visibility="private")
+    wire_stop(rooms, parts.question.stop, parts.session)
     for event in (parts.clear.click, parts.chat.clear):
-        event(begin, parts.session, [parts.chat, parts.session, parts.picture, parts.checked], api_visibility="private")
+        event(begin, parts.session, [parts.chat, parts.session, *evident], api_visibility="private")
 
 
 def _answers(
@@ -144,14 +145,14 @@ def _answers(
     files, words = tuple(given.get("files") or ()), str(given.get("text") or "")
     before = [*messages(dialogue)[0], *_asked(files, words)]
     if send or not rooms.models.is_elsewhere(name):
-        yield before, {"text": "", "files": []}, dialogue.id, gr.update(visible=False), "", *_elsewhere("")
+        yield before, {"text": "", "files": []}, dialogue.id, *_no_evidence(), *_elsewhere("")
     last = 0.0
     with told(rooms.folder), rooms.reserve():
         views = rooms.asking.ask(dialogue, words, files, model=name, verify=check, send=send, tenant=tenant)
         for view in views:
             if view.preview:  # the question stays in its box until it is sent
                 kept, now = {"text": words, "files": list(files)}, messages(dialogue)[0]
-                yield now, kept, dialogue.id, gr.update(visible=False), "", *_elsewhere(view.preview)
+                yield now, kept, dialogue.id, *_no_evidence(), *_elsewhere(view.preview)
                 return
             if not view.finished and time.monotonic() - last < _LEAST_S:
                 continue
@@ -160,13 +161,22 @@ def _answers(
             yield said, gr.skip(), dialogue.id, *_evidence(view), *_elsewhere("")
 
 
-def _evidence(view: AskView) -> tuple[Any, str]:
+def _no_evidence() -> tuple[Any, Any, str]:
+    """Neither picture, nor player, nor verdicts."""
     import gradio as gr
 
-    shown = gr.update(visible=False)
+    return gr.update(visible=False), gr.update(visible=False), ""
+
+
+def _evidence(view: AskView) -> tuple[Any, Any, str]:
+    import gradio as gr
+
+    shown, moments, _ = _no_evidence()
     if view.picture is not None:
         shown = gr.update(value=(view.picture, [(mark.box, mark.label) for mark in view.marks]), visible=True)
-    return shown, listed([*view.verdicts, *view.notes])
+    if view.moments:
+        moments = gr.update(value="".join(spans_player(path, some) for path, some in view.moments), visible=True)
+    return shown, moments, listed([*view.verdicts, *view.notes])
 
 
 def _elsewhere(preview: str) -> tuple[Any, ...]:
@@ -180,27 +190,34 @@ def _elsewhere(preview: str) -> tuple[Any, ...]:
 def _wire_verdicts(rooms: Rooms, parts: SimpleNamespace) -> None:
     import gradio as gr
 
-    def thumb(data: gr.LikeData, known: str, request: gr.Request) -> None:
+    def keep(
+        dialogue: KeptDialogue, turn: ShownTurn, verdict: str, right: str, learn: bool | None, tenant: str
+    ) -> None:
+        at = next(place for place, one in enumerate(dialogue.turns) if one is turn)
+        before = KeptDialogue("before", turns=dialogue.turns[:at]).messages()
+        with told(rooms.folder):
+            gr.Info(
+                rooms.feedback.add(turn, verdict, right=right, before=before, tenant=tenant, consent=consent_of(learn))
+            )
+
+    def thumb(data: gr.LikeData, learn: bool | None, known: str, request: gr.Request) -> None:
         index = data.index if isinstance(data.index, int) else data.index[0]
-        tenant = tenant_of(request)
-        turns = messages(rooms.dialogues.get(tenant, known))[1]
+        dialogue = rooms.dialogues.get(tenant_of(request), known)
+        turns = messages(dialogue)[1]
         turn = turns[index] if index < len(turns) else None
         if turn is not None:
-            with told(rooms.folder):
-                gr.Info(rooms.feedback.add(turn, "up" if data.liked else "down", tenant=tenant))
+            keep(dialogue, turn, "up" if data.liked else "down", "", learn, tenant_of(request))
 
-    def correct(words: str | None, known: str, request: gr.Request) -> str:
-        tenant = tenant_of(request)
-        turns = rooms.dialogues.get(tenant, known).turns
-        if not turns or not (words or "").strip():
+    def correct(words: str | None, learn: bool | None, known: str, request: gr.Request) -> str:
+        dialogue = rooms.dialogues.get(tenant_of(request), known)
+        if not dialogue.turns or not (words or "").strip():
             gr.Info("Ask something first, and write the right answer.")
             return words or ""
-        with told(rooms.folder):
-            gr.Info(rooms.feedback.add(turns[-1], "down", right=words or "", tenant=tenant))
+        keep(dialogue, dialogue.turns[-1], "down", words or "", learn, tenant_of(request))
         return ""
 
-    parts.chat.like(thumb, parts.session, None, api_visibility="private")
-    parts.send.click(correct, [parts.right, parts.session], parts.right, api_visibility="private")
+    parts.chat.like(thumb, [parts.learn, parts.session], None, api_visibility="private")
+    parts.send.click(correct, [parts.right, parts.learn, parts.session], parts.right, api_visibility="private")
 
 
 def _wire_filling(rooms: Rooms, parts: SimpleNamespace) -> None:

@@ -1,16 +1,22 @@
 """The tab Redact, as Gradio draws it. Annotations are no strings here: Gradio looks at them for the request."""
 
+from pathlib import Path
 from typing import Any
 
-from tutti.apps.page.rooms import Rooms, listed, player, stepping, tenant_of, told
+from tutti.apps.page.redacting import RedactedView
+from tutti.apps.page.rooms import Loading, Rooms, listed, player, stepping, tenant_of, told
+from tutti.apps.page.stop_button import wire_stop
 
 
-def build(rooms: Rooms, session: Any) -> None:
+def build(rooms: Rooms, session: Any) -> Loading:
     """Draw the tab.
 
     Args:
         rooms: What redacts.
         session: Id of the person's conversation, whose stop ends the work.
+
+    Returns:
+        What shows the last copy again when the page is loaded again, while its files are there.
     """
     import gradio as gr
 
@@ -39,24 +45,36 @@ def build(rooms: Rooms, session: Any) -> None:
             view = rooms.redacting.redact(
                 path, names=listed_names or "", faces=cover_faces, words=cover_words, speech=cover_speech, progress=step
             )
-        shown = gr.update(visible=False)
-        if view.kind == "picture":
-            shown = gr.update(value=(path, [(mark.box, mark.label) for mark in view.marks]), visible=True)
-        done = gr.update(value=[view.copy, view.record], visible=True)
-        return listed(view.lines), shown, player(view.copy), done
+        dialogue.shown["redact"] = path, view
+        return *_results(path, view), dialogue.id
 
-    def end(known: str, request: gr.Request) -> None:
-        rooms.dialogues.get(tenant_of(request), known).stop.set()
+    def load(known: str, request: gr.Request) -> Any:
+        path, view = rooms.dialogues.shown(tenant_of(request), known, "redact") or (None, None)
+        if view is None or not all(Path(one).is_file() for one in (path, view.copy, view.record)):
+            return (gr.skip(),) * 4
+        return _results(path, view)
 
-    given = [file, names, faces, words, speech, session]
+    given, results = [file, names, faces, words, speech, session], [result, before, after, files]
     go.click(
         redact,
         given,
-        [result, before, after, files],
+        [*results, session],
         api_visibility="private",
         concurrency_limit=rooms.options.at_once,
     )
-    stop.click(end, session, None, queue=False, api_visibility="private")
+    wire_stop(rooms, stop.click, session)
+    return load, session, results
+
+
+def _results(path: str | None, view: RedactedView) -> tuple[Any, ...]:
+    """Lines, the picture before with what was found, the copy, and the files."""
+    import gradio as gr
+
+    shown = gr.update(visible=False)
+    if view.kind == "picture":
+        shown = gr.update(value=(path, [(mark.box, mark.label) for mark in view.marks]), visible=True)
+    done = gr.update(value=[view.copy, view.record], visible=True)
+    return listed(view.lines), shown, player(view.copy), done
 
 
 def _inputs() -> tuple[Any, ...]:
@@ -66,7 +84,7 @@ def _inputs() -> tuple[Any, ...]:
     with gr.Row():
         with gr.Column(min_width=260):
             file = gr.File(
-                label="A picture, recording, film or DICOM file", type="filepath", height=140, elem_id="redact-file"
+                label="A picture, recording, film or DICOM file", type="filepath", height=165, elem_id="redact-file"
             )
             names = gr.Textbox(label="Names to cover, one a line", lines=3)
         with gr.Column(min_width=260):

@@ -10,8 +10,13 @@ CSS = """
 #title p { margin: 0; }
 #verdicts li, #redacted li { overflow-wrap: anywhere; }
 [aria-label="Share"] { display: none !important; }
+#chat .placeholder-content, #shop-chat .placeholder-content { padding: 0 16px; }
 .player video, .player img { max-width: 100%; max-height: 60vh; }
 .player audio { width: 100%; }
+.spans button { display: block; width: 100%; margin: 4px 0; padding: 6px 10px; text-align: left; cursor: pointer;
+  overflow-wrap: anywhere; border: 1px solid var(--border-color-primary); border-radius: 6px;
+  color: var(--body-text-color); background: var(--background-fill-secondary); }
+.spans button:focus-visible { outline: 2px solid var(--color-accent); }
 .report { width: 100%; height: 75vh; border: 0; background: #fff; border-radius: 6px; }
 .case summary { cursor: pointer; overflow-wrap: anywhere; }
 @media (max-width: 600px) {
@@ -58,6 +63,8 @@ def theme() -> Any:
         input_placeholder_color="*neutral_500",
         input_placeholder_color_dark="*neutral_400",
         color_accent="*primary_700",
+        checkbox_border_color="*neutral_500",
+        checkbox_border_color_dark="*neutral_400",
         link_text_color="*primary_700",
         link_text_color_dark="*primary_300",
     )

@@ -24,7 +24,9 @@ class ShopRoom:
     def __init__(self, application: ShopApplication) -> None:
         self.application = application
 
-    def ask(self, text: str, photo: str | None, *, session: str, tenant: str) -> tuple[str, list[tuple[str, str]]]:
+    def ask(
+        self, text: str, photo: str | None, *, session: str, tenant: str, told: Callable[[float], None] | None = None
+    ) -> tuple[str, list[tuple[str, str]]]:
         """Answer a turn.
 
         Args:
@@ -32,11 +34,13 @@ class ShopRoom:
             photo: Path of a picture.
             session: Id of the dialogue.
             tenant: Whose catalogue.
+            told: Told how much is done, from 0 to 1; what it raises ends the turn, of which nothing is kept.
 
         Returns:
             The answer in words with its offers, and what may be taken: (label, id).
         """
-        answer = self.application.shop(tenant).ask(text, session=session, photo=Path(photo) if photo else None)
+        picture = Path(photo) if photo else None
+        answer = self.application.shop(tenant).ask(text, session=session, photo=picture, told=told)
         offers = [*answer.offers, *(offer for some in answer.alternatives for offer in some.offers)]
         return _told(answer), [(f"{one.number}. {one.title}", one.id) for one in offers]
 
@@ -53,16 +57,17 @@ class ShopRoom:
 
 
 def _told(answer: ShopAnswer) -> str:
+    """The answer, which names offers and prices, then why each is among them."""
     lines = [answer.text, *([answer.photo] if answer.photo else [])]
-    lines += [f"• {_offer(one)}" for one in answer.offers]
+    lines += [f"• {_reasons(one)}" for one in answer.offers if one.why]
     for some in answer.alternatives:
-        lines += [f"{some.what}:", *(f"• {_offer(one)}" for one in some.offers)]
+        why = [f"• {_reasons(one)}" for one in some.offers if one.why]
+        lines += [f"{some.what}:", *why] if why else []
     return "\n".join(lines)
 
 
-def _offer(offer: Offer) -> str:
-    price = f"{offer.price:,.2f} {offer.currency}"
-    return "; ".join([f"{offer.number}. {offer.title}, {price}, {offer.availability}", *offer.why])
+def _reasons(offer: Offer) -> str:
+    return f"{offer.number}. {offer.title}: {'; '.join(offer.why)}"
 
 
 class ModerationRoom:

@@ -59,6 +59,30 @@ def marks_in(answer: Answer, medium: int) -> list[Mark]:
     return list(marks)
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A span of time in a recording or a film."""
+
+    start_s: float
+    end_s: float
+    label: str
+
+
+def moments_in(answer: Answer, medium: int) -> list[Moment]:
+    """The spans of one recording or film in which evidence lies, in order of time, each once.
+
+    Args:
+        answer: A verified one, or one that quotes.
+        medium: Its place among those of the conversation, from 0.
+    """
+    found = {
+        Moment(one.start_s, one.start_s if one.end_s is None else one.end_s, one.text or claim.text)
+        for claim, one in _found(answer)
+        if one.medium == medium and one.start_s is not None
+    }
+    return sorted(found, key=lambda one: (one.start_s, one.end_s, one.label))
+
+
 def marked_medium(answer: Answer, count: int) -> int | None:
     """The last medium with a place in it; None where there is none.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from os import PathLike
@@ -77,6 +77,7 @@ class Shop:
         session: str = "default",
         photo: Any = None,
         on_sheet: bool | None = None,
+        told: Callable[[float], None] | None = None,
     ) -> ShopAnswer:
         """Answer a turn.
 
@@ -85,6 +86,7 @@ class Shop:
             session: Whose dialogue it goes on with.
             photo: A picture: a path, a `data:` URL, bytes, (H, W, 3) uint8, or a `tutti.Image`.
             on_sheet: Whether a white sheet is known to be in the picture, or not to be; otherwise it is looked for.
+            told: Told how much is done, from 0 to 1; what it raises ends the turn, of which nothing is kept.
 
         Raises:
             InputError: There is no catalogue, the turn is empty or too long, or the photograph cannot be read.
@@ -95,14 +97,18 @@ class Shop:
             raise InputError("The turn is empty; expected words, a photograph, or both.")
         if len(text) > _LONGEST_TURN:
             raise InputError(f"The turn has {len(text):,} characters; expected at most {_LONGEST_TURN:,}.")
+        step = told or _untold
         assortment = self.catalogue.assortment()
+        step(0.2)
         seen = self._seen(photo, on_sheet) if photo is not None else None
+        step(0.4)
         with self.sessions.held(session):
             before = self.sessions.load(session)
             if seen is not None:
                 before = replace(before, photo=seen, shown=(), anchor=None)
             reading = _with_likeness(TurnReader(assortment).read(text, before), before, seen is not None)
-            answer, state = self._answered(assortment, before, reading, session, begun)
+            answer, state = self._answered(assortment, before, reading, session, begun, step)
+            step(1.0)
             self.sessions.save(session, state)
             self._note(session, state, reading, answer)
         return answer
@@ -127,7 +133,13 @@ class Shop:
             return self.sessions.forget(session), self.events.forget(session)
 
     def _answered(
-        self, assortment: Assortment, before: ShopState, reading: TurnReading, session: str, begun: float
+        self,
+        assortment: Assortment,
+        before: ShopState,
+        reading: TurnReading,
+        session: str,
+        begun: float,
+        step: Callable[[float], None],
     ) -> tuple[ShopAnswer, ShopState]:
         following = after(before, reading)
         state, questions = following.state, list(reading.questions)
@@ -146,8 +158,9 @@ class Shop:
         if reading.taken is not None:
             product = assortment.products[assortment.by_id[reading.taken]]
             text = f"Noted: {product.title} ({product.id}) for {product.price}."
+        step(0.6)
         answer = ShopAnswer(
-            text=self._worded(text, [*offers, *(offer for group in others for offer in group.offers)]),
+            text=self._worded(text, [*offers, *(offer for group in others for offer in group.offers)], step),
             offers=offers,
             alternatives=others,
             questions=tuple(questions),
@@ -207,12 +220,12 @@ class Shop:
             return None
         return np.asarray(embed_words(self.catalogue.index.embedder, [words])[0], np.float32)
 
-    def _worded(self, text: str, offers: Sequence[Offer]) -> str:
+    def _worded(self, text: str, offers: Sequence[Offer], step: Callable[[float], None]) -> str:
         """What the responder makes of an answer, if it keeps to the facts; else the answer as composed."""
         if self.responder is None or not offers:
             return text
         events = self.responder.stream([Message.user(PROMPT + text)], SamplingOptions(max_tokens=400))
-        worded = answer_of_stream(events, self.responder.name).text.strip()
+        worded = answer_of_stream(events, self.responder.name, lambda _: step(0.8)).text.strip()
         return worded if worded and keeps_to_facts(worded, text, offers) else text
 
     def _note(self, session: str, state: ShopState, reading: TurnReading, answer: ShopAnswer) -> None:
@@ -222,6 +235,10 @@ class Shop:
             return
         others = [offer.id for group in answer.alternatives for offer in group.offers]
         self.events.shown(session, state.turn, [offer.id for offer in answer.offers], others)
+
+
+def _untold(done: float) -> None:
+    """Where nobody wants to know how much is done."""
 
 
 def _with_likeness(reading: TurnReading, state: ShopState, is_new: bool) -> TurnReading:
