@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from tutti.content import FinalWords, LiveEvent, Media, Text, TimedWord, Transcr
 from tutti.serve.admission import Cost, ServerLimits
 from tutti.serve.keys import Keys, new_key
 from tutti.serve.lifecycle import Server
+from tutti.serve.realtime import connection
 
 RATE = 24_000
 
@@ -428,9 +430,34 @@ def test_a_server_that_is_too_slow_says_so_and_catches_up(model: Listening, list
         raise AssertionError
 
 
-def test_a_server_that_stops_ends_sessions() -> None:
-    with served(Listening()) as server, raw(server) as socket:
-        told(socket, "session.created")
+def test_a_server_that_stops_says_so_and_another_one_takes_its_place(model: Listening) -> None:
+    model.seconds_a_word = 0.05
+    with served(model) as server, raw(server) as socket:
+        say(socket, "conversation.item.create", item=message("word " * 200))
+        say(socket, "response.create")
+        say(socket, "input_audio_buffer.append", audio=sound(60.0))
+        told(socket, "response.output_text.delta")
+        begun = time.monotonic()
         server.should_exit = True
-        with pytest.raises(ConnectionClosed):
+        said = told(socket, "error", limit=2000)[-1]["error"]
+        assert (said["code"], "begin a new session" in said["message"]) == ("server_stopping", True)
+        with pytest.raises(ConnectionClosed) as closed:
+            told(socket, "never", limit=2000)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1012
+        assert time.monotonic() - begun < 3
+        assert until(lambda: model.running == 0, 1.0)
+    model.seconds_a_word = 0.0
+    with served(model) as server, raw(server) as socket:
+        say(socket, "conversation.item.create", item=message("again"))
+        say(socket, "response.create")
+        assert told(socket, "response.done")[-1]["response"]["status"] == "completed"
+
+
+def test_a_session_that_lasts_too_long_is_told_so(model: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "RealtimeLimits", partial(connection.RealtimeLimits, session_seconds=0.3))
+    with served(model) as server, raw(server) as socket:
+        said = told(socket, "error")[-1]["error"]
+        assert (said["code"], "lasted 0.3 s" in said["message"]) == ("session_expired", True)
+        with pytest.raises(ConnectionClosed) as closed:
             told(socket, "never")
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001

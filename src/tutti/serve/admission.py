@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 
@@ -114,6 +114,8 @@ class Admission:
         """Bytes of request bodies in memory."""
         self.draining = False
         """Whether new requests are refused because the server is stopping."""
+        self.farewells: list[Callable[[], Awaitable[None]]] = []
+        """What tells clients so that are connected for long, before their connections are closed."""
         self._buckets: dict[str, _Bucket] = {}
         self._lock = threading.Lock()
 

@@ -31,6 +31,8 @@ from tutti.serve.tls import TlsFiles, listening
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _HEAD_SECONDS = 10.0
 """Longest that a request's head may take to arrive, from the connection's beginning or the last answer's end."""
+_FAREWELL_S = 1.0
+"""How long clients that are connected for long are told that the server stops."""
 
 _MESSAGE_BYTES = 4 * 2**20
 """Largest message of a WebSocket."""
@@ -121,6 +123,9 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish admitted requests."""
         self.service.admission.draining = True
+        told = [asyncio.ensure_future(farewell()) for farewell in self.service.admission.farewells]
+        if told:
+            await asyncio.wait(told, timeout=_FAREWELL_S)
         await super().shutdown(sockets)
 
     @property

@@ -31,6 +31,10 @@ from tutti.serve.service import Service
 
 _FULL = ErrorStatus(429, "rate_limit_error", "too_many_sessions")
 _BEHIND = ErrorStatus(503, "server_error", "behind")
+_STOPPING = ErrorStatus(503, "server_error", "server_stopping")
+_EXPIRED = ErrorStatus(408, "invalid_request_error", "session_expired")
+_RESTART, _GOING_AWAY = 1012, 1001
+"""Codes with which a socket is closed (RFC 6455, section 7.4, and IANA's registry)."""
 _PICTURE = "tutti.image.append"
 _LATE_S, _CAUGHT_UP_S = 5.0, 1.0
 """The client is told that what it sends waits for longer than this, and when it waits for less than that again."""
@@ -48,6 +52,11 @@ class RealtimeLimits:
     session_seconds: float = 3600.0
     """Longest session."""
 
+    @property
+    def expired(self) -> str:
+        """What a client is told whose session has lasted for so long."""
+        return f"The session has lasted {self.session_seconds:g} s, and none lasts longer; begin a new one."
+
 
 class RealtimeRoutes:
     """The WebSocket, and how many there are.
@@ -61,8 +70,14 @@ class RealtimeRoutes:
         self.service, self.limits = service, limits or RealtimeLimits()
         self.open: Counter[str] = Counter()
         """Tenant → sessions."""
+        self._connections: set[_Connection] = set()
         self._seer: Embedder | None = None
         self._lock = threading.Lock()
+        service.admission.farewells.append(self._say_goodbye)
+
+    async def _say_goodbye(self) -> None:
+        """Tell all clients that the server stops."""
+        await asyncio.gather(*(one.leave() for one in list(self._connections)), return_exceptions=True)
 
     def add_to(self, router: APIRouter) -> None:
         """Add the route."""
@@ -78,7 +93,12 @@ class RealtimeRoutes:
             with self._counted(tenant):
                 offered = socket.scope.get("subprotocols", ())
                 await socket.accept("realtime" if "realtime" in offered else None)
-                await _Connection(self, socket, tenant, settings).run()
+                connection = _Connection(self, socket, tenant, settings)
+                self._connections.add(connection)
+                try:
+                    await connection.run()
+                finally:
+                    self._connections.discard(connection)
         except Refusal as error:  # before it was accepted: a session reports its errors itself
             note_refusal(socket.state.record, error, self.service.metrics)
             socket.state.record.status = error.kind.status
@@ -124,11 +144,20 @@ class _Connection:
         self._waiting: asyncio.Queue[tuple[str, int, float]] = asyncio.Queue()
         self._waiting_bytes = 0
         self._behind = self._late = False
+        self._leaving = asyncio.Event()
+
+    async def leave(self) -> None:
+        """Tell the client that the server stops, and end the session."""
+        sentence = "The server is stopping; connect again, here in a moment or elsewhere, and begin a new session."
+        with suppress(ClientGone):
+            await self._tell(Refusal(_STOPPING, sentence, cause="draining"))
+        self._leaving.set()
 
     async def run(self) -> None:
         """Until the client goes, or its time is over."""
-        tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._work())]
-        done: set[asyncio.Task[None]] = set()
+        leaving = asyncio.create_task(self._leaving.wait())
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._read()), asyncio.create_task(self._work()), leaving]
+        done: set[asyncio.Task[Any]] = set()
         try:
             done, _ = await asyncio.wait(
                 tasks, timeout=self._limits.session_seconds, return_when=asyncio.FIRST_COMPLETED
@@ -136,13 +165,16 @@ class _Connection:
             for task in done:
                 if (error := task.exception()) is not None and not isinstance(error, ClientGone):
                     logs.log_bug(error if isinstance(error, Exception) else RuntimeError(), request=self._session.id)
+            if not done:
+                with suppress(ClientGone):
+                    await self._tell(Refusal(_EXPIRED, self._limits.expired, cause="session_seconds"))
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._session.end()
             with suppress(WebSocketDisconnect, RuntimeError, OSError):
-                await self._socket.close(1000 if done else 1001)
+                await self._socket.close(_RESTART if leaving in done else 1000 if done else _GOING_AWAY)
 
     async def _read(self) -> None:
         while True:
