@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from tutti.engine.speech_window import _is_stuck
 from tutti.errors import InputError, UnsupportedTask
 from tutti.models.layers.attention import Attend, MediaMemory
 from tutti.processing.speech_tokens import SpeechTokens
+from tutti.processing.voice_head import VoiceHead
 
 END, START, EN, FR, TRANSLATE, TRANSCRIBE, PREVIOUS, SILENCE, PLAIN, ZERO = range(20, 30)
 TOKENS = SpeechTokens(
@@ -229,3 +231,36 @@ def test_a_shortened_window_is_what_the_model_hears() -> None:
     assert shown(write(whole, 100, audio_context_s=9.0)) == shown(write(whole, 100))
     with pytest.raises(InputError, match=r"audio context is 0.5 s; expected 1 or more"):
         write(parrot, 100, audio_context_s=0.5)
+
+
+def judged(parrot: Parrot, frames: int, **options: object) -> Written:
+    """As `write`, with a head by which somebody speaks up to frame 150, and nobody from there on."""
+    head = VoiceHead(weights=np.array([-1.0], np.float32), bias=150.0, step_s=0.02)
+    writer = SpeechWriter(parrot, TOKENS, frame_s=0.01, head=head)
+    return writer.write(features(frames), replace(TranscriptionOptions(language="en"), **options))
+
+
+def test_windows_in_which_nobody_speaks_are_not_written_down() -> None:
+    said = times(0.0, [1, 2], 1.0)
+    lines = {0: said, 100: said, 200: said, 300: said}
+    parrot = Parrot(lines)
+    told: list[float] = []
+    written = judged(parrot, 400)
+    assert [(one.start_s, one.voice) for one in written.segments] == [(0.0, 1.0), (1.0, 1.0)]
+    assert len(parrot.prompts) == 2
+    assert len(judged(Parrot(lines), 400, voice_threshold=None).segments) == 4
+    assert [one.voice for one in write(Parrot(lines), 100).segments] == [None]
+    head = VoiceHead(weights=np.array([-1.0], np.float32), bias=-1.0, step_s=0.02)
+    writer = SpeechWriter(parrot, TOKENS, frame_s=0.01, head=head)
+    nothing = writer.write(features(250), TranscriptionOptions(), progress=told.append)
+    assert (nothing.segments, nothing.language, told) == ((), None, [0.4, 0.8, 1.0])
+
+
+def test_the_language_is_that_of_the_first_window_in_which_somebody_speaks() -> None:
+    parrot = Parrot({100: times(0.0, [1], 0.9)})
+    head = VoiceHead(weights=np.array([1.0], np.float32), bias=-50.0, step_s=0.02)
+    writer = SpeechWriter(parrot, TOKENS, frame_s=0.01, head=head)
+    written = writer.write(features(200), TranscriptionOptions())
+    assert written.language == "fr"
+    assert parrot.prompts[0] == [START]
+    assert [one.start_s for one in written.segments] == [1.0]

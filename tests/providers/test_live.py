@@ -264,3 +264,47 @@ def test_a_stretch_is_heard_in_a_shortened_window_that_grows_with_it() -> None:
     hear = Dictation()
     fed(LiveTranscriber(hear, RATE, pace=Cadence(context_beyond_s=None)), voice(2.1))
     assert {options.audio_context_s for _, options in hear.asked} == {None}
+
+
+@pytest.mark.parametrize("text", ["[Music]", "(dog barking)", "♪ la la ♪", ". . .", "…", "yeah " * 40])
+def test_names_of_noises_signs_and_one_word_over_and_over_are_no_words(text: str) -> None:
+    def hear(samples: Samples, options: TranscriptionOptions) -> tuple[list[Segment], str | None]:
+        return [Segment(start_s=0.0, end_s=len(samples) / RATE, text=text)], "en"
+
+    live = LiveTranscriber(hear, RATE)
+    assert [*fed(live, voice(6.0)), *fed(live, quiet(3.0)), *live.finish()] == []
+
+
+def test_words_beside_signs_stay() -> None:
+    text = "It cost 5 % – no, $ 3 …"
+
+    def hear(samples: Samples, options: TranscriptionOptions) -> tuple[list[Segment], str | None]:
+        return [Segment(start_s=0.0, end_s=len(samples) / RATE, text=text)], "en"
+
+    live = LiveTranscriber(hear, RATE)
+    said = final([*fed(live, voice(6.0)), *fed(live, quiet(3.0))])
+    assert said == ["It", "cost", "5", "%", "no,", "$", "3"]
+
+
+def music(seconds: float) -> Samples:
+    """A melody of decaying tones, and beats."""
+    times = np.arange(round(seconds * RATE)) / RATE
+    notes = 220.0 * 2 ** (np.random.default_rng(3).integers(0, 12, 4 * round(seconds) + 4) / 12)
+    place = np.minimum((times * 4).astype(int), len(notes) - 1)
+    within = times * 4 - place
+    return (0.3 * np.sin(2 * np.pi * notes[place] * times) * np.exp(-3 * within)).astype(np.float32)
+
+
+def test_whisper_invents_no_words_in_noise_and_music_and_hears_speech_in_it() -> None:
+    decoder = InProcess(Limits())
+    ears = Ears(decoder)
+    samples = decoder.sound(Audio(SPEECH)).resampled(RATE).samples
+    bursts = voice(12.0)
+    for without in (music(12.0), bursts):
+        live = ears.live(TranscriptionOptions(language="en"))
+        assert final([*fed(live, without), *live.finish()]) == []
+        whole = ears.transcribe(Audio(without, sample_rate_hz=RATE), TranscriptionOptions(language="en"))
+        assert (whole.text, whole.segments) == ("", ())
+    quiet_music = samples + 0.1 * music(len(samples) / RATE)[: len(samples)]
+    heard = ears.transcribe(Audio(quiet_music.astype(np.float32), sample_rate_hz=RATE)).text
+    assert "country" in heard

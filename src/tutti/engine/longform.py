@@ -3,14 +3,15 @@
 Source: Radford et al. 2022 (Whisper), section 3.8; reference implementation: `transformers`,
 `WhisperForConditionalGeneration.generate`, sequential long-form.
 We differ in: a recording ends where its sound ends, also where it is padded to a window; the reference goes on to write
-down the padding.
+down the padding. Where a head tells who speaks, windows in which nobody does are passed over, and the language is that
+of the first window in which somebody does.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,7 @@ from tutti.engine.speech_window import Attempt, SpeechDecoder, SpeechWindow
 from tutti.errors import InputError
 from tutti.models.layers.attention import MediaMemory
 from tutti.processing.speech_tokens import TIMESTAMP_S, SpeechTokens
+from tutti.processing.voice_head import VoiceChances, VoiceHead
 
 _LEAST_CONTEXT_S = 1.0
 """Shortest window that can be asked for."""
@@ -39,6 +41,8 @@ class TokenSegment:
     """Its words, with the times around and perhaps within."""
     scores: WindowScores
     """Of the window in which it was heard."""
+    voice: float | None = None
+    """Probability that somebody speaks in it; None where nothing tells."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +61,13 @@ class SpeechWriter:
         model: In evaluation mode.
         tokens: Ids with a meaning.
         frame_s: Seconds from one frame to the next.
+        head: Tells from the encoder's states where somebody speaks.
     """
 
-    def __init__(self, model: SpeechDecoder, tokens: SpeechTokens, frame_s: float) -> None:
-        self.model = model
+    def __init__(
+        self, model: SpeechDecoder, tokens: SpeechTokens, frame_s: float, head: VoiceHead | None = None
+    ) -> None:
+        self.model, self.head = model, head
         self.tokens = tokens
         self.frame_s = frame_s
         self._frames_a_step = round(TIMESTAMP_S / frame_s)
@@ -94,26 +101,49 @@ class SpeechWriter:
         language, task = self.tokens.code(options.language), self.tokens.checked_task(options.task)
         recording = _Recording(self.model, features, size)
         window = SpeechWindow(self.model, rules, recording.states(0))
-        if language is None:
-            codes = list(self.tokens.languages)
-            found = window.likeliest(recording.memory(0), [self.tokens.languages[code] for code in codes])
-            language = next(code for code in codes if self.tokens.languages[code] == found)
-        start = self.tokens.prompt(language, task, rules.timestamps)
         segments: list[TokenSegment] = []
         seek, steady = 0, True
         while seek < frames:
+            length = min(frames - seek, size)
+            chances = self._chances(recording.states(seek), length / size, options)
+            if chances is not None and chances.most < (options.voice_threshold or 0.0):
+                seek += length
+                if progress is not None:
+                    progress(min(1.0, seek / frames))
+                continue
+            if language is None:
+                language = self._heard_language(window, recording.memory(seek))
+            start = self.tokens.prompt(language, task, rules.timestamps)
             shown = options.condition_on_previous_text and steady
             before = self._before(prompt, segments) if shown or seek == 0 else []
             attempt = window.write(recording.memory(seek), [*before, *start], options)
-            length = min(frames - seek, size)
             if not attempt.is_silence(options):
                 found_here, length = self._cut(attempt, seek, length)
-                segments += found_here
+                segments += [self._with_voice(one, seek, chances) for one in found_here]
             steady = attempt.temperature < _STEADY_TEMPERATURE
             seek += length
             if progress is not None:
                 progress(min(1.0, seek / frames))
         return Written(segments=tuple(segments), language=language)
+
+    def _heard_language(self, window: SpeechWindow, memory: MediaMemory) -> str:
+        """The code of the likeliest language of a window."""
+        codes = list(self.tokens.languages)
+        found = window.likeliest(memory, [self.tokens.languages[code] for code in codes])
+        return next(code for code in codes if self.tokens.languages[code] == found)
+
+    def _chances(self, states: Tensor, share: float, options: TranscriptionOptions) -> VoiceChances | None:
+        """How surely somebody speaks in that share of a window that holds sound; None if nobody tells or asks."""
+        if self.head is None or options.voice_threshold is None:
+            return None
+        there = states[0, : max(1, round(share * states.shape[1]))].float().cpu().numpy()
+        return self.head.chances(there, TIMESTAMP_S)  # times are told to a state
+
+    def _with_voice(self, segment: TokenSegment, seek: int, chances: VoiceChances | None) -> TokenSegment:
+        if chances is None:
+            return segment
+        begins_s = seek * self.frame_s
+        return replace(segment, voice=chances.within(segment.start_s - begins_s, segment.end_s - begins_s))
 
     def _window_frames(self, context_s: float | None) -> int:
         """Frames of a window: an even number, since the model halves them."""

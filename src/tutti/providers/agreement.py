@@ -15,6 +15,7 @@ from tutti.content import Segment, TimedWord
 
 _MOST_MISSED = 2
 """After so many hypotheses that do not hold what is final, the next one is placed by its times."""
+_SAID = frozenset("%&+=@#$€£¥§°")
 _SIGNS = re.compile(r"[\W_]+")
 
 
@@ -46,7 +47,7 @@ def words_of(segments: Sequence[Segment], within_s: float) -> list[HeardWord]:
     """
     words: list[HeardWord] = []
     for number, segment in enumerate(segments):
-        texts = segment.text.split()
+        texts = [text for text in segment.text.split() if _is_word(text)]
         letters = sum(len(text) + 1 for text in texts)
         start, end = min(segment.start_s, within_s), min(max(segment.start_s, segment.end_s), within_s)
         at = 0
@@ -55,6 +56,11 @@ def words_of(segments: Sequence[Segment], within_s: float) -> list[HeardWord]:
             span = [start + (end - start) * place / letters for place in (begins, at)]
             words.append(HeardWord(TimedWord(start_s=span[0], end_s=span[1], text=text), number))
     return words
+
+
+def _is_word(text: str) -> bool:
+    """Whether it is said: it holds a letter, a digit, or a sign that has a name; dots and dashes alone are not."""
+    return any(one.isalnum() or one in _SAID for one in text)
 
 
 class LocalAgreement:

@@ -27,6 +27,7 @@ from tutti.content import (
 )
 from tutti.processing.audio import Samples
 from tutti.processing.sounding import sounding
+from tutti.processing.spoken_words import is_speech
 from tutti.providers.agreement import HeardWord, LocalAgreement, words_of
 from tutti.providers.captions import CaptionLines
 
@@ -236,8 +237,9 @@ class LiveTranscriber:
             audio_context_s=self._context_s(len(samples) / self.sample_rate_hz),
         )
         segments, language = self._hear(samples, options)
-        believed = [one for one in segments if self._is_believed(one)]
-        if len(believed) < len(segments) and not last:
+        spoken = [one for one in segments if is_speech(one)]
+        believed = [one for one in spoken if self._is_believed(one)]
+        if len(believed) < len(spoken) and not last:
             return None
         within_s = len(samples) / self.sample_rate_hz
         if believed and within_s >= _LANGUAGE_S:

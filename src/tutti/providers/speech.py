@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 
 from tutti.checkpoints import Loaded
 from tutti.checkpoints.devices import computing_device, computing_dtype, placed, within_memory
+from tutti.checkpoints.voice_head import read_voice_head
 from tutti.content import Audio, Media, Segment, SpeechTask, TimedWord, Transcript, TranscriptionOptions, Video
 from tutti.engine.ctc import Speller, spell
 from tutti.engine.longform import SpeechWriter, TokenSegment
@@ -73,7 +75,9 @@ class WhisperListener:
     def __init__(self, loaded: Loaded) -> None:
         self.processor = cast("WhisperProcessor", loaded.processor)
         self.device, self.dtype = computing_device(loaded.model), computing_dtype(loaded.model)
-        self.writer = SpeechWriter(cast("SpeechDecoder", loaded.model), self.processor.tokens, self.processor.frame_s)
+        model = cast("SpeechDecoder", loaded.model)
+        head = read_voice_head(Path(loaded.info.path), model.kv_heads * model.head_width)
+        self.writer = SpeechWriter(model, self.processor.tokens, self.processor.frame_s, head)
         self._lock = threading.Lock()
 
     def listen(self, samples: Samples, options: TranscriptionOptions, progress: ProgressCallback | None) -> Heard:
@@ -102,7 +106,12 @@ class WhisperListener:
         frames = max(1, min(features.shape[1], len(packing.samples) // self.processor.sounds.hop_length))
         with self._lock:  # its memory is one window's; an index reads several recordings at a time
             written = self.writer.write(features, options, frames, progress, self.processor.words(options.prompt))
-        kept = [part for part in written.segments if self._is_heard(part, packing, stretches)]
+        least = options.voice_threshold or 0.0
+        kept = [
+            part
+            for part in written.segments
+            if (part.voice is None or part.voice >= least) and self._is_heard(part, packing, stretches)
+        ]
         said = [token for part in kept for token in part.tokens]
         return Heard(
             text=self.processor.text(said).strip(),
