@@ -28,6 +28,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import soundfile
@@ -43,8 +44,14 @@ BLOCK_S = 0.25
 RATE_HZ = 16_000
 INVENTED_S = 60.0
 """Length of a piece of silence, noise or music."""
-KINDS = {"silence": ("zeros", "dither"), "noise": ("white", "pink", "hum", "ambient"), "music": ("chords", "played")}
-"""What holds no words. `ambient` and `played` are recordings of the packs."""
+KINDS = {
+    "silence": ("zeros", "dither"),
+    "noise": ("sound_ambient", "sound_esc10", "white", "pink", "hum"),
+    "music": ("sound_instruments", "sound_instruments_cc0", "chords"),
+}
+"""What holds no words; those with an underscore are packs of recordings."""
+VOICES = ("voice", "crowd", "coffee", "city", "robot", "people", "chatter")
+"""Words of what a recording is called in which somebody may speak: it is left out."""
 WHISPER = "whisper-base"
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
@@ -217,7 +224,10 @@ def speech(given: argparse.Namespace, player: Player, done: set[str]) -> Iterato
 
 
 def without_words(kind: str, number: int, data: Path | None) -> Any:
-    """A piece without words; None where it needs packs that are not given."""
+    """A piece without words; None where it needs packs that are not given.
+
+    Of packs it is the half that no head was fitted on (`recipes.voice_head`): names that hash to an odd number.
+    """
     count, draw = round(INVENTED_S * RATE_HZ), np.random.default_rng(number)
     if kind == "zeros":
         return np.zeros(count, np.float32)
@@ -225,36 +235,45 @@ def without_words(kind: str, number: int, data: Path | None) -> Any:
         return (draw.standard_normal(count) / 2**15).astype(np.float32)
     if kind == "chords":
         return (0.3 * music(count, draw)).astype(np.float32)
-    if kind not in {"ambient", "played"}:
+    if not kind.startswith("sound_"):
         return (0.1 * noise(kind, count, draw)).astype(np.float32)
     if data is None:
         return None
     from io import BytesIO
     from zipfile import ZipFile
 
-    pack = data / ("sound_ambient" if kind == "ambient" else "sound_instruments")
-    rows = index_of(pack)
-    rows = [row for row in rows if not any("voice" in one or "crowd" in one for one in [row["label"], *row["text"]])]
+    pack = data / kind
+    rows = [row for row in index_of(pack) if crc32(row["file"].encode()) % 2 and not may_speak(row)]
     pieces: list[Any] = []
     with ZipFile(pack / "data.zip") as packed:
         while sum(map(len, pieces)) < count:
             row = rows[int(draw.integers(len(rows)))]
             samples, rate_hz = soundfile.read(BytesIO(packed.read(row["file"])), dtype="float32")
+            samples = samples if samples.ndim == 1 else samples.mean(axis=1)
             pieces.append(samples if rate_hz == RATE_HZ else soxr.resample(samples, rate_hz, RATE_HZ))
     return np.concatenate(pieces)[:count].astype(np.float32)
 
 
+def may_speak(row: dict[str, Any]) -> bool:
+    """Whether somebody may speak in a recording of noise, by its names."""
+    return any(one in name for one in VOICES for name in [row["label"], *row["text"]])
+
+
 def invented(given: argparse.Namespace, player: Player, done: set[str]) -> Iterator[dict[str, Any]]:
-    """Ten minutes each of silence, noise and music, in which no word was said."""
-    for kind, sources in KINDS.items():
-        for number in range(10):
+    """Ten minutes each of silence, noise and music, a minute in turn: as a stream, and each piece as a file."""
+    for number in range(10):
+        for kind, sources in KINDS.items():
             source = sources[number % len(sources)]
             key = f"{kind} {number} {source}"
             samples = None if key in done else without_words(source, number, given.data)
             if samples is None:
                 continue
-            shown, busy_s = live(player.stream(), samples, CLOCKS[given.clock])
-            yield {"key": key, "kind": kind, "seconds": INVENTED_S, "said": shown.words, "busy_s": busy_s}
+            clock = CLOCKS[given.clock]
+            shown, busy_s = live(player.stream(), samples, clock)
+            begun = clock()
+            whole = plain(player.whole(samples))
+            row = {"key": key, "kind": kind, "seconds": INVENTED_S, "said": shown.words, "busy_s": busy_s}
+            yield {**row, "whole": whole, "whole_s": clock() - begun}
 
 
 def memory(given: argparse.Namespace, player: Player, done: set[str]) -> Iterator[dict[str, Any]]:
@@ -289,6 +308,7 @@ def figures(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             kind: {
                 "minutes": sum(row["seconds"] for row in some) / 60,
                 "words": sum(len(row["said"]) for row in some),
+                "words_of_files": sum(len(row["whole"]) for row in some),
                 "load": round(sum(row["busy_s"] for row in some) / sum(row["seconds"] for row in some), 2),
             }
             for kind, some in of.items()

@@ -6,7 +6,8 @@
 
 Made streams with known truth, of photographs and recordings that were not trained on. A film for questions shows five
 photographs for six seconds each, wide, and a made voice (espeak-ng) asks what is shown; delay counts from the end of
-the question to the answer on the clock of `benchmarks.live`. Streams for alerts have a bed of ambient sound or
+the question to the answer on the clock of `benchmarks.live`. The same question is typed about the same picture, too,
+which tells what hearing loses from what seeing loses. Streams for alerts have a bed of ambient sound or
 photographs of other things; one in three alerts asked for never comes. A report within the event or two seconds behind
 it is right, any other is false.
 """
@@ -31,7 +32,7 @@ from PIL import ImageOps
 
 from benchmarks.live import BLOCK_S, CLOCKS, RATE_HZ, kept
 from benchmarks.machine import commit, processor
-from tutti.content import LiveAlert
+from tutti.content import Image, LiveAlert
 from tutti.errors import InputError
 from tutti.search.live_questions import LiveQuestions
 from tutti.search.live_watch import LiveWatch
@@ -129,7 +130,8 @@ def questions(given: argparse.Namespace, done: set[str]) -> Iterator[dict[str, A
             piece[RATE_HZ : RATE_HZ + len(spoken)] += spoken
             frame = wide(opened())
             pictures += [(place * SHOWN_S + tick / 2, frame) for tick in range(round(2 * SHOWN_S))]
-            asked.append((place * SHOWN_S + 1 + len(spoken) / RATE_HZ, label))
+            typed = model.ask(question, Image(frame)).text
+            asked.append((place * SHOWN_S + 1 + len(spoken) / RATE_HZ, label, typed))
             sound.append(piece)
         live = ears.live(language="en")
         watch = LiveWatch(model.embedder())
@@ -143,12 +145,24 @@ def questions(given: argparse.Namespace, done: set[str]) -> Iterator[dict[str, A
 
         answers = [(now_s, one) for now_s, one in played(np.concatenate(sound), pictures, take, CLOCKS[given.clock])]
         rows = []
-        for end_s, label in asked:
+        for end_s, label, typed in asked:
             own = next(((now, one) for now, one in answers if end_s - 1.5 <= one.asked_s <= end_s + 3.0), None)
             said = own[1].answer.text if own else None
-            right = said is not None and any(name in said for name in names_of(label))
+            right, typed_right = (
+                one is not None and any(name in one for name in names_of(label)) for one in (said, typed)
+            )
             delay_s = own[0] - end_s if own else None
-            rows.append({"label": label, "said": said, "right": right, "delay_s": delay_s})
+            rows.append(
+                {
+                    "label": label,
+                    "heard": own[1].question if own else None,
+                    "said": said,
+                    "right": right,
+                    "typed": typed,
+                    "typed_right": typed_right,
+                    "delay_s": delay_s,
+                }
+            )
         yield {"key": str(number), "asked": rows}
 
 
@@ -263,6 +277,7 @@ def figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
             "asked": len(asked),
             "answered": round(len(delays) / len(asked), 3),
             **_share("right", sum(one["right"] for one in asked), len(asked)),
+            **_share("typed_right", sum(one["typed_right"] for one in asked), len(asked)),
             "delay_s_median_p95": _spread(delays),
         }
     events = [one for row in rows for one in row["events"]]
