@@ -2,12 +2,12 @@
 
     python -m benchmarks.live_memory SPEECH_SET --data PACKS --minutes 120 --out FILE
 
-SPEECH_SET is a folder of `benchmarks.speech_set`. A film is made of its recordings, again and again, with three
-quarters of a minute of silence behind each, and of photographs of the packs, another every four seconds, two pictures
-a second; the command writes it down, watches for two alerts by sound and sight, and answers spoken questions. Every
-five minutes of the stream a line tells the pages of the process that are its own (RssAnon: weights that are mapped
-from their file come and go as the system likes) and all that are in memory. The slope is that of a line through all
-rows behind the first quarter of an hour, in which caches fill.
+SPEECH_SET is a folder of `benchmarks.speech_set`. A film is made of its recordings, again and again, with `--silence`
+seconds of nothing behind each, and of photographs of the packs, another every four seconds, two pictures a second;
+the command writes it down, watches for two alerts by sound and sight, and answers spoken questions. Every five
+minutes of the stream a line tells the pages of the process that are its own (RssAnon: weights that are mapped from
+their file come and go as the system likes) and all that are in memory. The slope is that of a line through all rows
+behind the first quarter of an hour, in which caches fill.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from benchmarks.live_seeing import photographs, wide
 from benchmarks.machine import commit, processor
 
 EVERY_S, SETTLED_S = 300.0, 900.0
-SILENCE_S, SHOWN_S, FRAMES = 45.0, 4.0, 2
+SHOWN_S, FRAMES = 4.0, 2
 ALERTS = ("a dog barks", "a pizza")
 
 
-def sounds(speech_set: Path, seconds: float) -> Iterator[Any]:
+def sounds(speech_set: Path, seconds: float, silence_s: float) -> Iterator[Any]:
     """The set again and again, with silences, (S,) float32 each."""
     rows, given, number = index_of(speech_set), 0.0, 0
     while given < seconds:
         samples = sound_of(speech_set / rows[number % len(rows)]["file"])
         number += 1
-        samples = np.concatenate([samples, np.zeros(round(SILENCE_S * RATE_HZ), np.float32)])
+        samples = np.concatenate([samples, np.zeros(round(silence_s * RATE_HZ), np.float32)])
         samples = samples[: round((seconds - given) * RATE_HZ)]
         given += len(samples) / RATE_HZ
         yield samples
 
 
-def make_film(path: Path, speech_set: Path, data: Path, seconds: float) -> None:
+def make_film(path: Path, speech_set: Path, data: Path, seconds: float, silence_s: float) -> None:
     """The film of a stream, written piece by piece."""
     photos = photographs(data)
     rng = np.random.default_rng(0)
@@ -57,7 +57,7 @@ def make_film(path: Path, speech_set: Path, data: Path, seconds: float) -> None:
         sound: Any = film.add_stream("flac", rate=RATE_HZ)
         sound.layout = "mono"
         shown, frames, taken = None, 0, 0
-        for samples in sounds(speech_set, seconds):
+        for samples in sounds(speech_set, seconds, silence_s):
             block = av.AudioFrame.from_ndarray(
                 (32_767 * np.clip(samples, -1, 1)).astype(np.int16)[None], format="s16", layout="mono"
             )
@@ -97,13 +97,14 @@ def main() -> None:
     parser.add_argument("speech_set", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder of the packs")
     parser.add_argument("--minutes", type=float, default=120.0)
+    parser.add_argument("--silence", type=float, default=45.0, help="seconds behind each recording")
     parser.add_argument("--out", type=Path, required=True, help="rows, a line each")
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []
     counts = dict.fromkeys(("words", "alert", "answer"), 0)
     with tempfile.TemporaryDirectory() as folder, given.out.open("w") as out:
         film = Path(folder) / "stream.mkv"
-        make_film(film, given.speech_set, given.data, 60 * given.minutes)
+        make_film(film, given.speech_set, given.data, 60 * given.minutes, given.silence)
         words = [sys.executable, "-m", "tutti", "live", "--from", str(film), "--json", "--language", "en", "--answer"]
         words += [word for alert in ALERTS for word in ("--alert", alert)]
         begun, due_s, now_s = time.monotonic(), 0.0, 0.0

@@ -47,6 +47,15 @@ def test_something_alike_and_a_condition(searching: SearchRoom, tmp_path: Path) 
     assert {one.modality for one in found} == {"image"}
 
 
+def test_the_columns_that_a_condition_may_name_are_told(searching: SearchRoom) -> None:
+    names = searching.columns("photos")
+    assert {"modality", "path", "start_s", "end_s"} <= set(names)
+    for name in names:  # each of them can be named
+        searching.search("photos", "red", where=f"{name} IS NOT NULL")
+    with pytest.raises(InputError, match="known are: photos"):
+        searching.columns("nothing")
+
+
 def test_a_search_that_was_stopped_ends(searching: SearchRoom) -> None:
     def stop(done: float) -> None:
         raise Stopped("Stopped; nothing was kept.")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tutti.search import Hit, Index
 
 _MOST = 50
+_COLUMNS = ("modality", "path", "start_s", "end_s")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,14 @@ class SearchRoom:
             told(0.9)
         thumbnails = index.thumbnails(hits)
         return [_found(hit, thumbnails.get(hit.id)) for hit in hits]
+
+    def columns(self, name: str, *, tenant: str = DEFAULT_TENANT) -> list[str]:
+        """What a condition may name: columns that came with feeds, and those that every index has.
+
+        Raises:
+            InputError: There is no such index.
+        """
+        return [*self._index(name, tenant).store.feed_columns(), *_COLUMNS]
 
     def _index(self, name: str, tenant: str) -> Index:
         if name not in self.indexes:

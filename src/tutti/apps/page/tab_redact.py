@@ -49,10 +49,10 @@ def build(rooms: Rooms, session: Any) -> Loading:
         return *_results(path, view), dialogue.id
 
     def load(known: str, request: gr.Request) -> Any:
-        path, view = rooms.dialogues.shown(tenant_of(request), known, "redact") or (None, None)
-        if view is None or not all(Path(one).is_file() for one in (path, view.copy, view.record)):
+        kept = rooms.dialogues.shown(tenant_of(request), known, "redact")
+        if kept is None or not all(Path(one).is_file() for one in (kept[0], kept[1].copy, kept[1].record)):
             return (gr.skip(),) * 4
-        return _results(path, view)
+        return _results(*kept)
 
     given, results = [file, names, faces, words, speech, session], [result, before, after, files]
     go.click(

@@ -10,6 +10,7 @@ from typing import Any
 from tutti.apps.page.rooms import Loading, Rooms, player, stoppable, tenant_of, told
 from tutti.apps.page.searching import FoundItem, copy_for_showing
 from tutti.apps.page.stop_button import wire_stop
+from tutti.errors import TuttiError
 
 _ASKED_ABOUT = 4
 _MOST_SHOWN = 12
@@ -59,18 +60,13 @@ def build(rooms: Rooms, question: Any, tabs: Any, session: Any) -> Loading:
         dialogue.shown["search"] = hits, text or "", condition or ""
         return *_results(hits, rooms.folder), dialogue.id
 
-    def load(known: str, request: gr.Request) -> Any:
+    def load(name: str | None, known: str, request: gr.Request) -> Any:
         kept = rooms.dialogues.shown(tenant_of(request), known, "search")
+        columns = _columns(rooms, name, tenant_of(request))
         if kept is None:
-            return (gr.skip(),) * 6
+            return *(gr.skip(),) * 5, gr.update(info=columns)
         hits, text, condition = kept
-        return *_results(hits, rooms.folder), text, condition
-
-    def show(hits: list[FoundItem], data: gr.SelectData) -> str:
-        with told(rooms.folder):
-            hit = hits[data.index]
-            shown = player(copy_for_showing(hit, rooms.folder), hit.start_s, hit.end_s)
-        return f"{shown}<p>{html.escape(hit.caption)}</p>"
+        return *_results(hits, rooms.folder), text, gr.update(value=condition, info=columns)
 
     given = [index, words, like, where, moments, top, session]
     results = [found, gallery, count, shown]
@@ -83,9 +79,41 @@ def build(rooms: Rooms, question: Any, tabs: Any, session: Any) -> Loading:
         concurrency_limit=rooms.options.at_once,
     )
     wire_stop(rooms, stop.click, session)
-    gallery.select(show, found, shown, api_visibility="private")
+    _wire_showing(rooms, found, gallery, shown)
     about.click(partial(_ask_about, rooms), found, [question, tabs], api_visibility="private")
-    return load, session, [*results, words, where]
+    _wire_columns(rooms, index, where)
+    return load, [index, session], [*results, words, where]
+
+
+def _wire_showing(rooms: Rooms, found: Any, gallery: Any, shown: Any) -> None:
+    """Have a thumbnail that is chosen show its file."""
+    import gradio as gr
+
+    def show(hits: list[FoundItem], data: gr.SelectData) -> str:
+        with told(rooms.folder):
+            hit = hits[data.index]
+            shown = player(copy_for_showing(hit, rooms.folder), hit.start_s, hit.end_s)
+        return f"{shown}<p>{html.escape(hit.caption)}</p>"
+
+    gallery.select(show, found, shown, api_visibility="private")
+
+
+def _wire_columns(rooms: Rooms, index: Any, where: Any) -> None:
+    """Have another index tell its columns."""
+    import gradio as gr
+
+    def change(name: str | None, request: gr.Request) -> Any:
+        return gr.update(info=_columns(rooms, name, tenant_of(request)))
+
+    index.change(change, index, where, api_visibility="private")
+
+
+def _columns(rooms: Rooms, name: str | None, tenant: str) -> str:
+    """What a condition may name; nothing of what cannot be opened, which a search will say."""
+    try:
+        return f"Columns: {', '.join(rooms.searching.columns(name or '', tenant=tenant))}"
+    except TuttiError:
+        return ""
 
 
 def _found_parts() -> tuple[Any, ...]:
