@@ -2,10 +2,11 @@
 
 python -m recipes.voice_head --data DIR [--out src/tutti/assets/whisper-base] [--windows N]
 
-Windows of ten seconds of the packs, speech, speech in noise, noises and music, and made noises, go through the encoder;
-means of half seconds are what a logistic regression is fitted to. Recordings whose names hash to an even number are
-fitted on; it is judged on the others, and on a pack of speech and one of music that were not fitted on at all. Of
-speech, half seconds count in which something is heard.
+Windows of the packs, speech, speech in noise, noises and music, and made noises, go through the encoder, some of ten
+seconds, as live speech is heard, some of thirty, as files are (states know where in a window they are); means of half
+seconds are what a logistic regression is fitted to. Recordings whose names hash to an even number are fitted on; it
+is judged on the others, and on a pack of speech and one of music that were not fitted on at all. Of speech, half
+seconds count in which something is heard.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ SPEECH, NOISE = (
 OTHERS = ("speech_keywords", "sound_instruments_cc0")
 """Not fitted on."""
 MADE = ("white", "pink", "hum", "chords", "dither")
-RATE_HZ, WINDOW_S, STEP_S = 16_000, 10.0, 0.5
+RATE_HZ, WINDOWS_S, STEP_S = 16_000, (10.0, 30.0), 0.5
 LEVELS_DB = (20, 15, 10, 5)
 _GAP_S = 0.4
 _HEARD_DB = 25.0
 """A half second of speech counts where it is at most so far below the loudest of its window."""
 RIDGE = 30.0
-SHOWN = (0.3, 0.5, 0.7, 0.9)
+SHOWN = (0.5, 0.7, 0.8, 0.9)
 Rows = NDArray[np.float32]
 
 
@@ -71,14 +72,20 @@ def clips(data: Path, pack: str) -> Iterator[tuple[int, Rows]]:
 
 
 def windows(data: Path, pack: str, count: int) -> list[tuple[int, Rows]]:
-    """So many windows of a pack; short recordings stand behind one another, with a pause between."""
-    size, gap = round(WINDOW_S * RATE_HZ), np.zeros(round(_GAP_S * RATE_HZ), np.float32)
+    """So many short windows of a pack, and a third as many long ones."""
+    counts = (count, max(2, count // 3))
+    return [one for seconds, many in zip(WINDOWS_S, counts, strict=True) for one in filled(data, pack, seconds, many)]
+
+
+def filled(data: Path, pack: str, seconds: float, count: int) -> list[tuple[int, Rows]]:
+    """So many windows; short recordings stand behind one another, with a pause between."""
+    size, gap = round(seconds * RATE_HZ), np.zeros(round(_GAP_S * RATE_HZ), np.float32)
     found: list[tuple[int, Rows]] = []
     open_: dict[int, list[Rows]] = {0: [], 1: []}
     for part, samples in clips(data, pack):
         for at in range(0, len(samples), size):
             open_[part] += [samples[at : at + size], gap]
-            if sum(map(len, open_[part])) >= 0.8 * size:
+            if sum(map(len, open_[part])) >= 0.9 * size:
                 found.append((part, np.concatenate(open_[part])[:size]))
                 open_[part] = []
         if len(found) >= count:
@@ -111,9 +118,9 @@ class Encoder:
 
     def __call__(self, samples: Rows) -> Rows:
         """Shapes: (S,) → (steps, D)."""
-        size = round(WINDOW_S * RATE_HZ)
-        padded = np.pad(samples, (0, size - len(samples)))
-        features = self._torch.from_numpy(self._listener.processor.features(padded))[:, : round(100 * WINDOW_S)]
+        seconds = next(one for one in WINDOWS_S if len(samples) <= one * RATE_HZ)
+        padded = np.pad(samples, (0, round(seconds * RATE_HZ) - len(samples)))
+        features = self._torch.from_numpy(self._listener.processor.features(padded))[:, : round(100 * seconds)]
         with self._torch.inference_mode():
             states = self._listener.writer.model.encode(features[None])[0].float().numpy()
         steps, width = int(len(samples) / RATE_HZ / STEP_S), round(50 * STEP_S)
@@ -162,9 +169,9 @@ def main() -> None:
     given = parser.parse_args()
     packs = {name: windows(given.data, name, given.windows) for name in (*SPEECH, *NOISE, *OTHERS)}
     packs["made"] = [
-        (number % 2, without_words(kind, number, None)[: round(WINDOW_S * RATE_HZ)])
+        (number // 2 % 2, without_words(kind, 100 + number, None)[: round(WINDOWS_S[number % 2] * RATE_HZ)])
         for kind in MADE
-        for number in range(6)
+        for number in range(8)
     ]
     noise = [one for name in NOISE for one in packs[name]]
     packs["speech in noise"] = mixed([*packs["speech_intents"], *packs["speech_words_pd"]], noise)

@@ -119,7 +119,9 @@ def test_answers_are_taken_from_the_transcript(answer: Answerer) -> None:
     language = answer("Which language is spoken?", transcript("Bonjour.", language="fr"))
     assert language is not None
     assert language.text == "French."
-    assert claims(when.segments, "whisper-base")[0].evidence == "heard at 30.0 s to 50.0 s by whisper-base"
+    (claim,) = claims(when.segments, "whisper-base", 2)
+    assert claim.evidence == "heard at 30.0 s to 50.0 s by whisper-base"
+    assert [(one.medium, one.start_s, one.end_s) for one in claim.found] == [(2, 30.0, 50.0)]
 
 
 def test_a_noise_that_became_one_word_over_and_over_is_no_speech(answer: Answerer) -> None:

@@ -90,7 +90,7 @@ class Listening(_Answering):
         if asked is not None and asked.kind == "heard":
             yield from self._heard(asked, conversation, options)
             return
-        found = None if asked is None else self._from_transcript(asked, options)
+        found = None if asked is None else self._from_transcript(asked, conversation, options)
         if found is None and not shaped and has_documents(conversation):
             found = self._from_document(conversation)
         if found is None and asked is not None and asked.kind == "words":
@@ -106,7 +106,7 @@ class Listening(_Answering):
         events = list(super().stream(conversation, options))
         (said,) = [event.answer for event in events if isinstance(event, Finished)]
         if _may_be_voice(said.text):
-            found = self._from_transcript(asked, options)
+            found = self._from_transcript(asked, conversation, options)
             events = events if found is None else [TextDelta(found.text), Finished(found)]
         yield from events
 
@@ -129,7 +129,7 @@ class Listening(_Answering):
             return None
         return about_speech(asked, self.routed(asked.question, picture=asked.picture is not None, sound=True))
 
-    def _from_transcript(self, asked: Asked, options: SamplingOptions) -> Answer | None:
+    def _from_transcript(self, asked: Asked, conversation: Conversation, options: SamplingOptions) -> Answer | None:
         """What the transcript answers; None if there is no speech, or no answer in it."""
         begun = time.perf_counter()
         task: SpeechTask | None = "translate" if asked.translate else None
@@ -140,7 +140,9 @@ class Listening(_Answering):
         found = told(asked, transcript, self._nearness)
         if found is None:
             return None
-        return self._taken(found.text, claims(found.segments, transcript.model), begun)
+        media = [part for message in conversation for part in message.parts if isinstance(part, Media)]
+        place = next((at for at, part in enumerate(media) if part is asked.medium), 0)
+        return self._taken(found.text, claims(found.segments, transcript.model, place), begun)
 
     def _from_document(self, conversation: Conversation) -> Answer | None:
         """What the text of a document's pages answers; None if they have none."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tutti.content import Audio, Claim, Segment, Transcript, Video
+from tutti.content import Audio, Claim, Evidence, Segment, Transcript, Video
 from tutti.processing.languages import LANGUAGES
 from tutti.processing.spoken_words import is_speech
 from tutti.providers.question_checks import Check, is_in, tokens_of
@@ -131,11 +131,21 @@ def told(asked: Asked, transcript: Transcript, near: Near) -> SpokenAnswer | Non
     return _words(asked.question, transcript, near)
 
 
-def claims(segments: Sequence[Segment], source: str) -> tuple[Claim, ...]:
-    """Segments as an answer's evidence: the words, and when they were heard and by what."""
+def claims(segments: Sequence[Segment], source: str, medium: int = 0) -> tuple[Claim, ...]:
+    """Segments as an answer's evidence: the words, and when they were heard and by what.
+
+    Args:
+        segments: Of the transcript.
+        source: What wrote it down.
+        medium: Place of the recording among the media of the conversation.
+    """
     return tuple(
-        Claim(text=segment.text, evidence=f"heard at {_clock(segment.start_s)} to {_clock(segment.end_s)} by {source}")
-        for segment in segments
+        Claim(
+            text=one.text,
+            evidence=f"heard at {_clock(one.start_s)} to {_clock(one.end_s)} by {source}",
+            found=(Evidence(source=source, text=one.text, medium=medium, start_s=one.start_s, end_s=one.end_s),),
+        )
+        for one in segments
     )
 
 

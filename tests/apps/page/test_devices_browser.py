@@ -89,3 +89,10 @@ def test_what_the_microphone_hears_is_asked_about(page: Any) -> None:
     page.locator("#question textarea").press("Enter")
     page.locator("#chat small").first.wait_for()
     assert "country" in page.locator("#chat").inner_text().lower()
+    moment = page.locator("#moments button").first  # where it was said, in a player that goes there
+    moment.wait_for()
+    assert page.locator("#moments audio").count() == 1
+    loaded = "one => new Promise(done => one.readyState ? done() : one.onloadeddata = () => done())"
+    page.locator("#moments audio").evaluate(loaded)
+    moment.click()
+    assert page.locator("#moments audio").evaluate("one => !one.paused && one.currentTime >= 0")

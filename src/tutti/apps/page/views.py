@@ -122,7 +122,8 @@ def _line(claim: Claim) -> str:
     told = [f"there is: {claim.contradicted_by}"] if claim.contradicted_by else []
     if claim.evidence:
         told.append(claim.evidence)
-    told += [f"{when(one)} {one.source}: {one.text}" for one in claim.found if one.start_s is not None]
+    if claim.verdict is not None:  # of a quotation the evidence tells when
+        told += [f"{when(one)} {one.source}: {one.text}" for one in claim.found if one.start_s is not None]
     return f"{sign}{claim.text}" + (f" ({'; '.join(told)})" if told else "")
 
 
