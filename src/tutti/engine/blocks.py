@@ -86,6 +86,12 @@ class BlockManager:
             self._expected.setdefault(sequence.digest(index), sequence)
         return True
 
+    def room(self, sequence: Sequence, tokens: int) -> int:
+        """Make room for more tokens behind a running sequence's own, as far as blank blocks go; for how many it is."""
+        while len(sequence.blocks) * self.block_tokens < len(sequence.tokens) + tokens and self._blank:
+            self._extend(sequence, 1)
+        return min(tokens, len(sequence.blocks) * self.block_tokens - len(sequence.tokens))
+
     def grow(self, sequence: Sequence) -> bool:
         """Make room for all of a running sequence's tokens; False (and nothing taken) when no block is free."""
         if len(sequence.blocks) * self.block_tokens >= len(sequence.tokens):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from tutti.checkpoints.devices import out_of_memory
 from tutti.checkpoints.needs import CACHE_BYTES, LEAST_TOKENS, MOST_RUNNING
 from tutti.content import SamplingOptions, TokenLogprob
 from tutti.engine.blocks import BlockManager
+from tutti.engine.drafting import MOST_DRAFTED, Drafting
 from tutti.engine.detokenizer import TextStream
 from tutti.engine.embedding_cache import EmbeddingCache
 from tutti.engine.media_budget import MediaBudget
@@ -44,6 +46,8 @@ class Capacity:
     """Most requests that run at once."""
     step_tokens: int = 512
     """Most tokens of a step; longer prompts are read in chunks, so that others need not wait."""
+    draft_tokens: int = MOST_DRAFTED
+    """Most tokens of an answer that are guessed and checked in one step (`tutti.engine.drafting`); 0 guesses none."""
 
 
 class Engine:
@@ -87,6 +91,7 @@ class Engine:
         self._runner = Runner(
             model, blocks, capacity.block_tokens, self.embedding_cache, weights_digest, torch.device(device), kv_dtype
         )
+        self.drafting = Drafting(self.blocks, capacity.draft_tokens)
         self._eos_ids = frozenset(eos_ids)
         self._detokenize = detokenize
         self._requests: dict[int, Request] = {}
@@ -232,6 +237,8 @@ class Engine:
         work = [one for one in self.scheduler.schedule() if self._prepare(one)]
         if not work:
             return
+        if self._runner.checks_drafts:
+            work = self.drafting.drafted(work)
         self.steps += 1
         self.step_sequences += len(work)
         try:
@@ -244,19 +251,25 @@ class Engine:
         # Drawing takes many small steps, of which a GPU would make a long queue.
         answers = iter(logits.argmax(dim=-1).tolist() if greedy else logits.cpu())
         for one in work:
-            self._take(one, next(answers) if one.last else None)
+            self._take(one, list(islice(answers, one.asked)))
 
-    def _take(self, work: Work, answer: int | Tensor | None) -> None:
-        """Count a sequence's work as done and add the token it led to: a token, or (V,) logits to draw it from.
+    def _take(self, work: Work, answers: list[int] | list[Tensor]) -> None:
+        """Count a sequence's work as done and add what it led to, a token or (V,) logits to draw it from.
 
-        Both at once, so that an interrupted step leaves no sequence that has neither work to do nor a new token.
+        Both at once, so that an interrupted step leaves no sequence that has neither work to do nor a new token. Behind
+        the first there are answers to guesses, each of which counts if the guess was what came.
         """
-        sequence = work.sequence
+        sequence, stop, right = work.sequence, work.stop, 0
         try:
-            self.blocks.commit(sequence, work.stop)
-            if answer is not None:
+            self.blocks.commit(sequence, stop)
+            for place, answer in enumerate(answers):
                 token = answer if isinstance(answer, int) else sequence.sampler.draw(answer)
                 self._append(sequence, token, self._logprobs(sequence, token, answer))
+                if sequence.done or place == len(work.draft) or token != work.draft[place]:
+                    break
+                right += 1
+                self.blocks.commit(sequence, stop + right)
+            self.drafting.learn(work, right)
         except Exception as error:  # noqa: BLE001 - such as a token that the tokenizer does not know
             self._fail(sequence, error)
 

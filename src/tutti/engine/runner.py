@@ -22,6 +22,7 @@ from tutti.engine.sequence import Sequence
 from tutti.errors import InputError
 from tutti.models.layers.adapted import adapter_rows
 from tutti.models.layers.attention import Attend, CacheRows, MediaMemory
+from tutti.models.layers.decode_step import MOST_CODED_ROWS
 
 
 @runtime_checkable
@@ -62,6 +63,16 @@ class Decoder(Protocol):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Shapes: (…, D) → (…, V)."""
+        ...
+
+
+@runtime_checkable
+class EachAlone(Protocol):
+    """A model that may say that logits of a token depend on no other of the step. Implementation: `models.llama`."""
+
+    @property
+    def each_alone(self) -> bool:
+        """Whether they are the same, to the last bit, whatever other tokens they are computed with."""
         ...
 
 
@@ -119,6 +130,7 @@ class Runner:
         self._stepped = stepped(model)
         self._adapters = adapter_rows(model)
         self._looker = model if isinstance(model, Looker) else None
+        self._alone = model if isinstance(model, EachAlone) else None
         self._memories: WeakValueDictionary[tuple[bytes, int, int], MediaMemory] = WeakValueDictionary()
         """What running sequences look at, so that those who look at the same medium hold it once."""
         with torch.inference_mode():
@@ -126,6 +138,13 @@ class Runner:
             shape = (model.kv_heads, blocks * block_tokens, model.head_width)
             self._keys = [torch.empty(shape, dtype=dtype, device=device) for _ in range(model.layers)]
             self._values = [torch.empty(shape, dtype=dtype, device=device) for _ in range(model.layers)]
+
+    @property
+    def checks_drafts(self) -> bool:
+        """Whether several tokens of a sequence can be computed in one step, each to the last bit as by itself."""
+        alone = self._alone is not None and self._alone.each_alone
+        compiled = bool(self._stepped) and all(decoder.step is not None for decoder in self._stepped)
+        return alone and compiled and self._keys[0].dtype == torch.float32
 
     @torch.inference_mode()
     def prepare(self, work: Work) -> None:
@@ -149,15 +168,15 @@ class Runner:
     def run(self, work: Items[Work]) -> Tensor:
         """Compute a step, whose media are prepared.
 
-        Shapes: → logits (W, V), a row for each work that is `last`, in order.
+        Shapes: → logits (W, V), as many rows for each work, in order, as it asks for.
         """
         parts = self._parts(work)
         if parts == [work]:
             return self._run(work)
-        logits = torch.cat([self._run(part) for part in parts])
-        ordered = [one for part in parts for one in part if one.last]
-        rows = {id(one): row for row, one in enumerate(ordered)}
-        return logits[[rows[id(one)] for one in work if one.last]]
+        ordered = [one for part in parts for one in part]
+        split = torch.cat([self._run(part) for part in parts]).split([one.asked for one in ordered])
+        rows = {id(one): row for one, row in zip(ordered, split, strict=True)}
+        return torch.cat([rows[id(one)] for one in work])
 
     def _parts(self, work: Items[Work]) -> list[Items[Work]]:
         """The work as it is computed: what is of one adapter side by side, single tokens apart from chunks of prompts.
@@ -167,9 +186,15 @@ class Runner:
         if self._adapters is not None:
             work = sorted(work, key=lambda one: one.sequence.adapter)
         single = [one.tokens == 1 for one in work]
-        if all(single) or not any(single) or not any(decoder.step for decoder in self._stepped):
+        if all(single) or not any(single) or not any(decoder.step for decoder in self._stepped) or self._reads(work):
             return [work]
         return [[one for one, its in zip(work, single, strict=True) if its is kind] for kind in (True, False)]
+
+    def _reads(self, work: Items[Work]) -> bool:
+        """Whether compiled steps take prompts, too, so that all tokens come to be in one way anyhow."""
+        steps = [decoder.step for decoder in self._stepped]
+        rows = sum(one.rows for one in work)
+        return bool(steps) and all(one is not None and one.reads for one in steps) and rows <= MOST_CODED_ROWS
 
     def _run(self, work: Items[Work]) -> Tensor:
         block_tokens = self._block_tokens
@@ -181,6 +206,8 @@ class Runner:
         for one in work:
             sequence, first, stop, start = one.sequence, one.sequence.computed, one.stop, len(ids)
             ids += sequence.tokens[first:stop]
+            ids += one.draft
+            stop += len(one.draft)
             positions += range(first, stop)
             blocks = sequence.blocks
             if sequence.contiguous:
@@ -191,8 +218,7 @@ class Runner:
                 starts = torch.tensor(blocks, device=self._device)[:, None] * block_tokens
                 place = (starts + torch.arange(block_tokens, device=self._device)).flatten()[:stop]
             reads.append(Read(start, len(ids), stop, place, self._mask(first, stop)))
-            if one.last:
-                ends.append(len(ids) - 1)
+            ends += range(len(ids) - one.asked, len(ids))
         asked = None if len(ends) == len(ids) else torch.tensor(ends, dtype=torch.int64, device=self._device)
         hidden = self._decode(work, ids, positions, slots, reads, asked)
         if hidden.shape[0] != len(ends):  # a model may give the states of all tokens
@@ -215,8 +241,9 @@ class Runner:
         for row, piece in pieces:
             inputs[row : row + piece.shape[0]] = piece
         rows = None
-        if len(work) == len(ids):  # a token each
-            contexts, where = [read.context for read in reads], [read.place for read in reads]
+        if self._reads(work) or all(one.tokens == 1 for one in work):
+            contexts = [position + 1 for position in positions]
+            where = [read.place for read in reads for _ in range(read.start, read.stop)]
             rows = CacheRows(self._keys, self._values, numbers[2], where, contexts)
         together = len(work) == 1 and work[0].sequence.contiguous
         places: Tensor | slice = slice(slots[0], slots[-1] + 1) if together else numbers[2]
@@ -228,8 +255,8 @@ class Runner:
         """Lets the step's tokens go through their adapters."""
         if self._adapters is None:
             return nullcontext()
-        each = [one.sequence.adapter for one in work for _ in range(one.tokens)]
-        return self._adapters.through(each, [one.sequence.adapter for one in work if one.last])
+        each = [one.sequence.adapter for one in work for _ in range(one.rows)]
+        return self._adapters.through(each, [one.sequence.adapter for one in work for _ in range(one.asked)])
 
     def _pieces(self, work: Items[Work], ids: list[int]) -> list[tuple[int, Tensor]]:
         """Embeddings of media and the row at which each goes; placeholders need not be known to the token table."""
@@ -244,7 +271,7 @@ class Runner:
                 ids[row + start - first : row + stop - first] = [0] * (stop - start)
                 if stop == place + sequence.media[number].tokens:
                     del sequence.embeddings[number]
-            row += one.tokens
+            row += one.rows
         return pieces
 
     def _mask(self, first: int, stop: int) -> Tensor | None:
@@ -340,5 +367,5 @@ def _looks(work: Items[Work]) -> list[Look]:
             seen = [(sequence.memories[view.medium], view.states) for begin, end, view in spans if begin <= start < end]
             if seen:
                 looks.append(Look(row + start - first, row + stop - first, seen))
-        row += one.tokens
+        row += one.rows
     return looks

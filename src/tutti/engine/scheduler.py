@@ -19,6 +19,8 @@ class Work(NamedTuple):
 
     sequence: Sequence
     tokens: int
+    draft: tuple[int, ...] = ()
+    """Guesses at what follows, which the step checks."""
 
     @property
     def stop(self) -> int:
@@ -29,6 +31,16 @@ class Work(NamedTuple):
     def last(self) -> bool:
         """Whether a new token is drawn after this work, or only a chunk of the prompt is read."""
         return self.stop == len(self.sequence.tokens)
+
+    @property
+    def rows(self) -> int:
+        """Tokens that the step computes for it, guesses and all."""
+        return self.tokens + len(self.draft)
+
+    @property
+    def asked(self) -> int:
+        """Logits that are asked for: behind its last token, and behind each guess."""
+        return 1 + len(self.draft) if self.last else 0
 
 
 class Scheduler:

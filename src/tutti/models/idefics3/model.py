@@ -22,6 +22,7 @@ from tutti.models.clip.model import CLIPEncoder
 from tutti.models.connectors.projections import merge_grid
 from tutti.models.idefics3.config import Idefics3Config, Idefics3VisionConfig
 from tutti.models.layers.attention import Attend
+from tutti.models.layers.linear import sums_exactly
 from tutti.models.layers.placing import place
 from tutti.models.llama.model import LlamaDecoder, LlamaModel
 
@@ -198,6 +199,11 @@ class Idefics3ForConditionalGeneration(LlamaDecoder):
         """Shapes: (B, T, D) and (B, T) → (B, T, D)."""
         out: Tensor = self.model.text_model(inputs_embeds, positions, attend)
         return out
+
+    @property
+    def each_alone(self) -> bool:
+        """As in `LlamaDecoder`."""
+        return sums_exactly(self.lm_head)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Shapes: (…, D) → (…, V)."""

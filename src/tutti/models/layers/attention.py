@@ -29,7 +29,10 @@ class MediaMemory:
 
 
 class CacheRows(NamedTuple):
-    """Where one token of each sequence finds the cache: T sequences."""
+    """Where the last token of each sequence, or the last few, find the cache: T tokens.
+
+    Tokens of one sequence have one place, and contexts that grow by one.
+    """
 
     keys: Sequence[Tensor]
     """One (K, slots, E) float32 a layer."""
@@ -38,9 +41,9 @@ class CacheRows(NamedTuple):
     slots: Tensor
     """(T,) int64: where the new keys and values go."""
     places: Sequence[int | Tensor]
-    """Each sequence's first slot, where they lie side by side, or all of its slots, its new one included."""
+    """The sequence's first slot, where they lie side by side, or all of its slots, new ones included."""
     contexts: Sequence[int]
-    """Tokens of each sequence, the new one included."""
+    """Tokens of the sequence that each looks at, itself included."""
 
 
 class Attend(Protocol):
@@ -69,7 +72,7 @@ class Attend(Protocol):
 
     @property
     def rows(self) -> CacheRows | None:
-        """Where the tokens find the cache, if they are one each of as many sequences; for compiled steps."""
+        """Where the tokens find the cache, if they are the last of sequences that are read; for compiled steps."""
         ...
 
     def look(self, layer: int, query: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A decode step of a LLaMA-type decoder in one call of the compiled part: a token of each of a few sequences.
+"""A decode step of a LLaMA-type decoder in one call of the compiled part: tokens of sequences, new ones and prompts'.
 
 It takes the place of some 200 operators of torch a block: norms, codes of activations, products, rotary positions, the
 new keys and values, attention over the cache, gates and sums (`native/step.h`). A row's result depends on no other row
@@ -8,7 +8,6 @@ and not on how many threads there are.
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -27,7 +26,11 @@ from tutti.models.layers.native.forms import FLOAT32, ChangeForm, DecoderForm, L
 from tutti.models.layers.packed import PackedKernel, instructions
 
 MOST_ROWS = 64
-"""Sequences of a step; more are a matter for many-row products."""
+"""Tokens of a step where weights are float32; more are a matter for many-row products."""
+MOST_CODED_ROWS = 640
+"""Tokens of a step where all weights are packed, prompts included; more take much memory for what lies between."""
+_KEPT_SCRATCH = 64 << 20
+"""Bytes of scratch memory that are kept from step to step at most."""
 _ALL_THROUGH_ONE = AdapterRows(every=0)
 
 
@@ -89,6 +92,7 @@ class DecodeStep:
     def __init__(self, sizes: Sizes, blocks: Sequence[BlockParts], norm: Tensor, frequencies: Tensor) -> None:
         self._kept: list[Any] = [norm, frequencies]  # what is pointed to
         self._adapters: AdapterRows | None = None
+        self._coded = True
         self._levels = int8_sums().levels
         self._sizes = sizes
         self._layers = (LayerForm * len(blocks))(*(self._layer(block) for block in blocks))
@@ -96,12 +100,12 @@ class DecodeStep:
             ctypes.addressof(self._layers), _float32(norm).data_ptr(), _float32(frequencies).data_ptr(),
             len(blocks), *sizes[:5], sizes.eps, self._levels,
         )  # fmt: skip
-        self._own = threading.local()  # scratch memory of each thread that steps
+        self._scratch: list[Tensor] = []  # one, while no step runs
 
-    def __call__(self, x: Tensor, positions: Tensor, cache: CacheRows) -> Tensor:
+    def __call__(self, x: Tensor, positions: Tensor, cache: CacheRows, asked: Tensor | None = None) -> Tensor:
         """Run all blocks and the norm behind them.
 
-        Shapes: x (T, D) float32, positions (T,) int64 → (T, D).
+        Shapes: x (T, D) float32, positions (T,) int64, asked (R,) int64 tokens or None for all → (T or R, D).
 
         Raises:
             RuntimeError: The compiled part does not serve.
@@ -117,28 +121,40 @@ class DecodeStep:
             *(None if isinstance(place, int) else place.data_ptr() for place in cache.places)
         )
         contexts, longest = (ctypes.c_int64 * rows)(*cache.contexts), max(cache.contexts)
+        sequences = {place if isinstance(place, int) else -1 - place.data_ptr() for place in cache.places}
         arrays: list[Any] = [*caches_, places, starts, contexts]
         adapters = None if self._adapters is None else self._adapters.numbers(rows)
+        some = asked.contiguous() if asked is not None and self.reads else None
+        scratch = self._room(found, threads, rows, longest)
         step = StepForm(
             out.data_ptr(), positions.data_ptr(), slots.data_ptr(), *map(ctypes.addressof, arrays),
-            self._room(found, threads, rows, longest), None if adapters is None else adapters.data_ptr(),
-            rows, cache.keys[0].shape[1], longest,
+            scratch.data_ptr(), None if adapters is None else adapters.data_ptr(),
+            rows, cache.keys[0].shape[1], longest, len(sequences) < rows or some is not None,
+            None if some is None else some.data_ptr(), 0 if some is None else len(some),
         )  # fmt: skip
         found.tutti_step(instructions(self._levels), threads, ctypes.addressof(self._form), ctypes.addressof(step))
-        return out
+        if scratch.numel() <= _KEPT_SCRATCH:
+            self._scratch[:] = [scratch]
+        return out[: len(some)] if some is not None else out if asked is None else out[asked]
 
     def takes(self, cache: CacheRows) -> bool:
-        """Whether so many sequences and such keys and values are for it."""
-        first = cache.keys[0]
-        return 0 < len(cache.contexts) <= MOST_ROWS and first.dtype == torch.float32 and first.device.type == "cpu"
+        """Whether so many tokens and such keys and values are for it."""
+        first, most = cache.keys[0], MOST_CODED_ROWS if self.reads else MOST_ROWS
+        return 0 < len(cache.contexts) <= most and first.dtype == torch.float32 and first.device.type == "cpu"
 
-    def _room(self, found: ctypes.CDLL, threads: int, rows: int, longest: int) -> int:
-        """Address of scratch memory, kept from step to step; contexts count in steps of 1,024."""
+    @property
+    def reads(self) -> bool:
+        """Whether it is for prompts, too: products of many rows are its own where all weights are packed."""
+        return self._coded and self._adapters is None
+
+    def _room(self, found: ctypes.CDLL, threads: int, rows: int, longest: int) -> Tensor:
+        """Scratch memory, kept from step to step; contexts count in steps of 1,024."""
         needed = found.tutti_step_bytes(threads, ctypes.addressof(self._form), rows, -(-longest // 1024) * 1024)
-        scratch: Tensor | None = getattr(self._own, "scratch", None)
-        if scratch is None or scratch.numel() < needed:
-            scratch = self._own.scratch = torch.empty(needed, dtype=torch.uint8, device="cpu")
-        return scratch.data_ptr()
+        try:
+            scratch = self._scratch.pop()
+        except IndexError:  # the first, or another thread has it
+            scratch = torch.empty(0, dtype=torch.uint8, device="cpu")
+        return scratch if scratch.numel() >= needed else torch.empty(needed, dtype=torch.uint8, device="cpu")
 
     def _layer(self, block: BlockParts) -> LayerForm:
         norms = [self._pointer(one) for one in block.norms]
@@ -168,6 +184,7 @@ class DecodeStep:
         elif type(base) is nn.Linear:
             rows, width = base.weight.shape
             form = MatrixForm(rows, width, self._pointer(base.weight), None, self._pointer(base.bias), FLOAT32, 0)
+            self._coded = False
         else:
             raise TypeError(f"a step takes no {type(base).__name__}")
         return self._changed(form, [layer], [form.n])

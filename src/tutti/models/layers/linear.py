@@ -15,6 +15,7 @@ from tutti.models.layers.device_kernels import kernel_for, kernel_of_all
 from tutti.models.layers.dispatch import attends_in_bfloat16
 from tutti.models.layers.kernels import Kernel, RowsKernel
 from tutti.models.layers.lora import LoRALinear
+from tutti.models.layers.packed import PackedKernel
 
 
 class QuantizedLinear(nn.Module):
@@ -139,6 +140,11 @@ def together(x: Tensor, *layers: nn.Module) -> tuple[Tensor, ...]:
 def base_of(layer: nn.Module) -> nn.Module:
     """A layer without the adapters beside it."""
     return layer.base_layer if isinstance(layer, LoRALinear | AdaptedLinear) else layer
+
+
+def sums_exactly(layer: nn.Module) -> bool:
+    """Whether a row of a layer's outputs is the same, to the last bit, whatever other rows there are."""
+    return isinstance(layer, QuantizedLinear) and (layer.scheme == "int8" or isinstance(layer.kernel, PackedKernel))
 
 
 def join(*adapted: nn.Module) -> None:

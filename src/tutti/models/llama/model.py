@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tutti.errors import UnsupportedTask
 from tutti.models.layers.attention import Attend, MaskedAttend, padded_mask
 from tutti.models.layers.decode_step import Stepped
-from tutti.models.layers.linear import together
+from tutti.models.layers.linear import sums_exactly, together
 from tutti.models.layers.mlp import GatedMLP
 from tutti.models.layers.norms import RMSNorm
 from tutti.models.layers.rotary import inverse_frequencies, rotary_angles, rotate
@@ -100,8 +100,7 @@ class LlamaLayers(Stepped):
         """
         rows = None if self.step is None else attend.rows
         if self.step is not None and rows is not None and self.step.takes(rows):
-            hidden = self.step(inputs_embeds[0], positions[0], rows)
-            return hidden[None] if attend.asked is None else hidden[None, attend.asked]
+            return self.step(inputs_embeds[0], positions[0], rows, attend.asked)[None]
         # Made here and not kept as a buffer: a module built on `meta` then needs no repair after loading.
         frequencies = rope_frequencies(self.config, inputs_embeds.device)
         angles = rotary_angles(positions, frequencies)
@@ -174,6 +173,11 @@ class LlamaDecoder(nn.Module):
         """Longest context in tokens."""
         return self._text.max_position_embeddings
 
+    @property
+    def each_alone(self) -> bool:
+        """Whether logits of a token depend on no other: `tutti.engine.runner.EachAlone`."""
+        return False
+
 
 class LlamaForCausalLM(LlamaDecoder):
     """The decoder with its output projection."""
@@ -220,6 +224,11 @@ class LlamaForCausalLM(LlamaDecoder):
         """Shapes: (B, T, D) and (B, T) → (B, T, D), or of the tokens that are asked for."""
         out: Tensor = self.model(inputs_embeds, positions, attend)
         return out
+
+    @property
+    def each_alone(self) -> bool:
+        """As in `LlamaDecoder`: where the output's sums are of whole numbers, which are exact in any order."""
+        return sums_exactly(self.lm_head)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Shapes: (…, D) → (…, V)."""

@@ -156,4 +156,21 @@ def _difference(decoder: Any, step: DecodeStep, close: float, given: tuple[torch
     for row, right in zip(found, wanted, strict=True):
         if not float((row - right).norm()) <= close * float(right.norm()):
             return f"differs by {float((row - right).norm() / right.norm()):.2g}"
-    return None
+    return _chain_fault(step, torch.cat([one[0, -3:] for one in x[:2]]), (list(keys), list(values), scattered))
+
+
+def _chain_fault(step: DecodeStep, x: Tensor, cache_: tuple[list[Tensor], list[Tensor], Tensor]) -> str | None:
+    """Whether the last three tokens of two sequences are, to the last bit, what they are one by one."""
+    keys, values, scattered = cache_
+    slots = torch.cat((torch.arange(18, 21, device="cpu"), scattered[-3:]))
+    places, contexts = (0, 0, 0, *[scattered] * 3), (19, 20, 21, 12, 13, 14)
+    positions = torch.tensor(contexts, device="cpu") - 1
+    each = [
+        step(x[row : row + 1], positions[row : row + 1], CacheRows(
+            keys, values, slots[row : row + 1], places[row : row + 1], contexts[row : row + 1]))
+        for row in range(len(x))
+    ]  # fmt: skip
+    for cached in (*keys, *values):
+        cached[:, slots] = float("nan")  # what a row does not wait for spoils it
+    chained = step(x, positions, CacheRows(keys, values, slots, places, contexts))
+    return None if torch.equal(torch.cat(each), chained) else "has other results for several tokens of a sequence"

@@ -140,6 +140,11 @@ class LlavaForConditionalGeneration(LlamaDecoder):
         """Shapes: (B, T, D) and (B, T) → (B, T, D)."""
         return self.language_model.decode(inputs_embeds, positions, attend)
 
+    @property
+    def each_alone(self) -> bool:
+        """As in `LlamaDecoder`."""
+        return self.language_model.each_alone
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Shapes: (…, D) → (…, V)."""
         return self.language_model.logits(hidden)

@@ -63,7 +63,7 @@ typedef struct {
     int32_t levels;
 } Decoder;
 
-/* Tokens of as many sequences, one of each. */
+/* Tokens of as many sequences, one of each, or several of some of them. */
 typedef struct {
     float *x;                 /* (T, D): embeddings; hidden states after it */
     const int64_t *positions; /* (T,) */
@@ -76,4 +76,7 @@ typedef struct {
     uint8_t *scratch;        /* `tutti_step_bytes` */
     const int64_t *adapters; /* (T,): which adapter each goes through, -1 none; or NULL */
     int64_t rows, capacity, longest;
+    int64_t chained; /* whether some are neighbouring tokens of one sequence, which read one another's keys */
+    const int64_t *asked; /* (R,): rows whose hidden states are wanted, in the first of x; NULL: all; only if chained */
+    int64_t asked_rows;
 } Step;

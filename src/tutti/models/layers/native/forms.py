@@ -56,8 +56,9 @@ class StepForm(ctypes.Structure):
     _fields_: ClassVar = [
         *[(name, POINTER) for name in ("x", "positions", "slots", "keys", "values")],
         *[(name, POINTER) for name in ("places", "starts", "contexts", "scratch", "adapters")],
-        *[(name, SIZE) for name in ("rows", "capacity", "longest")],
-    ]
+        *[(name, SIZE) for name in ("rows", "capacity", "longest", "chained")],
+        ("asked", POINTER), ("asked_rows", SIZE),
+    ]  # fmt: skip
 
 
 def declare(library: ctypes.CDLL) -> None:

@@ -53,9 +53,11 @@ enum { FN(LANES) = 8, FN(TILE) = 4, FN(DIRECT) = 1 << 30 };
 #define INLINE static inline __attribute__((always_inline))
 #define VECS (BLOCK / FN(LANES))
 
-/* `rows` rows by `vecs` vectors of a block, over `steps` times four columns: c (rows, 64) = or += sums. */
-INLINE void FN(tile8)(const uint8_t *w, int64_t steps, const int8_t *x, int32_t *c, int more, const int rows,
-                      const int vecs) {
+/* `rows` rows by `vecs` vectors of a block, over `steps` times four columns: c (rows, 64) = or += sums. `lines` of 64
+   bytes from `next` on, weights that come after these, are fetched meanwhile. */
+INLINE void FN(tile8)(const uint8_t *w, int64_t steps, const int8_t *x, int32_t *c, int more, const uint8_t *next,
+                      int64_t lines, const int rows, const int vecs) {
+    const uint8_t *end = next + lines * 64;
     for (int at = 0; at < VECS; at += vecs) {
         V acc[VECS][FN(TILE)];
         for (int v = 0; v < vecs; v++)
@@ -66,6 +68,8 @@ INLINE void FN(tile8)(const uint8_t *w, int64_t steps, const int8_t *x, int32_t 
             V weights[VECS];
             for (int v = 0; v < vecs; v++)
                 weights[v] = LOAD(from + s * 4 * BLOCK + v * sizeof(V));
+            for (int v = 0; v < vecs * (int)sizeof(V) / 64 && next < end; v++, next += 64)
+                __builtin_prefetch(next, 0, 2);
             for (int r = 0; r < rows; r++) {
                 const V four = FOUR(x + (s * rows + r) * 4);
                 for (int v = 0; v < vecs; v++)
@@ -96,8 +100,7 @@ INLINE void FN(tile4)(const uint8_t *w, int64_t groups, int64_t group, const int
                 for (int v = 0; v < vecs; v++) {
                     const uint8_t *place = from + o * 4 * BLOCK + v * sizeof(V);
                     const V both = LOAD(place);
-                    if (rows == 1)
-                        __builtin_prefetch(place + 4096);
+                    __builtin_prefetch(place + (rows == 1 ? 4096 : (2 + octets * 4) * BLOCK));
                     lows[v] = AND(both, low);
                     highs[v] = AND(SHIFT16(both, 4), low);
                 }
@@ -164,10 +167,11 @@ static void FN(spread)(const uint8_t *w, int64_t groups, int64_t group, uint8_t 
     }
 }
 
-#define ROWS_8(r, v) case r: FN(tile8)(w, steps, x, c, more, r, v); break;
+#define ROWS_8(r, v) case r: FN(tile8)(w, steps, x, c, more, next, lines, r, v); break;
 #define ROWS_4(r, v) case r: FN(tile4)(w, groups, group, x, sums, stride, c, r, v); break;
 
-static void FN(any8)(const uint8_t *w, int64_t steps, const int8_t *x, int32_t *c, int more, int64_t rows) {
+static void FN(any8)(const uint8_t *w, int64_t steps, const int8_t *x, int32_t *c, int more, const uint8_t *next,
+                     int64_t lines, int64_t rows) {
     switch (rows) {
 #ifdef VNNI
         ROWS_8(1, 4) ROWS_8(2, 4) ROWS_8(3, 4) ROWS_8(4, 4) ROWS_8(5, 4) ROWS_8(6, 4) ROWS_8(7, 2) ROWS_8(8, 2)
@@ -190,13 +194,19 @@ static void FN(any4)(const uint8_t *w, int64_t groups, int64_t group, const int8
     }
 }
 
+/* Rows of a tile where there are so many: as many in each, so that none is left over that is hardly worth the weights. */
+static inline int64_t FN(tile_of)(int64_t rows) {
+    const int64_t tiles = (rows + FN(TILE) - 1) / FN(TILE);
+    return (rows + tiles - 1) / tiles;
+}
+
 /* Bytes that `product` needs for so many rows, for each thread. */
 static int64_t FN(product_bytes)(int64_t rows) { return BLOCK * CHUNK + rows * BLOCK * (int64_t)sizeof(int32_t); }
 
 /* Its part of out (rows, stride) = or += codes by the matrix. */
 static void FN(product)(Member one, const Matrix *m, const Acts *acts, float *out, int64_t stride, int adds,
                         uint8_t *scratch) {
-    const int64_t rows = acts->rows, width = up(m->k, 4), bytes = block_bytes(m);
+    const int64_t rows = acts->rows, width = up(m->k, 4), bytes = block_bytes(m), tile = FN(tile_of)(rows);
     const int direct = m->kind == INT4 && rows <= FN(DIRECT);
     int32_t *c = (int32_t *)(scratch + BLOCK * CHUNK);
     int64_t first, stop;
@@ -204,22 +214,25 @@ static void FN(product)(Member one, const Matrix *m, const Acts *acts, float *ou
     for (int64_t row = first; row < stop; row += BLOCK) {
         const uint8_t *w = (const uint8_t *)m->weight + row / BLOCK * bytes;
         if (direct)
-            for (int64_t r = 0; r < rows; r += FN(TILE)) {
-                const int64_t some = rows - r < FN(TILE) ? rows - r : FN(TILE);
+            for (int64_t r = 0; r < rows; r += tile) {
+                const int64_t some = rows - r < tile ? rows - r : tile;
                 FN(any4)(w, m->k / m->group, m->group, acts->codes + r * width, acts->sums + r * acts->groups,
                          acts->groups, c + r * BLOCK, some);
             }
         else
             for (int64_t k = 0; k < width; k += CHUNK) {
                 const int64_t columns = width - k < CHUNK ? width - k : CHUNK;
-                const uint8_t *from = w + k * BLOCK;
+                const uint8_t *from = w + k * BLOCK, *next = from + columns * BLOCK;
                 if (m->kind == INT4) {
-                    FN(spread)(w + k / m->group * (2 * BLOCK + m->group * BLOCK / 2), columns / m->group, m->group, scratch);
-                    from = scratch;
+                    const int64_t group_bytes = 2 * BLOCK + m->group * BLOCK / 2, groups = columns / m->group;
+                    FN(spread)(w + k / m->group * group_bytes, groups, m->group, scratch);
+                    from = scratch, next = w + (k / m->group + groups) * group_bytes;
                 }
-                for (int64_t r = 0; r < rows; r += FN(TILE)) {
-                    const int64_t some = rows - r < FN(TILE) ? rows - r : FN(TILE);
-                    FN(any8)(from, columns / 4, acts->codes + r * width + k * some, c + r * BLOCK, k > 0, some);
+                const int64_t lines = columns * (m->kind == INT4 ? BLOCK / 2 : BLOCK) / 64;
+                for (int64_t r = 0; r < rows; r += tile) {
+                    const int64_t some = rows - r < tile ? rows - r : tile;
+                    FN(any8)(from, columns / 4, acts->codes + r * width + k * some, c + r * BLOCK, k > 0, next,
+                             r == 0 && rows > 1 ? lines : 0, some);
                 }
             }
         const int64_t count = stop - row < BLOCK ? stop - row : BLOCK;
@@ -254,8 +267,8 @@ static void FN(act)(const float *x, int64_t row, int levels, Acts *acts, int8_t 
             sum += plain[i];
         acts->sums[row * acts->groups + g] = sum;
     }
-    const int64_t tile = row / FN(TILE) * FN(TILE), left = acts->rows - tile;
-    const int64_t some = left < FN(TILE) ? left : FN(TILE);
+    const int64_t most = FN(tile_of)(acts->rows), tile = row / most * most, left = acts->rows - tile;
+    const int64_t some = left < most ? left : most;
     const int32_t *from = (const int32_t *)plain;
     int32_t *to = (int32_t *)(acts->codes + tile * width) + (row - tile);
     for (int64_t i = 0; i < width / 4; i++)

@@ -136,6 +136,7 @@ static void some_outputs(void *given) {
 #define FN(name) name##_avx2
 #include "packed.h"
 #include "rows.h"
+#include "attend.h"
 #include "step.h"
 #include "unset.h"
 #pragma GCC pop_options
@@ -147,6 +148,7 @@ static void some_outputs(void *given) {
 #define FN(name) name##_vnni
 #include "packed.h"
 #include "rows.h"
+#include "attend.h"
 #include "step.h"
 #include "unset.h"
 #undef VNNI

@@ -78,63 +78,6 @@ static void FN(turn)(float *x, const float *cosine, const float *sine, int64_t h
     }
 }
 
-/* Where a sequence's keys lie: side by side from a slot on, or in slots one by one. */
-typedef struct {
-    const int64_t *slots; /* (context,) or NULL */
-    int64_t start, context;
-} FN(Place);
-
-INLINE int64_t FN(slot)(const FN(Place) *place, int64_t i) { return place->slots ? place->slots[i] : place->start + i; }
-
-/* One query over all keys of its head: out (e,). */
-INLINE void FN(attend)(const float *query, const float *keys, const float *values, const FN(Place) *place, float *scores,
-                       float *out, const int64_t e) {
-    const int64_t n = place->context, whole = e / 16;
-    const float by = 1.0f / sqrtf((float)e);
-    float most = -INFINITY;
-    for (int64_t i = 0; i < n; i++) {
-        scores[i] = FN(dot)(query, keys + FN(slot)(place, i) * e, e) * by;
-        most = scores[i] > most ? scores[i] : most;
-    }
-    for (int64_t i = n; i < up(n, 16); i++)
-        scores[i] = -INFINITY;
-    F16 sum = ALL(0.0f);
-    for (int64_t i = 0; i < n; i += 16) {
-        const F16 p = FN(exp16)(AT(scores + i) - most);
-        TO(scores + i) = p;
-        sum += p;
-    }
-    const float share_ = 1.0f / FN(sum16)(sum);
-    F16 acc[16];
-    for (int64_t from = 0; from < whole; from += 16) {
-        const int64_t some = whole - from < 16 ? whole - from : 16;
-        for (int64_t j = 0; j < some; j++)
-            acc[j] = ALL(0.0f);
-        for (int64_t i = 0; i < n; i++) {
-            const float *value = values + FN(slot)(place, i) * e + from * 16;
-            for (int64_t j = 0; j < some; j++)
-                acc[j] += AT(value + j * 16) * scores[i];
-        }
-        for (int64_t j = 0; j < some; j++)
-            TO(out + (from + j) * 16) = acc[j] * share_;
-    }
-    for (int64_t j = whole * 16; j < e; j++) {
-        float one = 0;
-        for (int64_t i = 0; i < n; i++)
-            one += values[FN(slot)(place, i) * e + j] * scores[i];
-        out[j] = one * share_;
-    }
-}
-
-static void FN(attend_any)(const float *query, const float *keys, const float *values, const FN(Place) *place,
-                           float *scores, float *out, int64_t e) {
-    switch (e) { /* the usual ones, so that sums stay in registers */
-    case 64: FN(attend)(query, keys, values, place, scores, out, 64); break;
-    case 128: FN(attend)(query, keys, values, place, scores, out, 128); break;
-    default: FN(attend)(query, keys, values, place, scores, out, e);
-    }
-}
-
 /* `count` rows of x by `many` rows of weights, float32: a row's sums run in the same order whatever else there is. */
 INLINE void FN(floats)(const float *w, const float *x, int64_t k, int64_t stride, const int many, const int count,
                        float *out, int64_t out_stride, const float *bias, int adds) {
