@@ -25,7 +25,7 @@ def build() -> Path | None:
     """The compiled part beside its source; None, and the reason on stderr, where it cannot be built."""
     built = SOURCE.with_name("libproducts.so.1")
     fresh = built.with_suffix(f".{os.getpid()}")
-    if platform.system() != "Linux" or platform.machine() != "x86_64":
+    if platform.system() != "Linux" or platform.machine() not in ("x86_64", "aarch64"):
         return None
     try:
         command = (os.environ.get("CC", "cc"), *FLAGS, "-o", str(fresh), str(SOURCE), "-lm")

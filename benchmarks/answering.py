@@ -41,6 +41,7 @@ def tutti_player(folder: str) -> Ask:
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     model = tutti.load(folder)
+    model.provider.engine.drafting.most = 0  # random weights go round in circles, which guesses would make the most of
 
     def ask(picture: np.ndarray, question: str) -> Iterator[None]:
         for _ in model.stream(question, tutti.Image(picture), max_tokens=TOKENS):

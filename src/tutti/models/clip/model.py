@@ -21,6 +21,7 @@ from tutti.models.clip.config import CLIPConfig, CLIPTextConfig, CLIPVisionConfi
 from tutti.models.layers.activations import ACTIVATIONS
 from tutti.models.layers.attention import attention, padded_mask
 from tutti.models.layers.linear import attending_dtype, together
+from tutti.models.layers.trunk_block import Compiled, TrunkParts
 
 
 class CLIPOutput(NamedTuple):
@@ -84,7 +85,7 @@ class CLIPMLP(nn.Module):
         return out
 
 
-class CLIPEncoderLayer(nn.Module):
+class CLIPEncoderLayer(Compiled):
     """Pre-norm attention, then pre-norm MLP."""
 
     def __init__(self, config: TowerConfig) -> None:
@@ -93,9 +94,22 @@ class CLIPEncoderLayer(nn.Module):
         self.layer_norm1 = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.mlp = CLIPMLP(config)
         self.layer_norm2 = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.activation = config.hidden_act
+
+    @property
+    def parts(self) -> TrunkParts:
+        """For the compiled part."""
+        attention_, mlp = self.self_attn, self.mlp
+        return TrunkParts(
+            (self.layer_norm1, self.layer_norm2), (attention_.q_proj, attention_.k_proj, attention_.v_proj),
+            attention_.out_proj, mlp.fc1, mlp.fc2, attention_.heads, self.activation,
+        )  # fmt: skip
 
     def forward(self, x: Tensor, mask: Tensor | None, causal: bool, first: int | None = None) -> Tensor:
         """Shapes: x (B, T, D), mask (B, 1, T, T) bool or None → (B, T, D), or (B, first, D) of the first tokens."""
+        whole = mask is None and not causal and first is None
+        if whole and self.compiled is not None and self.compiled.takes(x, self.parts):
+            return self.compiled(x)
         x = x[:, :first] + self.self_attn(self.layer_norm1(x), mask, causal, first)
         out: Tensor = x + self.mlp(self.layer_norm2(x))
         return out

@@ -172,7 +172,7 @@ class DecodeStep:
         if len(kernels) == len(layers) and len(wholes) == 1:
             (whole,), biases = wholes.values(), [layer.bias for layer in quantized]
             rows = [one.rows for one in kernels]
-            forms = [self._changed(self._quantized(whole, _joined_biases(biases, rows)), layers, rows)]
+            forms = [self._changed(self._quantized(whole, joined_biases(biases, rows)), layers, rows)]
         else:
             forms = [self._form_of(layer) for layer in layers]
         return (MatrixForm * count)(*forms)
@@ -234,7 +234,7 @@ def _float32(tensor: Tensor) -> Tensor:
     return tensor.detach()
 
 
-def _joined_biases(biases: Sequence[Tensor | None], rows: Sequence[int]) -> Tensor | None:
+def joined_biases(biases: Sequence[Tensor | None], rows: Sequence[int]) -> Tensor | None:
     """All biases in a row, zeros where there is none."""
     if all(bias is None for bias in biases):
         return None

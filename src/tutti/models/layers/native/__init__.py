@@ -1,12 +1,13 @@
 """What quantized layers do with activations, compiled (`products.c`), where there was a compiler at installation.
 
-Without it everything works and gives the same, by a dozen of torch's kernels instead of one. It wants AVX2, and keeps
-away where ATen was told to use no vectors. `python hatch_build.py` builds it in place.
+Without it everything works and gives the same, by a dozen of torch's kernels instead of one. It wants AVX2, or ARM's
+NEON, and keeps away where ATen was told to use no vectors. `python hatch_build.py` builds it in place.
 """
 
 from __future__ import annotations
 
 import ctypes
+import platform
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +26,8 @@ _OPENMP = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads", "GOMP_b
 @cache
 def library() -> ctypes.CDLL | None:
     """The compiled part, joined to torch's own threads; None if it is not there or not for this processor."""
-    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+    arm = platform.machine().lower() in ("aarch64", "arm64")
+    if not arm and torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
         return None
     try:
         found = ctypes.CDLL(str(LIBRARY))

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#ifdef X86
 /* x (K,) → codes (K,) within +-levels; returns the largest magnitude, NaN where one is not finite. */
 AVX2 static float codes_of_row(const float *x, int8_t *codes, int64_t k, int levels) {
     /* Magnitudes are ordered as whole numbers are, infinity and NaN above all. */
@@ -42,3 +43,25 @@ AVX2 static float codes_of_row(const float *x, int8_t *codes, int64_t k, int lev
         codes[i] = (int8_t)_mm_cvtss_si32(_mm_set_ss(x[i] * by));
     return top;
 }
+#else
+static float codes_of_row(const float *x, int8_t *codes, int64_t k, int levels) {
+    int32_t most = 0;
+    for (int64_t i = 0; i < k; i++) {
+        int32_t bits;
+        memcpy(&bits, x + i, 4);
+        bits &= 0x7fffffff;
+        most = bits > most ? bits : most;
+    }
+    if (most >= 0x7f800000) {
+        memset(codes, 0, (size_t)k);
+        return NAN;
+    }
+    float top;
+    memcpy(&top, &most, 4);
+    top = top < 1e-30f ? 1e-30f : top;
+    const float by = 1.0f / top * (float)levels;
+    for (int64_t i = 0; i < k; i++)
+        codes[i] = (int8_t)(int32_t)rintf(x[i] * by);
+    return top;
+}
+#endif

@@ -80,3 +80,15 @@ typedef struct {
     const int64_t *asked; /* (R,): rows whose hidden states are wanted, in the first of x; NULL: all; only if chained */
     int64_t asked_rows;
 } Step;
+
+enum { GELU = 0, QUICK_GELU = 1, TANH_GELU = 2, SILU = 3, RELU = 4 };
+
+/* A block of a trunk: x += output(attention(norm(x))), then x += second(activation(first(norm(x)))). */
+typedef struct {
+    Matrix inputs[3]; /* queries, keys and values: one below the other in the first, or one by one; none in float32 */
+    Matrix output, first, second;
+    const float *norms[2], *shifts[2]; /* of the layer norms: (D,) */
+    int64_t width, inner, heads, activation;
+    float eps;
+    int32_t levels;
+} Trunk;

@@ -61,6 +61,17 @@ class StepForm(ctypes.Structure):
     ]  # fmt: skip
 
 
+class TrunkForm(ctypes.Structure):
+    """A block of a trunk."""
+
+    _fields_: ClassVar = [
+        ("inputs", MatrixForm * 3), *[(name, MatrixForm) for name in ("output", "first", "second")],
+        ("norms", POINTER * 2), ("shifts", POINTER * 2),
+        *[(name, SIZE) for name in ("width", "inner", "heads", "activation")],
+        ("eps", ctypes.c_float), ("levels", SMALL),
+    ]  # fmt: skip
+
+
 def declare(library: ctypes.CDLL) -> None:
     """Tell ctypes what the functions take.
 
@@ -69,7 +80,7 @@ def declare(library: ctypes.CDLL) -> None:
     """
     whole = ctypes.c_int
     library.tutti_form_bytes.restype = SIZE
-    forms = (MatrixForm, ChangeForm, LayerForm, DecoderForm, StepForm)
+    forms = (MatrixForm, ChangeForm, LayerForm, DecoderForm, StepForm, TrunkForm)
     if library.tutti_form_bytes() != sum(map(ctypes.sizeof, forms)):
         raise AttributeError("the compiled part is of another version")
     library.tutti_codes.argtypes = [whole, whole, POINTER, SIZE, SIZE, POINTER, POINTER]
@@ -79,6 +90,9 @@ def declare(library: ctypes.CDLL) -> None:
     library.tutti_multiply.argtypes = [whole, whole, whole, POINTER, POINTER, SIZE, POINTER]
     library.tutti_step_bytes.argtypes = [whole, POINTER, SIZE, SIZE]
     library.tutti_step_bytes.restype = SIZE
+    library.tutti_trunk_bytes.argtypes = [whole, POINTER, SIZE, SIZE]
+    library.tutti_trunk_bytes.restype = SIZE
+    library.tutti_trunk.argtypes = [whole, whole, POINTER, POINTER, SIZE, SIZE, POINTER]
     library.tutti_step.argtypes = [whole, whole, POINTER, POINTER]
     library.tutti_order8.argtypes = [POINTER, SIZE, SIZE, POINTER]
     library.tutti_order4.argtypes = [POINTER, *[SIZE] * 4, POINTER]

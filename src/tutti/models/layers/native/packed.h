@@ -3,7 +3,9 @@
    VNNI: four products of unsigned weights by signed activations are added in 32 bits. AVX2: in pairs of 16 bits first,
    which hold 255 * 63 * 2 and, of int4 codes, 15 * 127 * 2 eight times. */
 
-#ifdef VNNI
+#ifdef PORTABLE
+#include "portable.h"
+#elif defined(VNNI)
 typedef __m512i FN(Vec);
 #define V FN(Vec)
 enum { FN(LANES) = 16, FN(TILE) = 12, FN(DIRECT) = 12 };
@@ -94,7 +96,7 @@ INLINE void FN(tile4)(const uint8_t *w, int64_t groups, int64_t group, const int
                 for (int r = 0; r < rows; r++)
                     acc[v][r] = ZERO();
             const uint8_t *from = w + 2 * BLOCK + at * sizeof(V);
-#ifdef VNNI
+#if defined(VNNI) || defined(PORTABLE)
             for (int64_t o = 0; o < octets; o++) {
                 V lows[VECS], highs[VECS];
                 for (int v = 0; v < vecs; v++) {
@@ -176,6 +178,8 @@ static void FN(any8)(const uint8_t *w, int64_t steps, const int8_t *x, int32_t *
 #ifdef VNNI
         ROWS_8(1, 4) ROWS_8(2, 4) ROWS_8(3, 4) ROWS_8(4, 4) ROWS_8(5, 4) ROWS_8(6, 4) ROWS_8(7, 2) ROWS_8(8, 2)
         ROWS_8(9, 2) ROWS_8(10, 2) ROWS_8(11, 2) ROWS_8(12, 2)
+#elif defined(PORTABLE)
+        ROWS_8(1, 8) ROWS_8(2, 4) ROWS_8(3, 4) ROWS_8(4, 4)
 #else
         ROWS_8(1, 8) ROWS_8(2, 4) ROWS_8(3, 2) ROWS_8(4, 2)
 #endif
@@ -188,6 +192,8 @@ static void FN(any4)(const uint8_t *w, int64_t groups, int64_t group, const int8
 #ifdef VNNI
         ROWS_4(1, 4) ROWS_4(2, 4) ROWS_4(3, 4) ROWS_4(4, 4) ROWS_4(5, 2) ROWS_4(6, 2) ROWS_4(7, 2) ROWS_4(8, 2)
         ROWS_4(9, 2) ROWS_4(10, 2) ROWS_4(11, 2) ROWS_4(12, 2)
+#elif defined(PORTABLE)
+        ROWS_4(1, 4) ROWS_4(2, 4) ROWS_4(3, 4) ROWS_4(4, 4)
 #else
         ROWS_4(1, 4) ROWS_4(2, 2) ROWS_4(3, 2) ROWS_4(4, 1)
 #endif

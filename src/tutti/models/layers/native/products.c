@@ -13,10 +13,19 @@
 #include "team.h"
 #include "order.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__GNUC__) && defined(PORTABLE_ONLY) /* to try what other processors than x86 run */
+#define COMPILED 1
+#elif defined(__x86_64__) && defined(__GNUC__)
 #define X86 1
+#define COMPILED 1
 #include <immintrin.h>
 #define AVX2 __attribute__((target("avx2")))
+#elif defined(__aarch64__) && defined(__GNUC__)
+#define COMPILED 1
+#include <arm_neon.h>
+#include <sys/auxv.h>
+#endif
+#ifdef COMPILED
 #include "codes.h"
 #endif
 
@@ -27,12 +36,14 @@ int tutti_has_avx2(void) {
 #ifdef X86
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") != 0;
+#elif defined(COMPILED)
+    return 1;
 #else
     return 0;
 #endif
 }
 
-#ifdef X86
+#ifdef COMPILED
 
 /* ---- codes ---- */
 
@@ -51,6 +62,9 @@ static void some_codes(void *given) {
     for (int64_t row = first; row < stop; row++)
         job->top[row] = codes_of_row(job->x + row * job->k, job->codes + row * job->k, job->k, job->levels);
 }
+#endif
+
+#ifdef X86
 
 /* ---- products: pairs are added in 16 bits, and |weight| <= 128 by |code| <= 127 keeps a pair below 2^15 ---- */
 
@@ -127,8 +141,11 @@ static void some_outputs(void *given) {
         outputs(job, row, row + OUTPUTS < stop ? row + OUTPUTS : stop);
 }
 
-/* ---- packed products and decode steps, for each set of instructions ---- */
+#endif
 
+/* ---- packed products, decode steps and blocks of trunks, for each set of instructions ---- */
+
+#ifdef X86
 #pragma GCC diagnostic ignored "-Wpsabi"
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
@@ -138,6 +155,7 @@ static void some_outputs(void *given) {
 #include "rows.h"
 #include "attend.h"
 #include "step.h"
+#include "trunk.h"
 #include "unset.h"
 #pragma GCC pop_options
 
@@ -150,15 +168,47 @@ static void some_outputs(void *given) {
 #include "rows.h"
 #include "attend.h"
 #include "step.h"
+#include "trunk.h"
 #include "unset.h"
 #undef VNNI
 #pragma GCC pop_options
+#define ANY(function) function##_avx2
+#define BEST(function, ...) (instructions == 2 ? function##_vnni(__VA_ARGS__) : function##_avx2(__VA_ARGS__))
+#elif defined(COMPILED)
+#define PORTABLE 1
+#pragma GCC optimize("fp-contract=fast")
+#define FN(name) name##_neon
+#include "packed.h"
+#include "rows.h"
+#include "attend.h"
+#include "step.h"
+#include "trunk.h"
+#include "unset.h"
 
+#define ANY(function) function##_neon
+#ifdef __aarch64__
+#pragma GCC push_options
+#pragma GCC target("arch=armv8.2-a+dotprod")
+#define DOTPROD 1
+#define FN(name) name##_dot
+#include "packed.h"
+#include "rows.h"
+#include "attend.h"
+#include "step.h"
+#include "trunk.h"
+#include "unset.h"
+#undef DOTPROD
+#pragma GCC pop_options
+#define HAS_DOT ((getauxval(AT_HWCAP) & (1UL << 20)) != 0) /* HWCAP_ASIMDDP */
+#define BEST(function, ...) ((void)instructions, HAS_DOT ? function##_dot(__VA_ARGS__) : function##_neon(__VA_ARGS__))
+#else
+#define BEST(function, ...) ((void)instructions, function##_neon(__VA_ARGS__))
+#endif
 #endif
 
 /* x (M, K) → codes (M, K) within +-levels, and the rows' largest magnitudes (M,). Returns 0, or 1 where it cannot. */
 int tutti_codes(int threads, int levels, const float *x, int64_t m, int64_t k, int8_t *codes, float *top) {
-#ifdef X86
+#ifdef COMPILED
     Codes job = {x, codes, top, m, k, levels, usable(m > 1 ? threads : 1, m * k)};
     run(some_codes, &job, job.threads);
     return 0;
@@ -189,7 +239,7 @@ int tutti_product(int threads, const int8_t *codes, int64_t m, int64_t n, int64_
 }
 
 /* Bytes of what is given: whoever was built for others must not be called. */
-int64_t tutti_form_bytes(void) { return sizeof(Matrix) + sizeof(Change) + sizeof(Layer) + sizeof(Decoder) + sizeof(Step); }
+int64_t tutti_form_bytes(void) { return sizeof(Matrix) + sizeof(Change) + sizeof(Layer) + sizeof(Decoder) + sizeof(Step) + sizeof(Trunk); }
 
 /* Sets of instructions that this processor has: 2 AVX-512 with VNNI, 1 AVX2 with FMA, 0 neither. */
 int tutti_instructions(void) {
@@ -201,6 +251,8 @@ int tutti_instructions(void) {
                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
                ? 2
                : 1;
+#elif defined(COMPILED)
+    return 2;
 #else
     return 0;
 #endif
@@ -208,10 +260,9 @@ int tutti_instructions(void) {
 
 /* x (rows, K) by a packed matrix → out (rows, N). Returns 0, or 1 where it cannot. */
 int tutti_multiply(int instructions, int threads, int levels, const Matrix *m, const float *x, int64_t rows, float *out) {
-#ifdef X86
+#ifdef COMPILED
     threads = usable(threads, m->n * m->k);
-    return instructions == 2 ? multiply_rows_vnni(threads, levels, m, x, rows, out)
-                             : multiply_rows_avx2(threads, levels, m, x, rows, out);
+    return BEST(multiply_rows, threads, levels, m, x, rows, out);
 #else
     return 1;
 #endif
@@ -219,22 +270,41 @@ int tutti_multiply(int instructions, int threads, int levels, const Matrix *m, c
 
 /* Bytes of scratch that a step of so many rows takes. */
 int64_t tutti_step_bytes(int threads, const Decoder *d, int64_t rows, int64_t longest) {
-#ifdef X86
-    Job_avx2 job;
-    return lay_avx2(&job, d, rows, longest, threads, NULL);
+#ifdef COMPILED
+    ANY(Job) job;
+    return ANY(lay)(&job, d, rows, longest, threads, NULL);
 #else
     return 0;
 #endif
 }
 
+/* Bytes of scratch that a block of a trunk takes for so many pictures of so many tokens. */
+int64_t tutti_trunk_bytes(int threads, const Trunk *t, int64_t batch, int64_t tokens) {
+#ifdef COMPILED
+    ANY(Seen) job;
+    return ANY(lay_trunk)(&job, t, batch, tokens, threads, NULL);
+#else
+    return 0;
+#endif
+}
+
+/* x (batch, tokens, D) through a block of a trunk, in place. Returns 0, or 1 where it cannot. */
+int tutti_trunk(int instructions, int threads, const Trunk *t, float *x, int64_t batch, int64_t tokens,
+                uint8_t *scratch) {
+#ifdef COMPILED
+    threads = openmp_parallel == NULL ? 1 : threads;
+    BEST(trunk, t, x, batch, tokens, threads, scratch);
+    return 0;
+#else
+    return 1;
+#endif
+}
+
 /* A decode step. Returns 0, or 1 where it cannot. */
 int tutti_step(int instructions, int threads, const Decoder *d, const Step *s) {
-#ifdef X86
+#ifdef COMPILED
     threads = openmp_parallel == NULL ? 1 : threads;
-    if (instructions == 2)
-        step_vnni(d, s, threads);
-    else
-        step_avx2(d, s, threads);
+    BEST(step, d, s, threads);
     return 0;
 #else
     return 1;
