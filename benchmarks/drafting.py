@@ -32,7 +32,9 @@ CODE = (HERE.parent / "machine.py").read_text(encoding="utf-8")
 PAGE = (HERE.parents[1] / "docs/shapes.md").read_text(encoding="utf-8")[:1500]
 QUESTIONS = {
     "receipt to JSON": f"Write this receipt as JSON with a list of items (name, amount, price).\n\n{RECEIPT}",
-    "a function renamed": f"Rename `processor` to `cpu_name` everywhere and give me the whole file.\n\n```python\n{CODE}\n```",
+    "a function renamed": (
+        f"Rename `processor` to `cpu_name` everywhere and give me the whole file.\n\n```python\n{CODE}\n```"
+    ),
     "text marked up": f"Repeat this text word by word, with every line as an item of a list.\n\n{PAGE}",
     "a question on a text": f"What do the letters stand for? Answer from the text.\n\n{PAGE}",
     "an explanation": "Explain how quicksort works and when it is slow.",

@@ -14,8 +14,8 @@ from tutti.checkpoints.devices import out_of_memory
 from tutti.checkpoints.needs import CACHE_BYTES, LEAST_TOKENS, MOST_RUNNING
 from tutti.content import SamplingOptions, TokenLogprob
 from tutti.engine.blocks import BlockManager
-from tutti.engine.drafting import MOST_DRAFTED, Drafting
 from tutti.engine.detokenizer import TextStream
+from tutti.engine.drafting import MOST_DRAFTED, Drafting
 from tutti.engine.embedding_cache import EmbeddingCache
 from tutti.engine.media_budget import MediaBudget
 from tutti.engine.request import Request, TokenEvent

@@ -288,6 +288,8 @@ class LocalResponder(Local):
             "engine_steps_total": engine.steps,
             "engine_step_sequences_total": engine.step_sequences,
             "engine_preemptions_total": engine.scheduler.preemptions,
+            "engine_drafted_tokens_total": engine.drafting.guessed,
+            "engine_accepted_tokens_total": engine.drafting.right,
         }
 
     def _call_form(self, conversation: Conversation, options: SamplingOptions) -> CallForm | None:

@@ -92,7 +92,9 @@ class TrunkBlock:
     def takes(self, x: Tensor, parts: TrunkParts) -> bool:
         """Whether so many states of such a kind are for it, and the block is still made of the same layers."""
         rows = x.shape[0] * x.shape[1]
-        plain = x.dtype == torch.float32 and x.device.type == "cpu" and not (torch.is_grad_enabled() and x.requires_grad)
+        plain = (
+            x.dtype == torch.float32 and x.device.type == "cpu" and not (torch.is_grad_enabled() and x.requires_grad)
+        )
         return plain and 0 < rows <= MOST_ROWS and x.shape[2] == self._width and parts == self.parts
 
     def __call__(self, x: Tensor) -> Tensor:
