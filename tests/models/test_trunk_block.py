@@ -100,8 +100,8 @@ def test_what_was_compiled_can_be_undone_follows_nowhere_and_knows_its_layers() 
 
 @needs_it
 def test_a_wrong_one_is_found_out_and_a_missing_one_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = trunk_block.TrunkBlock.__call__
-    monkeypatch.setattr(trunk_block.TrunkBlock, "__call__", lambda self, x: right(self, x).roll(1, 1))
+    right = trunk_block.CompiledBlock.__call__
+    monkeypatch.setattr(trunk_block.CompiledBlock, "__call__", lambda self, x: right(self, x).roll(1, 1))
     assert "differs by" in (block_fault.__wrapped__("gelu") or "")
     monkeypatch.setattr(native, "library", lambda: None)
     assert block_fault.__wrapped__("gelu") == "is not there"

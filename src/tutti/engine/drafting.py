@@ -104,7 +104,7 @@ def best_length(right: float, most: int = MOST_DRAFTED) -> int:
     return length
 
 
-class Drafting:
+class Drafters:
     """Guesses for the sequences of a step, where few run.
 
     Args:

@@ -15,7 +15,7 @@ from tutti.checkpoints.needs import CACHE_BYTES, LEAST_TOKENS, MOST_RUNNING
 from tutti.content import SamplingOptions, TokenLogprob
 from tutti.engine.blocks import BlockManager
 from tutti.engine.detokenizer import TextStream
-from tutti.engine.drafting import MOST_DRAFTED, Drafting
+from tutti.engine.drafting import MOST_DRAFTED, Drafters
 from tutti.engine.embedding_cache import EmbeddingCache
 from tutti.engine.media_budget import MediaBudget
 from tutti.engine.request import Request, TokenEvent
@@ -91,7 +91,7 @@ class Engine:
         self._runner = Runner(
             model, blocks, capacity.block_tokens, self.embedding_cache, weights_digest, torch.device(device), kv_dtype
         )
-        self.drafting = Drafting(self.blocks, capacity.draft_tokens)
+        self.drafting = Drafters(self.blocks, capacity.draft_tokens)
         self._eos_ids = frozenset(eos_ids)
         self._detokenize = detokenize
         self._requests: dict[int, Request] = {}

@@ -47,7 +47,7 @@ class TrunkParts:
 class Compiled(nn.Module):
     """A block that may have been compiled, which is for its weights as they lie."""
 
-    compiled: TrunkBlock | None = None
+    compiled: CompiledBlock | None = None
 
     @property
     def parts(self) -> TrunkParts:
@@ -64,7 +64,7 @@ class Compiled(nn.Module):
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
 
-class TrunkBlock:
+class CompiledBlock:
     """A block whose layers are packed.
 
     Args:
@@ -146,7 +146,7 @@ class TrunkBlock:
         return tensor.data_ptr()
 
 
-def trunk_block(parts: TrunkParts) -> TrunkBlock | None:
+def trunk_block(parts: TrunkParts) -> CompiledBlock | None:
     """The compiled form of a block; None where it cannot be, or what was compiled is not right here."""
     if parts.activation not in _ACTIVATIONS or attends_in_bfloat16():
         return None
@@ -154,7 +154,7 @@ def trunk_block(parts: TrunkParts) -> TrunkBlock | None:
     if not all(isinstance(layer, QuantizedLinear) for layer in layers) or block_fault(parts.activation):
         return None
     try:
-        return TrunkBlock(parts)
+        return CompiledBlock(parts)
     except TypeError:
         return None
 
@@ -181,7 +181,7 @@ def block_fault(activation: str) -> str | None:
         inputs = (layer(128, 128), layer(128, 128, bias=False), layer(128, 128))
         parts = TrunkParts(norms, inputs, layer(128, 128), layer(320, 128), layer(128, 320), 4, activation)
         x = torch.randn(2, 35, 128, generator=generator, device="cpu")
-        found, wanted = TrunkBlock(parts)(x), _by_torch(parts, x)
+        found, wanted = CompiledBlock(parts)(x), _by_torch(parts, x)
         error = float((found - wanted).norm() / (wanted - x).norm())
     return None if error <= _CLOSE else f"differs by {error:.2g}"
 
