@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -34,6 +35,58 @@ def test_a_dicom_file_is_a_picture(tmp_path: Path) -> None:
     assert pixels[0, 0].tolist() == [0, 0, 0] and pixels[-1, -1].tolist() == [255, 255, 255]
     size = measure(part, LIMITS)
     assert (size.pixels, size.bytes) == (600, path.stat().st_size)
+
+
+@pytest.mark.parametrize(
+    "beginning", [b"II*\0\x08\0\0\0", b"MM\0*", b"\xff\xd8\xff\xe0", b"RIFF\0\0\0\0WAVE", b"ID3\4"]
+)
+def test_the_first_bytes_may_be_those_of_another_format(beginning: bytes) -> None:
+    content = beginning.ljust(128, b"\0") + make_dicom(RAMP)[128:]
+    assert np.array_equal(decode_image(Image(content), LIMITS), decode_image(Image(GIVEN), LIMITS))
+    assert wrap(content).modality == "image"
+
+
+OF_OTHERS = Path(pydicom.__file__).with_name("data") / "test_files"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("CT_small", "MR_small", "MR_small_RLE", "MR_small_bigendian", "MR_small_implicit", "MR_small_jp2klossless"),
+        *("MR_small_jpeg_ls_lossless", "ExplVR_BigEnd", "JPEG2000", "examples_rgb_color"),
+    ],
+)
+def test_files_that_others_made_are_read_as_they_read_them(name: str) -> None:
+    path = OF_OTHERS / f"{name}.dcm"
+    found = decode_dicom(Image(path.read_bytes()), LIMITS)
+    dataset = pydicom.dcmread(path)
+    stored = dataset.pixel_array
+    if found.values is None:
+        assert np.array_equal(found.shown[0], stored)
+    else:
+        slope, intercept = float(dataset.get("RescaleSlope", 1)), float(dataset.get("RescaleIntercept", 0))
+        assert np.allclose(found.values[0], stored * slope + intercept)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("MR_truncated", "cut off"),
+        ("JPEG-lossy", "JPEG Extended of 12 bits, which is not read"),
+        ("SC_rgb_jpeg_gdcm", "JPEG Lossless, first-order prediction, which is not read"),
+        ("image_dfl", "Deflated Explicit VR Little Endian, which is not read"),
+        ("rtplan", "without pixels (modality RTPLAN)"),
+        ("test-SR", "without pixels (modality SR)"),
+        ("waveform_ecg", "without pixels (modality ECG)"),
+        ("rtdose", "32 of 32 bits"),
+        ("liver_1frame", "1 of 1 bits"),
+        ("meta_missing_tsyntax", "does not say how it is coded"),
+        ("badVR", "0 frames"),
+    ],
+)
+def test_files_that_others_made_are_refused_by_what_they_are(name: str, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        decode_dicom(Image((OF_OTHERS / f"{name}.dcm").read_bytes()), LIMITS)
 
 
 def test_a_worker_decodes_it() -> None:

@@ -119,7 +119,8 @@ def frames_of(dataset: Any, header: DicomHeader, count: int, name: str) -> Itera
         if not decoder.is_available:
             raise MissingExtra(f"Decoding {header.syntax_name}", "radiology")
         for index in range(count):
-            pixels, described = decoder.as_array(dataset, index=index, raw=False)
+            with quiet():  # pydicom warns of padding
+                pixels, described = decoder.as_array(dataset, index=index, raw=False)
             shape = (header.rows, header.columns, 3) if header.samples == 3 else (header.rows, header.columns)
             if pixels.shape != shape:
                 raise InputError(f"Frame {index + 1} of {name} is {pixels.shape}; expected {shape}: it is damaged.")

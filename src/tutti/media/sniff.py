@@ -87,6 +87,8 @@ _MOST_BOXES = 10_000
 
 def sniff(file: BinaryIO) -> Format | None:
     """The format of an open file by its content; None where Tutti does not read it. The file is rewound."""
+    if _is_dicom(file):  # first, as its first 128 bytes may be the beginning of another format
+        return DICOM
     file.seek(0)
     head = file.read(32)
     if head[:3] == b"ID3" and len(head) >= 10:  # a tag before the sound: its length has seven bits a byte
@@ -105,11 +107,11 @@ def sniff(file: BinaryIO) -> Format | None:
         return None if _unread(head) else _iso_media(file, head)
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
         return BMP
-    return DICOM if _is_dicom(file) else _mpeg_audio(head)
+    return _mpeg_audio(head)
 
 
 def _is_dicom(file: BinaryIO) -> bool:
-    """Whether DICM follows 128 bytes that may be anything (PS3.10, section 7.1)."""
+    """Whether DICM follows 128 bytes that may be anything: often those of a TIFF file, too (PS3.10, section 7.1)."""
     file.seek(128)
     found = file.read(4) == b"DICM"
     file.seek(0)
