@@ -10,6 +10,7 @@ import pytest
 
 from tests.search.synthetic_media import Space, picture
 from tutti.errors import InputError
+from tutti.search.catalogue.assortment import kind_heads
 from tutti.search.catalogue.catalogue import Catalogue
 from tutti.search.catalogue.feed_rows import feed_rows
 from tutti.search.catalogue.money import Money, parse_money
@@ -166,7 +167,7 @@ def test_a_feed_that_is_hostile_or_empty_is_refused(tmp_path: Path) -> None:
             catalogue.update(tmp_path / name)
     with pytest.raises(InputError, match="not a file"):
         catalogue.update(tmp_path / "missing.csv")
-    with pytest.raises(InputError, match="no database"):
+    with pytest.raises(InputError, match="has no catalogue; make one with: tutti shop update"):
         catalogue.assortment()
 
 
@@ -182,3 +183,91 @@ def test_tenants_have_catalogues_of_their_own(tmp_path: Path) -> None:
         Catalogue(tmp_path / "db", space, tenant=tenant).update(written(tmp_path / f"{tenant}.csv", [row]))
     for tenant, expected in (("anna", "A2"), ("ben", "A3")):
         assert list(Catalogue(tmp_path / "db", space, tenant=tenant).assortment().by_id) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [(12345.67, 12345.67), (99999.95, 99999.95), (1.459, 1.459), (1299.0, 1299.0), (1234567.0, 1234567.0), (7, 7.0)],
+)
+def test_a_price_that_is_a_number_keeps_all_its_digits(cell: float, expected: float) -> None:
+    row = {"id": 4006381333931.0, "title": "Ring", "price": cell, "currency": "EUR"}
+    product = product_of(row)
+    assert (product.id, product.price) == ("4006381333931", Money(expected, "EUR"))
+
+
+@pytest.mark.parametrize(
+    ("dates", "expected"),
+    [
+        ("", 5.0),
+        ("2020-02-24T11:07+0100/2020-02-29T23:07+0100", 9.0),
+        ("2020-02-24T11:07Z/2999-01-01T00:00Z", 5.0),
+        ("2999-01-01/2999-02-01", 9.0),
+    ],
+)
+def test_a_sale_price_holds_between_its_dates(dates: str, expected: float) -> None:
+    row = {"id": "1", "title": "Cup", "price": "9 EUR", "sale_price": "5 EUR", "sale_price_effective_date": dates}
+    assert product_of(row).price == Money(expected, "EUR")
+
+
+def test_dates_of_a_sale_that_cannot_be_read_are_refused() -> None:
+    row = {"id": "1", "title": "Cup", "price": "9 EUR", "sale_price": "5 EUR", "sale_price_effective_date": "soon"}
+    with pytest.raises(InputError, match="'soon'; expected two"):
+        product_of(row)
+
+
+@pytest.mark.parametrize(("mark", "coding"), [(";", "utf-8"), ("\t", "utf-8"), ("|", "utf-8"), (";", "utf-16")])
+def test_a_table_is_parted_as_its_header_is(tmp_path: Path, mark: str, coding: str) -> None:
+    lines = ["id;title;price", "A;Käse, jung;1.299,50 EUR", 'B;"Zwei; drei";3 EUR']
+    (tmp_path / "feed.csv").write_text("\n".join(lines).replace(";", mark), encoding=coding)
+    found = [product_of(row.cells) for row in feed_rows(tmp_path / "feed.csv")]
+    assert [(one.id, one.title, one.price.amount) for one in found] == [
+        ("A", "Käse, jung", 1299.5),
+        ("B", " ".join(f"Zwei{mark} drei".split()), 3.0),
+    ]
+
+
+@pytest.mark.parametrize("place", [0, 1, 3, 4])
+def test_a_mark_that_is_not_closed_takes_no_rows_in(tmp_path: Path, place: int) -> None:
+    rows = [f"P{number}\tThing {number}\t{number} EUR\tfine" for number in range(1, 6)]
+    rows[place] = rows[place].replace("fine", '"fine')
+    (tmp_path / "feed.tsv").write_text("\n".join(["id\ttitle\tprice\tdescription", *rows]) + "\n")
+    assert [product_of(row.cells).id for row in feed_rows(tmp_path / "feed.tsv")] == ["P1", "P2", "P3", "P4", "P5"]
+
+
+def test_two_marks_far_apart_take_no_rows_in_and_texts_of_lines_stay_whole(tmp_path: Path) -> None:
+    text = (
+        'id,title,price\nA,"Cup,\nblue\n\nand red",1 EUR\nB,"Pot,2 EUR\nC,Pan,3 EUR\nD,Lid",4 EUR\nE,"a ""b""",5 EUR\n'
+    )
+    (tmp_path / "feed.csv").write_text(text)
+    rows = list(feed_rows(tmp_path / "feed.csv"))
+    assert [(row.cells.get("id"), row.fault is None) for row in rows] == [
+        *(("A", True), ("B", True), ("C", True), ("D", True), ("E", True)),
+    ]
+    assert rows[0].cells["title"] == "Cup,\nblue\n\nand red"
+
+
+def test_a_mark_that_is_never_closed_in_a_large_table_loses_one_row(tmp_path: Path) -> None:
+    rows = ['0,"Thing, 3 EUR, x', *(f"{number},Thing {number},{number} EUR" for number in range(1, 12_000))]
+    (tmp_path / "feed.csv").write_text("\n".join(["id,title,price", *rows]))
+    found = list(feed_rows(tmp_path / "feed.csv"))
+    assert [row.number for row in found if row.fault] == [1]
+    assert len(found) == 12_000
+
+
+def test_mark_up_in_a_text_is_left_out(tmp_path: Path) -> None:
+    told = {"id": "1", "price": "3 EUR", "description": "For <b>large</b> dogs"}
+    (tmp_path / "feed.xml").write_text(
+        xml([told | {"title": "Bowl &amp;amp; stand", "shipping": "<g:price>1 EUR</g:price>"}])
+    )
+    product = product_of(next(iter(feed_rows(tmp_path / "feed.xml"))).cells)
+    assert (product.title, product.description) == ("Bowl & stand", "For large dogs")
+    assert product_of({"id": "1", "title": "a < b", "price": "3 EUR"}).title == "a < b"
+
+
+@pytest.mark.parametrize(
+    ("title", "head"),
+    [("Chromecast with Google TV", "chromecast"), ("Dog Bowl In Blue & Grey", "bowl"), ("Cup - brown", "cup"),
+     ("In stock shirt", "shirt"), ("Stoneware cups (4)", "cup")],
+)  # fmt: skip
+def test_a_title_says_what_a_thing_is_before_it_says_how(title: str, head: str) -> None:
+    assert kind_heads(product_of({"id": "1", "title": title, "price": "3 EUR"})) == [head]

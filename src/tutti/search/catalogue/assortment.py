@@ -16,6 +16,8 @@ from tutti.search.catalogue.products import Product
 from tutti.search.query.colours import nearest_terms, to_lab, wishes
 
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
+_BEHIND = re.compile(r"(?<=\w)(?:[,;:(\[]|\s[-–—|]\s|\s(?:with|in|for|by|from|without|w/)\s)", re.IGNORECASE)
+"""Where a title has said what the thing is."""
 ProductPlaces = NDArray[np.int64]
 """Positions of products, in order."""
 
@@ -140,11 +142,18 @@ def stems(text: str) -> list[str]:
 def kind_heads(product: Product) -> list[str]:
     """Stems of the nouns that say what a product is: the last of each step of its kind, else the last of its title.
 
-    Of "Apparel > Evening Dresses" these are dress and apparel, the narrowest first.
+    Of "Apparel > Evening Dresses" these are dress and apparel, the narrowest first; of the title "Dog bowl in blue" it
+    is bowl, as what stands behind a comma or a preposition says how the thing is.
     """
-    steps = re.split(r"[>/|]", product.kind) if product.kind else [product.title.split(",")[0]]
+    steps = re.split(r"[>/|]", product.kind) if product.kind else [_BEHIND.split(product.title)[0]]
     nouns = [[key for key in stems(step) if not key.isdigit()] for step in reversed(steps)]
     return list(dict.fromkeys(own[-1] for own in nouns if own))
+
+
+def title_head(product: Product) -> str | None:
+    """The stem of the noun by which a title says what a thing is."""
+    nouns = [key for key in stems(_BEHIND.split(product.title)[0]) if not key.isdigit()]
+    return nouns[-1] if nouns else None
 
 
 @lru_cache(maxsize=100_000)

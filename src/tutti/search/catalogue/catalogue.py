@@ -122,7 +122,12 @@ class Catalogue:
         Raises:
             InputError: There is no catalogue, or another model made it.
         """
-        store = self.index.store
+        index = self.index
+        if not holds_table(index.place / index.tenant):  # named here, as the store's own words name other tenants
+            raise InputError(
+                f"The tenant {index.tenant!r} has no catalogue; make one with: tutti shop update FEED --in DB"
+            )
+        store = index.store
         store.table.checkout_latest()
         if self._opened is None or self._opened[0] != store.table.version:
             self._opened = store.table.version, _assortment(store)

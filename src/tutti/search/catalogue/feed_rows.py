@@ -5,17 +5,19 @@ A row that is broken comes as the sentence that says why, and the rest goes on.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tutti.errors import InputError, MissingExtra
 from tutti.media.text_files import json_object, stream_lines
+from tutti.search.catalogue.table_rows import TableRow, table_rows
 from tutti.search.table.location import arrow
 
 FORMATS = (".csv", ".tsv", ".txt", ".jsonl", ".parquet", ".xml")
 _ITEMS = ("item", "entry")
+_PARTS = ("price", "country", "name", "email", "rate", "value")
+"""Elements that make another one a group, such as the price within g:shipping."""
 _LONGEST_ITEM = 1_000_000
 """Characters of one item of XML; a longer one is broken."""
 
@@ -47,38 +49,25 @@ def feed_rows(path: Path) -> Iterator[FeedRow]:
         raise InputError(f"Cannot read {path}: {error.strerror or error}.") from None
 
 
+def _table(path: Path) -> Iterator[FeedRow]:
+    rows = table_rows(path)
+    first = next(rows, TableRow([]))
+    header = [own_name(name) for name in first.cells]
+    if first.fault is not None:
+        raise InputError(f"The header of {path} cannot be read: {first.fault}")
+    if len(set(header)) != len(header):
+        raise InputError(f"{path} has two columns of one name; each column needs a name of its own.")
+    for number, row in enumerate(rows, 1):
+        named = dict(zip(header, row.cells, strict=False))
+        if any("\udc80" <= letter <= "\udcff" for cell in row.cells for letter in cell):
+            yield FeedRow(number, named, "The row is not UTF-8; save the file as UTF-8.")
+        else:
+            yield FeedRow(number, named, row.fault)
+
+
 def own_name(name: str) -> str:
     """A column's name as it is compared: "image link", "g:image_link" and "Image_Link" are one."""
     return "_".join(name.rsplit("}", 1)[-1].removeprefix("g:").strip().lower().replace("-", " ").split())
-
-
-def _table(path: Path) -> Iterator[FeedRow]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        rows = csv.reader(file, delimiter="," if path.suffix.lower() == ".csv" else "\t")
-        header = [own_name(name) for name in next(rows, [])]
-        if len(set(header)) != len(header):
-            raise InputError(f"{path} has two columns of one name; each column needs a name of its own.")
-        number = 0
-        while True:
-            number += 1
-            try:
-                cells = next(rows, None)
-            except csv.Error as error:
-                yield FeedRow(number, {}, f"The row cannot be read: {error}.")
-                continue
-            if cells is None:
-                return
-            if cells:
-                yield _of_cells(number, header, cells)
-
-
-def _of_cells(number: int, header: list[str], cells: list[str]) -> FeedRow:
-    named = dict(zip(header, cells, strict=False))
-    if len(cells) > len(header):
-        return FeedRow(number, named, f"The row has {len(cells)} fields and the header {len(header)}; quote the texts.")
-    if any("\udc80" <= letter <= "\udcff" for cell in cells for letter in cell):
-        return FeedRow(number, named, "The row is not UTF-8; save the file as UTF-8.")
-    return FeedRow(number, named)
 
 
 def _json(path: Path) -> Iterator[FeedRow]:
@@ -138,7 +127,9 @@ def _of_element(number: int, element: Any) -> FeedRow:
     cells: dict[str, Any] = {}
     length = 0
     for child in element:
-        text = (child.text or child.get("href") or "").strip()
+        # Words with mark-up in them count as a whole; what has parts of its own, as g:shipping, is no cell.
+        parts = "".join(child.itertext()) if not any(own_name(each.tag) in _PARTS for each in child) else ""
+        text = (parts.strip() or child.get("href") or "").strip()
         length += len(text)
         cells.setdefault(own_name(child.tag), text)
     if length > _LONGEST_ITEM:

@@ -11,6 +11,9 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from decimal import Decimal
+from html import unescape
 from typing import Any
 
 from tutti.errors import InputError
@@ -22,6 +25,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "description": ("description", "text"),
     "price": ("price",),
     "sale_price": ("sale_price",),
+    "sale_dates": ("sale_price_effective_date",),
     "currency": ("currency", "price_currency"),
     "availability": ("availability", "stock", "in_stock", "quantity"),
     "brand": ("brand", "manufacturer", "vendor"),
@@ -40,12 +44,14 @@ _AVAILABLE = {
     "in_stock": "in stock",
     "instock": "in stock",
     "available": "in stock",
+    "limited_availability": "in stock",
     "out_of_stock": "out of stock",
     "outofstock": "out of stock",
     "sold_out": "out of stock",
     "preorder": "preorder",
     "backorder": "backorder",
 }
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,300}>|<!--.{0,300}?-->")
 _YES, _NO = ("true", "yes"), ("false", "no")
 _HEX = re.compile(r"#?([0-9a-fA-F]{6})")
 _LONGEST_ID, _LONGEST_TEXT = 200, 8192
@@ -167,10 +173,24 @@ def _text(cells: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
             return "true" if cell else "false"
         if cell is None or (isinstance(cell, float) and math.isnan(cell)):
             continue
-        text = f"{cell:g}" if isinstance(cell, float) else str(cell)
+        text = _written(cell) if isinstance(cell, float) else str(cell)
         if text.strip():
-            return " ".join(text.split())[:_LONGEST_TEXT]
+            return " ".join(_plain(text).split())[:_LONGEST_TEXT] or None
     return None
+
+
+def _plain(text: str) -> str:
+    """Words without mark-up: feeds have HTML in descriptions."""
+    if "<" not in text and "&" not in text:
+        return text
+    return unescape(_TAG.sub(" ", text))
+
+
+def _written(number: float) -> str:
+    """A number with all its digits and no exponent: 4006381333931.0 is 4006381333931."""
+    text = f"{Decimal(repr(number)):f}".removesuffix(".0")
+    # Three digits behind a point are read as thousands, which a number that is no text cannot mean.
+    return f"{text}0" if text[-4:-3] == "." else text
 
 
 def _price(own: Mapping[str, str | None], currency: str | None) -> Money:
@@ -178,7 +198,7 @@ def _price(own: Mapping[str, str | None], currency: str | None) -> Money:
         raise InputError("The row has no price; a product without one cannot be offered.")
     named = own["currency"].upper() if own["currency"] else currency
     price = parse_money(own["price"], parse_money(f"0 {named}").currency if named else None)
-    if own["sale_price"] is None:
+    if own["sale_price"] is None or not _on_sale(own["sale_dates"]):
         return price
     sale = parse_money(own["sale_price"], price.currency)
     if sale.currency != price.currency:
@@ -186,6 +206,20 @@ def _price(own: Mapping[str, str | None], currency: str | None) -> Money:
             f"The price is in {price.currency} and the sale price in {sale.currency}; expected one of them."
         )
     return min(price, sale)
+
+
+def _on_sale(dates: str | None) -> bool:
+    """Whether a sale price holds now: dates are two of ISO 8601 parted by a stroke; without any it always does."""
+    if dates is None:
+        return True
+    try:
+        begin, end = (datetime.fromisoformat(date.strip()) for date in dates.split("/"))
+    except ValueError:
+        raise InputError(
+            f"The dates of the sale are {dates[:60]!r}; expected two, as in 2026-11-27T00:00Z/2026-11-30T23:59Z."
+        ) from None
+    begin, end = (date if date.tzinfo else date.replace(tzinfo=UTC) for date in (begin, end))
+    return begin <= datetime.now(UTC) <= end
 
 
 def _availability(text: str | None) -> str:
