@@ -111,6 +111,9 @@ def test_tenants_never_see_one_another(tmp_path: Path) -> None:
     assert not any("L0" in json.dumps(event) for event in shops["ben"].events.read())
     with pytest.raises(InputError, match="tenant"):
         Shop(tmp_path / "db", Space(), tenant="../anna")
+    with pytest.raises(InputError, match="'carl' has no catalogue") as refused:
+        Shop(tmp_path / "db", Space(), tenant="carl").ask("lipsticks")
+    assert "anna" not in str(refused.value)
 
 
 class Box:

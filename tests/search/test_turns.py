@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from tests.search.shelf_of_things import assortment
+from tests.search.shelf_of_things import assortment, product
+from tutti.search.catalogue.assortment import Appearance, Assortment
 from tutti.search.dialogue.keeping import after
 from tutti.search.dialogue.reading import TurnReader
 from tutti.search.dialogue.relaxing import improvements, relaxations
@@ -217,3 +219,41 @@ def test_what_is_cheaper_or_of_another_brand_keeps_the_other_wishes() -> None:
 def test_a_state_is_a_value_that_can_be_written() -> None:
     state, _ = said("a red lipstick in this colour under 30, not Acme", photo=replace(PHOTO, vector=(0.25, -0.5)))
     assert ShopState.from_dict(state.to_dict()) == state
+
+
+def test_a_thing_that_the_kinds_lack_is_another_thing_and_what_stands_behind_a_preposition_is_not() -> None:
+    kit = product("K1", "Dog bowl in blue", 15.0, kind="Animals > Pet Supplies")
+    boots = product("K2", "Walking boots", 90.0, kind="Footwear > Walking", material="Gore")
+    looks = [Appearance() for _ in range(len(SHELF) + 2)]
+    blank = np.zeros((len(looks), 2), np.float32)
+    shelf = Assortment([*SHELF.products, kit, boots], looks, blank, blank)
+    reader = TurnReader(shelf)
+
+    def wanted(*turns: str) -> list[str]:
+        state = ShopState()
+        for turn in turns:
+            state = after(state, reader.read(turn, state)).state
+        return sorted(map(str, state.wishes))
+
+    assert wanted("lipsticks under 30", "a dog bowl") == ["price below 30.00 EUR", "words is bowl", "words is dog"]
+    assert wanted("running shoes", "in gore") == ["kind is shoe", "words is gore", "words is running"]
+    assert wanted("lipsticks", "velvet ones") == ["kind is lipstick", "words is velvet"]
+    assert wanted("a dog bowl", "the dog bowl") == ["words is bowl", "words is dog"]
+
+
+@pytest.mark.parametrize(("turn", "first"), [("the cheapest one", "L0"), ("the most expensive lipstick", "L3")])
+def test_the_cheapest_and_the_dearest_come_first(turn: str, first: str) -> None:
+    state, questions = said("lipsticks", turn)
+    assert questions == []
+    places = ranked(state, SHELF, all_fit(state.wishes, SHELF), ShopSetting(stock=50, price=0))
+    assert SHELF.products[places[0]].id == first
+    assert not any(wish.field == "order" for wish in said("lipsticks", turn, "bags")[0].wishes)
+
+
+def test_it_is_asked_back_where_several_were_shown() -> None:
+    _, questions = said("I take it", shown=("L0", "L2"))
+    assert questions == ["Which one is taken? 2 were shown."]
+    assert READER.read("I take it", ShopState(shown=("L0", "L2"))).taken is None
+    assert READER.read("I take it", ShopState(shown=("L0",))).taken == "L0"
+    assert READER.read("I take it", ShopState(shown=("L0", "L2"), anchor="L2")).taken == "L2"
+    assert READER.read("I take the second", ShopState(shown=("L0", "L2"))).taken == "L2"

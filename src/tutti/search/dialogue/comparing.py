@@ -32,6 +32,8 @@ _CHEAPER = (
     r"\b(?:cheaper|less expensive|lower[- ]priced|for less(?: money)?|costs? less|(?:something )?more affordable)\b"
 )
 _DEARER = r"\b(?:more expensive|pricier|dearer|higher[- ]priced)\b"
+_CHEAPEST = r"\b(?:the )?(?:cheapest|least expensive|lowest[- ]priced)(?: ones?)?\b"
+_DEAREST = r"\b(?:the )?(?:most expensive|dearest|priciest|highest[- ]priced)(?: ones?)?\b"
 _SHADES: tuple[tuple[str, WishTest], ...] = (
     (r"\b(?:a (?:bit|little) |slightly |much )?(?:darker|deeper)\b", "darker"),
     (r"\b(?:a (?:bit|little) |slightly |much )?(?:lighter|paler|brighter)\b", "lighter"),
@@ -130,6 +132,10 @@ class Comparisons:
         return known[matter]
 
     def _prices(self) -> None:
+        for pattern, order in ((_CHEAPEST, "cheapest"), (_DEAREST, "dearest")):
+            found = self.turn.first(pattern)
+            if found is not None:
+                self._add("order", "is", found[0], values=(order,))
         tests: tuple[tuple[str, WishTest], ...] = ((_CHEAPER, "below"), (_DEARER, "above"))
         for pattern, test in tests:
             found = self.turn.first(pattern)

@@ -27,6 +27,8 @@ def colour_difference(wish: Wish, assortment: Assortment, place: int) -> float |
 
 def _reason(state: ShopState, wish: Wish, assortment: Assortment, place: int) -> str | None:
     product = assortment.products[place]
+    if wish.field == "order":
+        return None
     if wish.field == "price":
         return f"{product.price} is {_SIGNS[wish.test]} {wish.number:,.2f} {wish.unit}"
     if wish.field in ("stock", "likeness"):

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from tutti.search.dialogue.wishes import NextState, ShopState, TurnReading, Wish
 
-_OF_A_THING = {"size", "pattern", "finish", "words", "likeness", "shade"}
+_OF_A_THING = {"size", "pattern", "finish", "words", "likeness", "shade", "order"}
 _BESIDE = _OF_A_THING | {"kind", "colour", "price"}
 _UPPER, _LOWER = {"below", "at most"}, {"above", "at least"}
 
@@ -39,6 +39,8 @@ def _given_up(wish: Wish, turn: TurnReading, old: tuple[Wish, ...]) -> bool:
         return True
     if turn.new_thing:
         return wish.field in _BESIDE or (wish.field == "brand" and not wish.negative)
+    if turn.other_thing:
+        return wish.field in _OF_A_THING or (wish.field == "kind" and not wish.negative)
     return wish.field in _OF_A_THING and _other_kind(turn, old)
 
 
@@ -59,7 +61,7 @@ def _replaces(new: Wish, old: Wish) -> bool:
     if new.field == "price":
         return (new.test in _UPPER) == (old.test in _UPPER)
     if new.field == "words":
-        return False
+        return new.values == old.values and new.test == old.test
     return not new.negative and not old.negative
 
 

@@ -7,13 +7,17 @@ not there either is asked back, and never guessed.
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 
-from tutti.search.catalogue.assortment import Assortment, stem
+import numpy as np
+
+from tutti.search.catalogue.assortment import Assortment, stem, title_head
 from tutti.search.dialogue.amounts import PriceWords
 from tutti.search.dialogue.comparing import Comparisons
 from tutti.search.dialogue.naming import STOP, NameWords
 from tutti.search.dialogue.references import Referred
+from tutti.search.dialogue.sifting import all_fit
 from tutti.search.dialogue.spans import TurnText
 from tutti.search.dialogue.wishes import ShopState, TurnReading, Wish, WishField
 
@@ -30,6 +34,8 @@ _ANY: dict[str, WishField] = {
     "stock": "stock",
     "availability": "stock",
 }
+_TITLES = 50
+"""Products whose titles are looked at."""
 _NOUN = "|".join(_ANY)
 _WITHDRAWN = (
     r"\b(?:any|whatever|whichever|regardless of(?: the)?|no matter(?: the| what)?|forget(?: about)?(?: the| that)?"
@@ -74,6 +80,8 @@ class TurnReader:
         names.read(compared.anchor_brand)
         taken = turn.first(_TAKEN)
         names.words()
+        if taken is not None and referred.pointed and referred.open:
+            compared.questions.append(f"Which one is taken? {len(state.shown)} were shown.")
         wishes = (*prices.wishes, *compared.wishes, *names.wishes)
         questions = [*prices.questions, *compared.questions, *([referred.question] if referred.question else [])]
         questions += [self._unknown(word) for word, _ in turn.rest() if word not in STOP and not word.isdigit()]
@@ -85,7 +93,10 @@ class TurnReader:
             anchor=referred.named or (referred.anchor if compared.used_anchor else None),
             restart=restart,
             new_thing=goes is not None and any(_is_kind(wish) for wish in wishes),
-            taken=referred.anchor if taken is not None and (referred.named or referred.pointed) else None,
+            other_thing=goes is None and _names_another(wishes, state.wishes, turn, self.assortment),
+            taken=referred.anchor
+            if taken is not None and (referred.named or (referred.pointed and not referred.open))
+            else None,
         )
 
     @staticmethod
@@ -101,6 +112,26 @@ class TurnReader:
         near = difflib.get_close_matches(stem(word), known, n=1, cutoff=0.8)
         hint = f"; did you mean “{near[0]}”?" if near else "; what is meant by it?"
         return f"Nothing in the catalogue is called “{word}”{hint}"
+
+
+def _names_another(new: tuple[Wish, ...], old: tuple[Wish, ...], turn: TurnText, assortment: Assortment) -> bool:
+    """Whether the words of a turn are the name of products that what was wanted so far excludes.
+
+    "A dog bowl" after a camera is another thing, even where the catalogue's kinds have no bowl; "in leather" is not, as
+    no title ends in it and it stands behind a preposition.
+    """
+    words = [wish for wish in new if wish.field in ("words", "kind") and not wish.negative and wish.product is None]
+    before = [wish for wish in old if wish.field in ("words", "kind") and not wish.negative]
+    if not words or not before or words[-1].field == "kind":
+        return False
+    own = all_fit(words, assortment)
+    if not own.any() or (own & all_fit(before, assortment)).any():
+        return False
+    head = words[-1].values[0]
+    if re.search(rf"\b(?:in|with|of|from|for|made of)\s+(?:a |an |the )?{re.escape(words[-1].said)}\b", turn.text):
+        return False
+    some = np.flatnonzero(own)[:_TITLES].tolist()
+    return any(head == title_head(assortment.products[place]) for place in some)
 
 
 def _is_kind(wish: Wish) -> bool:

@@ -32,6 +32,8 @@ class Referred:
         """Whether the turn points at something without naming it."""
         self._shown = shown
         self.named = self._by_id(turn, ids) or self._by_place(turn)
+        self.open = self.named is None and anchor is None and len(shown) > 1
+        """Whether "it" may be any of several."""
         self.pointed = bool(re.search(r"\b(it|that one|this one|them)\b", turn.text))
         self.anchor = self.named or anchor or (shown[0] if shown else None)
         """What "that brand", "cheaper" and "goes with it" are about."""

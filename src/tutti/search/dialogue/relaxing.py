@@ -29,7 +29,7 @@ def relaxations(wishes: Sequence[Wish], assortment: Assortment, rank: Ranking, e
     """Where nothing fits: for each wish, what fits all others. The kind of thing is never given up."""
     found = []
     for wish in wishes:
-        if wish.field in ("kind", "likeness"):
+        if wish.field in ("kind", "likeness", "order"):
             continue
         rest = [other for other in wishes if other is not wish]
         places = rank(all_fit(rest, assortment))[:each]

@@ -52,6 +52,8 @@ def fits(wish: Wish, assortment: Assortment) -> Fits:
         return assortment.available
     if wish.field == "likeness":
         return _others(wish, assortment)
+    if wish.field == "order":
+        return np.ones(len(assortment), bool)
     if wish.lab is not None and wish.test in ("near", "darker", "lighter", "goes with", "is not") and not wish.values:
         return _by_lab(wish, assortment)
     if wish.field == "shade" and wish.number is not None:
@@ -102,7 +104,9 @@ def ranked(
         score += setting.words * _near(assortment, text, places)
     for vector in _liked(state, assortment):
         score += setting.likeness * _near(assortment, vector, places)
-    order = places[np.lexsort((places, -score))]
+    by = next((wish.values[0] for wish in state.wishes if wish.field == "order"), None)
+    price = assortment.prices[places] * {"cheapest": 1, "dearest": -1}.get(by or "", 0)
+    order = places[np.lexsort((places, -score, price))]
     return _one_a_group(order, assortment)
 
 

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 WishField: TypeAlias = Literal[
-    "kind", "brand", "price", "size", "colour", "shade", "pattern", "finish", "stock", "words", "likeness"
-]
+    "kind", "brand", "price", "size", "colour", "shade", "pattern", "finish", "stock", "words", "likeness",
+    "order",
+]  # fmt: skip
 WishTest: TypeAlias = Literal[
     "is", "is not", "below", "at most", "above", "at least", "near", "darker", "lighter", "goes with", "like"
 ]
@@ -48,6 +49,8 @@ class Wish:
             return f"{self.field} {self.test} L* {self.number:.0f}"
         if self.field == "stock":
             return "in stock"
+        if self.field == "order":
+            return f"the {self.values[0]} first"
         if self.field == "likeness":
             return f"like {self.product or 'the photograph'}"
         return f"{self.field} {self.test} {' or '.join(self.values)}{of}"
@@ -136,6 +139,8 @@ class TurnReading:
     restart: bool = False
     new_thing: bool = False
     """Whether another thing is wanted beside the last one, as by "and a bag that goes with it"."""
+    other_thing: bool = False
+    """Whether the words of the turn name a thing that what was wanted so far is not."""
     taken: str | None = None
     """The id of a product that the customer takes."""
 
