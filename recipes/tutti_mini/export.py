@@ -47,6 +47,7 @@ def preprocessor_config() -> dict[str, Any]:
             "pad_multiple_frames": LOG_MEL.pad_multiple_frames,
         },
         "video": {"frames": FRAMES},
+        "margins": "cut",
     }
 
 

@@ -51,6 +51,19 @@ def test_tokens_of_a_medium_are_as_many_as_the_configuration_says(model: Omni) -
 
 
 @torch.inference_mode()
+def test_within_margins_lie_the_point_and_the_names_and_not_the_grid(model: Omni) -> None:
+    whole, closer = pictures(2).unbind(0)
+    both = {"pixel_values": whole[None], "closer_pixel_values": closer[None]}
+    apart = [{"pixel_values": one[None]} for one in (whole, closer)]
+    torch.testing.assert_close(model.embed_media("image", both), model.embed_media("image", apart[1]))
+    tokens, of_whole, of_closer = (model.connect("image", arrays) for arrays in (both, *apart))
+    named = model.config.names.placeholders
+    torch.testing.assert_close(tokens[:, :-named], of_whole[:, :-named])
+    torch.testing.assert_close(tokens[:, -named:], of_closer[:, -named:])
+    assert not torch.allclose(of_whole[:, -named:], of_closer[:, -named:])
+
+
+@torch.inference_mode()
 def test_a_medium_in_a_batch_is_the_medium_alone(model: Omni) -> None:
     for modality, batch in (("image", pictures(3)), ("video", pictures(3, 2))):
         points, tokens = (act(modality, {"pixel_values": batch}) for act in (model.embed_media, model.connect))

@@ -16,6 +16,7 @@ from tutti.media.limits import PADDING_S
 from tutti.media.video import Clip
 from tutti.processing.audio import LogMel, Samples
 from tutti.processing.images import ImageProcessor, Pixels
+from tutti.processing.margins import without_margins
 from tutti.processing.prompt import (
     Decoded,
     Decoding,
@@ -82,6 +83,8 @@ class OmniProcessor(Processor):
     layout: OmniLayout
     frames: int
     """F: pictures taken from a video."""
+    cuts_margins: bool = False
+    """Whether a picture with wide margins comes with another without them, from which its point and names are made."""
 
     @cached_property
     def text_meter(self) -> TextMeter:
@@ -124,9 +127,14 @@ class OmniProcessor(Processor):
     def from_config(cls, tokenizer: Tokenizer, values: Mapping[str, Any], layout: OmniLayout) -> OmniProcessor:
         """Read `preprocessor_config.json`: settings of `image` and `audio`, and `video: {"frames": F}`.
 
+        Beside them `"margins": "cut"` may stand, which sets `cuts_margins`.
+
         Raises:
             UnsupportedConfig: One of the three is missing, or a setting is unknown.
         """
+        values = dict(values)
+        if (margins := values.pop("margins", None)) not in (None, "cut"):
+            raise UnsupportedConfig(f'margins is {margins!r}; expected "cut", or no such key.')
         video = values.get("video")
         if set(values) != {"image", "audio", "video"} or not isinstance(video, Mapping) or set(video) != {"frames"}:
             raise UnsupportedConfig(
@@ -136,11 +144,17 @@ class OmniProcessor(Processor):
         if type(video["frames"]) is not int or video["frames"] < 1:
             raise UnsupportedConfig(f"video has frames {video['frames']!r}; expected a whole number above zero.")
         images, sounds = ImageProcessor.from_config(values["image"]), LogMel.from_config(values["audio"])
-        return cls(tokenizer, images, sounds, layout, video["frames"])
+        return cls(tokenizer, images, sounds, layout, video["frames"], margins == "cut")
 
     def picture(self, pixels: Pixels) -> MediaInput:
-        """A picture. Shapes: (H, W, 3) uint8 → {"pixel_values": (3, S, S)}."""
-        return self._input("image", {"pixel_values": self.images(pixels)}, self.layout.picture_tokens())
+        """A picture. Shapes: (H, W, 3) uint8 → {"pixel_values": (3, S, S)}.
+
+        With wide margins of one colour, and `cuts_margins`, "closer_pixel_values" are of what lies within them.
+        """
+        arrays = {"pixel_values": self.images(pixels)}
+        if self.cuts_margins and (closer := without_margins(pixels)) is not None:
+            arrays["closer_pixel_values"] = self.images(closer)
+        return self._input("image", arrays, self.layout.picture_tokens())
 
     def sound(self, samples: Samples) -> MediaInput:
         """A recording at `sounds.sampling_rate`. Shapes: (S,) float32 → {"input_features": (M, frames)}.

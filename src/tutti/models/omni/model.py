@@ -30,6 +30,8 @@ from tutti.models.omni.parts import TrunkConfig
 from tutti.models.omni.published import NameBank, PublishedHead
 from tutti.models.omni.trunks import PictureTrunk, SoundTrunk, TextTrunk, WordTable
 
+_CLOSER = "closer_pixel_values"
+
 
 class OmniOutput(NamedTuple):
     """What `Omni.forward` returns."""
@@ -104,7 +106,8 @@ class Omni(nn.Module):
     def embed_media(self, modality: str, arrays: Mapping[str, Tensor]) -> Tensor:
         """Points of the shared space for a batch of media.
 
-        A clip is the mean direction of its frames, and of its sound where it has one.
+        A clip is the mean direction of its frames, and of its sound where it has one. A picture with wide margins is
+        what lies within them.
 
         Shapes: arrays as `connect` takes them → (B, shared D), unit rows.
 
@@ -114,7 +117,7 @@ class Omni(nn.Module):
         """
         trunk = self._trunk_config(modality)
         if trunk.kind != "frames":
-            return self.point(modality, self.encode(modality, arrays))
+            return self.point(modality, self.encode(modality, _closer(arrays)))
         frames = self._frames(modality, arrays)
         points = self.embed_media(trunk.of, {"pixel_values": frames.flatten(0, 1)})
         point = F.normalize(points.view(*frames.shape[:2], -1).mean(1), dim=-1)
@@ -152,8 +155,9 @@ class Omni(nn.Module):
     def connect(self, modality: str, arrays: Mapping[str, Tensor]) -> Tensor:
         """Decoder tokens for a batch of media.
 
-        Shapes: arrays as in `encode`; for clips {"pixel_values": (B, F, 3, S, S), "input_features": (B, M, frames)},
-        the sound optional → (B, N, D).
+        Shapes: arrays as in `encode`, for pictures "closer_pixel_values" of the same shape beside, of what lies within
+        wide margins, from which names are read; for clips {"pixel_values": (B, F, 3, S, S), "input_features":
+        (B, M, frames)}, the sound optional → (B, N, D).
 
         Raises:
             UnsupportedTask: There is no trunk for the modality, or the decoder does not hear of it.
@@ -162,8 +166,11 @@ class Omni(nn.Module):
         trunk = self._trunk_config(modality)
         self._check_connected(modality)
         if trunk.kind != "frames":
-            x = self.encode(modality, arrays)
-            return torch.cat((self._connect(modality, trunk, x), *self._named(trunk.kind, modality, x[:, None])), dim=1)
+            x = closer = self.encode(modality, _whole(arrays))
+            if _CLOSER in arrays and self.names is not None:
+                closer = self.encode(modality, _closer(arrays))
+            named = self._named(trunk.kind, modality, closer[:, None])
+            return torch.cat((self._connect(modality, trunk, x), *named), dim=1)
         frames = self._frames(modality, arrays)
         batch, count = frames.shape[:2]
         if count > trunk.max_frames:
@@ -318,6 +325,15 @@ class Omni(nn.Module):
         special = hidden @ self.special_out.T
         words = torch.cat((special, words[..., self.config.words.special_tokens :]), dim=-1)
         return words + self.output_bias
+
+
+def _whole(arrays: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    return {name: values for name, values in arrays.items() if name != _CLOSER}
+
+
+def _closer(arrays: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """What a picture shows within its margins, in place of the whole."""
+    return {"pixel_values": arrays[_CLOSER]} if _CLOSER in arrays else arrays
 
 
 def _trunk(config: TrunkConfig) -> nn.Module:
