@@ -319,6 +319,12 @@ def kept(size: int) -> KeptResponse:
     return KeptResponse(response={}, items=[], turns=(Message("user", (Image(b"x" * size),)),))
 
 
+def test_what_is_kept_is_counted_as_it_was_sent_too() -> None:
+    sent = {"type": "message", "content": [{"type": "input_image", "image_url": "data:image/png;base64," + "A" * 8000}]}
+    beside = KeptResponse(response={}, items=[sent], turns=kept(6000).turns)
+    assert kept(6000).size + 8000 < beside.size < kept(6000).size + 9000
+
+
 def test_the_store_is_bounded_in_number_bytes_and_time() -> None:
     clock = [1000.0]
     store = KeptResponses(KeptLimits(responses=3, bytes=5000, all_bytes=8000, seconds=60), lambda: clock[0])

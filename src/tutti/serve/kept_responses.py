@@ -21,7 +21,9 @@ _ID = re.compile(r"resp_([0-9a-f]{8})([0-9a-f]{8})([0-9a-f]{16})([0-9a-f]{16})")
 _DELETED = 4096
 """Deleted ids that are remembered for a tenant; older ones count as evicted."""
 _OF_A_MESSAGE = 200
-"""Bytes of a message beside its content, roughly."""
+"""Bytes of a message beside its content, roughly,"""
+_OF_A_VALUE = 50
+"""and of a value of JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +53,20 @@ class KeptResponse:
 
     @property
     def size(self) -> int:
-        """Bytes, roughly."""
-        return sum(_OF_A_MESSAGE + sum(_bytes(part) for part in turn.parts) for turn in self.turns) + len(
-            repr(self.response)
-        )
+        """Bytes, roughly; media are held as they were sent, too, in base64."""
+        turns = sum(_OF_A_MESSAGE + sum(_bytes(part) for part in turn.parts) for turn in self.turns)
+        return turns + _json_bytes(self.response) + _json_bytes(self.items)
+
+
+def _json_bytes(value: object) -> int:
+    """Of strings in lists and dictionaries, and roughly of what holds them."""
+    if isinstance(value, str):
+        return _OF_A_VALUE + len(value)
+    if isinstance(value, dict):
+        return _OF_A_VALUE + sum(_OF_A_VALUE + _json_bytes(one) for one in value.values())
+    if isinstance(value, list | tuple):
+        return _OF_A_VALUE + sum(map(_json_bytes, value))
+    return _OF_A_VALUE
 
 
 def _bytes(part: Text | Media) -> int:
