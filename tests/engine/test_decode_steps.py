@@ -114,6 +114,20 @@ def test_logits_depend_on_no_number_of_threads(config: LlamaConfig, scheme: Sche
 
 
 @needs_it
+@pytest.mark.parametrize(("config", "scheme"), [kind for kind in KINDS if kind[1] is not None])
+def test_how_a_prompt_is_cut_changes_nothing(
+    config: LlamaConfig, scheme: Scheme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = reader(config, scheme)
+    whole = answers(model, prompts(config), at_once=True)
+    cut = Capacity(block_tokens=4, step_tokens=11, max_running=3)
+    assert answers(model, prompts(config), True, cut) == whole
+    monkeypatch.setattr(decode_step, "_AT_ONCE", 7)
+    assert answers(model, prompts(config), at_once=True) == whole
+    assert answers(model, prompts(config), at_once=False) == whole
+
+
+@needs_it
 def test_blocks_of_a_sequence_may_lie_anywhere() -> None:
     model = reader(WIDE, None)
     tight = Capacity(block_tokens=4, cache_bytes=2 * 4 * 2 * 2 * 32 * 4 * 30, step_tokens=20, max_running=4)

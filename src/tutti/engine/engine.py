@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator
+from collections.abc import Sequence as Items
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -253,7 +254,7 @@ class Engine:
         for one in work:
             self._take(one, list(islice(answers, one.asked)))
 
-    def _take(self, work: Work, answers: list[int] | list[Tensor]) -> None:
+    def _take(self, work: Work, answers: Items[int | Tensor]) -> None:
         """Count a sequence's work as done and add what it led to, a token or (V,) logits to draw it from.
 
         Both at once, so that an interrupted step leaves no sequence that has neither work to do nor a new token. Behind

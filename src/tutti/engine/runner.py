@@ -174,7 +174,7 @@ class Runner:
         if parts == [work]:
             return self._run(work)
         ordered = [one for part in parts for one in part]
-        split = torch.cat([self._run(part) for part in parts]).split([one.asked for one in ordered])
+        split = torch.split(torch.cat([self._run(part) for part in parts]), [one.asked for one in ordered])
         rows = {id(one): row for one, row in zip(ordered, split, strict=True)}
         return torch.cat([rows[id(one)] for one in work])
 

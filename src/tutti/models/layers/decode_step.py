@@ -29,6 +29,9 @@ MOST_ROWS = 64
 """Tokens of a step where weights are float32; more are a matter for many-row products."""
 MOST_CODED_ROWS = 640
 """Tokens of a step where all weights are packed, prompts included; more take much memory for what lies between."""
+_AT_ONCE = 256
+"""Of which so many go through all blocks at once: what lies between stays nearer to the processor (0.76 ms a row of
+230, 0.93 of 512, in one run)."""
 _KEPT_SCRATCH = 64 << 20
 """Bytes of scratch memory that are kept from step to step at most."""
 _ALL_THROUGH_ONE = AdapterRows(every=0)
@@ -110,6 +113,18 @@ class DecodeStep:
         Raises:
             RuntimeError: The compiled part does not serve.
         """
+        parts = -(-len(x) // _AT_ONCE) if self.reads else 1
+        if parts <= 1:
+            return self._run(x, positions, cache, asked)
+        size, out = -(-len(x) // parts), []
+        for start in range(0, len(x), size):  # a row reads nothing of those behind it
+            some = slice(start, start + size)
+            its = CacheRows(*cache[:2], cache.slots[some], cache.places[some], cache.contexts[some])
+            wanted = None if asked is None else asked[(asked >= start) & (asked < start + size)] - start
+            out.append(self._run(x[some], positions[some], its, wanted))
+        return torch.cat(out)
+
+    def _run(self, x: Tensor, positions: Tensor, cache: CacheRows, asked: Tensor | None) -> Tensor:
         found, rows, threads = native.library(), len(x), torch.get_num_threads()
         if found is None or not self.takes(cache):
             raise RuntimeError("the compiled part does not take this step")

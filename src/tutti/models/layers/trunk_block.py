@@ -125,7 +125,8 @@ class CompiledBlock:
         quantized = [layer for layer in layers if isinstance(layer, QuantizedLinear)]
         if len(quantized) < len(layers):
             raise TypeError("a compiled block takes quantized layers only")
-        kernels, biases = [layer.kernel for layer in quantized], [layer.bias for layer in quantized]
+        kernels = [layer.kernel for layer in quantized]
+        biases: list[Tensor | None] = [layer.bias for layer in quantized]
         wholes = {id(one.whole): one.whole for one in kernels if isinstance(one, RowsKernel)}
         if len(wholes) == 1:
             biases, kernels = [joined_biases(biases, [one.rows for one in kernels])], [*wholes.values()]

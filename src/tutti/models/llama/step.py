@@ -163,7 +163,8 @@ def _chain_fault(step: DecodeStep, x: Tensor, cache_: tuple[list[Tensor], list[T
     """Whether the last three tokens of two sequences are, to the last bit, what they are one by one."""
     keys, values, scattered = cache_
     slots = torch.cat((torch.arange(18, 21, device="cpu"), scattered[-3:]))
-    places, contexts = (0, 0, 0, *[scattered] * 3), (19, 20, 21, 12, 13, 14)
+    places: tuple[int | Tensor, ...] = (0, 0, 0, *[scattered] * 3)
+    contexts = (19, 20, 21, 12, 13, 14)
     positions = torch.tensor(contexts, device="cpu") - 1
     each = [
         step(x[row : row + 1], positions[row : row + 1], CacheRows(
