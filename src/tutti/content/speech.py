@@ -37,7 +37,7 @@ class TranscriptionOptions:
     """A window whose mean log-probability is below is tried again."""
     no_speech_threshold: float | None = 0.6
     """A window that is silence with more than this probability, and below `logprob_threshold`, is left out."""
-    voice_threshold: float | None = 0.8
+    voice_threshold: float | None = 0.9
     """A segment in which somebody speaks with less than this probability is left out, where the model has a head that
     tells (the Whisper of the package has). None believes all."""
     seed: int = 0
