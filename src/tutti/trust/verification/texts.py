@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from tutti.content import Evidence
 from tutti.evaluate.claims import Assertion
+from tutti.trust.legibility import LEGIBLE
 from tutti.trust.verification.finding import Opinion
 from tutti.trust.verification.matching import NEAR, Match, find_number, find_text, numbers_of
 from tutti.trust.verification.views import PictureView, SeenLine
@@ -171,7 +172,11 @@ def _unreadable(hidden: Sequence[SeenLine], view: PictureView) -> Opinion:
     if not hidden:
         return Opinion("unreadable", "the picture is too blurred or too small to show such text")
     worst = min(hidden, key=lambda seen: seen.legibility)
-    reason = f"{len(hidden)} lines cannot be made out (legibility {worst.legibility:.2f}), and it may be one of them"
+    why = f"legibility {worst.legibility:.2f}"
+    if worst.legibility >= LEGIBLE:
+        why = f"read with a confidence of {min(seen.line.confidence for seen in hidden):.2f}"
+    lines = "1 line" if len(hidden) == 1 else f"{len(hidden)} lines"
+    reason = f"{lines} cannot be made out ({why}), and it may be {'that' if len(hidden) == 1 else 'one of them'}"
     return Opinion("unreadable", reason, found=tuple(_evidence(seen, view) for seen in hidden[:3]))
 
 
