@@ -261,3 +261,25 @@ def test_tenants_and_vault(tmp_path: Path) -> None:
         opened(tmp_path / "cases", tenant="../anna")
     with pytest.raises(InputError, match="case"):
         bob.draft("../K1", note(tmp_path))
+
+
+def test_the_time_with_a_case_runs_from_opening_to_signing_of_one_person(radiology: Radiology, tmp_path: Path) -> None:
+    cases = radiology.cases
+    for case in ("K2", "K3"):
+        radiology.draft(case, note(tmp_path))
+    with pytest.raises(InputError, match="reader is 'anna'"):
+        cases.opened("K1", "anna")
+    with pytest.raises(InputError, match="no case K9"):
+        cases.opened("K9", "Anna Lee")
+    cases.opened("K1", "Anna Lee")
+    cases.opened("K2", "Ben Orr")  # another person's
+    cases.opened("K3", "Anna Lee")
+    radiology.draft("K3", note(tmp_path, "Right fracture."))  # another draft: read again
+    time.sleep(0.05)
+    for case in ("K1", "K2", "K3"):
+        radiology.sign(case, signer="Anna Lee", key=tmp_path / "anna.pem", text=accepted(radiology, case))
+    with pytest.raises(InputError, match="is final"):
+        cases.opened("K1", "Anna Lee")
+    found = cases.figures()
+    assert (found["final"], found["timed"], found["agreed_share"]) == (3, 1, 1.0)
+    assert 0.04 <= found["seconds_with_case"] < 10

@@ -21,6 +21,7 @@ _EPILOG = """examples:
   tutti radiology sign K17 --signer "Anna Lee" --key anna.pem --text accepted.txt --strike F2="artefact" --in cases
   tutti radiology sign K18 --signer "Anna Lee" --key anna.pem --accept --in cases               as it was drafted
   tutti radiology show K17 --in cases --out K17/        read a case, or write it anew
+  tutti radiology show K17 --reader "Anna Lee" --in cases          begin to read: the time until she signs is counted
   tutti radiology show K17 --in cases --out K17/ --sr chest.dcm    a DICOM Structured Report, too
   tutti radiology check --in cases                      the audit log and all cases; edits, time to sign
 
@@ -53,6 +54,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FOLDER", help="with draft, show and sign: write FHIR, HTML, PDF and text")
     parser.add_argument(
         "--sr", action="append", default=[], metavar="FILE", help="with --out: DICOM of the case, for a DICOM SR of it"
+    )
+    parser.add_argument(
+        "--reader", metavar="NAME", help="with show: who begins to read; their time counts until they sign"
     )
     parser.add_argument("--signer", metavar="NAME", help="with sign: first and last name of the person")
     parser.add_argument("--key", metavar="FILE", help="with sign: their Ed25519 key, as PEM")
@@ -146,7 +150,10 @@ def _struck(words: str) -> tuple[str, str]:
 
 def _show(arguments: argparse.Namespace) -> None:
     _check_out(arguments)
-    _tell(arguments, _open(arguments).cases.state(_one(arguments, "the name of a case")))
+    case, radiology = _one(arguments, "the name of a case"), _open(arguments)
+    _tell(arguments, radiology.cases.state(case))
+    if arguments.reader is not None:
+        radiology.cases.opened(case, arguments.reader)
 
 
 def _key(arguments: argparse.Namespace) -> None:
@@ -172,6 +179,8 @@ def _check(arguments: argparse.Namespace) -> None:
             f"{kept} Of their words {found['edited_share']:.0%} were edited; the median time to signature was "
             f"{found['seconds_to_sign']:.0f} s."
         )
+    if found["timed"]:
+        edited += f" From opening to signing took {found['seconds_with_case']:.0f} s (median of {found['timed']})."
     print(
         f"The audit log holds, with {found['entries']} entries: {found['cases']} cases, {found['preliminary']} "
         f"preliminary, {found['final']} final, {len(found['damaged'])} damaged.{edited}"

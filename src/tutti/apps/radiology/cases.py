@@ -6,7 +6,6 @@ entry decides: after a kill, a new state whose digest is in the log takes its pl
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from tutti.apps.radiology.effort import effort_of, times_of
 from tutti.apps.radiology.report import Draft
 from tutti.errors import InputError, writing
 from tutti.interfaces import Sealer
@@ -86,6 +86,28 @@ class Cases:
         order: tuple[CaseStatus, ...] = ("damaged", "preliminary", "final")
         return sorted(rows, key=lambda row: (order.index(row["status"]), -row["urgency"], row["made"], row["case"]))
 
+    def opened(self, case: str, reader: str) -> str:
+        """Note that a person begins to read a case: from here to their signature is their time with it.
+
+        Args:
+            case: Which.
+            reader: First and last name, as they sign.
+
+        Returns:
+            When, in UTC.
+
+        Raises:
+            InputError: There is no such case, it is final already, or the name is none.
+        """
+        _check_name(reader, "reader")
+        with self.log.held():
+            body = self._load(case)
+            if self._status(body) != "preliminary":
+                raise InputError(f"The case {case} is final; expected one that waits to be read.")
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            self.log.append({"event": "opened", "reader": reader, "case": case, "at": now, "content": digest(body)})
+        return now
+
     def statement(self, case: str, signer: str, text: str, struck: Mapping[str, str]) -> dict[str, Any]:
         """What a person signs: the text that they accept, and why findings were struck, bound to this draft.
 
@@ -131,7 +153,7 @@ class Cases:
             _check(statement, body)
             self._check_key(str(statement["signer"]), public_key)
             final = {"statement": statement, "public_key": public_key, "signature": signature,
-                     **_effort(body["draft"], statement)}  # fmt: skip
+                     **effort_of(body["draft"], statement)}  # fmt: skip
             after = {**body, "final": final}
             if self._status(after) != "final":
                 raise InputError(f"The statement for {case} is not about its draft; make a new one.")
@@ -147,6 +169,7 @@ class Cases:
         """
         rows = self.queue()
         finals = [row for row in rows if row["status"] == "final"]
+        timed = times_of(self.log.entries())
         struck, stated = sum(row["struck"] for row in finals), sum(len(row["findings"]) for row in finals)
         return {
             "entries": len(self.log.entries()),
@@ -157,6 +180,8 @@ class Cases:
             "agreed_share": 1 - struck / stated if stated else None,
             "edited_share": statistics.fmean(row["edited_share"] for row in finals) if finals else None,
             "seconds_to_sign": statistics.median(row["seconds_to_sign"] for row in finals) if finals else None,
+            "timed": len(timed),
+            "seconds_with_case": statistics.median(timed) if timed else None,
         }
 
     def _row(self, case: str) -> dict[str, Any]:
@@ -242,7 +267,7 @@ class Cases:
                 out.write(self.sealer.seal(content, _context(case)) if self.sealer is not None else content)
                 out.flush()
                 os.fsync(out.fileno())
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.log.append({**event, "case": case, "at": now, "content": digest(body)})
         with writing(file):
             following.replace(file)
@@ -257,8 +282,7 @@ def _check(statement: Mapping[str, Any], body: Mapping[str, Any]) -> None:
     signer, text, struck = statement["signer"], statement["text"], statement["struck"]
     if not isinstance(signer, str) or not isinstance(text, str) or not isinstance(struck, dict):
         raise InputError("The statement is of another form; sign the one that was made, unchanged.")
-    if len(re.findall(r"[^\W\d_]{2,}", signer)) < 2:
-        raise InputError(f"The signer is {signer!r}; expected a person's first and last name.")
+    _check_name(signer, "signer")
     if not text.strip() or len(text) > _MOST_TEXT:
         raise InputError(f"The accepted text has {len(text):,} characters; expected 1 to {_MOST_TEXT:,}.")
     if statement["draft"] != digest(body["draft"]):
@@ -280,9 +304,6 @@ def _check(statement: Mapping[str, Any], body: Mapping[str, Any]) -> None:
             )
 
 
-def _effort(draft: dict[str, Any], statement: Mapping[str, Any]) -> dict[str, float]:
-    """How much of the text was edited, by words, and how long after the draft it was signed."""
-    before, after = Draft.from_dict(draft).text().split(), str(statement["text"]).split()
-    same = difflib.SequenceMatcher(None, before, after, autojunk=False).ratio()
-    waited = datetime.fromisoformat(str(statement["at"])) - datetime.fromisoformat(draft["made"])
-    return {"edited_share": round(1 - same, 4), "seconds_to_sign": waited.total_seconds()}
+def _check_name(name: str, role: str) -> None:
+    if len(re.findall(r"[^\W\d_]{2,}", name)) < 2:
+        raise InputError(f"The {role} is {name!r}; expected a person's first and last name.")

@@ -44,6 +44,13 @@ class AcceptedText(BaseModel):
     struck: dict[str, str] = {}
 
 
+class OpenedCase(BaseModel):
+    """Who begins to read a case."""
+
+    model_config = ConfigDict(extra="forbid")
+    reader: str = Field(min_length=1, max_length=200)
+
+
 class SignedStatement(BaseModel):
     """A statement with the signature over it."""
 
@@ -110,6 +117,12 @@ class RadiologyApplication:
         def page(request: Request, case: str) -> HTMLResponse:
             """A case as a page."""
             return HTMLResponse(to_html(self.radiology(tenant_of(request)).cases.state(case)))
+
+        @router.post("/cases/{case}/opened")
+        def opened(request: Request, case: str, body: OpenedCase) -> dict[str, Any]:
+            """Note that a person begins to read a case, for the time until they sign."""
+            at = self.radiology(tenant_of(request)).cases.opened(case, body.reader)
+            return {"notice": NOT_FOR_CLINICAL_USE, "case": case, "opened": at}
 
         @router.post("/cases/{case}/statement")
         def statement(request: Request, case: str, body: AcceptedText) -> dict[str, Any]:
