@@ -1,6 +1,7 @@
 """Pictures into which a part of another one was pasted, by how it was saved before and after, and by how it was scaled.
 
     python benchmarks/spliced_pictures.py --pictures FOLDER [--count 24]
+    python benchmarks/spliced_pictures.py --unchanged FOLDER      pictures of others as they are: what a half is worth
 
 FOLDER holds photographs (here the 500 of BSDS500, as for `manipulated_pictures.py`). The shortcut test is part of it:
 beside each changed picture stands one that goes through the same steps, with a part of the picture itself where the
@@ -106,12 +107,26 @@ def scalings(pictures: list[Pixels], side: int, size: float, after: int | None) 
     return pairs
 
 
+def of_others(folder: Path, count: int) -> None:
+    """How many pictures that somebody published reach a half; of large ones, a corner."""
+    pictures = [each[:1500, :2000] for each in photographs(folder, count)]
+    for name, look in (("pasted", pasted_region), ("resampled", resampled_region)):
+        scores = [score(look, each) for each in pictures]
+        quantiles = np.quantile(scores, (0.5, 0.8, 0.95)).round(2)
+        print(told(f"{name}: reach 0.5", [float(each >= 0.5) for each in scores]), "quantiles", quantiles, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=Path, required=True)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--pictures", type=Path)
+    which.add_argument("--unchanged", type=Path)
     parser.add_argument("--count", type=int, default=24)
     given = parser.parse_args()
     print(processor(), commit(), versions(), flush=True)
+    if given.unchanged is not None:
+        of_others(given.unchanged, given.count)
+        return
     chosen = photographs(given.pictures, 3 * given.count)
     pictures, others = chosen[: given.count], chosen[given.count :]
     limits = {}

@@ -1,6 +1,7 @@
 """Recordings into which something was put, or out of which something was cut, by kind and strength.
 
     python benchmarks/spliced_sound.py --data DIR [--count 30] [--kinds 9]
+    python benchmarks/spliced_sound.py --unchanged FOLDER    recordings of others, as they are and with a piece cut out
 
 A recording is made of speech of the packs, said into a made room and microphone over a made or recorded background;
 another one has another of each. The shortcut test is part of it: beside each changed recording stands one that goes
@@ -268,14 +269,49 @@ def grids(speech: Speech, count: int, kinds: int) -> None:
         )
 
 
+def of_others(folder: Path, count: int) -> None:
+    """Recordings that somebody published, of two seconds or more: as they are, and cut once without a fade."""
+    files = sorted(folder.rglob("*.wav"))
+    scores: dict[str, list[float]] = {"background": [], "cut": [], "cut, after cutting": []}
+    for at in np.random.default_rng(4).permutation(len(files)):
+        samples, rate_hz = soundfile.read(files[at], dtype="float32", always_2d=True)
+        sound = np.asarray(soxr.resample(samples.mean(1), rate_hz, RATE_HZ), np.float32)[: 12 * RATE_HZ]
+        if len(sound) < 2 * RATE_HZ:
+            continue
+        rng = np.random.default_rng([int(at), 10])
+        begin = int(rng.uniform(0.2, 0.6) * len(sound))
+        cut = np.concatenate([sound[:begin], sound[begin + int(rng.uniform(0.15, 0.5) * RATE_HZ) :]])
+        for name, look, given in (("cut", waveform_break, sound), ("cut, after cutting", waveform_break, cut)):
+            found = look(given)
+            scores[name].append(0.0 if found is None else found.score)
+        if (step := floor_step(sound)) is not None:
+            scores["background"].append(step.score)
+        if len(scores["cut"]) == count:
+            break
+    for name, own in scores.items():
+        print(f"   {name}: {len(own)} recordings, reach 0.5: {told(own, 0.5)}")
+    limit = float(np.quantile(scores["cut"], 1 - FALSE))
+    found_of = told(scores["cut, after cutting"], limit)
+    print(
+        f"   cut at {limit:.3f}, which 5 % of these reach: found {found_of},",
+        f"AUROC {auroc(scores['cut, after cutting'], scores['cut']):.3f}",
+        flush=True,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--data", type=Path)
+    which.add_argument("--unchanged", type=Path)
     parser.add_argument("--count", type=int, default=30)
     parser.add_argument("--only", default="floors,breaks,grids")
     parser.add_argument("--kinds", type=int, default=9, help="of each, the first so many")
     given = parser.parse_args()
     print(processor(), commit(), versions(), flush=True)
+    if given.unchanged is not None:
+        of_others(given.unchanged, given.count)
+        return
     other, speech = Speech(given.data, False), Speech(given.data, True)
     plain = [
         recording(other, np.random.default_rng([number, 6]), SECONDS, rate)

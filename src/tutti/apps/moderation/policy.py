@@ -30,6 +30,8 @@ SIGNALS: Mapping[str, str] = {
     "sync": "sound that does not go with what moves in the film",
 }
 """What can count in a category, each with what it is."""
+_WEAK = ("resampled", "background", "cut")
+"""Signals that media which nobody edited reach too often (`benchmarks/RESULTS.md`): evidence for a person, no more."""
 _TOP = {"name", "languages", "unreadable", "category", "retention", "film"}
 _CATEGORY = {
     "name", "definition", "action", "threshold", "review", "terms", "examples", "contrast", "hashes", "signals",
@@ -159,6 +161,12 @@ def _complete(category: PolicyCategory, where: str) -> None:
     if "likeness" in category.signals and not category.contrast:
         raise InputError(
             f"{where} counts likeness and has no contrast: what does not belong to it, as examples have it."
+        )
+    weak = [signal for signal in _WEAK if category.signals.get(signal)]
+    if category.action == "block" and weak:
+        raise InputError(
+            f"{where} blocks by the signal {weak[0]!r}, which media that nobody edited reach too often; expected "
+            'action = "review", or the signal in a category of its own.'
         )
     if category.review is not None and category.review > category.threshold:
         raise InputError(f"{where} has review above threshold; expected at most {category.threshold}.")
