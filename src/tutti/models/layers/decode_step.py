@@ -159,8 +159,8 @@ class DecodeStep:
 
     @property
     def reads(self) -> bool:
-        """Whether it is for prompts, too: products of many rows are its own where all weights are packed."""
-        return self._coded and self._adapters is None
+        """Whether it is for prompts, too: where all weights are packed, and not with AVX2 alone: torch is faster."""
+        return self._coded and self._adapters is None and instructions(self._levels) == 2
 
     def _room(self, found: ctypes.CDLL, threads: int, rows: int, longest: int) -> Tensor:
         """Scratch memory, kept from step to step; contexts count in steps of 1,024."""
