@@ -94,20 +94,22 @@ class FaceTracker:
         for (_, after), (place, small) in zip(past[::-1], past[-2::-1], strict=False):
             if place <= since:
                 return
-            moved = self._moved(after, small, box)
-            if moved is None:
-                return
-            box = _grown(moved, _GROWTH)
+            box = self._held_on(after, small, box)
             track.boxes[place] = _union(track.boxes[place], box) if place in track.boxes else box
 
     def _followed(self, track: Track, index: int, before: NDArray[np.uint8], small: NDArray[np.uint8]) -> bool:
         if index - track.seen > self._held:
             return False
-        last = track.boxes[index - 1]
-        moved = self._moved(before, small, last)
-        # Where nothing can be followed, the face is most likely where it was: turned away, or in the dark.
-        track.boxes[index] = _grown(moved if moved is not None else last, _GROWTH)
+        track.boxes[index] = self._held_on(before, small, track.boxes[index - 1])
         return True
+
+    def _held_on(self, before: NDArray[np.uint8], after: NDArray[np.uint8], box: Box) -> Box:
+        """The box in the next frame, a little larger, forwards or backwards.
+
+        Where nothing can be followed, the face is most likely where it was: turned away, or in the dark.
+        """
+        moved = self._moved(before, after, box)
+        return _grown(box if moved is None else moved, _GROWTH)
 
     def _moved(self, before: NDArray[np.uint8], after: NDArray[np.uint8], box: Box) -> Box | None:
         """Where a box is in the next frame; None where it cannot be found."""
