@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from queue import Full, Queue
 from typing import TypeVar
 
-Item = TypeVar("Item")
+NextItem = TypeVar("NextItem")
 
 
-def ahead(items: Iterator[Item], most: int = 64) -> Iterator[Item]:
+def ahead(items: Iterator[NextItem], most: int = 64) -> Iterator[NextItem]:
     """The same items, made by a thread that runs ahead by at most so many. Closing it ends the thread.
 
     Errors of the items are raised where they are taken.
     """
-    queue: Queue[tuple[Item] | BaseException | None] = Queue(maxsize=most)
+    queue: Queue[tuple[NextItem] | BaseException | None] = Queue(maxsize=most)
     closed = threading.Event()
 
-    def put(item: tuple[Item] | BaseException | None) -> bool:
+    def put(item: tuple[NextItem] | BaseException | None) -> bool:
         while not closed.is_set():
             try:
                 queue.put(item, timeout=0.1)
