@@ -174,7 +174,7 @@ def test_words_are_left_out_where_the_policy_keeps_none(tmp_path: Path) -> None:
         ('action = "block"', 'action = "explode"', "expected allow, review, block"),
         ("threshold = 0.9", "threshold = 9", "from 0 to 1"),
         ("review = 0.6", "review = 0.95", "review above threshold"),
-        ("speech = 0.95", "cut = 0.95", "blocks by the signal 'cut', which media that nobody edited reach too often"),
+        ("speech = 0.95", "cut = 0.95", "blocks by the signal 'cut', which is too weak to block by"),
         ("speech = 0.95", "background = 0.1", 'expected action = "review", or the signal in a category of its own'),
         ('name = "red"', 'name = "drugs"', "two categories of one name"),
         ("languages", "langauges", "not known"),

@@ -31,7 +31,7 @@ SIGNALS: Mapping[str, str] = {
 }
 """What can count in a category, each with what it is."""
 _WEAK = ("resampled", "background", "cut")
-"""Signals that media which nobody edited reach too often (`benchmarks/RESULTS.md`): evidence for a person, no more."""
+"""Signals that find little, or that unedited media reach (`benchmarks/RESULTS.md`): evidence for a person only."""
 _TOP = {"name", "languages", "unreadable", "category", "retention", "film"}
 _CATEGORY = {
     "name", "definition", "action", "threshold", "review", "terms", "examples", "contrast", "hashes", "signals",
@@ -165,7 +165,7 @@ def _complete(category: PolicyCategory, where: str) -> None:
     weak = [signal for signal in _WEAK if category.signals.get(signal)]
     if category.action == "block" and weak:
         raise InputError(
-            f"{where} blocks by the signal {weak[0]!r}, which media that nobody edited reach too often; expected "
+            f"{where} blocks by the signal {weak[0]!r}, which is too weak to block by; expected "
             'action = "review", or the signal in a category of its own.'
         )
     if category.review is not None and category.review > category.threshold:
