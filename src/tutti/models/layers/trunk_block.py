@@ -149,8 +149,8 @@ class CompiledBlock:
 
 def trunk_block(parts: TrunkParts) -> CompiledBlock | None:
     """The compiled form of a block; None where it cannot be, or what was compiled is not right here."""
-    if parts.activation not in _ACTIVATIONS or attends_in_bfloat16() or instructions(int8_sums().levels) < 2:
-        return None  # with AVX2 alone, torch is faster
+    if parts.activation not in _ACTIVATIONS or not pays():
+        return None
     layers = (*parts.inputs, parts.output, parts.first, parts.second)
     if not all(isinstance(layer, QuantizedLinear) for layer in layers) or block_fault(parts.activation):
         return None
@@ -158,6 +158,11 @@ def trunk_block(parts: TrunkParts) -> CompiledBlock | None:
         return CompiledBlock(parts)
     except TypeError:
         return None
+
+
+def pays() -> bool:
+    """Whether compiled blocks are faster than torch's: not where there are tiles, and not with AVX2 alone."""
+    return not attends_in_bfloat16() and instructions(int8_sums().levels) >= 2
 
 
 @cache
