@@ -53,16 +53,7 @@ likeness = 1.0
 """
 
 
-RED = """
-[[category]]
-name = "red"
-action = "review"
-threshold = 0.8
-examples = ["red"]
-contrast = ["blue", "green"]
-[category.signals]
-likeness = 1.0
-"""
+RED = POLICY[POLICY.rindex("[[category]]") :]
 """A policy of one category, which embeddings decide."""
 
 

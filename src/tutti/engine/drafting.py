@@ -81,9 +81,7 @@ class Drafter:
         width, known = self._tokens.itemsize, self._tokens.tobytes()
         for count in range(_LONGEST, _SHORTEST - 1, -1):
             wanted = known[-count * width :]
-            at = (
-                len(known) - count * width
-            )  # what is found begins before, so that the last tokens do not find themselves
+            at = len(known) - count * width  # what is found begins before, so that they do not find themselves
             while at > 0 and (at := known.rfind(wanted, 0, at + len(wanted) - 1)) >= 0:
                 if at % width == 0:
                     return at // width + count
