@@ -15,7 +15,7 @@ import argparse
 import io
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,10 +123,12 @@ def turned(face: Face, yaw: int, roll: int) -> tuple[Pixels, Pixels, Box]:
     return warped, alpha, face.box
 
 
-def compose(faces: list[Face], places: list[Pixels], seed: int, each: int = 1) -> Iterator[Composition]:
+def compose(
+    faces: list[Face], places: list[Pixels], seed: int, each: int = 1, yaws: Sequence[int] = YAWS
+) -> Iterator[Composition]:
     """Every face at every size, with turns drawn so that each occurs equally often."""
     rng = np.random.default_rng(seed)
-    turns = [(yaw, roll) for yaw in YAWS for roll in ROLLS]
+    turns = [(yaw, roll) for yaw in yaws for roll in ROLLS]
     for face in faces:
         for size in SIZES_PX:
             for index in rng.permutation(len(turns))[: 7 * each]:
@@ -200,10 +202,11 @@ def main() -> None:
     parser.add_argument("--packs", type=Path, required=True, metavar="DIR")
     parser.add_argument("--face-model", metavar="FILE", help="centerface.onnx")
     parser.add_argument("--each", type=int, default=1, help="compositions: 630 times so many")
+    parser.add_argument("--yaws", type=int, nargs="+", default=YAWS, metavar="DEGREES", help="turns to the side")
     parser.add_argument("--no-haar", action="store_true")
     arguments = parser.parse_args()
     places = scenes(arguments.packs)
-    compositions = list(compose(cut_out(arguments.packs), places, seed=1, each=arguments.each))
+    compositions = list(compose(cut_out(arguments.packs), places, seed=1, each=arguments.each, yaws=arguments.yaws))
     if arguments.face_model:
         measured(CenterFace(arguments.face_model), compositions, places)
     if not arguments.no_haar:
